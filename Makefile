@@ -1,0 +1,64 @@
+# `make` alone lists what there is to do. Tools are installed as they are needed, by scripts/setup-*.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Clones share build output where MODEL_REGISTRY_CACHE names a folder for it (see scripts/env).
+ifdef MODEL_REGISTRY_CACHE
+export CARGO_TARGET_DIR ?= $(MODEL_REGISTRY_CACHE)/target
+endif
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export MODEL_REGISTRY_BIN := $(CARGO_TARGET_DIR)/release/model-registry
+
+UI := frontend/dist/index.html
+UI_SOURCES := Cargo.toml Cargo.lock Trunk.toml $(wildcard schema.graphql) scripts/build-ui scripts/finish-ui.mjs \
+  $(shell find frontend \( -name node_modules -o -path frontend/dist \) -prune -o -type f -print)
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+.PHONY: run
+run: build ## Build what is out of date, then serve on http://127.0.0.1:8080, data in ./data (ARGS='--help' lists flags)
+	exec $(MODEL_REGISTRY_BIN) serve $(ARGS)
+
+.PHONY: build
+build: $(UI) ## Build the release binary, with the UI inside
+	cargo build --release
+
+$(UI): $(UI_SOURCES)
+	scripts/build-ui
+
+.PHONY: dev
+dev: ## Serve the UI on http://127.0.0.1:8081 and rebuild it and the server on every change
+	scripts/dev
+
+.PHONY: test
+test: test-sqlite test-postgres test-ui test-e2e ## Run all tests; installs PostgreSQL and Chromium where they are missing
+
+.PHONY: test-sqlite
+test-sqlite: ## Unit and integration tests, on SQLite
+	cargo test
+
+.PHONY: test-postgres
+test-postgres: ## Integration tests again, on a private PostgreSQL
+	scripts/with-postgres cargo test --test it
+
+.PHONY: test-ui
+test-ui: ## Unit tests of the UI
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/ui cargo test --package model-registry-ui
+
+.PHONY: test-e2e
+test-e2e: build ## The release binary in a real browser, and with real Python clients
+	scripts/test-e2e
+
+.PHONY: bench
+bench: build ## Measure against references taken in the same run
+	cargo bench
+
+.PHONY: lint
+lint: ## Formatting and clippy, for the server and the UI
+	cargo fmt --all --check
+	cargo clippy --all-targets -- -D warnings
+	scripts/lint-ui

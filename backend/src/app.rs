@@ -1,0 +1,33 @@
+//! What every request can reach: the database, the blobs, the configuration and the clock.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::config::Serve;
+use crate::db::Db;
+use crate::store::Store;
+use crate::time::Clock;
+
+/// The parts that the server is made of. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub db: Db,
+    pub store: Store,
+    pub config: Arc<Serve>,
+    pub clock: Clock,
+    /// How many passwords are hashed at once: each takes 19 MiB and a core for a while.
+    pub password_hashing: Arc<Semaphore>,
+}
+
+impl App {
+    pub fn new(db: Db, store: Store, config: Serve, clock: Clock) -> Self {
+        Self {
+            db,
+            store,
+            config: Arc::new(config),
+            clock,
+            password_hashing: Arc::new(Semaphore::new(2)),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Relay connections, and one SQL statement for the same page of many parents.
+//!
+//! A [`Connection`] knows its query and runs it only when its rows are asked for, through the request's
+//! loader: fifty models that each show their first versions cost one statement, a `UNION ALL` of fifty
+//! index look-ups.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::Loader;
+use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use sqlx::FromRow;
+use tokio::sync::OnceCell;
+
+use crate::db::{Query, Row, Sql};
+use crate::error::{Error, Result};
+use crate::loader::{Loaders, loaders};
+use crate::page::{Cursor, Key, List, Page};
+
+/// A row with its place.
+#[derive(Clone, Debug)]
+struct Keyed<T> {
+    node: T,
+    parent: String,
+    cursor: Cursor,
+}
+
+impl<'r, R, T> FromRow<'r, R> for Keyed<T>
+where
+    R: sqlx::Row,
+    T: FromRow<'r, R>,
+    &'static str: sqlx::ColumnIndex<R>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    f64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let key = if let Some(text) = row.try_get::<Option<String>, _>("page_text")? {
+            Key::Text(text)
+        } else if let Some(real) = row.try_get::<Option<f64>, _>("page_real")? {
+            Key::Real(real.to_bits())
+        } else {
+            Key::Int(row.try_get("page_int")?)
+        };
+        Ok(Self {
+            node: T::from_row(row)?,
+            parent: row.try_get("page_parent")?,
+            cursor: Cursor { flag: row.try_get("page_flag")?, key, id: row.try_get("page_id")? },
+        })
+    }
+}
+
+/// The rows of one page, and whether there are more.
+#[derive(Clone, Debug)]
+pub struct Rows<T> {
+    rows: Vec<Keyed<T>>,
+    more: bool,
+}
+
+impl<T> Rows<T> {
+    pub fn into_nodes(self) -> Vec<T> {
+        self.rows.into_iter().map(|row| row.node).collect()
+    }
+}
+
+/// Runs one page of the same list for many parents in one statement.
+async fn load_pages<T: Row + Clone>(
+    loaders: &Loaders,
+    query: &PageQuery,
+    parents: &[String],
+) -> Result<HashMap<String, Rows<T>>> {
+    let PageQuery { list, page } = query;
+    let mut pages: HashMap<String, Rows<T>> = parents
+        .iter()
+        .map(|parent| (parent.clone(), Rows { rows: Vec::new(), more: false }))
+        .collect();
+    let mut sql = Sql::default();
+    if list.parent.is_none() || parents.len() == 1 {
+        sql = list.select(page, parents.first().map(String::as_str))?;
+    } else {
+        for (index, parent) in parents.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { " UNION ALL " });
+            sql.push("SELECT * FROM (").push_sql(list.select(page, Some(parent))?);
+            sql.push(&format!(") AS page_{index}"));
+        }
+    }
+    let rows: Vec<Keyed<T>> = Query::from(sql).fetch_all(&loaders.app.db).await?;
+    for row in rows {
+        let parent = if list.parent.is_none() { "" } else { &row.parent };
+        pages
+            .entry(parent.to_owned())
+            .or_insert_with(|| Rows { rows: Vec::new(), more: false })
+            .rows
+            .push(row);
+    }
+    for rows in pages.values_mut() {
+        // Each part of the UNION ALL has its LIMIT and comes in its own order, whichever comes first.
+        let size = usize::try_from(page.size).unwrap_or_default();
+        rows.more = rows.rows.len() > size;
+        rows.rows.truncate(size);
+        if page.backward {
+            rows.rows.reverse();
+        }
+    }
+    Ok(pages)
+}
+
+/// A page of a list, the same for every parent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageQuery {
+    list: List,
+    page: Page,
+}
+
+/// The key of the loader of pages of `T`.
+pub struct PageOf<T> {
+    parent: String,
+    query: Arc<PageQuery>,
+    row: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for PageOf<T> {
+    fn clone(&self) -> Self {
+        Self { parent: self.parent.clone(), query: self.query.clone(), row: self.row }
+    }
+}
+impl<T> PartialEq for PageOf<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.parent == other.parent && self.query == other.query
+    }
+}
+impl<T> Eq for PageOf<T> {}
+impl<T> std::hash::Hash for PageOf<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.parent.hash(state);
+        self.query.hash(state);
+    }
+}
+
+impl<T: Row + Clone + Send + Sync + 'static> Loader<PageOf<T>> for Loaders {
+    type Value = Rows<T>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PageOf<T>]) -> Result<HashMap<PageOf<T>, Rows<T>>> {
+        let mut groups: HashMap<Arc<PageQuery>, Vec<String>> = HashMap::new();
+        for key in keys {
+            groups.entry(key.query.clone()).or_default().push(key.parent.clone());
+        }
+        let mut loaded = HashMap::new();
+        for (query, parents) in groups {
+            for (parent, rows) in load_pages::<T>(self, &query, &parents).await? {
+                loaded.insert(
+                    PageOf { parent, query: query.clone(), row: std::marker::PhantomData },
+                    rows,
+                );
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+/// The key of the loader of totals.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CountOf {
+    parent: String,
+    list: Arc<PageQuery>,
+}
+
+impl Loader<CountOf> for Loaders {
+    type Value = i64;
+    type Error = Error;
+
+    async fn load(&self, keys: &[CountOf]) -> Result<HashMap<CountOf, i64>> {
+        let mut groups: HashMap<Arc<PageQuery>, Vec<String>> = HashMap::new();
+        for key in keys {
+            groups.entry(key.list.clone()).or_default().push(key.parent.clone());
+        }
+        let mut totals: HashMap<CountOf, i64> = keys.iter().map(|key| (key.clone(), 0)).collect();
+        for (list, parents) in groups {
+            let rows: Vec<(String, i64)> =
+                list.list.count(&parents).fetch_all(&self.app.db).await?;
+            for (parent, total) in rows {
+                totals.insert(CountOf { parent, list: list.clone() }, total);
+            }
+        }
+        Ok(totals)
+    }
+}
+
+/// A row type that lists hold; its GraphQL name names its connection.
+pub trait Node: Row + OutputType + Clone + Send + Sync + 'static {
+    const NAME: &'static str;
+}
+
+/// A list that is read when its rows or its total are asked for.
+pub struct Connection<T: Node> {
+    parent: String,
+    query: Arc<PageQuery>,
+    rows: OnceCell<Rows<T>>,
+}
+
+impl<T: Node> Connection<T> {
+    /// `parent` is the raw id that `list.parent` is compared with.
+    pub fn new(list: List, page: Page, parent: &str) -> Self {
+        let query = Arc::new(PageQuery { list, page });
+        Self { parent: parent.to_owned(), query, rows: OnceCell::new() }
+    }
+
+    async fn rows(&self, ctx: &Context<'_>) -> Result<&Rows<T>> {
+        self.rows
+            .get_or_try_init(|| async {
+                if self.query.page.size == 0 {
+                    return Ok(Rows { rows: Vec::new(), more: false });
+                }
+                let key = PageOf {
+                    parent: self.parent.clone(),
+                    query: self.query.clone(),
+                    row: std::marker::PhantomData,
+                };
+                let rows = loaders(ctx).load_one(key).await?;
+                Ok(rows.unwrap_or(Rows { rows: Vec::new(), more: false }))
+            })
+            .await
+    }
+}
+
+impl<T: Node> TypeName for Connection<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", T::NAME).into()
+    }
+}
+
+/// A page of a list.
+#[Object(name_type)]
+impl<T: Node> Connection<T> {
+    /// The rows of this page, each with its cursor.
+    async fn edges(&self, ctx: &Context<'_>) -> Result<Vec<Edge<T>>> {
+        let rows = &self.rows(ctx).await?.rows;
+        Ok(rows
+            .iter()
+            .map(|row| Edge { node: row.node.clone(), cursor: row.cursor.encode() })
+            .collect())
+    }
+
+    /// The rows of this page.
+    async fn nodes(&self, ctx: &Context<'_>) -> Result<Vec<T>> {
+        Ok(self.rows(ctx).await?.rows.iter().map(|row| row.node.clone()).collect())
+    }
+
+    /// Where this page begins and ends, and whether there is more.
+    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
+        let page = &self.query.page;
+        let rows = self.rows(ctx).await?;
+        Ok(PageInfo {
+            has_next_page: if page.backward { page.before.is_some() } else { rows.more },
+            has_previous_page: if page.backward { rows.more } else { page.after.is_some() },
+            start_cursor: rows.rows.first().map(|row| row.cursor.encode()),
+            end_cursor: rows.rows.last().map(|row| row.cursor.encode()),
+        })
+    }
+
+    /// How many rows the list has in all, whatever the page.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        // The page does not change the total: leave it out of the key, so that lists share it.
+        let list = Arc::new(PageQuery {
+            list: self.query.list.clone(),
+            page: Page { size: 0, backward: false, after: None, before: None },
+        });
+        let total = loaders(ctx).load_one(CountOf { parent: self.parent.clone(), list }).await?;
+        Ok(i32::try_from(total.unwrap_or(0)).unwrap_or(i32::MAX))
+    }
+}
+
+/// A row of a list and its place in it.
+pub struct Edge<T: Node> {
+    node: T,
+    cursor: String,
+}
+
+impl<T: Node> TypeName for Edge<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", T::NAME).into()
+    }
+}
+
+/// A row of a list and its place in it.
+#[Object(name_type)]
+impl<T: Node> Edge<T> {
+    /// The row.
+    async fn node(&self) -> &T {
+        &self.node
+    }
+
+    /// Its place: give it back as `after` or `before`.
+    async fn cursor(&self) -> &str {
+        &self.cursor
+    }
+}
+
+/// Where a page begins and ends.
+#[derive(SimpleObject)]
+pub struct PageInfo {
+    /// Whether rows come after this page.
+    has_next_page: bool,
+    /// Whether rows come before this page.
+    has_previous_page: bool,
+    /// The cursor of the first row; null if there is none.
+    start_cursor: Option<String>,
+    /// The cursor of the last row; null if there is none.
+    end_cursor: Option<String>,
+}

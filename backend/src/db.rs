@@ -1,0 +1,424 @@
+//! The database: SQLite or PostgreSQL behind one small facade. The only file that names either.
+//!
+//! SQL is written once, in the portable subset (`$1`, `RETURNING`, `ON CONFLICT`, BIGINT
+//! milliseconds); [`Query`] owns its text and values and is run by whichever driver is open. Reads go
+//! to a [`Db`]; writes need a [`Tx`], which on SQLite holds the one writer connection from its first
+//! statement on, so a transaction must never wait for a network or a blob.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
+
+pub use crate::sql::{Sql, Value};
+use crate::sql::{escape_like, like_to_glob};
+
+/// A row type that both drivers can read: derive `sqlx::FromRow`.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin> Row for T {}
+
+/// An open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pools: Pools,
+    statements: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A transaction; rolled back unless committed.
+pub struct Tx {
+    inner: TxInner,
+    statements: Arc<AtomicU64>,
+}
+
+enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Where a query runs: on any reader, or inside a transaction.
+pub enum Conn<'a> {
+    Db(&'a Db),
+    Tx(&'a mut Tx),
+}
+
+impl<'a> From<&'a Db> for Conn<'a> {
+    fn from(db: &'a Db) -> Self {
+        Self::Db(db)
+    }
+}
+
+impl<'a> From<&'a mut Tx> for Conn<'a> {
+    fn from(tx: &'a mut Tx) -> Self {
+        Self::Tx(tx)
+    }
+}
+
+impl Conn<'_> {
+    /// The same connection for one more query.
+    pub fn again(&mut self) -> Conn<'_> {
+        match self {
+            Self::Db(db) => Conn::Db(db),
+            Self::Tx(tx) => Conn::Tx(tx),
+        }
+    }
+
+    fn count(&self) {
+        match self {
+            Self::Db(db) => &db.statements,
+            Self::Tx(tx) => &tx.statements,
+        }
+        .fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Db {
+    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`) and migrates it to this
+    /// program's schema. A schema that is newer than the program is an error.
+    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        Self::open_at(url, MIGRATIONS.len()).await
+    }
+
+    /// As [`Db::open`], but only up to the migration with this number: for tests of the later ones.
+    pub async fn open_at(url: &str, last: usize) -> Result<Self, sqlx::Error> {
+        let pools = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let pool = PgPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect(url)
+                .await?;
+            Pools::Postgres(pool)
+        } else {
+            open_sqlite(url).await?
+        };
+        let db = Self { pools, statements: Arc::default() };
+        migrate(&db, last).await?;
+        Ok(db)
+    }
+
+    /// The URL of an SQLite database in the file `path`.
+    pub fn sqlite_url(path: &Path) -> String {
+        format!("sqlite:{}", path.display())
+    }
+
+    /// Begins a transaction that will write.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        let inner = match &self.pools {
+            // IMMEDIATE: a deferred transaction that upgrades fails without waiting.
+            Pools::Sqlite { writer, .. } => {
+                TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { inner, statements: self.statements.clone() })
+    }
+
+    /// How many statements have been run since the database was opened.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// The ids of objects whose name contains `text`, whatever its case, as a sub-select.
+    /// Texts under three characters have no trigram and are looked for row by row.
+    pub fn names_containing(&self, text: &str) -> Sql {
+        let like = format!("%{}%", escape_like(text));
+        match &self.pools {
+            Pools::Sqlite { .. } if text.chars().count() >= 3 => {
+                let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+                Sql::new(
+                    "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid \
+                     WHERE names_index MATCH ?",
+                )
+                .bind(phrase)
+            }
+            Pools::Sqlite { .. } => {
+                Sql::new("SELECT object_id FROM names WHERE name LIKE ? ESCAPE '\\'").bind(like)
+            }
+            Pools::Postgres(_) => {
+                Sql::new("SELECT object_id FROM names WHERE name ILIKE ? ESCAPE '\\'").bind(like)
+            }
+        }
+    }
+
+    /// A case-sensitive `LIKE`: SQLite's own ignores the case of ASCII, so there it becomes a GLOB.
+    pub fn like(&self, column: &str, pattern: &str) -> Sql {
+        match &self.pools {
+            Pools::Sqlite { .. } => {
+                Sql::new(format!("{column} GLOB ?")).bind(like_to_glob(pattern))
+            }
+            Pools::Postgres(_) => Sql::new(format!("{column} LIKE ? ESCAPE ''")).bind(pattern),
+        }
+    }
+
+    /// A `LIKE` that ignores case.
+    pub fn ilike(&self, column: &str, pattern: &str) -> Sql {
+        let operator = match &self.pools {
+            Pools::Sqlite { .. } => "LIKE",
+            Pools::Postgres(_) => "ILIKE",
+        };
+        // No escapes, as in MLflow; an empty ESCAPE is an error on SQLite, so a control character is.
+        Sql::new(format!("{column} {operator} ? ESCAPE '\u{1}'")).bind(pattern)
+    }
+
+    /// Whether one of the columns contains `text`, whatever its case; reads every row.
+    pub fn contains(&self, columns: &[&str], text: &str) -> Sql {
+        let operator = match &self.pools {
+            Pools::Sqlite { .. } => "LIKE",
+            Pools::Postgres(_) => "ILIKE",
+        };
+        let mut sql = Sql::default();
+        for (index, column) in columns.iter().enumerate() {
+            let or = if index == 0 { "" } else { " OR " };
+            sql.push(&format!("{or}{column} {operator} "))
+                .push_value(format!("%{}%", escape_like(text)));
+            sql.push(" ESCAPE '\\'");
+        }
+        sql
+    }
+
+    /// How many migrations there are.
+    pub const fn migrations() -> usize {
+        MIGRATIONS.len()
+    }
+
+    /// Runs several statements without values in one transaction: for the sample data of tests.
+    pub async fn run_script(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let mut tx = self.begin().await?;
+        tx.script(sql).await?;
+        tx.commit().await
+    }
+
+    /// Waits until every connection is closed.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the transaction durable: on SQLite it is on the disk when this returns.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await,
+            TxInner::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: an acknowledged write survives the loss of power.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(true)
+        .statement_cache_capacity(256);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options.clone())
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Pools::Sqlite { readers, writer })
+}
+
+/// One statement with its values, for either database.
+pub struct Query {
+    sql: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+/// A statement written out with `$1`, `$2` …
+pub fn query(sql: &'static str) -> Query {
+    Query { sql: sql.into(), values: Vec::new() }
+}
+
+impl From<Sql> for Query {
+    fn from(sql: Sql) -> Self {
+        let (text, values) = sql.into_parts();
+        Self { sql: text.into(), values }
+    }
+}
+
+/// Runs `$method` of sqlx's typed query on whichever connection `$on` is.
+macro_rules! run {
+    ($self:ident, $on:ident, $make:ident, $method:ident) => {{
+        let on = $on.into();
+        on.count();
+        let sql = AssertSqlSafe($self.sql.into_owned());
+        match on {
+            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
+                $make(sql, sqlite_arguments($self.values)?).$method(readers).await
+            }
+            Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
+                $make(sql, postgres_arguments($self.values)?).$method(pool).await
+            }
+            Conn::Tx(Tx { inner: TxInner::Sqlite(tx), .. }) => {
+                $make(sql, sqlite_arguments($self.values)?).$method(&mut **tx).await
+            }
+            Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
+                $make(sql, postgres_arguments($self.values)?).$method(&mut **tx).await
+            }
+        }
+    }};
+}
+
+use sqlx::{query_as_with, query_with};
+
+impl Query {
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    pub async fn fetch_one<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<T, sqlx::Error> {
+        run!(self, on, query_as_with, fetch_one)
+    }
+
+    pub async fn fetch_optional<T: Row>(
+        self,
+        on: impl Into<Conn<'_>>,
+    ) -> Result<Option<T>, sqlx::Error> {
+        run!(self, on, query_as_with, fetch_optional)
+    }
+
+    pub async fn fetch_all<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<Vec<T>, sqlx::Error> {
+        run!(self, on, query_as_with, fetch_all)
+    }
+
+    /// Runs a statement that changes rows; returns how many.
+    pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        tx.statements.fetch_add(1, Ordering::Relaxed);
+        let sql = AssertSqlSafe(self.sql.into_owned());
+        match &mut tx.inner {
+            TxInner::Sqlite(tx) => {
+                let done =
+                    query_with(sql, sqlite_arguments(self.values)?).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
+            TxInner::Postgres(tx) => {
+                let done =
+                    query_with(sql, postgres_arguments(self.values)?).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+}
+
+macro_rules! arguments {
+    ($name:ident, $arguments:ty) => {
+        fn $name(values: Vec<Value>) -> Result<$arguments, sqlx::Error> {
+            use sqlx::Arguments;
+            let mut arguments = <$arguments>::default();
+            for value in values {
+                match value {
+                    Value::Text(value) => arguments.add(value),
+                    Value::Int(value) => arguments.add(value),
+                    Value::Real(value) => arguments.add(value),
+                    Value::Bool(value) => arguments.add(value),
+                }
+                .map_err(sqlx::Error::Encode)?;
+            }
+            Ok(arguments)
+        }
+    };
+}
+arguments!(sqlite_arguments, SqliteArguments);
+arguments!(postgres_arguments, PgArguments);
+
+/// Whether a statement failed because a row with that key is there.
+pub fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
+/// One step of the schema: the same text for both, or one for each.
+struct Migration {
+    number: i64,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+const REGISTRY: &str = include_str!("../../migrations/0001_registry.sql");
+
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
+    Migration {
+        number: 2,
+        sqlite: include_str!("../../migrations/0002_search.sqlite.sql"),
+        postgres: include_str!("../../migrations/0002_search.postgres.sql"),
+    },
+];
+
+/// Applies what is missing, each step and its number in one transaction.
+async fn migrate(db: &Db, last: usize) -> Result<(), sqlx::Error> {
+    let mut tx = db.begin().await?;
+    tx.lock_migrations().await?;
+    tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
+    let (done,): (i64,) =
+        query("SELECT COALESCE(MAX(number), 0) FROM migrations").fetch_one(&mut tx).await?;
+    if done > MIGRATIONS.len() as i64 {
+        return Err(sqlx::Error::Configuration(
+            format!("the database is at schema {done}, newer than this program: upgrade it").into(),
+        ));
+    }
+    for migration in MIGRATIONS.iter().take(last).filter(|migration| migration.number > done) {
+        tx.script(match &tx.inner {
+            TxInner::Sqlite(_) => migration.sqlite,
+            TxInner::Postgres(_) => migration.postgres,
+        })
+        .await?;
+        query("INSERT INTO migrations (number) VALUES ($1)")
+            .bind(migration.number)
+            .execute(&mut tx)
+            .await?;
+    }
+    tx.commit().await
+}
+
+impl Tx {
+    /// Runs several statements without values. SQLite has one collation, bytes, which is the one
+    /// that PostgreSQL calls "C".
+    async fn script(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => {
+                let sql = AssertSqlSafe(sql.replace(" COLLATE \"C\"", ""));
+                sqlx::raw_sql(sql).execute(&mut **tx).await?;
+            }
+            TxInner::Postgres(tx) => {
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Two servers that start at once on one PostgreSQL migrate one after the other.
+    async fn lock_migrations(&mut self) -> Result<(), sqlx::Error> {
+        match self.inner {
+            TxInner::Sqlite(_) => Ok(()),
+            TxInner::Postgres(_) => self.script("SELECT pg_advisory_xact_lock(7035)").await,
+        }
+    }
+}

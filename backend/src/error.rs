@@ -1,0 +1,174 @@
+//! What can go wrong, as callers see it: one enum, one table, rendered for GraphQL and for REST.
+//!
+//! | variant | code | status |
+//! |---|---|---|
+//! | `NotFound` | `NOT_FOUND` | 404 |
+//! | `AlreadyExists` | `ALREADY_EXISTS` | 409 |
+//! | `Invalid` | `INVALID` | 400 |
+//! | `Conflict` | `CONFLICT` | 409 |
+//! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
+//! | `Forbidden` | `FORBIDDEN` | 403 |
+//! | `TooLarge` | `TOO_LARGE` | 413 |
+//! | `RateLimited` | `RATE_LIMITED` | 429 |
+//! | `Timeout` | `TIMEOUT` | 408 |
+//! | `Internal` | `INTERNAL` | 500 |
+//!
+//! `Error` must not implement `Display`: async-graphql converts whatever does and would drop the code.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_graphql::ErrorExtensionValues;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::db::is_unique_violation;
+
+/// A refused or failed request. Codes are what callers branch on, messages what people read.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// There is no such thing, or the caller may not see it.
+    NotFound {
+        kind: &'static str,
+        key: String,
+    },
+    AlreadyExists {
+        kind: &'static str,
+        key: String,
+    },
+    /// A field has a value that cannot be; the reason says what would do.
+    Invalid {
+        field: String,
+        reason: String,
+    },
+    /// Right in itself, but not in the state that things are in.
+    Conflict(String),
+    Unauthenticated(&'static str),
+    Forbidden(&'static str),
+    TooLarge(String),
+    RateLimited(&'static str),
+    /// The client sent too little for too long.
+    Timeout(&'static str),
+    /// A fault of ours; the source goes to the log only.
+    Internal(Arc<dyn Debug + Send + Sync>),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn not_found(kind: &'static str, key: impl Into<String>) -> Self {
+        Self::NotFound { kind, key: key.into() }
+    }
+
+    pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.into() }
+    }
+
+    pub fn internal(source: impl Debug + Send + Sync + 'static) -> Self {
+        Self::Internal(Arc::new(source))
+    }
+
+    /// For `map_err` on an insert: a row with that key becomes [`Error::AlreadyExists`].
+    pub fn unless_unique(kind: &'static str, key: &str) -> impl FnOnce(sqlx::Error) -> Self {
+        let key = key.to_owned();
+        move |error| {
+            if is_unique_violation(&error) {
+                Self::AlreadyExists { kind, key }
+            } else {
+                error.into()
+            }
+        }
+    }
+
+    fn row(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::AlreadyExists { .. } => (StatusCode::CONFLICT, "ALREADY_EXISTS"),
+            Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
+            Self::Timeout(_) => (StatusCode::REQUEST_TIMEOUT, "TIMEOUT"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.row().0
+    }
+
+    pub fn code(&self) -> &'static str {
+        self.row().1
+    }
+
+    /// The field of the input that was wrong, where one was.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Invalid { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    pub fn message(&self) -> String {
+        match self {
+            Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
+            Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
+            Self::Invalid { field, reason } => format!("{field}: {reason}"),
+            Self::Conflict(message) | Self::TooLarge(message) => message.clone(),
+            Self::Unauthenticated(message)
+            | Self::Forbidden(message)
+            | Self::RateLimited(message)
+            | Self::Timeout(message) => (*message).to_owned(),
+            Self::Internal(_) => "something went wrong on the server; its log says what".to_owned(),
+        }
+    }
+
+    fn log(&self) {
+        if let Self::Internal(source) = self {
+            tracing::error!(?source, "internal error");
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<Error> for async_graphql::Error {
+    fn from(error: Error) -> Self {
+        error.log();
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code());
+        if let Some(field) = error.field() {
+            extensions.set("field", field);
+        }
+        Self { message: error.message(), source: None, extensions: Some(extensions) }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut body = serde_json::json!({ "code": self.code(), "message": self.message() });
+        if let Some(field) = self.field() {
+            body["field"] = field.into();
+        }
+        (self.status(), axum::Json(body)).into_response()
+    }
+}

@@ -1,0 +1,354 @@
+//! Filters: `metrics.accuracy > 0.9 and params.lr = '0.01' and status = 'FINISHED'` to SQL.
+//!
+//! The grammar is MLflow's search syntax: comparisons joined by AND, no OR, no parentheses; keys may be
+//! quoted with backticks or double quotes, texts with single or double quotes. Pure: text in, SQL with
+//! bound values out; a caller's text never becomes SQL.
+
+use crate::db::{Db, Sql};
+use crate::error::{Error, Result};
+
+const MAX_LENGTH: usize = 4096;
+const MAX_COMPARISONS: usize = 20;
+
+/// What a field name of a filter stands for.
+pub enum Target {
+    Text(&'static str),
+    Number(&'static str),
+    /// Times compare with RFC 3339 texts or milliseconds.
+    Time(&'static str),
+    /// A row of `tags`, `params` or `metrics`, whose owner is in this column.
+    Tag(&'static str),
+    Param(&'static str),
+    Metric(&'static str),
+}
+
+/// The fields that one kind of list can be filtered by.
+pub struct Fields {
+    /// Plain fields (`name`), and prefixes that take a key (`tags`, also as `tag`).
+    pub targets: &'static [(&'static str, Target)],
+    /// A filter that works, for messages.
+    pub example: &'static str,
+}
+
+/// The condition that `text` means; everything, where it is empty.
+pub fn parse(db: &Db, fields: &Fields, text: &str) -> Result<Sql> {
+    let mut parser = Parser { tokens: tokenize(fields, text)?, position: 0, fields, db };
+    let mut sql = Sql::new("TRUE");
+    if parser.tokens.is_empty() {
+        return Ok(sql);
+    }
+    for count in 1.. {
+        if count > MAX_COMPARISONS {
+            return Err(parser.wrong(&format!("at most {MAX_COMPARISONS} comparisons")));
+        }
+        sql = sql.and(parser.comparison()?);
+        if parser.at_end() {
+            break;
+        }
+        if !parser.keyword("and") {
+            return Err(parser.wrong("comparisons are joined by AND"));
+        }
+    }
+    Ok(sql)
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    /// A bare or quoted name; `bare` ones may be keywords.
+    Name {
+        text: String,
+        bare: bool,
+    },
+    Text(String),
+    Number(f64, String),
+    Symbol(&'static str),
+}
+
+const SYMBOLS: [&str; 11] = ["!=", ">=", "<=", "<>", "==", "=", ">", "<", "(", ")", ","];
+
+fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
+    let wrong = |reason: String| {
+        Err(Error::invalid("filter", format!("{reason}; for example: {}", fields.example)))
+    };
+    if text.len() > MAX_LENGTH {
+        return wrong(format!("is at most {MAX_LENGTH} bytes long"));
+    }
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' | '"' | '`' => {
+                let Some(end) = rest[1..].find(first) else {
+                    return wrong(format!("the quote {first} is not closed"));
+                };
+                let inner = rest[1..=end].to_owned();
+                if inner.contains('\0') {
+                    return wrong("a text has a NUL character".to_owned());
+                }
+                let key = first == '`' || matches!(tokens.last(), Some(Token::Symbol(".")));
+                tokens.push(if key {
+                    Token::Name { text: inner, bare: false }
+                } else {
+                    Token::Text(inner)
+                });
+                end + 2
+            }
+            '.' => {
+                tokens.push(Token::Symbol("."));
+                1
+            }
+            _ if first.is_ascii_digit() || matches!(first, '-' | '+') => {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
+                let word = &rest[..end.unwrap_or(rest.len())];
+                // A key may begin with a digit: metrics.5xx
+                if matches!(tokens.last(), Some(Token::Symbol("."))) {
+                    tokens.push(Token::Name { text: word.to_owned(), bare: false });
+                } else {
+                    let Ok(number) = word.parse() else {
+                        return wrong(format!("{word:?} is neither a number nor a quoted text"));
+                    };
+                    tokens.push(Token::Number(number, word.to_owned()));
+                }
+                word.len()
+            }
+            _ if first.is_alphanumeric() || first == '_' => {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && !"_-/".contains(c));
+                let word = &rest[..end.unwrap_or(rest.len())];
+                tokens.push(Token::Name { text: word.to_owned(), bare: true });
+                word.len()
+            }
+            _ => {
+                let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol))
+                else {
+                    return wrong(format!("{first:?} means nothing here"));
+                };
+                tokens.push(Token::Symbol(symbol));
+                symbol.len()
+            }
+        };
+        rest = rest[length..].trim_start();
+    }
+    Ok(tokens)
+}
+
+struct Parser<'a> {
+    tokens: Vec<Token>,
+    position: usize,
+    fields: &'a Fields,
+    db: &'a Db,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Operator {
+    Compare(&'static str),
+    Like,
+    ILike,
+    In,
+    IsNull,
+    IsNotNull,
+}
+
+impl Parser<'_> {
+    fn wrong(&self, reason: &str) -> Error {
+        Error::invalid("filter", format!("{reason}; for example: {}", self.fields.example))
+    }
+
+    fn at_end(&self) -> bool {
+        self.position == self.tokens.len()
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.position).cloned();
+        self.position += 1;
+        token
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        let found = matches!(
+            self.tokens.get(self.position),
+            Some(Token::Name { text, bare: true }) if text.eq_ignore_ascii_case(word)
+        );
+        self.position += usize::from(found);
+        found
+    }
+
+    fn symbol(&mut self, symbol: &str) -> bool {
+        let found =
+            matches!(self.tokens.get(self.position), Some(Token::Symbol(s)) if *s == symbol);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn comparison(&mut self) -> Result<Sql> {
+        let (target, key) = self.field()?;
+        let operator = self.operator()?;
+        match (target, key) {
+            (Target::Text(column), None) => self.text(column, operator),
+            (Target::Number(column), None) => self.number(column, operator),
+            (Target::Time(column), None) => self.time(column, operator),
+            (Target::Metric(owner), Some(key)) => {
+                let null = matches!(operator, Operator::IsNull | Operator::IsNotNull);
+                let value = if null { Sql::new("TRUE") } else { self.number("f.value", operator)? };
+                Ok(has("metrics f", "f.name", owner, &key, value, operator == Operator::IsNull))
+            }
+            (Target::Tag(owner), Some(key)) => self.keyed("tags f", "f.key", owner, &key, operator),
+            (Target::Param(owner), Some(key)) => {
+                self.keyed("params f", "f.name", owner, &key, operator)
+            }
+            (Target::Metric(_) | Target::Tag(_) | Target::Param(_), None) => {
+                Err(self.wrong("metrics, params and tags need a key, as in tags.team"))
+            }
+            (_, Some(_)) => Err(self.wrong("only metrics, params and tags take a key")),
+        }
+    }
+
+    fn field(&mut self) -> Result<(&'static Target, Option<String>)> {
+        let Some(Token::Name { text: name, .. }) = self.next() else {
+            return Err(self.wrong("a comparison begins with the name of a field"));
+        };
+        let key = if self.symbol(".") {
+            let Some(Token::Name { text: mut key, .. }) = self.next() else {
+                return Err(self.wrong(&format!("after {name}. comes a key")));
+            };
+            // Bare keys may have dots: tags.mlflow.user
+            while self.symbol(".") {
+                let Some(Token::Name { text, .. }) = self.next() else {
+                    return Err(self.wrong("a key does not end with a dot"));
+                };
+                key = format!("{key}.{text}");
+            }
+            Some(key)
+        } else {
+            None
+        };
+        let plural = format!("{name}s");
+        let found = self.fields.targets.iter().find(|(field, target)| {
+            field.eq_ignore_ascii_case(&name)
+                || (field.eq_ignore_ascii_case(&plural) && !matches!(target, Target::Text(_)))
+        });
+        match found {
+            Some((_, target)) => Ok((target, key)),
+            None => {
+                let known: Vec<&str> =
+                    self.fields.targets.iter().map(|(field, _)| *field).collect();
+                Err(self.wrong(&format!("there is no field {name:?}, but {}", known.join(", "))))
+            }
+        }
+    }
+
+    fn operator(&mut self) -> Result<Operator> {
+        if self.keyword("like") {
+            return Ok(Operator::Like);
+        }
+        if self.keyword("ilike") {
+            return Ok(Operator::ILike);
+        }
+        if self.keyword("in") {
+            return Ok(Operator::In);
+        }
+        if self.keyword("is") {
+            let not = self.keyword("not");
+            if self.keyword("null") {
+                return Ok(if not { Operator::IsNotNull } else { Operator::IsNull });
+            }
+            return Err(self.wrong("IS is followed by NULL or NOT NULL"));
+        }
+        match self.next() {
+            Some(Token::Symbol(symbol @ ("=" | "!=" | ">" | ">=" | "<" | "<="))) => {
+                Ok(Operator::Compare(symbol))
+            }
+            Some(Token::Symbol("==")) => Ok(Operator::Compare("=")),
+            Some(Token::Symbol("<>")) => Ok(Operator::Compare("!=")),
+            _ => Err(self.wrong("after a field comes =, !=, <, <=, >, >=, LIKE, ILIKE or IN")),
+        }
+    }
+
+    fn quoted(&mut self) -> Result<String> {
+        match self.next() {
+            Some(Token::Text(text)) => Ok(text),
+            Some(Token::Number(_, text) | Token::Name { text, .. }) => {
+                Err(self.wrong(&format!("put the text {text} in quotes: '{text}'")))
+            }
+            _ => Err(self.wrong("a quoted text is missing")),
+        }
+    }
+
+    fn text(&mut self, column: &str, operator: Operator) -> Result<Sql> {
+        match operator {
+            Operator::Compare(symbol) => {
+                Ok(Sql::new(format!("{column} {symbol} ?")).bind(self.quoted()?))
+            }
+            Operator::Like => Ok(self.db.like(column, &self.quoted()?)),
+            Operator::ILike => Ok(self.db.ilike(column, &self.quoted()?)),
+            Operator::In => {
+                if !self.symbol("(") {
+                    return Err(self.wrong("IN is followed by a list such as ('a', 'b')"));
+                }
+                let mut values = vec![self.quoted()?];
+                while self.symbol(",") {
+                    values.push(self.quoted()?);
+                }
+                if !self.symbol(")") {
+                    return Err(self.wrong("the list after IN is not closed"));
+                }
+                Ok(Sql::is_in(column, values))
+            }
+            Operator::IsNull => Ok(Sql::new(format!("{column} IS NULL"))),
+            Operator::IsNotNull => Ok(Sql::new(format!("{column} IS NOT NULL"))),
+        }
+    }
+
+    fn number(&mut self, column: &str, operator: Operator) -> Result<Sql> {
+        let Operator::Compare(symbol) = operator else {
+            return Err(self.wrong("numbers compare with =, !=, <, <=, > and >="));
+        };
+        match self.next() {
+            Some(Token::Number(number, _)) => {
+                Ok(Sql::new(format!("{column} {symbol} ?")).bind(number))
+            }
+            _ => Err(self.wrong("a number is missing")),
+        }
+    }
+
+    fn time(&mut self, column: &str, operator: Operator) -> Result<Sql> {
+        let Operator::Compare(symbol) = operator else {
+            return Err(self.wrong("times compare with =, !=, <, <=, > and >="));
+        };
+        let millis = match self.next() {
+            #[expect(clippy::cast_possible_truncation, reason = "beyond any time all the same")]
+            Some(Token::Number(number, _)) => number as i64,
+            Some(Token::Text(text)) => match text.parse::<jiff::Timestamp>() {
+                Ok(time) => time.as_millisecond(),
+                Err(_) => return Err(self.wrong("a time is written '2026-01-02T03:04:05Z'")),
+            },
+            _ => return Err(self.wrong("a time is missing")),
+        };
+        Ok(Sql::new(format!("{column} {symbol} ?")).bind(millis))
+    }
+
+    fn keyed(
+        &mut self,
+        table: &str,
+        name: &str,
+        owner: &str,
+        key: &str,
+        operator: Operator,
+    ) -> Result<Sql> {
+        let (value, not) = match operator {
+            Operator::IsNull => (Sql::new("TRUE"), true),
+            Operator::IsNotNull => (Sql::new("TRUE"), false),
+            // What has no such tag has none of that value: it counts as different.
+            Operator::Compare("!=") => (self.text("f.value", Operator::Compare("="))?, true),
+            operator => (self.text("f.value", operator)?, false),
+        };
+        Ok(has(table, name, owner, key, value, not))
+    }
+}
+
+fn has(table: &str, name: &str, owner: &str, key: &str, value: Sql, not: bool) -> Sql {
+    let mut sql = Sql::new(if not { "NOT " } else { "" });
+    sql.push(&format!("EXISTS (SELECT 1 FROM {table} WHERE f.owner_id = {owner} AND {name} = "));
+    sql.push_value(key);
+    sql.push(" AND ").push_sql(value).push(")");
+    sql
+}

@@ -1,0 +1,297 @@
+//! The GraphQL endpoint: the merged schema, its limits, and the HTTP handler.
+//!
+//! The handler is ours: it takes only `application/json`, one operation of at most 64 KiB, and counts
+//! tokens before parsing, so that a hostile request costs next to nothing.
+
+use std::time::Duration;
+
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{
+    EmptySubscription, MergedObject, Request, Response, Schema, ServerError, Variables,
+};
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, request};
+use axum::response::{IntoResponse, Response as HttpResponse};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+
+use crate::app::App;
+use crate::auth::Actor;
+use crate::config::Serve;
+use crate::error::{Error, Result};
+use crate::loader::{self, Spawned};
+use crate::registry::alias::AliasMutation;
+use crate::registry::candidate::CandidateMutation;
+use crate::registry::credential::CredentialMutation;
+use crate::registry::file::FileMutation;
+use crate::registry::markdown::MarkdownQuery;
+use crate::registry::model::{ModelMutation, ModelQuery};
+use crate::registry::object::NodeQuery;
+use crate::registry::project::{ProjectMutation, ProjectQuery};
+use crate::registry::tag::TagMutation;
+use crate::registry::user::UserQuery;
+use crate::registry::version::VersionMutation;
+
+const MAX_BODY: usize = 64 * 1024;
+/// A description of 64 KiB and its JSON escapes; only variables can be so long.
+const MAX_BODY_WITH_VARIABLES: usize = 8 * MAX_BODY;
+const MAX_TOKENS: usize = 2000;
+const MAX_ALIASES: usize = 50;
+const MAX_DEPTH: usize = 20;
+const MAX_DIRECTIVES: usize = 10;
+const MAX_COMPLEXITY: usize = 50_000;
+const MAX_TIME: Duration = Duration::from_secs(30);
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(UserQuery, NodeQuery, ProjectQuery, ModelQuery, MarkdownQuery);
+
+/// What can be changed. Each mutation is one transaction.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    ProjectMutation,
+    ModelMutation,
+    VersionMutation,
+    CandidateMutation,
+    AliasMutation,
+    TagMutation,
+    FileMutation,
+    CredentialMutation,
+);
+
+pub type RegistrySchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema with its limits.
+pub fn schema() -> RegistrySchema {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(MAX_DEPTH)
+        .limit_recursive_depth(2 * MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_directives(MAX_DIRECTIVES)
+        .finish()
+}
+
+/// The schema as SDL: what `schema.graphql` holds.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().prefer_single_line_descriptions();
+    schema().sdl_with_options(options)
+}
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/graphql", get(explore).post(execute)).layer(Extension(schema()))
+}
+
+/// A browser gets GraphiQL; everything else is told to POST.
+async fn explore(headers: HeaderMap) -> HttpResponse {
+    let browser = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    if browser {
+        return crate::web::asset("graphiql/index.html", &headers);
+    }
+    let message = "POST {\"query\": …} as application/json; a browser finds GraphiQL here";
+    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "INVALID", message.to_owned());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+#[derive(serde::Deserialize)]
+struct Operation {
+    query: String,
+    #[serde(default)]
+    variables: Option<serde_json::Value>,
+    #[serde(default, rename = "operationName")]
+    operation_name: Option<String>,
+}
+
+async fn execute(
+    State(app): State<App>,
+    Extension(schema): Extension<RegistrySchema>,
+    parts: request::Parts,
+    body: Body,
+) -> HttpResponse {
+    let request = match prepare(&app, &parts.headers, body).await {
+        Ok(request) => request,
+        Err(error) => {
+            let refusal = async_graphql::Error::from(error.clone());
+            return refused(error.status(), error.code(), refusal.message);
+        }
+    };
+    let spawned = Spawned::default();
+    let request = request.data(spawned.loaders(app));
+    let run = loader::run(schema.execute(request), spawned);
+    let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
+        Response::from_errors(vec![ServerError::new(
+            "the operation took too long: ask for less",
+            None,
+        )])
+    });
+    let headers = response.http_headers.clone();
+    (headers, Json(response)).into_response()
+}
+
+fn refused(status: StatusCode, code: &str, message: String) -> HttpResponse {
+    let error = serde_json::json!({ "message": message, "extensions": { "code": code } });
+    (status, Json(serde_json::json!({ "data": null, "errors": [error] }))).into_response()
+}
+
+/// Checks everything that can be checked before the operation runs, cheapest first.
+async fn prepare(app: &App, headers: &HeaderMap, body: Body) -> Result<Request> {
+    let json =
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.split(';').next().unwrap_or_default().trim() == "application/json"
+        });
+    if !json {
+        return Err(Error::invalid("content-type", "must be application/json"));
+    }
+    let actor = Actor::of_request(app, headers).await?;
+    check_origin(&app.config, &actor, headers)?;
+    let stall = Duration::from_secs(app.config.stall_seconds);
+    let body = tokio::time::timeout(stall, to_bytes(body, MAX_BODY_WITH_VARIABLES))
+        .await
+        .map_err(|_| Error::Timeout("the request stood still for too long"))?
+        .map_err(|_| too_large())?;
+    let operation: Operation = serde_json::from_slice(&body).map_err(|error| {
+        Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))
+    })?;
+    if operation.query.len() > MAX_BODY {
+        return Err(too_large());
+    }
+    check_tokens(&operation.query)?;
+    let document = async_graphql::parser::parse_query(&operation.query)
+        .map_err(|error| Error::invalid("query", error.to_string()))?;
+    check_aliases(&document)?;
+    let mut request = Request::new(operation.query).data(actor);
+    request.set_parsed_query(document);
+    if let Some(variables) = operation.variables {
+        request = request.variables(Variables::from_json(variables));
+    }
+    request.operation_name = operation.operation_name;
+    Ok(request)
+}
+
+fn too_large() -> Error {
+    Error::TooLarge(format!(
+        "a query can be at most {MAX_BODY} bytes, and with its variables {MAX_BODY_WITH_VARIABLES}"
+    ))
+}
+
+/// Refuses a request that another site's page made with the user's cookie, or that would sign the
+/// user in. Scripts, which send no `Origin` or a token, pass.
+pub fn check_origin(config: &Serve, actor: &Actor, headers: &HeaderMap) -> Result<()> {
+    let by_token = matches!(actor, Actor::User { by_cookie: false, .. });
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
+    if by_token && headers.contains_key(AUTHORIZATION) {
+        return Ok(());
+    }
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let origin = text(origin);
+    let own = match &config.public_url {
+        Some(url) => origin == url.trim_end_matches('/'),
+        None => {
+            let host = headers.get(HOST).map(text).unwrap_or_default();
+            origin.split_once("://").is_some_and(|(_, origin)| origin == host)
+        }
+    };
+    if own {
+        return Ok(());
+    }
+    Err(Error::Forbidden(
+        "the request comes from another site: use a token, or start the server with the address \
+         that its users see as --public-url",
+    ))
+}
+
+/// Counts tokens without parsing. Strings and comments are one token or none, however long.
+fn check_tokens(query: &str) -> Result<()> {
+    let mut tokens = 0;
+    let mut rest = query;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '#' => rest.find(['\n', '\r']).unwrap_or(rest.len()),
+            '"' => {
+                tokens += 1;
+                string_length(rest)
+            }
+            _ if first.is_ascii_alphanumeric() || first == '_' => {
+                tokens += 1;
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            ',' | '\u{feff}' => first.len_utf8(),
+            _ if first.is_whitespace() => first.len_utf8(),
+            _ => {
+                tokens += 1;
+                first.len_utf8()
+            }
+        };
+        if tokens > MAX_TOKENS {
+            return Err(Error::invalid("query", format!("must have at most {MAX_TOKENS} tokens")));
+        }
+        rest = &rest[length..];
+    }
+    Ok(())
+}
+
+/// How long the string is that `text` begins with; one that is not closed goes on to the end.
+fn string_length(text: &str) -> usize {
+    let (quote, start) = if text.starts_with("\"\"\"") { ("\"\"\"", 3) } else { ("\"", 1) };
+    let mut position = start;
+    while let Some(found) = text[position..].find(['"', '\\']) {
+        position += found;
+        if text[position..].starts_with('\\') {
+            position += 1;
+            position += text[position..].chars().next().map_or(0, char::len_utf8);
+        } else if text[position..].starts_with(quote) {
+            return position + quote.len();
+        } else {
+            position += 1;
+        }
+    }
+    text.len()
+}
+
+fn check_aliases(document: &ExecutableDocument) -> Result<()> {
+    let operations =
+        document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    let aliases: usize = operations.chain(fragments).map(count_aliases).sum();
+    if aliases > MAX_ALIASES {
+        return Err(Error::invalid("query", format!("must have at most {MAX_ALIASES} aliases")));
+    }
+    Ok(())
+}
+
+fn count_aliases(selections: &SelectionSet) -> usize {
+    selections
+        .items
+        .iter()
+        .map(|selection| match &selection.node {
+            Selection::Field(field) => {
+                usize::from(field.node.alias.is_some())
+                    + count_aliases(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(fragment) => count_aliases(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => 0,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_counted_without_parsing() {
+        let fields = |count: usize| format!("{{ {} }}", "a ".repeat(count));
+        assert!(check_tokens(&fields(MAX_TOKENS - 2)).is_ok());
+        assert!(check_tokens(&fields(MAX_TOKENS - 1)).is_err());
+        let long = format!("{{ a(b: \"{}\") }} # {}", "x y \\\" ".repeat(5000), "c ".repeat(5000));
+        assert!(check_tokens(&long).is_ok());
+        assert!(check_tokens(&format!("{{ a(b: \"\"\"{}", "\" ".repeat(5000))).is_ok());
+    }
+}

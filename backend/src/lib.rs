@@ -1,0 +1,47 @@
+//! Model Registry: a self-hosted registry for machine-learning models.
+//!
+//! Dependencies point one way: `main` → `graphql`, `files`, `web` → `registry` → `db`, `store`, `id`,
+//! `error`.
+
+pub mod app;
+pub mod archive;
+pub mod auth;
+pub mod config;
+pub mod connection;
+pub mod db;
+pub mod error;
+pub mod files;
+pub mod filter;
+pub mod graphql;
+pub mod id;
+pub mod loader;
+pub mod long;
+pub mod page;
+pub mod registry;
+pub mod server;
+pub mod sql;
+pub mod store;
+pub mod telemetry;
+pub mod text;
+pub mod time;
+pub mod web;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+
+/// Every address that the server answers.
+pub fn app(app: App) -> Router {
+    Router::new()
+        .merge(graphql::routes())
+        .merge(files::routes())
+        .merge(telemetry::routes())
+        .merge(web::routes())
+        .layer(DefaultBodyLimit::disable()) // each route has its own
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(telemetry::observe))
+        .with_state(app)
+}

@@ -1,0 +1,362 @@
+//! Candidates in GraphQL: fields, inputs, mutations.
+
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+
+use super::{Candidate, CandidateStatus, create, get, set_deleted, update};
+use crate::auth::actor;
+use crate::connection::{Connection, Node};
+use crate::error::{Error, Result};
+use crate::loader::loaders;
+use crate::long::Long;
+use crate::page::{OrderDirection, Page, cost};
+use crate::registry::event::{self, Change, Event};
+use crate::registry::experiment::Experiment;
+use crate::registry::file::{self, File};
+use crate::registry::metric::{self, Metric, MetricInput, MetricPoint};
+use crate::registry::model::{self, Model};
+use crate::registry::param::{self, Param, ParamInput};
+use crate::registry::payload;
+use crate::registry::tag::{self, Tag, TagInput};
+use crate::registry::user::{self, User};
+use crate::registry::version::{self, ModelVersion, VersionOfCandidate};
+use crate::time::Timestamp;
+
+#[ComplexObject]
+impl Candidate {
+    /// Its opaque id.
+    pub async fn id(&self) -> ID {
+        (&self.id).into()
+    }
+
+    /// Its MLflow run id: 32 hexadecimal digits.
+    async fn run_id(&self) -> &str {
+        self.id.raw()
+    }
+
+    /// The model that it is a candidate of; null until one is registered.
+    async fn model(&self, ctx: &Context<'_>) -> Result<Option<Model>> {
+        match &self.model_id {
+            Some(id) => model::load(ctx, id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The experiment that it is part of.
+    async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
+        self.experiment_of(ctx).await
+    }
+
+    /// Who trained it.
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        user::load(ctx, Some(&self.author_id)).await
+    }
+
+    /// Its tags, by key.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        tag::load(ctx, self.id.raw()).await
+    }
+
+    /// Its params, by name.
+    async fn params(&self, ctx: &Context<'_>) -> Result<Vec<Param>> {
+        param::load(ctx, self.id.raw()).await
+    }
+
+    /// The last point of each of its metrics, by name.
+    async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
+        metric::load(ctx, self.id.raw()).await
+    }
+
+    /// Every point of one of its metrics, by step and time.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn metric_history(
+        &self,
+        #[graphql(desc = "The name of the metric.")] name: String,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<MetricPoint>> {
+        Ok(metric::history(self.id.raw(), &name, Page::new(first, after, last, before)?))
+    }
+
+    /// Its files, by path.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those in this folder and below it, such as `onnx`.")] path: Option<
+            String,
+        >,
+        #[graphql(desc = "Only those whose path contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<File>> {
+        let page = Page::new(first, after, last, before)?;
+        file::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
+    }
+
+    /// How many files it has.
+    async fn file_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(file::load_totals(ctx, self.id.raw()).await?.count())
+    }
+
+    /// The size of all its files, in bytes.
+    async fn size(&self, ctx: &Context<'_>) -> Result<Long> {
+        Ok(Long(file::load_totals(ctx, self.id.raw()).await?.size))
+    }
+
+    /// The version that it was last promoted to; null if it never was.
+    async fn version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
+        let versions = loaders(ctx).load_one(VersionOfCandidate(self.id.raw().to_owned())).await?;
+        Ok(versions.and_then(|versions| versions.into_iter().next()))
+    }
+
+    /// What happened to it, newest first.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn events(
+        &self,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Event>> {
+        Ok(event::list("object_id", self.id.raw(), Page::new(first, after, last, before)?))
+    }
+}
+
+impl Candidate {
+    pub async fn experiment_of(&self, ctx: &Context<'_>) -> Result<Experiment> {
+        loaders(ctx)
+            .load_one(self.experiment_id.clone())
+            .await?
+            .ok_or_else(|| Error::internal("a candidate without its experiment"))
+    }
+}
+
+impl Node for Candidate {
+    const NAME: &'static str = "Candidate";
+}
+
+/// What candidates can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateOrderField {
+    /// The name.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time when something was last logged.
+    UpdatedAt,
+    /// The number in the model.
+    Number,
+    /// The status, as text.
+    Status,
+    /// The last value of the metric that `key` names.
+    Metric,
+    /// The text of the param that `key` names.
+    Param,
+}
+
+/// An order of candidates.
+#[derive(InputObject)]
+pub struct CandidateOrder {
+    /// What to order by.
+    pub field: CandidateOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+    /// Which metric or param, for those fields. Candidates without it come last.
+    pub key: Option<String>,
+}
+
+/// A new candidate.
+#[derive(InputObject)]
+pub struct CreateCandidateInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// A name; `candidate-` and its number if omitted.
+    pub name: Option<String>,
+    /// How it is doing; RUNNING if omitted.
+    pub status: Option<CandidateStatus>,
+    /// When training began; now if omitted.
+    pub started_at: Option<Timestamp>,
+    /// What it was started with.
+    pub params: Option<Vec<ParamInput>>,
+    /// What it measured.
+    pub metrics: Option<Vec<MetricInput>>,
+    /// Its tags.
+    pub tags: Option<Vec<TagInput>>,
+}
+
+/// Changes of a candidate: what is omitted stays, params, metrics and tags are added.
+#[derive(InputObject)]
+pub struct UpdateCandidateInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The number of the candidate.
+    candidate: i32,
+    /// The name.
+    pub name: MaybeUndefined<String>,
+    /// How it is doing.
+    pub status: MaybeUndefined<CandidateStatus>,
+    /// When training ended; now if omitted and the status says that it is over.
+    pub ended_at: MaybeUndefined<Timestamp>,
+    /// Params to add; one that has another value already is refused.
+    pub params: Option<Vec<ParamInput>>,
+    /// Points of metrics to add.
+    pub metrics: Option<Vec<MetricInput>>,
+    /// Tags to set.
+    pub tags: Option<Vec<TagInput>>,
+}
+
+/// Which candidate to put into the trash.
+#[derive(InputObject)]
+pub struct DeleteCandidateInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The number of the candidate.
+    candidate: i32,
+}
+
+/// Which candidate to take out of the trash.
+#[derive(InputObject)]
+pub struct RestoreCandidateInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The number of the candidate.
+    candidate: i32,
+}
+
+/// Which candidate to make a version.
+#[derive(InputObject)]
+pub struct PromoteCandidateInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The number of the candidate.
+    candidate: i32,
+    /// Strict SemVer 2.0, such as `1.2.0`; the next patch if omitted, 1.0.0 for the first.
+    version: Option<String>,
+    /// What is new in it, in markdown, at most 64 KiB.
+    description: Option<String>,
+}
+
+payload! {
+    /// The new candidate.
+    CreateCandidatePayload {
+        /// The candidate.
+        candidate: Candidate
+    }
+}
+payload! {
+    /// The changed candidate.
+    UpdateCandidatePayload {
+        /// The candidate.
+        candidate: Candidate
+    }
+}
+payload! {
+    /// The deleted candidate.
+    DeleteCandidatePayload {
+        /// The candidate.
+        candidate: Candidate
+    }
+}
+payload! {
+    /// The restored candidate.
+    RestoreCandidatePayload {
+        /// The candidate.
+        candidate: Candidate
+    }
+}
+payload! {
+    /// The version that a candidate became.
+    PromoteCandidatePayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+
+#[derive(Default)]
+pub struct CandidateMutation;
+
+#[Object]
+impl CandidateMutation {
+    /// Records a training run.
+    async fn create_candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new candidate.")] input: CreateCandidateInput,
+    ) -> Result<CreateCandidatePayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let candidate = create(&mut change, &writer, &model, input).await?;
+        change.commit().await?;
+        Ok(CreateCandidatePayload { candidate })
+    }
+
+    /// Changes a candidate's name or status, and logs params, metrics and tags to it.
+    async fn update_candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which candidate, and what to change or add.")]
+        input: UpdateCandidateInput,
+    ) -> Result<UpdateCandidatePayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let old = get(&mut *change, &model, input.candidate.into()).await?;
+        let candidate = update(&mut change, &writer, &model, old, input).await?;
+        change.commit().await?;
+        Ok(UpdateCandidatePayload { candidate })
+    }
+
+    /// Puts a candidate into the trash. A version that it was promoted to stays.
+    async fn delete_candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which candidate.")] input: DeleteCandidateInput,
+    ) -> Result<DeleteCandidatePayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let number = input.candidate.into();
+        let candidate = set_deleted(&mut change, &writer, &model, number, true).await?;
+        change.commit().await?;
+        Ok(DeleteCandidatePayload { candidate })
+    }
+
+    /// Takes a candidate out of the trash.
+    async fn restore_candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which candidate.")] input: RestoreCandidateInput,
+    ) -> Result<RestoreCandidatePayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let number = input.candidate.into();
+        let candidate = set_deleted(&mut change, &writer, &model, number, false).await?;
+        change.commit().await?;
+        Ok(RestoreCandidatePayload { candidate })
+    }
+
+    /// Makes a candidate a published version with its files, params and metrics. Stores no byte twice.
+    async fn promote_candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which candidate, and the version it becomes.")]
+        input: PromoteCandidateInput,
+    ) -> Result<PromoteCandidatePayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let candidate = get(&mut *change, &model, input.candidate.into()).await?;
+        let named = (input.version, input.description);
+        let model_version =
+            version::promote(&mut change, &writer, &model, &candidate, named).await?;
+        change.commit().await?;
+        Ok(PromoteCandidatePayload { model_version })
+    }
+}

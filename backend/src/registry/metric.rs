@@ -1,0 +1,223 @@
+//! Metrics: what a training run measured. Every point is kept: value, step, time; NaN and infinities too.
+
+use async_graphql::{
+    Context, InputObject, InputValueError, InputValueResult, Number, Scalar, ScalarType,
+    SimpleObject, Value,
+};
+
+use crate::connection::{Connection, Node};
+use crate::db::{Sql, query};
+use crate::error::Result;
+use crate::loader::{load_by_owner, loaders};
+use crate::long::Long;
+use crate::page::{List, OrderDirection, Page, Sort};
+use crate::registry::event::Change;
+use crate::registry::tag::check_count;
+use crate::text;
+use crate::time::Timestamp;
+
+/// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricValue(pub f64);
+
+/// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
+#[Scalar]
+impl ScalarType for MetricValue {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Number(number) => {
+                number.as_f64().map(Self).ok_or(InputValueError::expected_type(value))
+            }
+            Value::String(text) => match text.as_str() {
+                "NaN" => Ok(Self(f64::NAN)),
+                "Infinity" => Ok(Self(f64::INFINITY)),
+                "-Infinity" => Ok(Self(f64::NEG_INFINITY)),
+                _ => Err(InputValueError::custom(
+                    "is a number or one of \"NaN\", \"Infinity\", \"-Infinity\"",
+                )),
+            },
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match Number::from_f64(self.0) {
+            Some(number) => Value::Number(number),
+            None if self.0.is_nan() => Value::String("NaN".to_owned()),
+            None if self.0 > 0.0 => Value::String("Infinity".to_owned()),
+            None => Value::String("-Infinity".to_owned()),
+        }
+    }
+}
+
+impl From<Option<f64>> for MetricValue {
+    /// What the database has: NULL stands for NaN.
+    fn from(value: Option<f64>) -> Self {
+        Self(value.unwrap_or(f64::NAN))
+    }
+}
+
+impl MetricValue {
+    /// The value as the database keeps it.
+    fn stored(self) -> Option<f64> {
+        (!self.0.is_nan()).then_some(self.0)
+    }
+
+    /// An integer of the same order, with NaN above all; -0.0 counts as 0.0.
+    fn order(self) -> i64 {
+        if self.0.is_nan() {
+            return i64::MAX;
+        }
+        let bits = (self.0 + 0.0).to_bits().cast_signed();
+        bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
+    }
+}
+
+/// The last point of a metric, by step and time.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+pub struct Metric {
+    /// The name, unique in its run.
+    pub name: String,
+    /// The value.
+    #[sqlx(try_from = "Option<f64>")]
+    pub value: MetricValue,
+    /// The training step; 0 unless told.
+    pub step: Long,
+    /// When it was measured.
+    #[graphql(name = "timestamp")]
+    pub timestamp_ms: Timestamp,
+}
+
+/// One point of a metric's history.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+pub struct MetricPoint {
+    /// The value.
+    #[sqlx(try_from = "Option<f64>")]
+    pub value: MetricValue,
+    /// The training step.
+    pub step: Long,
+    /// When it was measured.
+    #[graphql(name = "timestamp")]
+    pub timestamp_ms: Timestamp,
+}
+
+impl Node for MetricPoint {
+    const NAME: &'static str = "MetricPoint";
+}
+
+/// A point of a metric to log.
+#[derive(InputObject)]
+pub struct MetricInput {
+    /// The name, 1–255 characters.
+    pub name: String,
+    /// The value.
+    pub value: MetricValue,
+    /// The training step; 0 if omitted.
+    pub step: Option<Long>,
+    /// When it was measured; now if omitted.
+    pub timestamp: Option<Timestamp>,
+}
+
+/// Logs points. A point that is there already is kept once, so a retried request adds nothing.
+pub async fn insert_all(
+    change: &mut Change,
+    owner_id: &str,
+    inputs: Vec<MetricInput>,
+) -> Result<()> {
+    check_count("metrics", inputs.len())?;
+    for input in inputs {
+        let name = text::key("name", &input.name)?;
+        let step = input.step.map_or(0, |step| step.0);
+        let timestamp = input.timestamp.unwrap_or(change.now);
+        for statement in [
+            "INSERT INTO metric_points (owner_id, name, step, timestamp_ms, value_order, value)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING",
+            "INSERT INTO metrics (owner_id, name, step, timestamp_ms, value_order, value)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (owner_id, name) DO UPDATE
+             SET step = excluded.step, timestamp_ms = excluded.timestamp_ms,
+                 value_order = excluded.value_order, value = excluded.value
+             WHERE (excluded.step, excluded.timestamp_ms, excluded.value_order)
+                 > (metrics.step, metrics.timestamp_ms, metrics.value_order)",
+        ] {
+            query(statement)
+                .bind(owner_id)
+                .bind(&name)
+                .bind(step)
+                .bind(timestamp)
+                .bind(input.value.order())
+                .bind(input.value.stored())
+                .execute(change)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a version the last points of the candidate that it was made from.
+pub async fn copy(change: &mut Change, from: &str, to: &str) -> Result<()> {
+    query(
+        "INSERT INTO metrics (owner_id, name, step, timestamp_ms, value_order, value)
+         SELECT $2, name, step, timestamp_ms, value_order, value FROM metrics WHERE owner_id = $1",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(change)
+    .await?;
+    Ok(())
+}
+
+/// The last points of a candidate or version, by name.
+pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Metric>> {
+    Ok(loaders(ctx).load_one(MetricsOf(owner_id.to_owned())).await?.unwrap_or_default())
+}
+
+load_by_owner!(
+    /// The last point of each metric of a candidate or version.
+    MetricsOf => Metric,
+    "SELECT owner_id, name, value, step, timestamp_ms FROM metrics WHERE ",
+    "owner_id",
+    " ORDER BY owner_id, name"
+);
+
+/// Every point of one metric of a candidate, by step and time.
+pub fn history(candidate_id: &str, name: &str, page: Page) -> Connection<MetricPoint> {
+    let list = List {
+        columns: "value, step, timestamp_ms",
+        from: "metric_points",
+        parent: Some("owner_id"),
+        filter: Sql::new("name = ?").bind(name.replace('\0', "")),
+        sort: Sort {
+            flag: Some(Sql::new("step")),
+            ..Sort::int("timestamp_ms", "CAST(value_order AS TEXT)", OrderDirection::Asc)
+        },
+    };
+    Connection::new(list, page, candidate_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_values_is_theirs() {
+        let values = [
+            f64::NEG_INFINITY,
+            f64::MIN,
+            -1.0,
+            -f64::MIN_POSITIVE,
+            0.0,
+            5e-324,
+            0.1,
+            1.0,
+            f64::MAX,
+            f64::INFINITY,
+            f64::NAN,
+        ];
+        for pair in values.windows(2) {
+            assert!(MetricValue(pair[0]).order() < MetricValue(pair[1]).order(), "{pair:?}");
+        }
+        assert_eq!(MetricValue(-0.0).order(), MetricValue(0.0).order());
+    }
+}

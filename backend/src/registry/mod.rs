@@ -1,0 +1,72 @@
+//! The registry itself: one file a concept, each with its type, its GraphQL fields, its rules and its SQL.
+//!
+//! Never knows HTTP. A rule takes the [`Change`](event::Change) it is part of and a proof from
+//! [`auth`](crate::auth) that the caller may.
+
+pub mod alias;
+pub mod candidate;
+pub mod credential;
+pub mod event;
+pub mod experiment;
+pub mod file;
+pub mod markdown;
+pub mod metric;
+pub mod model;
+pub mod object;
+pub mod param;
+pub mod project;
+pub mod semver;
+pub mod tag;
+pub mod trash;
+pub mod user;
+pub mod version;
+
+/// The payload of a mutation: the object that it made or changed.
+macro_rules! payload {
+    ($(#[$doc:meta])* $name:ident { $(#[$field_doc:meta])* $field:ident: $type:ty }) => {
+        $(#[$doc])*
+        #[derive(async_graphql::SimpleObject)]
+        pub struct $name {
+            $(#[$field_doc])*
+            pub $field: $type,
+        }
+    };
+}
+pub(crate) use payload;
+
+/// An enum that is stored as its GraphQL name.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $item:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$item_doc])* #[graphql(name = $text)] $item,)*
+        }
+
+        impl $name {
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$item => $text,)*
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                match text.as_str() {
+                    $($text => Ok(Self::$item),)*
+                    _ => Err(format!("{text:?} is no {}", stringify!($name))),
+                }
+            }
+        }
+
+        impl From<$name> for $crate::db::Value {
+            fn from(value: $name) -> Self {
+                value.as_str().into()
+            }
+        }
+    };
+}
+pub(crate) use text_enum;

@@ -1,0 +1,414 @@
+//! Models in GraphQL: fields, inputs, queries, mutations.
+
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+
+use super::{Model, create, delete, list, readable, rename, restore, update, writable};
+use crate::auth::{self, actor};
+use crate::connection::{Connection, Node};
+use crate::db::Sql;
+use crate::error::{Error, Result};
+use crate::loader::{loaders, total};
+use crate::page::{OrderDirection, Page, cost};
+use crate::registry::alias::{self, Alias};
+use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
+use crate::registry::event::{self, Change, Event};
+use crate::registry::experiment::{Experiment, ExperimentOf};
+use crate::registry::project::Project;
+use crate::registry::tag::{self, Tag, TagInput};
+use crate::registry::user::{self, User};
+use crate::registry::version::{self, LatestVersionOf, ModelVersion, ModelVersionOrder};
+use crate::registry::{markdown, payload};
+use crate::text;
+
+#[ComplexObject]
+impl Model {
+    /// Its opaque id.
+    pub async fn id(&self) -> ID {
+        (&self.id).into()
+    }
+
+    /// Its address: project and name, such as `vision/ocr`.
+    async fn path(&self, ctx: &Context<'_>) -> Result<String> {
+        self.path_of(ctx).await
+    }
+
+    /// The project that it is in.
+    async fn project(&self, ctx: &Context<'_>) -> Result<Project> {
+        self.project_of(ctx).await
+    }
+
+    /// The description as sanitised HTML.
+    async fn description_html(&self) -> String {
+        markdown::to_html(&self.description)
+    }
+
+    /// Who created it.
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        user::load(ctx, Some(&self.author_id)).await
+    }
+
+    /// The published release that is highest by SemVer precedence; a prerelease only if there is no
+    /// release, and a draft only if nothing is published.
+    async fn latest_version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
+        let versions = loaders(ctx).load_one(LatestVersionOf(self.id.raw().to_owned())).await?;
+        Ok(versions.and_then(|versions| versions.into_iter().next()))
+    }
+
+    /// The version that a reference names; null if there is none.
+    async fn version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            name = "ref",
+            desc = "A version `1.2.0`, a range `^1.2`, an alias `@champion`, or `latest`."
+        )]
+        reference: String,
+    ) -> Result<Option<ModelVersion>> {
+        version::find(&loaders(ctx).loader().app.db, self, &reference).await
+    }
+
+    /// Its versions.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose version contains this text.")] search: Option<String>,
+        #[graphql(desc = "Only those in this SemVer range, such as `^1.2` or `>=1.0, <3`.")]
+        range: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `state = 'PUBLISHED' and tags.stage = 'prod'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; highest precedence first if omitted.")] order_by: Option<
+            ModelVersionOrder,
+        >,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<ModelVersion>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = version::list(db, search, range, filter, order_by)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// How many versions it has.
+    async fn version_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(total(loaders(ctx).load_one(version::VersionCount(self.id.raw().to_owned())).await?))
+    }
+
+    /// The version that `createModelVersion` would choose if none were given.
+    async fn next_version(&self, ctx: &Context<'_>) -> Result<String> {
+        let db = &loaders(ctx).loader().app.db;
+        Ok(version::next(db, &self.id).await?.to_string())
+    }
+
+    /// The candidate with this number; null if there is none.
+    async fn candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its number in the model.")] number: i32,
+    ) -> Result<Option<Candidate>> {
+        candidate::find(&loaders(ctx).loader().app.db, &self.id, number.into()).await
+    }
+
+    /// Its candidates.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn candidates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `metrics.accuracy > 0.9 and params.lr = '0.01' and status = 'FINISHED'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; newest first if omitted.")] order_by: Option<
+            CandidateOrder,
+        >,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Candidate>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = candidate::list(db, search, filter, order_by)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// How many candidates it has.
+    async fn candidate_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = loaders(ctx).load_one(candidate::CandidateCount(self.id.raw().to_owned()));
+        Ok(total(count.await?))
+    }
+
+    /// What its candidates have been logged with: the columns that a table of them can have.
+    async fn candidate_columns(&self, ctx: &Context<'_>) -> Result<CandidateColumns> {
+        candidate::columns_of(&loaders(ctx).loader().app.db, &self.id).await
+    }
+
+    /// Its aliases, by name.
+    async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
+        let aliases = loaders(ctx).load_one(alias::AliasesOfModel(self.id.raw().to_owned()));
+        Ok(aliases.await?.unwrap_or_default())
+    }
+
+    /// Its tags, by key.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        tag::load(ctx, self.id.raw()).await
+    }
+
+    /// The experiment that its candidates are in unless told otherwise.
+    async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
+        let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
+        let experiment = experiments.and_then(|experiments| experiments.into_iter().next());
+        experiment.ok_or_else(|| Error::internal("a model without its experiment"))
+    }
+
+    /// What happened to it and all that it has, newest first.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn events(
+        &self,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Event>> {
+        Ok(event::list("model_id", self.id.raw(), Page::new(first, after, last, before)?))
+    }
+}
+
+impl Node for Model {
+    const NAME: &'static str = "Model";
+}
+
+/// What models can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ModelOrderField {
+    /// The name.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time of the last change.
+    UpdatedAt,
+}
+
+/// An order of models.
+#[derive(InputObject)]
+pub struct ModelOrder {
+    /// What to order by.
+    pub field: ModelOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+}
+
+/// A new model.
+#[derive(InputObject)]
+pub struct CreateModelInput {
+    /// The path of the project, such as `vision`.
+    pub project: String,
+    /// The name: 1–255 characters, none of / : @ # ? % and backslash.
+    pub name: String,
+    /// What it is, in markdown, at most 64 KiB.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Option<Vec<TagInput>>,
+}
+
+/// Changes of a model; what is omitted stays.
+#[derive(InputObject)]
+pub struct UpdateModelInput {
+    /// The model's path, such as `vision/ocr`.
+    pub model: String,
+    /// What it is, in markdown, at most 64 KiB.
+    pub description: MaybeUndefined<String>,
+}
+
+/// A new name for a model.
+#[derive(InputObject)]
+pub struct RenameModelInput {
+    /// The model's path, such as `vision/ocr`.
+    pub model: String,
+    /// The new name: 1–255 characters, none of / : @ # ? % and backslash.
+    pub name: String,
+}
+
+/// Which model to put into the trash.
+#[derive(InputObject)]
+pub struct DeleteModelInput {
+    /// The model's path, such as `vision/ocr`.
+    pub model: String,
+}
+
+/// Which model to take out of the trash.
+#[derive(InputObject)]
+pub struct RestoreModelInput {
+    /// The path it had, such as `vision/ocr`.
+    pub model: String,
+    /// Which of several that had this path; the one deleted last if omitted.
+    pub id: Option<ID>,
+}
+
+payload! {
+    /// The new model.
+    CreateModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+payload! {
+    /// The changed model.
+    UpdateModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+payload! {
+    /// The renamed model.
+    RenameModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+payload! {
+    /// The deleted model.
+    DeleteModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+payload! {
+    /// The restored model.
+    RestoreModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+
+#[derive(Default)]
+pub struct ModelQuery;
+
+#[Object]
+impl ModelQuery {
+    /// The model at this path; null if there is none that the caller may see.
+    async fn model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Project and name, such as `vision/ocr`.")] path: String,
+    ) -> Result<Option<Model>> {
+        match readable(&loaders(ctx).loader().app.db, actor(ctx), &path).await {
+            Ok((_, model)) => Ok(Some(model)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The models of all projects that the caller may see.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn models(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `tags.team = 'ocr' and name like 'ocr-%'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ModelOrder>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Model>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let mut list = list(db, search, filter, order_by)?;
+        list.filter = list.filter.and(actor(ctx).may_read("m.project_id")?).and(Sql::new(
+            "m.project_id IN (SELECT p.id FROM projects p WHERE p.deleted_at_ms IS NULL)",
+        ));
+        Ok(Connection::new(list, page, ""))
+    }
+}
+
+#[derive(Default)]
+pub struct ModelMutation;
+
+#[Object]
+impl ModelMutation {
+    /// Creates a model.
+    async fn create_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new model.")] input: CreateModelInput,
+    ) -> Result<CreateModelPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let writer = auth::writer(&mut *change, actor(ctx), &input.project).await?;
+        let model = create(&mut change, &writer, input).await?;
+        change.commit().await?;
+        Ok(CreateModelPayload { model })
+    }
+
+    /// Changes a model's description.
+    async fn update_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model, and what to change.")] input: UpdateModelInput,
+    ) -> Result<UpdateModelPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = writable(&mut change, actor(ctx), &input.model).await?;
+        let model = update(&mut change, &writer, model, input.description).await?;
+        change.commit().await?;
+        Ok(UpdateModelPayload { model })
+    }
+
+    /// Gives a model another name in its project.
+    async fn rename_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model, and its new name.")] input: RenameModelInput,
+    ) -> Result<RenameModelPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = writable(&mut change, actor(ctx), &input.model).await?;
+        let model = rename(&mut change, &writer, model, &input.name).await?;
+        change.commit().await?;
+        Ok(RenameModelPayload { model })
+    }
+
+    /// Puts a model and all that it has into the trash. Its name can be used again.
+    async fn delete_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model.")] input: DeleteModelInput,
+    ) -> Result<DeleteModelPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = writable(&mut change, actor(ctx), &input.model).await?;
+        let model = delete(&mut change, &writer, model).await?;
+        change.commit().await?;
+        Ok(DeleteModelPayload { model })
+    }
+
+    /// Takes a model out of the trash, with all that it has.
+    async fn restore_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model.")] input: RestoreModelInput,
+    ) -> Result<RestoreModelPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let not_found = || Error::not_found("deleted model", &input.model);
+        let (project, name) = text::split_model_path(&input.model).ok_or_else(not_found)?;
+        let writer = auth::writer(&mut *change, actor(ctx), project).await?;
+        let model = restore(&mut change, &writer, name, input.id).await?;
+        change.commit().await?;
+        Ok(RestoreModelPayload { model })
+    }
+}

@@ -1,0 +1,241 @@
+//! Models: named things in a project that own versions, candidates, aliases, tags and a description.
+
+mod graphql;
+mod sql;
+
+use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
+
+use crate::auth::Writer;
+use crate::db::query;
+use crate::error::{Error, Result};
+use crate::id::{AnyId, ModelId, ProjectId, UserId};
+use crate::loader::loaders;
+use crate::registry::event::{Change, Subject};
+use crate::registry::project::Project;
+use crate::registry::{experiment, tag};
+use crate::text::{self, ModelName};
+use crate::time::Timestamp;
+use graphql::CreateModelInput;
+
+pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
+pub use sql::{find, list, load, readable, writable};
+
+/// A named thing in a project that is trained, published and used.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+#[graphql(complex)]
+pub struct Model {
+    #[graphql(skip)]
+    pub id: ModelId,
+    #[graphql(skip)]
+    pub project_id: ProjectId,
+    /// Its name, unique in its project.
+    pub name: String,
+    /// What it is, in markdown.
+    pub description: String,
+    #[graphql(skip)]
+    pub author_id: UserId,
+    /// When it was created.
+    #[graphql(name = "createdAt")]
+    pub created_at_ms: Timestamp,
+    /// When it, its versions, aliases or tags were last changed.
+    #[graphql(name = "updatedAt")]
+    pub updated_at_ms: Timestamp,
+    /// When it was put into the trash; null if it is not there.
+    #[graphql(name = "deletedAt")]
+    pub deleted_at_ms: Option<Timestamp>,
+}
+
+impl Model {
+    pub async fn project_of(&self, ctx: &Context<'_>) -> Result<Project> {
+        loaders(ctx)
+            .load_one(self.project_id.clone())
+            .await?
+            .ok_or_else(|| Error::internal("a model without its project"))
+    }
+
+    pub async fn path_of(&self, ctx: &Context<'_>) -> Result<String> {
+        Ok(format!("{}/{}", self.project_of(ctx).await?.path, self.name))
+    }
+}
+
+/// The columns of [`Model`].
+macro_rules! columns {
+    () => {
+        "id, project_id, name, description, author_id, created_at_ms, updated_at_ms, deleted_at_ms"
+    };
+}
+use columns;
+
+async fn create(change: &mut Change, writer: &Writer, input: CreateModelInput) -> Result<Model> {
+    let name = ModelName::parse("name", &input.name)?;
+    let description = text::description("description", input.description)?;
+    let id = ModelId::new(change.now);
+    insert_object(change, id.raw(), "MODEL").await?;
+    let model: Model = query(concat!(
+        "INSERT INTO models (id, project_id, name, description, author_id, created_at_ms, updated_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $6)
+         RETURNING ",
+        columns!()
+    ))
+    .bind(&id)
+    .bind(&writer.project().id)
+    .bind(&name)
+    .bind(description)
+    .bind(change.author())
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await
+    .map_err(Error::unless_unique("model", name.as_str()))?;
+    set_search_name(change, &model).await?;
+    experiment::create_default(change, writer, &model).await?;
+    tag::insert_all(change, id.raw(), input.tags.unwrap_or_default()).await?;
+    record(change, writer, "model.create", &model).await?;
+    Ok(model)
+}
+
+async fn update(
+    change: &mut Change,
+    writer: &Writer,
+    model: Model,
+    description: MaybeUndefined<String>,
+) -> Result<Model> {
+    let description = match description {
+        MaybeUndefined::Undefined => model.description,
+        given => text::description("description", given.take())?,
+    };
+    let model: Model = query(concat!(
+        "UPDATE models SET description = $2, updated_at_ms = $3 WHERE id = $1 RETURNING ",
+        columns!()
+    ))
+    .bind(&model.id)
+    .bind(description)
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await?;
+    record(change, writer, "model.update", &model).await?;
+    Ok(model)
+}
+
+async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
+    let name = ModelName::parse("name", name)?;
+    let model: Model = query(concat!(
+        "UPDATE models SET name = $2, updated_at_ms = $3 WHERE id = $1 RETURNING ",
+        columns!()
+    ))
+    .bind(&old.id)
+    .bind(&name)
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await
+    .map_err(Error::unless_unique("model", name.as_str()))?;
+    set_search_name(change, &model).await?;
+    experiment::follow(change, writer, &model).await?;
+    let detail = serde_json::json!({ "from": old.name });
+    change.record("model.rename", subject(writer, &model), detail).await?;
+    Ok(model)
+}
+
+async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
+    let model: Model = query(concat!(
+        "UPDATE models SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 RETURNING ",
+        columns!()
+    ))
+    .bind(&model.id)
+    .bind(change.now)
+    .bind(change.author())
+    .fetch_one(&mut **change)
+    .await?;
+    experiment::follow(change, writer, &model).await?;
+    record(change, writer, "model.delete", &model).await?;
+    Ok(model)
+}
+
+async fn restore(
+    change: &mut Change,
+    writer: &Writer,
+    name: &str,
+    id: Option<ID>,
+) -> Result<Model> {
+    let not_found = || Error::not_found("deleted model", name);
+    let wanted = match id.map(|id| AnyId::parse(&id)).transpose()? {
+        Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
+        Some(_) => return Err(not_found()),
+        None => None,
+    };
+    let (id,): (ModelId,) = query(
+        "SELECT id FROM models
+         WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NOT NULL
+           AND ($3 IS NULL OR id = $3)
+         ORDER BY deleted_at_ms DESC, id DESC LIMIT 1",
+    )
+    .bind(&writer.project().id)
+    .bind(name)
+    .bind(wanted)
+    .fetch_optional(&mut **change)
+    .await?
+    .ok_or_else(not_found)?;
+    let model: Model = query(concat!(
+        "UPDATE models SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2 WHERE id = $1
+         RETURNING ",
+        columns!()
+    ))
+    .bind(&id)
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await
+    .map_err(Error::unless_unique("model", name))?;
+    experiment::follow(change, writer, &model).await?;
+    record(change, writer, "model.restore", &model).await?;
+    Ok(model)
+}
+
+fn subject<'a>(writer: &Writer, model: &'a Model) -> Subject<'a> {
+    Subject {
+        name: format!("{}/{}", writer.project().path, model.name),
+        project_id: Some(&model.project_id),
+        model_id: Some(&model.id),
+        object_id: model.id.raw(),
+    }
+}
+
+async fn record(
+    change: &mut Change,
+    writer: &Writer,
+    action: &'static str,
+    model: &Model,
+) -> Result<()> {
+    change.record(action, subject(writer, model), serde_json::json!({})).await
+}
+
+/// Makes the row that tags, params, metrics and files of a new model, version or candidate hang on.
+pub async fn insert_object(change: &mut Change, id: &str, kind: &'static str) -> Result<()> {
+    query("INSERT INTO objects (id, kind) VALUES ($1, $2)")
+        .bind(id)
+        .bind(kind)
+        .execute(change)
+        .await?;
+    Ok(())
+}
+
+async fn set_search_name(change: &mut Change, model: &Model) -> Result<()> {
+    query(
+        "INSERT INTO names (object_id, name) VALUES ($1, $2)
+         ON CONFLICT (object_id) DO UPDATE SET name = excluded.name",
+    )
+    .bind(&model.id)
+    .bind(&model.name)
+    .execute(change)
+    .await?;
+    Ok(())
+}
+
+/// Marks a model as changed, which also locks it until the change is over.
+pub async fn touch(change: &mut Change, id: &ModelId) -> Result<()> {
+    let touched =
+        query("UPDATE models SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
+            .bind(id)
+            .bind(change.now)
+            .execute(change)
+            .await?;
+    if touched == 0 { Err(Error::not_found("model", id.raw())) } else { Ok(()) }
+}

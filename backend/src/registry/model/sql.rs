@@ -1,0 +1,108 @@
+//! How models are found: by path, with proof that the caller may, and in lists.
+
+use async_graphql::Context;
+
+use super::graphql::{ModelOrder, ModelOrderField};
+use super::{Model, columns};
+use crate::auth::{self, Actor, Reader, Writer};
+use crate::db::{Conn, Db, Sql, query};
+use crate::error::{Error, Result};
+use crate::filter::{self, Fields, Target};
+use crate::id::{ModelId, ProjectId};
+use crate::loader::{load_by_id, loaders};
+use crate::page::{List, OrderDirection, Sort};
+use crate::registry::event::Change;
+use crate::text;
+
+/// The model with this name in a project, unless it is in the trash.
+pub async fn find(
+    conn: impl Into<Conn<'_>>,
+    project_id: &ProjectId,
+    name: &str,
+) -> Result<Option<Model>> {
+    if name.contains('\0') {
+        return Ok(None);
+    }
+    let model = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM models WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL"
+    ))
+    .bind(project_id)
+    .bind(name)
+    .fetch_optional(conn)
+    .await?;
+    Ok(model)
+}
+
+/// The model at `path` and proof that the caller may read it.
+pub async fn readable(
+    conn: impl Into<Conn<'_>>,
+    actor: &Actor,
+    path: &str,
+) -> Result<(Reader, Model)> {
+    actor.user()?;
+    let mut conn = conn.into();
+    let not_found = || Error::not_found("model", path);
+    let (project, name) = text::split_model_path(path).ok_or_else(not_found)?;
+    // One answer, whether the project or the model is missing or hidden.
+    let reader = match auth::reader(conn.again(), actor, project).await {
+        Err(Error::NotFound { .. }) => return Err(not_found()),
+        reader => reader?,
+    };
+    let model = find(conn, &reader.project().id, name).await?.ok_or_else(not_found)?;
+    Ok((reader, model))
+}
+
+/// The model at `path` and proof that the caller may change it.
+pub async fn writable(change: &mut Change, actor: &Actor, path: &str) -> Result<(Writer, Model)> {
+    let (reader, model) = readable(&mut **change, actor, path).await?;
+    Ok((Writer::of(reader)?, model))
+}
+
+const FIELDS: Fields = Fields {
+    targets: &[
+        ("name", Target::Text("m.name")),
+        ("author", Target::Text("(SELECT u.username FROM users u WHERE u.id = m.author_id)")),
+        ("created_at", Target::Time("m.created_at_ms")),
+        ("updated_at", Target::Time("m.updated_at_ms")),
+        ("tags", Target::Tag("m.id")),
+    ],
+    example: "tags.team = 'ocr' and name like 'ocr-%'",
+};
+
+/// The models that are not in the trash; the caller says of which project.
+pub fn list(
+    db: &Db,
+    search: Option<String>,
+    filter: Option<String>,
+    order_by: Option<ModelOrder>,
+) -> Result<List> {
+    let mut condition = Sql::new("m.deleted_at_ms IS NULL");
+    if let Some(search) = text::search(search)? {
+        let mut named = Sql::new("m.id IN (");
+        named.push_sql(db.names_containing(&search)).push(")");
+        condition = condition.and(named);
+    }
+    if let Some(filter) = filter {
+        condition = condition.and(filter::parse(db, &FIELDS, &filter)?);
+    }
+    let (field, direction) = match order_by {
+        Some(order) => (order.field, order.direction),
+        None => (ModelOrderField::Name, OrderDirection::Asc),
+    };
+    let sort = match field {
+        ModelOrderField::Name => Sort::text("m.name", "m.id", direction),
+        ModelOrderField::CreatedAt => Sort::int("m.created_at_ms", "m.id", direction),
+        ModelOrderField::UpdatedAt => Sort::int("m.updated_at_ms", "m.id", direction),
+    };
+    Ok(List { columns: columns!(), from: "models m", parent: None, filter: condition, sort })
+}
+
+/// The model of a version, candidate or alias: it is there even in the trash.
+pub async fn load(ctx: &Context<'_>, id: &ModelId) -> Result<Model> {
+    let model = loaders(ctx).load_one(id.clone()).await?;
+    model.ok_or_else(|| Error::internal("a row without its model"))
+}
+
+load_by_id!(ModelId => Model, concat!("SELECT ", columns!(), " FROM models WHERE "), "id");

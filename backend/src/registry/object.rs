@@ -1,0 +1,190 @@
+//! What tags and files can be on: a model, one of its versions, or one of its candidates; and `node(id)`.
+
+use async_graphql::{Context, ID, Interface, Object};
+
+use crate::auth::{self, Actor, Reader, Writer, actor};
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::id::AnyId;
+use crate::loader::loaders;
+use crate::registry::alias::Alias;
+use crate::registry::candidate::{self, Candidate};
+use crate::registry::credential::{self, Token};
+use crate::registry::event::{Change, Event, Subject};
+use crate::registry::experiment::Experiment;
+use crate::registry::model::{self, Model};
+use crate::registry::project::Project;
+use crate::registry::user::User;
+use crate::registry::version::{self, ModelVersion};
+
+/// Whatever has an opaque id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its opaque id."))]
+pub enum Node {
+    User(User),
+    Token(Token),
+    Project(Project),
+    Model(Model),
+    ModelVersion(ModelVersion),
+    Candidate(Candidate),
+    Experiment(Experiment),
+    Alias(Alias),
+    Event(Event),
+}
+
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object with this id; null if there is none that the caller may see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An id that this API gave.")] id: ID,
+    ) -> Result<Option<Node>> {
+        match find_node(ctx, &id).await {
+            Err(Error::NotFound { .. }) => Ok(None),
+            found => found,
+        }
+    }
+}
+
+async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    let loader = loaders(ctx);
+    let db = &loader.loader().app.db;
+    let viewer = actor(ctx).user()?;
+    // Each kind is looked up, then the project that it is in must be readable.
+    let (node, project_id) = match AnyId::parse(id)? {
+        AnyId::UserId(id) => return Ok(loader.load_one(id).await?.map(Node::User)),
+        AnyId::CredentialId(id) => {
+            let tokens = credential::tokens(db, viewer).await?;
+            return Ok(tokens.into_iter().find(|token| token.id == id).map(Node::Token));
+        }
+        AnyId::ProjectId(id) => {
+            let reader = auth::reader_of(db, actor(ctx), &id).await?;
+            return Ok(Some(Node::Project(reader.project().clone())));
+        }
+        AnyId::ModelId(id) => match loader.load_one(id).await? {
+            Some(model) => (Node::Model(model.clone()), model.project_id),
+            None => return Ok(None),
+        },
+        AnyId::VersionId(id) => match loader.load_one(id).await? {
+            Some(version) => {
+                let model = model::load(ctx, &version.model_id).await?;
+                (Node::ModelVersion(version), model.project_id)
+            }
+            None => return Ok(None),
+        },
+        AnyId::CandidateId(id) => match loader.load_one(id).await? {
+            Some(candidate) => {
+                let experiment = candidate.experiment_of(ctx).await?;
+                (Node::Candidate(candidate), experiment.project_id)
+            }
+            None => return Ok(None),
+        },
+        AnyId::ExperimentId(id) => match loader.load_one(id).await? {
+            Some(experiment) => (Node::Experiment(experiment.clone()), experiment.project_id),
+            None => return Ok(None),
+        },
+        AnyId::AliasId(id) => match loader.load_one(id).await? {
+            Some(alias) => {
+                let model = model::load(ctx, &alias.model_id).await?;
+                (Node::Alias(alias), model.project_id)
+            }
+            None => return Ok(None),
+        },
+        AnyId::EventId(id) => match loader.load_one(id).await? {
+            Some(event) => match event.project_id.clone() {
+                Some(project_id) => (Node::Event(event), project_id),
+                None => {
+                    auth::admin(actor(ctx))?;
+                    return Ok(Some(Node::Event(event)));
+                }
+            },
+            None => return Ok(None),
+        },
+    };
+    auth::reader_of(db, actor(ctx), &project_id).await?;
+    Ok(Some(node))
+}
+
+/// A model, or one of its versions or candidates.
+pub enum Target {
+    Model { name: String, model: Model },
+    Version { name: String, model: Model, version: ModelVersion },
+    Candidate { name: String, model: Model, candidate: Candidate },
+}
+
+impl Target {
+    /// The raw id, as tags, params, metrics and files are filed under it.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Model { model, .. } => model.id.raw(),
+            Self::Version { version, .. } => version.id.raw(),
+            Self::Candidate { candidate, .. } => candidate.id.raw(),
+        }
+    }
+
+    /// The object as events name it.
+    pub fn subject(&self) -> Subject<'_> {
+        let (Self::Model { name, model }
+        | Self::Version { name, model, .. }
+        | Self::Candidate { name, model, .. }) = self;
+        Subject {
+            name: name.clone(),
+            project_id: Some(&model.project_id),
+            model_id: Some(&model.id),
+            object_id: self.id(),
+        }
+    }
+
+    /// Marks the object as changed, which also locks it until the change is over.
+    pub async fn touch(&self, change: &mut Change) -> Result<()> {
+        match self {
+            Self::Model { model, .. } => model::touch(change, &model.id).await,
+            Self::Version { version, .. } => version::touch(change, &version.id).await,
+            Self::Candidate { candidate, .. } => candidate::touch(change, &candidate.id).await,
+        }
+    }
+}
+
+/// The model at `path`, or the version or candidate of it, and proof that the caller may read it.
+pub async fn readable(
+    conn: impl Into<Conn<'_>>,
+    actor: &Actor,
+    path: &str,
+    version: Option<&str>,
+    candidate: Option<i32>,
+) -> Result<(Reader, Target)> {
+    let mut conn = conn.into();
+    let (reader, model) = model::readable(conn.again(), actor, path).await?;
+    let base = format!("{}/{}", reader.project().path, model.name);
+    let target = match (version, candidate) {
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("candidate", "goes without version: name one of the two"));
+        }
+        (Some(reference), None) => {
+            let version = version::get(conn, &model, reference).await?;
+            Target::Version { name: format!("{base}@{}", version.version), model, version }
+        }
+        (None, Some(number)) => {
+            let candidate = candidate::get(conn, &model, number.into()).await?;
+            Target::Candidate { name: format!("{base}/candidates/{number}"), model, candidate }
+        }
+        (None, None) => Target::Model { name: base, model },
+    };
+    Ok((reader, target))
+}
+
+/// As [`readable`], with proof that the caller may write.
+pub async fn writable(
+    change: &mut Change,
+    actor: &Actor,
+    path: &str,
+    version: Option<&str>,
+    candidate: Option<i32>,
+) -> Result<(Writer, Target)> {
+    let (reader, target) = readable(&mut **change, actor, path, version, candidate).await?;
+    Ok((Writer::of(reader)?, target))
+}

@@ -1,0 +1,79 @@
+//! Params: what a training run was started with. Written once: another value for the same name is refused.
+
+use async_graphql::{Context, InputObject, SimpleObject};
+
+use crate::db::query;
+use crate::error::{Error, Result};
+use crate::loader::{load_by_owner, loaders};
+use crate::registry::event::Change;
+use crate::registry::tag::check_count;
+use crate::text;
+
+/// A hyper-parameter of a training run.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+pub struct Param {
+    /// The name, unique in its run.
+    pub name: String,
+    /// The value, as text.
+    pub value: String,
+}
+
+/// A param to log.
+#[derive(InputObject)]
+pub struct ParamInput {
+    /// The name, 1–255 characters.
+    pub name: String,
+    /// The value, at most 8,000 characters.
+    pub value: String,
+}
+
+/// Logs params. The same value again changes nothing; another value is refused.
+pub async fn insert_all(
+    change: &mut Change,
+    owner_id: &str,
+    inputs: Vec<ParamInput>,
+) -> Result<()> {
+    check_count("params", inputs.len())?;
+    for input in inputs {
+        let name = text::key("name", &input.name)?;
+        let value = text::value("value", input.value)?;
+        let kept: Option<(String,)> = query(
+            "INSERT INTO params (owner_id, name, value) VALUES ($1, $2, $3)
+             ON CONFLICT (owner_id, name) DO UPDATE SET value = params.value
+             RETURNING value",
+        )
+        .bind(owner_id)
+        .bind(&name)
+        .bind(&value)
+        .fetch_optional(&mut **change)
+        .await?;
+        if kept.is_some_and(|(kept,)| kept != value) {
+            let reason = format!("params are written once, and {name:?} has another value already");
+            return Err(Error::invalid("params", reason));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a version the params of the candidate that it was made from.
+pub async fn copy(change: &mut Change, from: &str, to: &str) -> Result<()> {
+    query("INSERT INTO params (owner_id, name, value) SELECT $2, name, value FROM params WHERE owner_id = $1")
+        .bind(from)
+        .bind(to)
+        .execute(change)
+        .await?;
+    Ok(())
+}
+
+/// The params of a candidate or version, by name.
+pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Param>> {
+    Ok(loaders(ctx).load_one(ParamsOf(owner_id.to_owned())).await?.unwrap_or_default())
+}
+
+load_by_owner!(
+    /// The params of a candidate or version.
+    ParamsOf => Param,
+    "SELECT owner_id, name, value FROM params WHERE ",
+    "owner_id",
+    " ORDER BY owner_id, name"
+);

@@ -1,0 +1,185 @@
+//! Tags: free keys and values on models, versions and candidates.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+
+use crate::auth::{Writer, actor};
+use crate::db::query;
+use crate::error::{Error, Result};
+use crate::loader::{load_by_owner, loaders};
+use crate::registry::event::Change;
+use crate::registry::object::{self, Target};
+use crate::registry::payload;
+use crate::text;
+
+/// How many tags, params or metrics one object can have.
+pub const MAX_ENTRIES: usize = 2000;
+
+/// A key and a value on a model, version or candidate.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+pub struct Tag {
+    /// The key, unique on its object.
+    pub key: String,
+    /// The value; may be empty.
+    pub value: String,
+}
+
+/// A tag to set.
+#[derive(InputObject)]
+pub struct TagInput {
+    /// The key, 1–255 characters.
+    pub key: String,
+    /// The value, at most 8,000 characters.
+    pub value: String,
+}
+
+/// A tag to set on a model or, with `version` or `candidate`, on one of its versions or candidates.
+#[derive(InputObject)]
+pub struct SetTagInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: Option<String>,
+    /// The number of the candidate.
+    candidate: Option<i32>,
+    /// The key, 1–255 characters.
+    key: String,
+    /// The value, at most 8,000 characters.
+    value: String,
+}
+
+/// A tag to remove from a model or, with `version` or `candidate`, from one of its versions or candidates.
+#[derive(InputObject)]
+pub struct DeleteTagInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: Option<String>,
+    /// The number of the candidate.
+    candidate: Option<i32>,
+    /// The key.
+    key: String,
+}
+
+payload! {
+    /// The tag that was set.
+    SetTagPayload {
+        /// The tag.
+        tag: Tag
+    }
+}
+payload! {
+    /// The tag that was removed.
+    DeleteTagPayload {
+        /// The tag as it was.
+        tag: Tag
+    }
+}
+
+#[derive(Default)]
+pub struct TagMutation;
+
+#[Object]
+impl TagMutation {
+    /// Sets a tag on a model, version or candidate; an earlier value is replaced.
+    async fn set_tag(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which object, key and value.")] input: SetTagInput,
+    ) -> Result<SetTagPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (model, version) = (&input.model, input.version.as_deref());
+        let (writer, target) =
+            object::writable(&mut change, actor(ctx), model, version, input.candidate).await?;
+        let tag = TagInput { key: input.key, value: input.value };
+        let tag = set(&mut change, &writer, &target, tag).await?;
+        change.commit().await?;
+        Ok(SetTagPayload { tag })
+    }
+
+    /// Removes a tag from a model, version or candidate.
+    async fn delete_tag(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which object and key.")] input: DeleteTagInput,
+    ) -> Result<DeleteTagPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (model, version) = (&input.model, input.version.as_deref());
+        let (writer, target) =
+            object::writable(&mut change, actor(ctx), model, version, input.candidate).await?;
+        let tag = delete(&mut change, &writer, &target, &input.key).await?;
+        change.commit().await?;
+        Ok(DeleteTagPayload { tag })
+    }
+}
+
+async fn set(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    input: TagInput,
+) -> Result<Tag> {
+    target.touch(change).await?;
+    let tag = insert_all(change, target.id(), vec![input]).await?.remove(0);
+    let detail = serde_json::json!({ "key": tag.key, "value": tag.value });
+    change.record("tag.set", target.subject(), detail).await?;
+    Ok(tag)
+}
+
+async fn delete(change: &mut Change, _writer: &Writer, target: &Target, key: &str) -> Result<Tag> {
+    target.touch(change).await?;
+    let tag: Tag = query("DELETE FROM tags WHERE owner_id = $1 AND key = $2 RETURNING key, value")
+        .bind(target.id())
+        .bind(key.replace('\0', ""))
+        .fetch_optional(&mut **change)
+        .await?
+        .ok_or_else(|| Error::not_found("tag", key))?;
+    let detail = serde_json::json!({ "key": tag.key, "value": tag.value });
+    change.record("tag.delete", target.subject(), detail).await?;
+    Ok(tag)
+}
+
+/// Sets several tags of an object at once.
+pub async fn insert_all(
+    change: &mut Change,
+    owner_id: &str,
+    inputs: Vec<TagInput>,
+) -> Result<Vec<Tag>> {
+    check_count("tags", inputs.len())?;
+    let mut tags = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let tag =
+            Tag { key: text::key("key", &input.key)?, value: text::value("value", input.value)? };
+        query(
+            "INSERT INTO tags (owner_id, key, value) VALUES ($1, $2, $3)
+             ON CONFLICT (owner_id, key) DO UPDATE SET value = excluded.value",
+        )
+        .bind(owner_id)
+        .bind(&tag.key)
+        .bind(&tag.value)
+        .execute(change)
+        .await?;
+        tags.push(tag);
+    }
+    Ok(tags)
+}
+
+/// Refuses more entries at once than one object may have.
+pub fn check_count(field: &str, count: usize) -> Result<()> {
+    if count > MAX_ENTRIES {
+        return Err(Error::invalid(field, format!("must be at most {MAX_ENTRIES} at once")));
+    }
+    Ok(())
+}
+
+/// The tags of an object, by key.
+pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Tag>> {
+    Ok(loaders(ctx).load_one(TagsOf(owner_id.to_owned())).await?.unwrap_or_default())
+}
+
+load_by_owner!(
+    /// The tags of an object.
+    TagsOf => Tag,
+    "SELECT owner_id, key, value FROM tags WHERE ",
+    "owner_id",
+    " ORDER BY owner_id, key"
+);

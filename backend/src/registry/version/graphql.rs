@@ -1,0 +1,313 @@
+//! Versions in GraphQL: fields, inputs, mutations.
+
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+
+use super::{ModelVersion, NewVersion, create, delete, get, publish, restore, update};
+use crate::auth::actor;
+use crate::connection::{Connection, Node};
+use crate::error::Result;
+use crate::loader::loaders;
+use crate::long::Long;
+use crate::page::{OrderDirection, Page, cost};
+use crate::registry::alias::{Alias, AliasesOfVersion};
+use crate::registry::candidate::Candidate;
+use crate::registry::event::{self, Change, Event};
+use crate::registry::file::{self, File};
+use crate::registry::metric::{self, Metric};
+use crate::registry::model::{self, Model};
+use crate::registry::param::{self, Param};
+use crate::registry::tag::{self, Tag, TagInput};
+use crate::registry::user::{self, User};
+use crate::registry::{markdown, payload};
+
+#[ComplexObject]
+impl ModelVersion {
+    /// Its opaque id.
+    pub async fn id(&self) -> ID {
+        (&self.id).into()
+    }
+
+    /// The model that it is a version of.
+    async fn model(&self, ctx: &Context<'_>) -> Result<Model> {
+        model::load(ctx, &self.model_id).await
+    }
+
+    /// The description as sanitised HTML.
+    async fn description_html(&self) -> String {
+        markdown::to_html(&self.description)
+    }
+
+    /// Who created it.
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        user::load(ctx, Some(&self.author_id)).await
+    }
+
+    /// The aliases that name it, by name.
+    async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
+        let aliases = loaders(ctx).load_one(AliasesOfVersion(self.id.raw().to_owned())).await?;
+        Ok(aliases.unwrap_or_default())
+    }
+
+    /// Its tags, by key.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        tag::load(ctx, self.id.raw()).await
+    }
+
+    /// The last point of each metric that its candidate had, by name.
+    async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
+        metric::load(ctx, self.id.raw()).await
+    }
+
+    /// The params that its candidate had, by name.
+    async fn params(&self, ctx: &Context<'_>) -> Result<Vec<Param>> {
+        param::load(ctx, self.id.raw()).await
+    }
+
+    /// The candidate that it was promoted from; null if it was made by hand.
+    async fn candidate(&self, ctx: &Context<'_>) -> Result<Option<Candidate>> {
+        match &self.candidate_id {
+            Some(id) => loaders(ctx).load_one(id.clone()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Its files, by path.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those in this folder and below it, such as `onnx`.")] path: Option<
+            String,
+        >,
+        #[graphql(desc = "Only those whose path contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<File>> {
+        let page = Page::new(first, after, last, before)?;
+        file::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
+    }
+
+    /// How many files it has.
+    async fn file_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(file::load_totals(ctx, self.id.raw()).await?.count())
+    }
+
+    /// The size of all its files, in bytes.
+    async fn size(&self, ctx: &Context<'_>) -> Result<Long> {
+        Ok(Long(file::load_totals(ctx, self.id.raw()).await?.size))
+    }
+
+    /// What happened to it, newest first.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn events(
+        &self,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Event>> {
+        Ok(event::list("object_id", self.id.raw(), Page::new(first, after, last, before)?))
+    }
+}
+
+impl Node for ModelVersion {
+    const NAME: &'static str = "ModelVersion";
+}
+
+/// What versions can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ModelVersionOrderField {
+    /// SemVer precedence: 9.0.0 before 10.0.0, 1.0.0-rc.1 before 1.0.0.
+    Version,
+    /// The version as text.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time of the last change.
+    UpdatedAt,
+}
+
+/// An order of versions.
+#[derive(InputObject)]
+pub struct ModelVersionOrder {
+    /// What to order by.
+    pub field: ModelVersionOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+}
+
+/// A new version.
+#[derive(InputObject)]
+pub struct CreateModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// Strict SemVer 2.0, such as `1.2.0`; the next patch if omitted, 1.0.0 for the first.
+    version: Option<String>,
+    /// What is new in it, in markdown, at most 64 KiB.
+    description: Option<String>,
+    /// Its tags.
+    tags: Option<Vec<TagInput>>,
+}
+
+/// Changes of a version; what is omitted stays.
+#[derive(InputObject)]
+pub struct UpdateModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: String,
+    /// What is new in it, in markdown, at most 64 KiB.
+    description: MaybeUndefined<String>,
+}
+
+/// Which draft to publish.
+#[derive(InputObject)]
+pub struct PublishModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: String,
+}
+
+/// Which version to put into the trash.
+#[derive(InputObject)]
+pub struct DeleteModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: String,
+}
+
+/// Which version to take out of the trash.
+#[derive(InputObject)]
+pub struct RestoreModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version, such as `1.2.0`.
+    version: String,
+    /// Which of several that had this version; the one deleted last if omitted.
+    id: Option<ID>,
+}
+
+payload! {
+    /// The new version.
+    CreateModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+payload! {
+    /// The changed version.
+    UpdateModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+payload! {
+    /// The published version.
+    PublishModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+payload! {
+    /// The deleted version.
+    DeleteModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+payload! {
+    /// The restored version.
+    RestoreModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+
+#[derive(Default)]
+pub struct VersionMutation;
+
+#[Object]
+impl VersionMutation {
+    /// Creates a version as a draft, to be filled with files and published.
+    async fn create_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new version.")] input: CreateModelVersionInput,
+    ) -> Result<CreateModelVersionPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let new = NewVersion {
+            version: input.version,
+            description: input.description,
+            candidate_id: None,
+        };
+        let model_version = create(&mut change, &writer, &model, new, input.tags).await?;
+        change.commit().await?;
+        Ok(CreateModelVersionPayload { model_version })
+    }
+
+    /// Changes a version's description.
+    async fn update_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version, and what to change.")] input: UpdateModelVersionInput,
+    ) -> Result<UpdateModelVersionPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let version = get(&mut *change, &model, &input.version).await?;
+        let model_version =
+            update(&mut change, &writer, &model, version, input.description).await?;
+        change.commit().await?;
+        Ok(UpdateModelVersionPayload { model_version })
+    }
+
+    /// Publishes a draft: from now on its files cannot change, and its digest says so.
+    async fn publish_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version.")] input: PublishModelVersionInput,
+    ) -> Result<PublishModelVersionPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let version = get(&mut *change, &model, &input.version).await?;
+        let model_version = publish(&mut change, &writer, &model, &version).await?;
+        change.commit().await?;
+        Ok(PublishModelVersionPayload { model_version })
+    }
+
+    /// Puts a version into the trash. Aliases that name it name nothing until it is restored.
+    async fn delete_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version.")] input: DeleteModelVersionInput,
+    ) -> Result<DeleteModelVersionPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let version = get(&mut *change, &model, &input.version).await?;
+        let model_version = delete(&mut change, &writer, &model, &version).await?;
+        change.commit().await?;
+        Ok(DeleteModelVersionPayload { model_version })
+    }
+
+    /// Takes a version out of the trash.
+    async fn restore_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version.")] input: RestoreModelVersionInput,
+    ) -> Result<RestoreModelVersionPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let model_version = restore(&mut change, &writer, &model, &input.version, input.id).await?;
+        change.commit().await?;
+        Ok(RestoreModelVersionPayload { model_version })
+    }
+}

@@ -1,0 +1,165 @@
+//! How versions are found: by reference, in lists, and by the loaders.
+
+use ::semver::Version;
+
+use super::{ModelVersion, ModelVersionOrder, columns};
+use crate::db::{Conn, Db, Query, Sql, query};
+use crate::error::{Error, Result};
+use crate::filter::{self, Fields, Target};
+use crate::id::{ModelId, VersionId};
+use crate::loader::{Count, load_by_id, load_by_owner};
+use crate::page::{List, OrderDirection, Sort};
+use crate::registry::model::Model;
+use crate::registry::semver;
+use crate::registry::version::graphql::ModelVersionOrderField;
+use crate::text;
+
+/// The version that a reference names: `1.2.0`, `^1.2`, `@champion` or `latest`. A range and `latest`
+/// mean the highest that is published; a draft only if nothing else is there.
+pub async fn find(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<Option<ModelVersion>> {
+    if reference.contains('\0') {
+        return Ok(None);
+    }
+    let mut sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions v WHERE v.deleted_at_ms IS NULL"
+    ));
+    sql = sql.and(Sql::new("v.model_id = ?").bind(&model.id));
+    if let Some(alias) = reference.strip_prefix('@') {
+        let aliased =
+            "v.id = (SELECT a.version_id FROM aliases a WHERE a.model_id = ? AND a.name = ?)";
+        sql = sql.and(Sql::new(aliased).bind(&model.id).bind(alias));
+    } else if reference == "latest" {
+        sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
+    } else if Version::parse(reference).is_ok() {
+        sql = sql.and(Sql::new("v.version = ?").bind(reference));
+    } else {
+        let Ok(range) = semver::parse_range("version", reference) else {
+            return Ok(None);
+        };
+        sql = sql.and(semver::in_range(&range));
+        sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
+    }
+    Ok(Query::from(sql).fetch_optional(conn).await?)
+}
+
+/// As [`find`], but a missing version is an error.
+pub async fn get(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<ModelVersion> {
+    find(conn, model, reference).await?.ok_or_else(|| Error::not_found("version", reference))
+}
+
+/// The version that a new one has unless told: the patch after the highest release, drafts counted.
+pub async fn next(conn: impl Into<Conn<'_>>, model_id: &ModelId) -> Result<Version> {
+    let latest: Option<(String,)> = query(
+        "SELECT version FROM model_versions WHERE model_id = $1 AND deleted_at_ms IS NULL
+         ORDER BY prerelease, precedence DESC LIMIT 1",
+    )
+    .bind(model_id)
+    .fetch_optional(conn)
+    .await?;
+    let latest = latest.map(|(version,)| Version::parse(&version)).transpose();
+    Ok(semver::next(latest.map_err(Error::internal)?.as_ref()))
+}
+
+const FIELDS: Fields = Fields {
+    targets: &[
+        ("version", Target::Text("v.version")),
+        ("name", Target::Text("v.version")),
+        ("number", Target::Number("v.number")),
+        ("state", Target::Text("v.state")),
+        ("author", Target::Text("(SELECT u.username FROM users u WHERE u.id = v.author_id)")),
+        ("created_at", Target::Time("v.created_at_ms")),
+        ("updated_at", Target::Time("v.updated_at_ms")),
+        ("published_at", Target::Time("v.published_at_ms")),
+        ("tags", Target::Tag("v.id")),
+        ("params", Target::Param("v.id")),
+        ("metrics", Target::Metric("v.id")),
+    ],
+    example: "state = 'PUBLISHED' and tags.stage = 'prod'",
+};
+
+/// The versions of a model that are not in the trash.
+pub fn list(
+    db: &Db,
+    search: Option<String>,
+    range: Option<String>,
+    filter: Option<String>,
+    order_by: Option<ModelVersionOrder>,
+) -> Result<List> {
+    let mut condition = Sql::new("v.deleted_at_ms IS NULL");
+    if let Some(search) = text::search(search)? {
+        condition = condition.and(db.contains(&["v.version"], &search));
+    }
+    if let Some(range) = range.filter(|range| !range.trim().is_empty()) {
+        condition = condition.and(semver::in_range(&semver::parse_range("range", &range)?));
+    }
+    if let Some(filter) = filter {
+        condition = condition.and(filter::parse(db, &FIELDS, &filter)?);
+    }
+    let (field, direction) = match order_by {
+        Some(order) => (order.field, order.direction),
+        None => (ModelVersionOrderField::Version, OrderDirection::Desc),
+    };
+    let sort = match field {
+        ModelVersionOrderField::Version => Sort::text("v.precedence", "v.id", direction),
+        ModelVersionOrderField::Name => Sort::text("v.version", "v.id", direction),
+        ModelVersionOrderField::CreatedAt => Sort::int("v.created_at_ms", "v.id", direction),
+        ModelVersionOrderField::UpdatedAt => Sort::int("v.updated_at_ms", "v.id", direction),
+    };
+    Ok(List {
+        columns: columns!(),
+        from: "model_versions v",
+        parent: Some("v.model_id"),
+        filter: condition,
+        sort,
+    })
+}
+
+load_by_id!(
+    VersionId => ModelVersion,
+    concat!("SELECT ", columns!(), " FROM model_versions WHERE "),
+    "id"
+);
+
+load_by_owner!(
+    /// The latest version of a model: one index look-up each.
+    LatestVersionOf => ModelVersion,
+    concat!(
+        "SELECT model_id AS owner_id, ",
+        columns!(),
+        " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
+         WHERE v.model_id = m.id AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
+         FROM models m WHERE "
+    ),
+    "m.id",
+    ")"
+);
+
+load_by_owner!(
+    /// How many versions a model has.
+    VersionCount => Count,
+    "SELECT model_id AS owner_id, COUNT(*) AS total FROM model_versions WHERE deleted_at_ms IS NULL AND ",
+    "model_id",
+    " GROUP BY model_id"
+);
+
+load_by_owner!(
+    /// The versions that a candidate was promoted to, newest first.
+    VersionOfCandidate => ModelVersion,
+    concat!(
+        "SELECT candidate_id AS owner_id, ",
+        columns!(),
+        " FROM model_versions WHERE deleted_at_ms IS NULL AND "
+    ),
+    "candidate_id",
+    " ORDER BY number DESC"
+);

@@ -1,0 +1,170 @@
+//! SQL that is put together: text with `?` and the values that go there. Pure, and the same for both
+//! databases; a caller's text is always a value, never part of the text.
+
+use std::hash::{Hash, Hasher};
+
+/// A value that is bound to a query.
+#[derive(Clone, Debug)]
+pub enum Value {
+    Text(Option<String>),
+    Int(Option<i64>),
+    Real(Option<f64>),
+    Bool(bool),
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Real(a), Self::Real(b)) => a.map(f64::to_bits) == b.map(f64::to_bits),
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+impl Eq for Value {}
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Text(value) => value.hash(state),
+            Self::Int(value) => value.hash(state),
+            Self::Real(value) => value.map(f64::to_bits).hash(state),
+            Self::Bool(value) => value.hash(state),
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $make:expr),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                #[allow(clippy::redundant_closure_call)]
+                ($make)(value)
+            }
+        }
+    )*};
+}
+value_from! {
+    String => |v| Value::Text(Some(v)),
+    &str => |v: &str| Value::Text(Some(v.to_owned())),
+    &String => |v: &String| Value::Text(Some(v.clone())),
+    Option<String> => Value::Text,
+    i64 => |v| Value::Int(Some(v)),
+    Option<i64> => Value::Int,
+    f64 => |v| Value::Real(Some(v)),
+    Option<f64> => Value::Real,
+    bool => Value::Bool,
+}
+
+/// A piece of SQL with `?` where its values go: what filters and pages are put together from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), values: Vec::new() }
+    }
+
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub fn push_value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.text.push('?');
+        self.values.push(value.into());
+        self
+    }
+
+    pub fn push_sql(&mut self, sql: Self) -> &mut Self {
+        self.text.push_str(&sql.text);
+        self.values.extend(sql.values);
+        self
+    }
+
+    /// The text with `$1`, `$2` … and the values.
+    pub fn into_parts(self) -> (String, Vec<Value>) {
+        let mut text = String::with_capacity(self.text.len() + 2 * self.values.len());
+        for (index, part) in self.text.split('?').enumerate() {
+            if index > 0 {
+                text.push('$');
+                text.push_str(&index.to_string());
+            }
+            text.push_str(part);
+        }
+        (text, self.values)
+    }
+
+    /// `self AND (condition)`.
+    pub fn and(mut self, condition: Self) -> Self {
+        self.push(" AND (").push_sql(condition).push(")");
+        self
+    }
+
+    /// `column IN (…)`; no values match nothing.
+    pub fn is_in<V: Into<Value>>(column: &str, values: impl IntoIterator<Item = V>) -> Self {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return Self::new("FALSE") };
+        let mut sql = Self::new(format!("{column} IN (?")).bind(first);
+        for value in values {
+            sql.push(", ").push_value(value);
+        }
+        sql.push(")");
+        sql
+    }
+}
+
+/// A text in which `LIKE … ESCAPE '\'` sees no wildcards.
+pub fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// A `LIKE` pattern without escapes as a GLOB.
+pub fn like_to_glob(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        match character {
+            '%' => glob.push('*'),
+            '_' => glob.push('?'),
+            '*' | '?' | '[' => glob.extend(['[', character, ']']),
+            other => glob.push(other),
+        }
+    }
+    glob
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_numbered_in_order() {
+        let mut sql = Sql::new("a = ?").bind("x");
+        sql.push(" AND b = ").push_value(2);
+        let sql = sql.and(Sql::is_in("c", [1, 2]));
+        let (text, values) = sql.into_parts();
+        assert_eq!(text, "a = $1 AND b = $2 AND (c IN ($3, $4))");
+        assert_eq!(values.len(), 4);
+    }
+
+    #[test]
+    fn a_like_pattern_becomes_a_glob_without_new_wildcards() {
+        assert_eq!(like_to_glob("a%b_c*[?"), "a*b?c[*][[][?]");
+    }
+}

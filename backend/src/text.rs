@@ -1,0 +1,274 @@
+//! Texts that users write, parsed at the edge: names, keys, descriptions, paths. Rules never see raw ones.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::{Error, Result};
+
+const MAX_DESCRIPTION: usize = 64 * 1024;
+const MAX_KEY: usize = 255;
+const MAX_VALUE: usize = 8000;
+const MAX_PATH_BYTES: usize = 1024;
+
+/// First segments of the server's own addresses: no project can have them.
+const RESERVED_PROJECTS: [&str; 16] = [
+    "api", "ajax-api", "assets", "files", "graphiql", "graphql", "healthz", "metrics", "mlflow",
+    "new", "readyz", "settings", "sign-in", "static", "uplot", "users",
+];
+
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&$name> for crate::db::Value {
+            fn from(text: &$name) -> Self {
+                text.0.as_str().into()
+            }
+        }
+    };
+}
+
+text_type! {
+    /// `vision`: 1–63 of `a-z 0-9 -`, beginning and ending with a letter or digit.
+    ProjectPath
+}
+
+impl ProjectPath {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        let slug = !text.is_empty()
+            && text.len() <= 63
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if !slug {
+            return Err(Error::invalid(
+                field,
+                "must be 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit",
+            ));
+        }
+        if RESERVED_PROJECTS.contains(&text) {
+            return Err(Error::invalid(
+                field,
+                format!("{text:?} is an address of the server itself"),
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type! {
+    /// `ocr`: 1–255 characters in NFC, none of `/ : \ @ # ? %`, no control characters or outer spaces.
+    ModelName
+}
+
+impl ModelName {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        let forbidden = |c: char| "/:\\@#?%".contains(c) || c.is_control();
+        if let Some(wrong) = text.chars().find(|c| forbidden(*c)) {
+            return Err(Error::invalid(
+                field,
+                format!(
+                    "must have none of / : \\ @ # ? % and no control characters, but has {wrong:?}"
+                ),
+            ));
+        }
+        if matches!(text, "." | ".." | "-") {
+            return Err(Error::invalid(
+                field,
+                "must not be . or .. or -: addresses could not hold it",
+            ));
+        }
+        Ok(Self(name(field, text)?))
+    }
+}
+
+text_type! {
+    /// `champion`: 1–255 of letters, digits, `_` and `-`; neither `latest` nor `v1`, which mean versions.
+    AliasName
+}
+
+impl AliasName {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        let characters = (1..=MAX_KEY).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        if !characters {
+            return Err(Error::invalid(field, "must be 1 to 255 of A-Z, a-z, 0-9, _ and -"));
+        }
+        let version_like = text
+            .strip_prefix(['v', 'V'])
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+        if version_like || text.eq_ignore_ascii_case("latest") {
+            return Err(Error::invalid(
+                field,
+                format!("{text:?} is reserved: latest and v1, v2 … always name versions"),
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type! {
+    /// Where a file is inside its version or candidate: relative, `/` between parts, UTF-8 in NFC,
+    /// no empty, `.` or `..` part, no control character, backslash or leftover percent-encoding.
+    FilePath
+}
+
+impl FilePath {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        let refuse = |reason: &str| Err(Error::invalid(field, reason));
+        if text.is_empty() {
+            return refuse("must not be empty");
+        }
+        if text.len() > MAX_PATH_BYTES {
+            return refuse("must be at most 1024 bytes");
+        }
+        if text.contains(|c: char| c == '\\' || c.is_control()) {
+            return refuse(
+                "must have no backslash and no control character; folders are parted by /",
+            );
+        }
+        if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return refuse(
+                "must be relative, without empty, . or .. parts, such as onnx/model.onnx",
+            );
+        }
+        let bytes = text.as_bytes();
+        if bytes
+            .windows(3)
+            .any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
+        {
+            return refuse("is percent-encoded twice: encode it once");
+        }
+        if !unicode_normalization::is_nfc(text) {
+            return refuse("must be in Unicode normalisation form C (NFC)");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The folders that the file is in, outermost first: `a`, `a/b` for `a/b/c`.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(index, _)| &self.0[..index])
+    }
+}
+
+/// A human-readable name: 1–255 characters, made NFC, without control characters or outer spaces.
+pub fn name(field: &str, text: &str) -> Result<String> {
+    let text: String = text.nfc().collect();
+    if text.trim() != text {
+        return Err(Error::invalid(field, "must not begin or end with a space"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "must have no control characters"));
+    }
+    if !(1..=MAX_KEY).contains(&text.chars().count()) {
+        return Err(Error::invalid(field, "must be 1 to 255 characters"));
+    }
+    Ok(text)
+}
+
+/// Markdown of at most 64 KiB.
+pub fn description(field: &str, text: Option<String>) -> Result<String> {
+    let text = text.unwrap_or_default();
+    if text.len() > MAX_DESCRIPTION {
+        return Err(Error::invalid(field, "must be at most 64 KiB; put more into a file"));
+    }
+    no_nul(field, text)
+}
+
+/// The key of a tag or the name of a param or metric: 1–255 characters, none of them a control character.
+pub fn key(field: &str, text: &str) -> Result<String> {
+    if !(1..=MAX_KEY).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        return Err(Error::invalid(
+            field,
+            "must be 1 to 255 characters without control characters",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The value of a tag or param: at most 8,000 characters.
+pub fn value(field: &str, text: String) -> Result<String> {
+    if text.chars().count() > MAX_VALUE {
+        return Err(Error::invalid(field, "must be at most 8000 characters; put more into a file"));
+    }
+    no_nul(field, text)
+}
+
+/// What a user looks for.
+pub fn search(text: Option<String>) -> Result<Option<String>> {
+    let text = text.unwrap_or_default().trim().nfc().collect::<String>();
+    if text.len() > 1024 {
+        return Err(Error::invalid("search", "must be at most 1024 bytes"));
+    }
+    Ok(Some(no_nul("search", text)?).filter(|text| !text.is_empty()))
+}
+
+fn no_nul(field: &str, text: String) -> Result<String> {
+    if text.contains('\0') {
+        return Err(Error::invalid(field, "must have no NUL character"));
+    }
+    Ok(text)
+}
+
+/// `vision/ocr` as project and model, not yet checked against any rule: for look-ups, where what
+/// cannot be a name is just not there.
+pub fn split_model_path(path: &str) -> Option<(&str, &str)> {
+    path.split_once('/').filter(|(_, name)| !path.contains('\0') && !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_could_escape_or_twin_are_refused() {
+        let long = "a".repeat(1025);
+        for path in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "a/../b",
+            "a/./b",
+            "a\\b",
+            "a\0b",
+            "%2e%2e/a",
+            "a%2Fb",
+            "caf\u{65}\u{301}",
+            "a\u{7f}",
+            "a\nb",
+            long.as_str(),
+        ] {
+            assert!(FilePath::parse("path", path).is_err(), "{path:?}");
+        }
+        for path in ["a", "a/b.c", "café", "100%", "a b/…", ".gitattributes", "..a/b..", "5%zz"]
+        {
+            assert!(FilePath::parse("path", path).is_ok(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn names_follow_their_rules() {
+        for path in ["", "-a", "a-", "A", "a_b", "graphql", &"a".repeat(64)] {
+            assert!(ProjectPath::parse("path", path).is_err(), "{path:?}");
+        }
+        for name in ["", " a", "a ", "a/b", "a:b", "a@b", "a#b", "a?b", "50%", "a\\b", "a\tb", ".."]
+        {
+            assert!(ModelName::parse("name", name).is_err(), "{name:?}");
+        }
+        assert_eq!(ModelName::parse("name", "cafe\u{301}").unwrap().as_str(), "café");
+        for alias in ["", "latest", "LATEST", "v1", "a b", "a.b"] {
+            assert!(AliasName::parse("name", alias).is_err(), "{alias:?}");
+        }
+        assert!(AliasName::parse("name", "v").is_ok());
+    }
+}

@@ -1,0 +1,142 @@
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::harness::{Caller, PASSWORD, Server};
+
+const SIGN_IN: &str = "mutation($u: String!, $p: String!) {
+    signIn(input: {username: $u, password: $p}) { user { username isAdmin } } }";
+
+async fn signed_in(server: &Server) -> Caller {
+    let browser = Caller {
+        url: server.url.clone(),
+        token: None,
+        http: Client::builder().cookie_store(true).build().unwrap(),
+    };
+    browser.ok(SIGN_IN, json!({"u": "admin", "p": PASSWORD})).await;
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_session_or_token_nothing_is_readable_or_writable() {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    admin.put("/files/vision/ocr/1.0.0/f", "secret").await;
+    let anonymous = server.anonymous();
+    let id =
+        admin.ok("{ model(path: \"vision/ocr\") { id } }", json!({})).await["model"]["id"].take();
+    for query in [
+        "{ project(path: \"vision\") { id } }".to_owned(),
+        "{ project(path: \"nothing\") { id } }".to_owned(),
+        "{ projects { totalCount } }".to_owned(),
+        "{ model(path: \"vision/ocr\") { id } }".to_owned(),
+        "{ models { nodes { name } } }".to_owned(),
+        format!("{{ node(id: {id}) {{ id }} }}"),
+        "mutation { createProject(input: {path: \"x\"}) { project { id } } }".to_owned(),
+        "mutation { createModel(input: {project: \"vision\", name: \"x\"}) { model { id } } }"
+            .to_owned(),
+        "mutation { deleteModel(input: {model: \"vision/ocr\"}) { model { id } } }".to_owned(),
+        "mutation { createToken(input: {name: \"x\"}) { secret } }".to_owned(),
+    ] {
+        assert_eq!(anonymous.refused(&query, json!({})).await.code, "UNAUTHENTICATED", "{query}");
+    }
+    assert_eq!(anonymous.ok("{ viewer { id } }", json!({})).await["viewer"], Value::Null);
+    for path in ["/files/vision/ocr/1.0.0/f", "/files/vision/ocr/1.0.0", "/files/no/thing/1.0.0/f"]
+    {
+        assert_eq!(anonymous.get(path).await.status(), 401, "{path}");
+        assert_eq!(anonymous.put(path, "x").await.status(), 401, "{path}");
+    }
+    let stranger = Caller { token: Some("mrt_wrong".into()), ..anonymous.clone() };
+    assert_eq!(stranger.get("/files/vision/ocr/1.0.0/f").await.status(), 401);
+    assert_eq!(stranger.refused("{ viewer { id } }", json!({})).await.code, "UNAUTHENTICATED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_begins_with_the_password_and_ends_with_sign_out() {
+    let server = Server::start().await;
+    for (username, password) in
+        [("admin", "wrong"), ("nobody", PASSWORD), ("", ""), ("admin\u{0}", "x")]
+    {
+        let refusal =
+            server.anonymous().refused(SIGN_IN, json!({"u": username, "p": password})).await;
+        assert_eq!(refusal.code, "UNAUTHENTICATED");
+        assert_eq!(refusal.message, "user name or password is wrong");
+    }
+    let response = server
+        .anonymous()
+        .request(Method::POST, "/graphql")
+        .json(&json!({"query": SIGN_IN, "variables": {"u": "admin", "p": PASSWORD}}))
+        .send()
+        .await
+        .unwrap();
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    let secret = cookie.split(['=', ';']).nth(1).unwrap();
+    assert_eq!(server.count("SELECT COUNT(*) FROM credentials WHERE kind = 'SESSION'").await, 1);
+    let stored: (String,) = model_registry::db::query("SELECT secret_sha256 FROM credentials")
+        .fetch_one(&server.app.db)
+        .await
+        .unwrap();
+    assert!(!stored.0.contains(secret));
+
+    let browser = signed_in(&server).await;
+    let viewer = "{ viewer { username isAdmin } }";
+    assert_eq!(
+        browser.ok(viewer, json!({})).await["viewer"],
+        json!({"username": "admin", "isAdmin": true})
+    );
+    let out = browser.ok("mutation { signOut { signedOut } }", json!({})).await;
+    assert_eq!(out["signOut"]["signedOut"], true);
+    assert_eq!(browser.ok(viewer, json!({})).await["viewer"], Value::Null);
+    let again = browser.ok("mutation { signOut { signedOut } }", json!({})).await;
+    assert_eq!(again["signOut"]["signedOut"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_shown_once_used_and_revoked() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let create = "mutation($e: DateTime) { createToken(input: {name: \"ci\", expiresAt: $e}) {
+        secret token { id name expiresAt lastUsedAt } } }";
+    let made = admin.ok(create, json!({})).await["createToken"].take();
+    let script = Caller { token: made["secret"].as_str().map(str::to_owned), ..server.anonymous() };
+    let tokens = script.ok("{ viewer { tokens { name lastUsedAt } } }", json!({})).await;
+    assert_eq!(tokens["viewer"]["tokens"][0]["name"], "ci");
+    assert!(tokens["viewer"]["tokens"][0]["lastUsedAt"].is_string());
+    let revoke = "mutation($id: ID!) { revokeToken(input: {id: $id}) { token { name } } }";
+    admin.ok(revoke, json!({"id": made["token"]["id"]})).await;
+    assert_eq!(script.refused("{ viewer { id } }", json!({})).await.code, "UNAUTHENTICATED");
+    assert_eq!(admin.refused(revoke, json!({"id": made["token"]["id"]})).await.code, "NOT_FOUND");
+    assert_eq!(
+        admin.refused(create, json!({"e": "2020-01-01T00:00:00Z"})).await.field,
+        "expiresAt"
+    );
+    let soon = admin.ok(create, json!({"e": "2999-01-01T00:00:00Z"})).await;
+    assert_eq!(soon["createToken"]["token"]["expiresAt"], "2999-01-01T00:00:00.000Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_sites_page_can_do_nothing_with_the_cookie() {
+    let (server, _) = Server::with_model().await;
+    let browser = signed_in(&server).await;
+    let delete = json!({"query": "mutation { deleteModel(input: {model: \"vision/ocr\"}) { model { id } } }"});
+    let send = async |origin: &str| {
+        let request =
+            browser.request(Method::POST, "/graphql").header("origin", origin).json(&delete);
+        request.send().await.unwrap().status().as_u16()
+    };
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        &format!("{}.evil.example", server.url),
+    ] {
+        assert_eq!(send(origin).await, 403, "{origin}");
+    }
+    let put = browser
+        .request(Method::PUT, "/files/vision/ocr/1.0.0/f")
+        .header("origin", "https://evil.example");
+    assert_eq!(put.body("x").send().await.unwrap().status(), 403);
+    assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE deleted_at_ms IS NULL").await, 1);
+    assert_eq!(send(&server.url.clone()).await, 200);
+    assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE deleted_at_ms IS NULL").await, 0);
+}

@@ -1,0 +1,323 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Caller, Server};
+
+const BASE: &str = "/files/vision/ocr/1.0.0";
+
+async fn with_version() -> (Server, Caller) {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    (server, admin)
+}
+
+fn left_over(server: &Server) -> usize {
+    std::fs::read_dir(server.data.path().join("uploads")).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_goes_in_and_comes_out_with_conditions_and_ranges() {
+    let (_server, admin) = with_version().await;
+    let response = admin.put(&format!("{BASE}/dir/data%20f%C3%BCr%20dich.bin"), "0123456789").await;
+    assert_eq!(response.status(), 201);
+    let sha256 = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
+    assert_eq!(response.headers()["etag"], format!("\"{sha256}\""));
+    let file: Value = response.json().await.unwrap();
+    assert_eq!(
+        (&file["path"], &file["size"], &file["sha256"]),
+        (&json!("dir/data für dich.bin"), &json!(10), &json!(sha256))
+    );
+    let path = format!("{BASE}/dir/data%20f%C3%BCr%20dich.bin");
+    assert_eq!(admin.put(&path, "0123456789").await.status(), 200);
+    let conflict = admin.put(&path, "other").await;
+    assert_eq!(conflict.status(), 409);
+    assert_eq!(conflict.json::<Value>().await.unwrap()["code"], "CONFLICT");
+
+    let response = admin.get(&path).await;
+    assert_eq!(response.status(), 200);
+    let headers = response.headers().clone();
+    assert_eq!(headers["content-length"], "10");
+    assert_eq!(headers["accept-ranges"], "bytes");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    let disposition = headers["content-disposition"].to_str().unwrap();
+    assert!(
+        disposition.starts_with("attachment; ")
+            && disposition.ends_with("filename*=UTF-8''data%20f%C3%BCr%20dich%2Ebin")
+    );
+    assert_eq!(response.text().await.unwrap(), "0123456789");
+    for (range, status, body, content_range) in [
+        ("bytes=2-4", 206, "234", "bytes 2-4/10"),
+        ("bytes=7-", 206, "789", "bytes 7-9/10"),
+        ("bytes=-2", 206, "89", "bytes 8-9/10"),
+        ("bytes=10-", 416, "", "bytes */10"),
+    ] {
+        let response =
+            admin.request(Method::GET, &path).header("range", range).send().await.unwrap();
+        assert_eq!(response.status(), status, "{range}");
+        assert_eq!(response.headers()["content-range"], content_range);
+        assert_eq!(response.text().await.unwrap(), body);
+    }
+    let request = |name: &str, value: &str| admin.request(Method::GET, &path).header(name, value);
+    let etag = format!("\"{sha256}\"");
+    assert_eq!(request("if-none-match", &etag).send().await.unwrap().status(), 304);
+    assert_eq!(request("if-none-match", "\"other\"").send().await.unwrap().status(), 200);
+    let stale = request("range", "bytes=0-1").header("if-range", "\"other\"").send().await.unwrap();
+    assert_eq!(stale.status(), 200, "other bytes: all of them");
+    let head = admin.request(Method::HEAD, &path).send().await.unwrap();
+    assert_eq!(
+        (head.status().as_u16(), &head.headers()["content-length"]),
+        (200, &"10".parse().unwrap())
+    );
+    for missing in [
+        "/files/vision/ocr/1.0.0/nope",
+        "/files/vision/ocr/7.0.0/x",
+        "/files/vision/no/1.0.0/x",
+        "/files/no/ocr/1.0.0/x",
+    ] {
+        assert_eq!(admin.get(missing).await.status(), 404, "{missing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_in_addresses_resolve() {
+    let (_server, admin) = with_version().await;
+    admin.put(&format!("{BASE}/f"), "one").await;
+    admin.publish("1.0.0").await;
+    admin.create_version(Some("1.1.0")).await;
+    admin.put("/files/vision/ocr/1.1.0/f", "two").await;
+    let alias = "mutation { setAlias(input: {model: \"vision/ocr\", name: \"champion\", version: \"1.1.0\"}) { alias { name } } }";
+    admin.ok(alias, json!({})).await;
+    for (reference, body) in [
+        ("1.0.0", "one"),
+        ("latest", "one"),
+        ("^1", "one"),
+        ("%5E1.1", "two"),
+        ("@champion", "two"),
+        ("%40champion", "two"),
+    ] {
+        let response = admin.get(&format!("/files/vision/ocr/{reference}/f")).await;
+        assert_eq!(response.text().await.unwrap(), body, "{reference}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_trick_is_refused() {
+    let (server, admin) = with_version().await;
+    let long = "a".repeat(1025);
+    // Sent by hand: a client would tidy these paths up before they leave.
+    for path in [
+        "../x",
+        "a/../x",
+        "%2e%2e/x",
+        "a/%2e%2e%2fx",
+        "%252e%252e/x",
+        "a%255cx",
+        "a%5Cx",
+        "a\\x",
+        "a%00x",
+        "/x",
+        "a//x",
+        "a/",
+        "./x",
+        "a/./x",
+        "%2Fetc%2Fpasswd",
+        "cafe%CC%81",
+        "a%0Ax",
+        "a%7Fx",
+        "%ff%fe",
+        &long,
+    ] {
+        let answer = raw_put(&server, &admin, &format!("{BASE}/{path}"));
+        assert!(answer.starts_with("HTTP/1.1 400"), "{path:?}: {answer}");
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
+    assert_eq!(left_over(&server), 0);
+    // What only looks odd is fine, in composed form, up to 1,024 bytes.
+    for path in ["caf%C3%A9", "..a", "100%25", "%E2%98%83/%F0%9F%A6%80", &long[1..]] {
+        assert_eq!(admin.put(&format!("{BASE}/{path}"), "x").await.status(), 201, "{path}");
+    }
+}
+
+fn raw_put(server: &Server, caller: &Caller, path: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let token = caller.token.as_deref().unwrap();
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_is_a_file_or_a_folder() {
+    let (_server, admin) = with_version().await;
+    admin.put(&format!("{BASE}/a/b"), "x").await;
+    for path in ["a", "a/b/c", "a/b/c/d"] {
+        assert_eq!(admin.put(&format!("{BASE}/{path}"), "x").await.status(), 409, "{path}");
+    }
+    for path in ["a/c", "a0", "a-b", "ab"] {
+        assert_eq!(admin.put(&format!("{BASE}/{path}"), "x").await.status(), 201, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digests_that_clients_send_are_checked() {
+    let (server, admin) = with_version().await;
+    let put = |name: &str, value: &str| {
+        admin
+            .request(Method::PUT, &format!("{BASE}/f"))
+            .header(name, value)
+            .body("0123456789")
+            .send()
+    };
+    let right = "sha-256=:hNiYd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII=:";
+    let wrong = "sha-256=:AAAAd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII=:";
+    for header in ["content-digest", "repr-digest"] {
+        let refused = put(header, wrong).await.unwrap();
+        assert_eq!(refused.status(), 400);
+        assert_eq!(refused.json::<Value>().await.unwrap()["field"], "content-digest");
+        assert_eq!(put(header, "sha-256=nonsense").await.unwrap().status(), 400);
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
+    assert_eq!(put("content-digest", &format!("md5=:AAAA:, {right}")).await.unwrap().status(), 201);
+    assert_eq!(put("repr-digest", right).await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_are_listed_and_archived() {
+    let (_server, admin) = with_version().await;
+    let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let long = format!("{}/{}", "d".repeat(120), "f".repeat(120));
+    admin.put(&format!("{BASE}/onnx/model.onnx"), large.clone()).await;
+    admin.put(&format!("{BASE}/onnx/{long}"), "deep").await;
+    admin.put(&format!("{BASE}/onnx/empty"), "").await;
+    admin.put(&format!("{BASE}/onnx2/no"), "x").await;
+    let listing: Value = admin.get(&format!("{BASE}/onnx")).await.json().await.unwrap();
+    let paths: Vec<&str> =
+        listing["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, [&format!("onnx/{long}"), "onnx/empty", "onnx/model.onnx"]);
+    let all: Value = admin.get(BASE).await.json().await.unwrap();
+    assert_eq!(all["files"].as_array().unwrap().len(), 4);
+    assert_eq!(admin.get(&format!("{BASE}/nope?archive=tar")).await.status(), 404);
+    assert_eq!(admin.get(&format!("{BASE}?archive=rar")).await.status(), 400);
+
+    let response = admin.get(&format!("{BASE}/onnx?archive=tar")).await;
+    assert!(
+        response.headers()["content-disposition"]
+            .to_str()
+            .unwrap()
+            .contains("\"ocr-1.0.0-onnx.tar\"")
+    );
+    let bytes = response.bytes().await.unwrap();
+    let mut archive = tar::Archive::new(&bytes[..]);
+    let mut unpacked = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        unpacked.push((path, content));
+    }
+    let expected =
+        [(long, b"deep".to_vec()), ("empty".into(), Vec::new()), ("model.onnx".into(), large)];
+    assert_eq!(unpacked, expected);
+
+    let bytes = admin.get(&format!("{BASE}/onnx/?archive=zip")).await.bytes().await.unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&bytes[..])).unwrap();
+    for (path, content) in &expected {
+        let mut unzipped = Vec::new();
+        archive.by_name(path).unwrap().read_to_end(&mut unzipped).unwrap();
+        assert_eq!(&unzipped, content, "{path}");
+    }
+    let whole = admin.get(&format!("{BASE}?archive=tar")).await.bytes().await.unwrap();
+    assert_eq!(tar::Archive::new(&whole[..]).entries().unwrap().count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_breaks_off_or_stalls_leaves_nothing() {
+    let (server, admin) = with_version().await;
+    let token = admin.token.clone().unwrap();
+    let head = format!(
+        "PUT {BASE}/f HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 9000000\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![7; 5_000_000]).unwrap();
+    for _ in 0..200 {
+        if left_over(&server) > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(left_over(&server), 1, "it has begun");
+    drop(stream);
+    for _ in 0..200 {
+        if left_over(&server) == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(left_over(&server), 0);
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
+
+    let slow = Server::start_with(&["--stall-seconds", "1"]).await;
+    let admin = slow.admin().await;
+    admin.ok(crate::harness::CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    admin.create_version(Some("1.0.0")).await;
+    let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>("x")])
+        .chain(futures_util::stream::pending());
+    let stalled = admin.put(&format!("{BASE}/f"), reqwest::Body::wrap_stream(pieces)).await;
+    assert_eq!(stalled.status(), 408);
+    assert_eq!(left_over(&slow), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_large_a_file_is_refused_announced_or_not() {
+    let server = Server::start_with(&["--max-file-size", "1000"]).await;
+    let admin = server.admin().await;
+    admin.ok(crate::harness::CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    admin.create_version(Some("1.0.0")).await;
+    assert_eq!(admin.put(&format!("{BASE}/f"), vec![0; 1001]).await.status(), 413);
+    let pieces =
+        futures_util::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![0_u8; 100])));
+    assert_eq!(
+        admin.put(&format!("{BASE}/f"), reqwest::Body::wrap_stream(pieces)).await.status(),
+        413
+    );
+    assert_eq!(left_over(&server), 0);
+    assert_eq!(admin.put(&format!("{BASE}/f"), vec![0; 1000]).await.status(), 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_file_names_is_swept_and_nothing_else() {
+    let (server, admin) = with_version().await;
+    admin.put(&format!("{BASE}/keep"), "kept").await;
+    admin.put(&format!("{BASE}/drop"), "dropped").await;
+    let stray = format!("{:x}", Sha256::digest("stray"));
+    let folder = server.data.path().join("blobs").join(&stray[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(&stray), "stray").unwrap();
+    let delete = "mutation { deleteFile(input: {model: \"vision/ocr\", version: \"1.0.0\", path: \"drop\"}) { file { path } } }";
+    admin.ok(delete, json!({})).await;
+    let removed = model_registry::registry::file::sweep(&server.app).await;
+    assert_eq!(removed.unwrap_or_else(|error| panic!("{}", error.message())), 2);
+    assert!(!folder.join(&stray).exists());
+    assert_eq!(admin.get(&format!("{BASE}/keep")).await.text().await.unwrap(), "kept");
+    assert_eq!(
+        admin.put(&format!("{BASE}/drop"), "dropped").await.status(),
+        201,
+        "the bytes can come again"
+    );
+    assert_eq!(admin.get(&format!("{BASE}/drop")).await.text().await.unwrap(), "dropped");
+}

@@ -1,0 +1,209 @@
+//! A server of its own for each test, on a free port, with an empty database.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Parser;
+use model_registry::app::App;
+use model_registry::config::{Cli, Command, Serve};
+use model_registry::db::{Db, query};
+use model_registry::registry::credential::{self, CreateTokenInput};
+use model_registry::registry::event::Change;
+use model_registry::registry::user;
+use model_registry::store::Store;
+use model_registry::time::Clock;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub struct Server {
+    pub app: App,
+    pub url: String,
+    pub address: SocketAddr,
+    pub data: Arc<TempDir>,
+    _stop: oneshot::Sender<()>,
+}
+
+/// Somebody who sends requests; named after who they are.
+#[derive(Clone)]
+pub struct Caller {
+    pub url: String,
+    pub token: Option<String>,
+    pub http: Client,
+}
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    pub async fn start_with(flags: &[&str]) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let database = database(&data).await;
+        Self::start_on(data, &database, flags).await
+    }
+
+    pub async fn start_on(data: Arc<TempDir>, database: &str, flags: &[&str]) -> Self {
+        tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_max_level(tracing::Level::WARN)
+            .try_init()
+            .ok();
+        let folder = data.path().to_str().unwrap();
+        let base = ["model-registry", "serve", "--data", folder, "--database", database];
+        let config = serve_config(base.iter().chain(&["--admin-password", PASSWORD]).chain(flags));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
+        let db = Db::open(database).await.unwrap();
+        let app = App::new(db, store, config, Clock::System);
+        user::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = app.clone();
+        tokio::spawn(async move {
+            model_registry::server::serve(&serving, listener, async {
+                stopped.await.ok();
+            })
+            .await;
+        });
+        Self { app, url: format!("http://{address}"), address, data, _stop: stop }
+    }
+
+    pub fn anonymous(&self) -> Caller {
+        Caller { url: self.url.clone(), token: None, http: Client::new() }
+    }
+
+    pub async fn admin(&self) -> Caller {
+        let user = user::find_by_username(&self.app.db, "admin").await.unwrap().unwrap();
+        let mut change = Change::begin_as(&self.app, user.id.clone()).await.unwrap();
+        let new = CreateTokenInput { name: "test".into(), expires_at: None };
+        let made = credential::create_token(&mut change, &user, new).await.unwrap();
+        change.commit().await.unwrap();
+        Caller { token: Some(made.secret), ..self.anonymous() }
+    }
+
+    /// An admin and the model `vision/ocr`.
+    pub async fn with_model() -> (Self, Caller) {
+        let server = Self::start().await;
+        let admin = server.admin().await;
+        admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
+        admin.create_model("ocr").await;
+        (server, admin)
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let (count,): (i64,) = query(sql).fetch_one(&self.app.db).await.unwrap();
+        count
+    }
+}
+
+pub fn serve_config<'a>(arguments: impl Iterator<Item = &'a &'a str>) -> Serve {
+    match Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).command {
+        Command::Serve(config) => config,
+        _ => unreachable!("the arguments say serve"),
+    }
+}
+
+/// The URL of an empty database.
+pub async fn database(data: &TempDir) -> String {
+    let Ok(server) = std::env::var("MODEL_REGISTRY_TEST_POSTGRES") else {
+        return Db::sqlite_url(&data.path().join("registry.sqlite"));
+    };
+    let name = format!("test_{}", model_registry::id::new_uuid(Clock::System.now()));
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let mut admin = <sqlx::PgConnection as sqlx::Connection>::connect(&server).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"));
+    sqlx::raw_sql(create).execute(&mut admin).await.unwrap();
+    format!("{base}/{name}")
+}
+
+pub const CREATE_PROJECT: &str =
+    "mutation($path: String!) { createProject(input: {path: $path}) { project { id path } } }";
+
+impl Caller {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// What the server answers to a GraphQL operation, errors included.
+    pub async fn graphql(&self, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables });
+        let response = self.request(Method::POST, "/graphql").json(&body).send().await.unwrap();
+        response.json().await.unwrap()
+    }
+
+    /// The data of an operation that must succeed.
+    #[track_caller]
+    pub fn ok(&self, query: &str, variables: Value) -> impl Future<Output = Value> {
+        let place = std::panic::Location::caller();
+        let (caller, query) = (self.clone(), query.to_owned());
+        async move {
+            let mut answer = caller.graphql(&query, variables).await;
+            assert!(answer.get("errors").is_none(), "{place}: {query}\n{answer}");
+            answer["data"].take()
+        }
+    }
+
+    /// The code and message of an operation that must fail.
+    #[track_caller]
+    pub fn refused(&self, query: &str, variables: Value) -> impl Future<Output = Refusal> {
+        let place = std::panic::Location::caller();
+        let (caller, query) = (self.clone(), query.to_owned());
+        async move {
+            let answer = caller.graphql(&query, variables).await;
+            let error = &answer["errors"][0];
+            assert!(error.is_object(), "{place}: {query}\n{answer}");
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            Refusal {
+                code: text(&error["extensions"]["code"]),
+                field: text(&error["extensions"]["field"]),
+                message: text(&error["message"]),
+            }
+        }
+    }
+
+    pub async fn create_model(&self, name: &str) -> Value {
+        let create = "mutation($name: String!) {
+            createModel(input: {project: \"vision\", name: $name}) { model { id path name } } }";
+        self.ok(create, json!({ "name": name })).await["createModel"]["model"].take()
+    }
+
+    pub async fn create_version(&self, version: Option<&str>) -> Value {
+        let create = "mutation($version: String) {
+            createModelVersion(input: {model: \"vision/ocr\", version: $version}) {
+                modelVersion { id version number state } } }";
+        self.ok(create, json!({ "version": version })).await["createModelVersion"]["modelVersion"]
+            .take()
+    }
+
+    pub async fn publish(&self, version: &str) -> Value {
+        let publish = "mutation($version: String!) {
+            publishModelVersion(input: {model: \"vision/ocr\", version: $version}) {
+                modelVersion { version state digest publishedAt } } }";
+        self.ok(publish, json!({ "version": version })).await["publishModelVersion"]["modelVersion"]
+            .take()
+    }
+
+    pub async fn put(&self, path: &str, bytes: impl Into<reqwest::Body>) -> Response {
+        self.request(Method::PUT, path).body(bytes).send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Refusal {
+    pub code: String,
+    pub field: String,
+    pub message: String,
+}

@@ -1,0 +1,17 @@
+//! The registry as its users meet it: over HTTP, on SQLite, and on PostgreSQL where
+//! `MODEL_REGISTRY_TEST_POSTGRES` names a server.
+
+mod access;
+mod alias;
+mod candidate;
+mod files;
+mod graphql;
+mod harness;
+mod migrations;
+mod model;
+mod operations;
+mod project;
+mod races;
+mod schema;
+mod tidy;
+mod version;

@@ -1,0 +1,45 @@
+//! Every migration runs on a database that has data of the version before it.
+
+use model_registry::db::Db;
+use serde_json::json;
+
+use crate::harness::{Server, database};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_keep_the_sample_data_of_each_step() {
+    let data = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let url = database(&data).await;
+    let root =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("migrations");
+    for step in 1..=Db::migrations() {
+        let db = Db::open_at(&url, step).await.unwrap();
+        let sample = root.join(format!("samples/{step:04}.sql"));
+        db.run_script(&std::fs::read_to_string(&sample).unwrap()).await.unwrap();
+        db.close().await;
+    }
+    let server = Server::start_on(data, &url, &[]).await;
+    let admin = server.admin().await;
+    let read = "{ model(path: \"sample/ocr\") { latestVersion { version digest files { nodes { path } } params { value } }
+        aliases { name } candidates { nodes { number metrics { value } metricHistory(name: \"loss\") { totalCount } } }
+        events { totalCount } tags { key } }
+        models(search: \"OCR\") { totalCount } }";
+    let found = admin.ok(read, json!({})).await;
+    let version = json!({"version": "1.0.0", "digest": "abc", "files": {"nodes": [{"path": "a/b.bin"}]},
+        "params": [{"value": "0.1"}]});
+    let candidate =
+        json!({"number": 1, "metrics": [{"value": "NaN"}], "metricHistory": {"totalCount": 2}});
+    let model = json!({"latestVersion": version, "aliases": [{"name": "champion"}],
+        "candidates": {"nodes": [candidate]}, "events": {"totalCount": 1}, "tags": [{"key": "team"}]});
+    assert_eq!(found, json!({"model": model, "models": {"totalCount": 1}}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_program_is_left_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let url = database(&data).await;
+    let db = Db::open(&url).await.unwrap();
+    db.run_script("INSERT INTO migrations (number) VALUES (9999)").await.unwrap();
+    db.close().await;
+    let error = Db::open(&url).await.err().expect("it is refused").to_string();
+    assert!(error.contains("newer than this program"), "{error}");
+}

@@ -1,0 +1,220 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Caller, PASSWORD, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_see_health_readiness_and_metrics() {
+    let server = Server::start().await;
+    let anonymous = server.anonymous();
+    assert_eq!(anonymous.get("/healthz").await.text().await.unwrap(), "ok\n");
+    assert_eq!(anonymous.get("/readyz").await.text().await.unwrap(), "ready\n");
+    anonymous.get("/files/a/b/c/d").await;
+    let metrics = anonymous.get("/metrics").await.text().await.unwrap();
+    assert!(
+        metrics.contains("http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"}"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("route=\"/files/{project}/{model}/{reference}/{*path}\",status=\"401\""),
+        "{metrics}"
+    );
+    assert!(metrics.contains("model_registry_sql_statements_total"), "{metrics}");
+    server.app.db.close().await;
+    assert_eq!(anonymous.get("/readyz").await.status(), 503);
+    assert_eq!(anonymous.get("/healthz").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_are_nothing_say_so_in_json() {
+    let server = Server::start().await;
+    for path in ["/api/nothing", "/files/x"] {
+        let response = server.anonymous().get(path).await;
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], "NOT_FOUND");
+    }
+}
+
+/// The program itself, in a folder of its own.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    fn start(data: &Path) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(env!("CARGO_BIN_EXE_model-registry"))
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .arg(data)
+            .env("MODEL_REGISTRY_ADMIN_PASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let process = Self { child, url: format!("http://127.0.0.1:{port}") };
+        // A connection is taken in at once and answered when everything is open.
+        for _ in 0..500 {
+            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+                stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+                return process;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the server did not start");
+    }
+
+    fn admin(&self, data: &Path) -> Caller {
+        let made = Command::new(env!("CARGO_BIN_EXE_model-registry"))
+            .args(["token", "--user", "admin", "--name", "test", "--data"])
+            .arg(data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        Caller { url: self.url.clone(), token: Some(token), http: reqwest::Client::new() }
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(
+            Command::new("kill")
+                .args([signal, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    files
+}
+
+fn half_an_upload(process: &Process, admin: &Caller) -> TcpStream {
+    let token = admin.token.as_deref().unwrap();
+    let mut stream = TcpStream::connect(process.url.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "PUT /files/vision/ocr/1.0.0/big HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 12000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![1; 6_000_000]).unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_an_upload_it_leaves_neither_row_nor_stray_file() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path());
+    let admin = process.admin(data.path());
+    admin.ok(crate::harness::CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    admin.create_version(Some("1.0.0")).await;
+    admin.put("/files/vision/ocr/1.0.0/small", "kept").await;
+    let stream = half_an_upload(&process, &admin);
+    for _ in 0..500 {
+        if !files_below(&data.path().join("uploads")).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(files_below(&data.path().join("uploads")).len(), 1, "it has begun");
+    process.signal("-KILL");
+    drop((process, stream));
+
+    let process = Process::start(data.path());
+    assert_eq!(files_below(&data.path().join("uploads")), [""; 0]);
+    let admin = Caller { url: process.url.clone(), ..admin };
+    let files =
+        "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") { files { nodes { path } } } } }";
+    let found = admin.ok(files, json!({})).await["model"]["version"]["files"]["nodes"].take();
+    assert_eq!(found, json!([{"path": "small"}]));
+    assert_eq!(files_below(&data.path().join("blobs")).len(), 1);
+    assert_eq!(admin.get("/files/vision/ocr/1.0.0/small").await.text().await.unwrap(), "kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_server_finishes_the_transfer_that_is_running() {
+    let data = tempfile::tempdir().unwrap();
+    let mut process = Process::start(data.path());
+    let admin = process.admin(data.path());
+    admin.ok(crate::harness::CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    admin.create_version(Some("1.0.0")).await;
+    let mut stream = half_an_upload(&process, &admin);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    process.signal("-TERM");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = TcpStream::connect(process.url.trim_start_matches("http://")).is_err();
+    stream.write_all(&vec![1; 6_000_000]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(refused, "nobody new is let in");
+    assert!(process.child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_cannot_share_a_folder() {
+    let data = tempfile::tempdir().unwrap();
+    let _first = Process::start(data.path());
+    let second = Command::new(env!("CARGO_BIN_EXE_model-registry"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another server uses"));
+}
+
+#[test]
+fn a_header_that_never_ends_is_cut_off() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path());
+    let mut stream = TcpStream::connect(process.url.trim_start_matches("http://")).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the server ends it, not we");
+}
+
+#[test]
+fn every_flag_is_explained_and_is_an_environment_variable() {
+    let help = Command::new(env!("CARGO_BIN_EXE_model-registry"))
+        .args(["serve", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let flags = help.matches("--").count();
+    assert!(flags > 8, "{help}");
+    for flag in help.lines().filter_map(|line| line.trim().strip_prefix("--")) {
+        let name = flag.split([' ', '=']).next().unwrap().replace('-', "_").to_uppercase();
+        assert!(
+            help.contains(&format!("MODEL_REGISTRY_{name}")),
+            "{name} is no environment variable:\n{help}"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::Server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_racing_creators_get_forty_numbers_and_versions() {
+    let (_server, admin) = Server::with_model().await;
+    let made = join_all((0..40).map(|_| admin.create_version(None))).await;
+    let numbers: HashSet<i64> = made.iter().map(|made| made["number"].as_i64().unwrap()).collect();
+    let versions: HashSet<&str> =
+        made.iter().map(|made| made["version"].as_str().unwrap()).collect();
+    assert_eq!(numbers, (1..=40).collect());
+    assert_eq!(versions.len(), 40);
+    let latest =
+        admin.ok("{ model(path: \"vision/ocr\") { latestVersion { version } } }", json!({})).await;
+    assert_eq!(latest["model"]["latestVersion"]["version"], "1.0.39");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_racers_for_one_name_exactly_one_wins() {
+    let (server, admin) = Server::with_model().await;
+    for round in 0..5 {
+        let create = format!(
+            "mutation {{ createModelVersion(input: {{model: \"vision/ocr\", version: \"{round}.0.0\"}}) {{ modelVersion {{ id }} }} }}"
+        );
+        let answers = join_all((0..8).map(|_| admin.graphql(&create, json!({})))).await;
+        let (won, lost): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.get("errors").is_none());
+        assert_eq!(won.len(), 1);
+        for answer in lost {
+            assert_eq!(answer["errors"][0]["extensions"]["code"], "ALREADY_EXISTS");
+        }
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM model_versions").await, 5);
+    assert_eq!(
+        server.count("SELECT last_version FROM models").await,
+        5,
+        "a loser uses no number up"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_uploads_of_one_path_agree_on_one_content() {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    let path = "/files/vision/ocr/1.0.0/f";
+    let answers = join_all((0..16).map(|n| admin.put(path, vec![n % 2; 100_000]))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses[..8], [200, 200, 200, 200, 200, 200, 200, 201], "{statuses:?}");
+    assert_eq!(statuses[8..], [409; 8], "{statuses:?}");
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
+    assert_eq!(std::fs::read_dir(server.data.path().join("uploads")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_in_the_digest_or_refused_never_neither() {
+    let (_server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    let put = |n: u8| {
+        let admin = admin.clone();
+        async move {
+            admin
+                .put(&format!("/files/vision/ocr/1.0.0/f{n}"), vec![n; 1000])
+                .await
+                .status()
+                .as_u16()
+        }
+    };
+    let (published, statuses) = tokio::join!(admin.publish("1.0.0"), join_all((0..20).map(put)));
+    assert!(published["digest"].is_string());
+    let stored = statuses.iter().filter(|status| **status == 201).count();
+    assert!(statuses.iter().all(|status| [201, 409].contains(status)), "{statuses:?}");
+    let count = admin
+        .ok("{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") { fileCount } } }", json!({}))
+        .await;
+    assert_eq!(count["model"]["version"]["fileCount"], stored);
+}
