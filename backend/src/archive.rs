@@ -116,6 +116,8 @@ fn write_tar(
     let mut archive = tar::Builder::new(pieces);
     for (path, file) in files {
         let mut header = tar::Header::new_gnu();
+        // Said outright: without a type, a long name that is cut at a slash would be a folder.
+        header.set_entry_type(tar::EntryType::Regular);
         header.set_size(file.size.0.unsigned_abs());
         header.set_mode(0o644);
         header.set_mtime(file.created_at_ms.millis().unsigned_abs() / 1000);

@@ -80,7 +80,8 @@ impl Actor {
         Ok(Sql::new(if self.user()?.is_admin { "TRUE" } else { "FALSE" }))
     }
 
-    fn role_in(&self, _project: &Project) -> Result<Option<Role>> {
+    /// What the caller may do in a project; nothing where they may not even see it.
+    pub fn role_in(&self, _project: &Project) -> Result<Option<Role>> {
         Ok(self.user()?.is_admin.then_some(Role::Owner))
     }
 }

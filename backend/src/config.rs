@@ -38,9 +38,12 @@ pub struct Data {
 impl Data {
     /// The URL of the database.
     pub fn database_url(&self) -> String {
-        self.database
-            .clone()
-            .unwrap_or_else(|| crate::db::Db::sqlite_url(&self.data.join("registry.sqlite")))
+        self.database.clone().unwrap_or_else(|| crate::db::Db::sqlite_url(&self.database_file()))
+    }
+
+    /// Where the embedded database is.
+    pub fn database_file(&self) -> PathBuf {
+        self.data.join("registry.sqlite")
     }
 }
 

@@ -9,11 +9,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION,
-    RANGE, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPECT, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
+    LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
@@ -72,18 +73,26 @@ struct Options {
     archive: Option<Format>,
 }
 
+fn not_utf8() -> Error {
+    Error::invalid("path", "must be percent-encoded UTF-8")
+}
+
 async fn upload(
     State(app): State<App>,
-    Path(address): Path<Address>,
+    address: Result<Path<Address>, PathRejection>,
     parts: Parts,
     body: Body,
 ) -> Result<Response> {
+    let Path(address) = address.map_err(|_| not_utf8())?;
     let mut body = Box::pin(arriving(body, Duration::from_secs(app.config.stall_seconds)));
     let put = receive(&app, &address, &parts.headers, &mut body).await;
     let put = match put {
         Ok(put) => put,
         Err(error) => {
-            drain(&mut body).await;
+            // Who asks first has sent nothing yet, and need not.
+            if !parts.headers.contains_key(EXPECT) {
+                drain(&mut body).await;
+            }
             return Err(error);
         }
     };
@@ -114,9 +123,9 @@ async fn receive(
     if announced.is_some_and(|size: u64| size > max_size) {
         return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
     }
-    let expected = expected_digest(headers)?;
+    let expected = expected_digests(headers)?;
     let (blob, naming) = app.store.write(body, max_size, app.clock.now()).await?;
-    check_digest(expected, &blob)?;
+    check_digests(&expected, &blob)?;
     // Everything again inside the transaction: much may have happened while the bytes arrived.
     let mut change = Change::begin(app, &actor).await?;
     let (writer, target) =
@@ -152,9 +161,10 @@ async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin)) {
     }
 }
 
-/// The SHA-256 that the client says the bytes have, in hexadecimal: `Content-Digest` or `Repr-Digest`
-/// as in RFC 9530, `sha-256=:BASE64:`. Other algorithms are passed over.
-fn expected_digest(headers: &HeaderMap) -> Result<Option<String>> {
+/// The SHA-256 that the client says the bytes have, in hexadecimal, by the header that says it:
+/// `Content-Digest` or `Repr-Digest` as in RFC 9530, `sha-256=:BASE64:`. Other algorithms are passed over.
+fn expected_digests(headers: &HeaderMap) -> Result<Vec<(&'static str, String)>> {
+    let mut expected = Vec::new();
     for name in ["content-digest", "repr-digest"] {
         for value in headers.get_all(name) {
             let wrong = || Error::invalid(name, "is written sha-256=:BASE64: (RFC 9530)");
@@ -164,30 +174,32 @@ fn expected_digest(headers: &HeaderMap) -> Result<Option<String>> {
                     let digest =
                         digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
                     let bytes = STANDARD.decode(digest.ok_or_else(wrong)?).map_err(|_| wrong())?;
-                    return Ok(Some(crate::store::hex(&bytes)));
+                    expected.push((name, crate::store::hex(&bytes)));
                 }
             }
         }
     }
-    Ok(None)
+    Ok(expected)
 }
 
-fn check_digest(expected: Option<String>, blob: &Blob) -> Result<()> {
-    match expected {
-        Some(expected) if expected != blob.sha256 => Err(Error::invalid(
-            "content-digest",
+fn check_digests(expected: &[(&'static str, String)], blob: &Blob) -> Result<()> {
+    match expected.iter().find(|(_, digest)| *digest != blob.sha256) {
+        Some((name, _)) => Err(Error::invalid(
+            *name,
             format!("the bytes that arrived have the SHA-256 {}: send them again", blob.sha256),
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
 async fn download(
     State(app): State<App>,
-    Path(address): Path<Address>,
-    Query(options): Query<Options>,
+    address: Result<Path<Address>, PathRejection>,
+    options: Result<Query<Options>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response> {
+    let Path(address) = address.map_err(|_| not_utf8())?;
+    let Query(options) = options.map_err(|_| Error::invalid("archive", "must be tar or zip"))?;
     let actor = Actor::of_request(&app, &headers).await?;
     let (model, version, candidate) = address.parts()?;
     let (_reader, target) = object::readable(&app.db, &actor, &model, version, candidate).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{
-    EmptySubscription, MergedObject, Request, Response, Schema, ServerError, Variables,
+    EmptySubscription, MergedObject, Object, Pos, Request, Response, Schema, ServerError, Variables,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -44,9 +44,20 @@ const MAX_DIRECTIVES: usize = 10;
 const MAX_COMPLEXITY: usize = 50_000;
 const MAX_TIME: Duration = Duration::from_secs(30);
 
+#[derive(Default)]
+struct ServerQuery;
+
+#[Object]
+impl ServerQuery {
+    /// The version of the program that answers, such as `0.1.0`.
+    async fn server_version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+}
+
 /// What can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(UserQuery, NodeQuery, ProjectQuery, ModelQuery, MarkdownQuery);
+pub struct Query(ServerQuery, UserQuery, NodeQuery, ProjectQuery, ModelQuery, MarkdownQuery);
 
 /// What can be changed. Each mutation is one transaction.
 #[derive(MergedObject, Default)]
@@ -93,7 +104,8 @@ async fn explore(headers: HeaderMap) -> HttpResponse {
         return crate::web::asset("graphiql/index.html", &headers);
     }
     let message = "POST {\"query\": …} as application/json; a browser finds GraphiQL here";
-    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "INVALID", message.to_owned());
+    let mut response = refused(&Error::invalid("method", message));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
 }
@@ -115,10 +127,7 @@ async fn execute(
 ) -> HttpResponse {
     let request = match prepare(&app, &parts.headers, body).await {
         Ok(request) => request,
-        Err(error) => {
-            let refusal = async_graphql::Error::from(error.clone());
-            return refused(error.status(), error.code(), refusal.message);
-        }
+        Err(error) => return refused(&error),
     };
     let spawned = Spawned::default();
     let request = request.data(spawned.loaders(app));
@@ -130,12 +139,24 @@ async fn execute(
         )])
     });
     let headers = response.http_headers.clone();
-    (headers, Json(response)).into_response()
+    (headers, Json(with_codes(response))).into_response()
 }
 
-fn refused(status: StatusCode, code: &str, message: String) -> HttpResponse {
-    let error = serde_json::json!({ "message": message, "extensions": { "code": code } });
-    (status, Json(serde_json::json!({ "data": null, "errors": [error] }))).into_response()
+/// Errors of ours have a code; what is left is an operation that does not fit the schema.
+fn with_codes(mut response: Response) -> Response {
+    for error in &mut response.errors {
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            extensions.set("code", "INVALID");
+        }
+    }
+    response
+}
+
+fn refused(error: &Error) -> HttpResponse {
+    let status = error.status();
+    let error = async_graphql::Error::from(error.clone()).into_server_error(Pos::default());
+    (status, Json(Response::from_errors(vec![error]))).into_response()
 }
 
 /// Checks everything that can be checked before the operation runs, cheapest first.
@@ -154,9 +175,12 @@ async fn prepare(app: &App, headers: &HeaderMap, body: Body) -> Result<Request> 
         .await
         .map_err(|_| Error::Timeout("the request stood still for too long"))?
         .map_err(|_| too_large())?;
-    let operation: Operation = serde_json::from_slice(&body).map_err(|error| {
-        Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))
-    })?;
+    // Through an object: serde would take a struct from an array, too.
+    let operation: Operation = serde_json::from_slice::<serde_json::Map<_, _>>(&body)
+        .and_then(|object| serde_json::from_value(object.into()))
+        .map_err(|error| {
+            Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))
+        })?;
     if operation.query.len() > MAX_BODY {
         return Err(too_large());
     }

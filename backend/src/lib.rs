@@ -28,10 +28,20 @@ pub mod web;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::error::Error;
+
+async fn wrong_method() -> Response {
+    let reason = "this address does not take it: the header Allow says what it takes";
+    let mut response = Error::invalid("method", reason).into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
 
 /// Every address that the server answers.
 pub fn app(app: App) -> Router {
@@ -40,6 +50,7 @@ pub fn app(app: App) -> Router {
         .merge(files::routes())
         .merge(telemetry::routes())
         .merge(web::routes())
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable()) // each route has its own
         .layer(CatchPanicLayer::new())
         .layer(from_fn(telemetry::observe))

@@ -69,15 +69,17 @@ pub async fn run<F: Future>(request: F, spawned: Spawned) -> F::Output {
     let driven = poll_fn(|cx| {
         awake.task.register(cx.waker());
         loop {
-            while awake.flag.swap(false, Ordering::AcqRel) {
-                if let Poll::Ready(output) = request.as_mut().poll(&mut Context::from_waker(&waker))
-                {
+            // In rounds: what is loaded goes back together, so the next keys come together, too.
+            while running.is_empty() && awake.flag.swap(false, Ordering::AcqRel) {
+                let waiting = &mut Context::from_waker(&waker);
+                if let Poll::Ready(output) = request.as_mut().poll(waiting) {
                     return Poll::Ready(output);
                 }
             }
             running.extend(spawned.take());
             match running.poll_next_unpin(cx) {
                 Poll::Ready(Some(())) => {}
+                Poll::Ready(None) if awake.flag.load(Ordering::Acquire) => {}
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }

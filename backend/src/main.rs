@@ -66,6 +66,11 @@ async fn serve(config: Serve) -> Result<()> {
 /// Makes a token straight in the database, which may be a running server's.
 async fn print_token(input: Token) -> Result<()> {
     let clock = Clock::System;
+    let folder = &input.data.data;
+    if input.data.database.is_none() && !input.data.database_file().exists() {
+        let reason = format!("there is no registry in {}: start the server once", folder.display());
+        return Err(Error::invalid("--data", reason));
+    }
     let db = Db::open(&input.data.database_url()).await?;
     let user = user::find_by_username(&db, &input.user)
         .await?

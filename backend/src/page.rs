@@ -55,6 +55,9 @@ impl Page {
     }
 }
 
+/// What a field costs that has a statement of its own, in rows.
+pub const LOOK_UP: usize = 50;
+
 /// What a page may cost: every row may have every field that is asked of one.
 pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     let size = first.or(last).unwrap_or(DEFAULT_SIZE).clamp(1, MAX_SIZE);

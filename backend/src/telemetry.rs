@@ -50,7 +50,7 @@ pub fn routes() -> Router<App> {
         .layer(Extension(recorder()))
 }
 
-/// Whether requests can be served: the database answers and bytes can be stored.
+/// Whether requests can be served: the database and the place of the blobs answer.
 async fn ready(State(app): State<App>) -> Response {
     let check = async {
         let (_,): (i64,) = query("SELECT CAST(1 AS BIGINT)").fetch_one(&app.db).await?;

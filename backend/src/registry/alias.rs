@@ -56,15 +56,8 @@ impl Alias {
 
     /// Where it pointed and since when, latest first; at most 100 moves.
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<AliasMove>> {
-        let moves = query(
-            "SELECT version_id, version, moved_by_id, moved_at_ms FROM alias_moves
-             WHERE model_id = $1 AND name = $2 ORDER BY id DESC LIMIT 100",
-        )
-        .bind(&self.model_id)
-        .bind(&self.name)
-        .fetch_all(&loaders(ctx).loader().app.db)
-        .await?;
-        Ok(moves)
+        let moves = loaders(ctx).load_one(MovesOf(self.id.raw().to_owned())).await?;
+        Ok(moves.unwrap_or_default())
     }
 }
 
@@ -269,4 +262,15 @@ load_by_owner!(
     concat!("SELECT version_id AS owner_id, ", columns!(), " FROM aliases WHERE "),
     "version_id",
     " ORDER BY version_id, name"
+);
+
+load_by_owner!(
+    /// The last hundred moves of an alias, latest first.
+    MovesOf => AliasMove,
+    "SELECT owner_id, version_id, version, moved_by_id, moved_at_ms FROM (
+         SELECT a.id AS owner_id, h.id, h.version_id, h.version, h.moved_by_id, h.moved_at_ms,
+                ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY h.id DESC) AS place
+         FROM aliases a JOIN alias_moves h ON h.model_id = a.model_id AND h.name = a.name WHERE ",
+    "a.id",
+    ") moves WHERE place <= 100 ORDER BY owner_id, id DESC"
 );

@@ -131,7 +131,7 @@ impl CredentialMutation {
             return Ok(SignOutPayload { signed_out: false });
         };
         let mut change = Change::begin(app, actor(ctx)).await?;
-        revoke(&mut change, user, credential).await?;
+        revoke(&mut change, user, CredentialKind::Session, credential).await?;
         change.commit().await?;
         Ok(SignOutPayload { signed_out: true })
     }
@@ -161,7 +161,9 @@ impl CredentialMutation {
             return Err(not_found());
         };
         let mut change = Change::begin(app, actor(ctx)).await?;
-        let token = revoke(&mut change, actor(ctx).user()?, &id).await?.ok_or_else(not_found)?;
+        let token = revoke(&mut change, actor(ctx).user()?, CredentialKind::Token, &id)
+            .await?
+            .ok_or_else(not_found)?;
         change.commit().await?;
         Ok(RevokeTokenPayload { token })
     }
@@ -209,7 +211,8 @@ async fn sign_in(app: &App, input: SignInInput) -> Result<(User, String)> {
         secret: &secret,
         expires_at_ms: Some(expires),
     };
-    insert_credential(&mut change, &user, new).await?;
+    let session = insert_credential(&mut change, &user, new).await?;
+    record(&mut change, "session.create", &user, &session).await?;
     change.commit().await?;
     Ok((user, secret))
 }
@@ -235,19 +238,29 @@ pub async fn create_token(
     Ok(CreateTokenPayload { token, secret })
 }
 
-async fn revoke(change: &mut Change, user: &User, id: &CredentialId) -> Result<Option<Token>> {
+async fn revoke(
+    change: &mut Change,
+    user: &User,
+    kind: CredentialKind,
+    id: &CredentialId,
+) -> Result<Option<Token>> {
     let token: Option<Token> = query(
         "UPDATE credentials SET revoked_at_ms = $3
-         WHERE id = $1 AND user_id = $2 AND revoked_at_ms IS NULL
+         WHERE id = $1 AND user_id = $2 AND kind = $4 AND revoked_at_ms IS NULL
          RETURNING id, name, created_at_ms, expires_at_ms, last_used_at_ms",
     )
     .bind(id)
     .bind(&user.id)
     .bind(change.now)
+    .bind(kind.as_str())
     .fetch_optional(&mut **change)
     .await?;
     if let Some(token) = &token {
-        record(change, "token.revoke", user, token).await?;
+        let action = match kind {
+            CredentialKind::Session => "session.end",
+            CredentialKind::Token => "token.revoke",
+        };
+        record(change, action, user, token).await?;
     }
     Ok(token)
 }

@@ -184,19 +184,23 @@ async fn digests_that_clients_send_are_checked() {
     for header in ["content-digest", "repr-digest"] {
         let refused = put(header, wrong).await.unwrap();
         assert_eq!(refused.status(), 400);
-        assert_eq!(refused.json::<Value>().await.unwrap()["field"], "content-digest");
+        assert_eq!(refused.json::<Value>().await.unwrap()["field"], header);
         assert_eq!(put(header, "sha-256=nonsense").await.unwrap().status(), 400);
     }
     assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
     assert_eq!(put("content-digest", &format!("md5=:AAAA:, {right}")).await.unwrap().status(), 201);
     assert_eq!(put("repr-digest", right).await.unwrap().status(), 200);
+    let both = admin.request(Method::PUT, &format!("{BASE}/f")).header("content-digest", right);
+    let both = both.header("repr-digest", wrong).body("0123456789").send().await.unwrap();
+    assert_eq!(both.status(), 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_are_listed_and_archived() {
     let (_server, admin) = with_version().await;
     let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let long = format!("{}/{}", "d".repeat(120), "f".repeat(120));
+    // Its hundredth byte is a slash, where tar's old header cuts it.
+    let long = format!("{}/{}", "d".repeat(99), "f".repeat(120));
     admin.put(&format!("{BASE}/onnx/model.onnx"), large.clone()).await;
     admin.put(&format!("{BASE}/onnx/{long}"), "deep").await;
     admin.put(&format!("{BASE}/onnx/empty"), "").await;
@@ -208,7 +212,17 @@ async fn folders_are_listed_and_archived() {
     let all: Value = admin.get(BASE).await.json().await.unwrap();
     assert_eq!(all["files"].as_array().unwrap().len(), 4);
     assert_eq!(admin.get(&format!("{BASE}/nope?archive=tar")).await.status(), 404);
-    assert_eq!(admin.get(&format!("{BASE}?archive=rar")).await.status(), 400);
+    for path in ["?archive=rar", "?archive", "/%ff"] {
+        let refused = admin.get(&format!("{BASE}{path}")).await;
+        assert_eq!(refused.status(), 400, "{path}");
+        assert_eq!(refused.json::<Value>().await.unwrap()["code"], "INVALID", "{path}");
+    }
+    let refused = admin.request(Method::DELETE, BASE).send().await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["allow"]),
+        (405, &"GET,HEAD,PUT".parse().unwrap())
+    );
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "INVALID");
 
     let response = admin.get(&format!("{BASE}/onnx?archive=tar")).await;
     assert!(
@@ -222,6 +236,7 @@ async fn folders_are_listed_and_archived() {
     let mut unpacked = Vec::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
+        assert!(entry.header().entry_type().is_file() && entry.header().as_bytes()[156] == b'0');
         let path = entry.path().unwrap().display().to_string();
         let mut content = Vec::new();
         entry.read_to_end(&mut content).unwrap();

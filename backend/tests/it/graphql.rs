@@ -30,14 +30,17 @@ async fn only_one_json_operation_is_taken() {
             "{content_type}"
         );
     }
-    for body in
-        [format!("[{query}]"), "{".into(), "{}".into(), "null".into(), "{\"query\": 1}".into()]
-    {
-        assert_eq!(post(&admin, "application/json", body.clone()).await.0, 400, "{body}");
+    let fields = "[\"{ __typename }\", null, null]".to_owned();
+    for body in [fields, format!("[{query}]"), "{".into(), "{}".into(), "null".into()] {
+        let (status, answer) = post(&admin, "application/json", body.clone()).await;
+        assert_eq!(status, 400, "{body}");
+        let extensions = json!({"code": "INVALID", "field": "body"});
+        assert_eq!(answer["errors"][0]["extensions"], extensions, "{body}");
     }
     let (_, answer) =
         post(&admin, "application/json", json!({"query": "{ nonsense }"}).to_string()).await;
     assert!(answer["errors"][0]["message"].as_str().unwrap().contains("nonsense"));
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INVALID");
     let get = admin.get("/graphql?query=%7B__typename%7D").await;
     assert_eq!((get.status().as_u16(), &get.headers()["allow"]), (405, &"POST".parse().unwrap()));
     let browser =
@@ -116,12 +119,12 @@ async fn introspection_and_graphiqls_own_query_pass_the_limits() {
 }
 
 const EVERYTHING: &str = "{ project(path: \"vision\") { models(first: 50) { totalCount pageInfo { hasNextPage } nodes {
-    id path name descriptionHtml author { username } project { path } createdAt updatedAt
+    id path name descriptionHtml author { username } project { path viewerRole } createdAt updatedAt
     latestVersion { version author { username } size fileCount tags { key } aliases { name } metrics { value } params { value }
         candidate { number } files(first: 3) { totalCount nodes { path downloadUrl } } }
     versions(first: 5) { totalCount nodes { version tags { key } } }
     candidates(first: 5) { totalCount nodes { number metrics { name value } params { name } version { version } } }
-    versionCount candidateCount aliases { name version { version } updatedBy { name } } tags { key value }
+    versionCount candidateCount aliases { name version { version } updatedBy { name } history { ref by { username } version { version } } } tags { key value }
     experiment { name } events(first: 2) { nodes { action actor { username } } } } } } }";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,6 +177,19 @@ async fn a_stopping_server_finishes_the_transfer_that_is_running() {
     assert!(process.child.wait().unwrap().success());
 }
 
+#[test]
+fn a_token_needs_a_registry() {
+    let data = tempfile::tempdir().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_model-registry"))
+        .args(["token", "--name", "x", "--data"])
+        .arg(data.path())
+        .output()
+        .unwrap();
+    assert!(!made.status.success());
+    assert!(String::from_utf8_lossy(&made.stderr).contains("there is no registry in"));
+    assert!(files_below(data.path()).is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_cannot_share_a_folder() {
     let data = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{OrderDirection, Page, cost};
+use crate::page::{LOOK_UP, OrderDirection, Page, cost};
 use crate::registry::alias::{self, Alias};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
 use crate::registry::event::{self, Change, Event};
@@ -55,6 +55,7 @@ impl Model {
     }
 
     /// The version that a reference names; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn version(
         &self,
         ctx: &Context<'_>,
@@ -101,12 +102,14 @@ impl Model {
     }
 
     /// The version that `createModelVersion` would choose if none were given.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn next_version(&self, ctx: &Context<'_>) -> Result<String> {
         let db = &loaders(ctx).loader().app.db;
         Ok(version::next(db, &self.id).await?.to_string())
     }
 
     /// The candidate with this number; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn candidate(
         &self,
         ctx: &Context<'_>,
@@ -149,6 +152,7 @@ impl Model {
     }
 
     /// What its candidates have been logged with: the columns that a table of them can have.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn candidate_columns(&self, ctx: &Context<'_>) -> Result<CandidateColumns> {
         candidate::columns_of(&loaders(ctx).loader().app.db, &self.id).await
     }

@@ -7,7 +7,7 @@ use crate::auth::{self, actor};
 use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{List, OrderDirection, Page, Sort, cost};
+use crate::page::{LOOK_UP, List, OrderDirection, Page, Sort, cost};
 use crate::registry::event::{self, Change, Event};
 use crate::registry::model::{self, Model, ModelOrder};
 use crate::registry::trash::{self, TrashEntry};
@@ -34,8 +34,7 @@ impl Project {
 
     /// What the caller may do in it.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
-        let db = &loaders(ctx).loader().app.db;
-        Ok(auth::reader_of(db, actor(ctx), &self.id).await.ok().map(|reader| reader.role()))
+        actor(ctx).role_in(self)
     }
 
     /// How many models it has.
@@ -45,6 +44,7 @@ impl Project {
     }
 
     /// The model with this name; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn model(
         &self,
         ctx: &Context<'_>,

@@ -1,0 +1,49 @@
+//! What the registry costs, each number beside a reference that is measured in the same run: machines
+//! are noisy, ratios less so. `make bench` prints the table; nothing here passes or fails.
+
+mod files;
+mod graphql;
+mod process;
+mod setup;
+
+/// One line of the table.
+pub struct Row {
+    pub what: &'static str,
+    pub ours: String,
+    pub reference: String,
+    /// Ours against the reference, and what the goal is.
+    pub ratio: String,
+}
+
+fn main() {
+    // `cargo test --benches` only wants to know that it builds.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut rows = Vec::new();
+    rows.extend(process::measure());
+    rows.extend(runtime.block_on(graphql::measure()));
+    rows.extend(runtime.block_on(files::measure()));
+    let width = |column: fn(&Row) -> &str| {
+        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
+    };
+    let widths = [width(|row| row.what), width(|row| &row.ours), width(|row| &row.reference)];
+    println!(
+        "\n{:<a$}  {:>b$}  {:>c$}  ratio",
+        "operation",
+        "ours",
+        "reference",
+        a = widths[0],
+        b = widths[1],
+        c = widths[2]
+    );
+    for Row { what, ours, reference, ratio } in &rows {
+        println!(
+            "{what:<a$}  {ours:>b$}  {reference:>c$}  {ratio}",
+            a = widths[0],
+            b = widths[1],
+            c = widths[2]
+        );
+    }
+}

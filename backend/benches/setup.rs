@@ -1,0 +1,152 @@
+//! A server in this process, and the smallest HTTP client there is: it must not be what is measured.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use model_registry::app::App;
+use model_registry::config::{Cli, Command};
+use model_registry::db::Db;
+use model_registry::registry::credential::{self, CreateTokenInput};
+use model_registry::registry::event::Change;
+use model_registry::registry::user;
+use model_registry::store::Store;
+use model_registry::time::Clock;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub struct Server {
+    pub app: App,
+    pub address: SocketAddr,
+    pub token: String,
+    pub data: TempDir,
+}
+
+pub async fn start() -> Server {
+    let data = tempfile::tempdir().expect("a folder");
+    let folder = data.path().to_str().expect("UTF-8");
+    let arguments = ["model-registry", "serve", "--data", folder, "--admin-password", "x"];
+    let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
+    let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
+    let db = Db::open(&config.data.database_url()).await.expect("a database");
+    let app = App::new(db, store, config, Clock::System);
+    user::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
+    let admin = user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");
+    let mut change = Change::begin_as(&app, admin.id.clone())
+        .await
+        .unwrap_or_else(|e| panic!("{}", e.message()));
+    let new = CreateTokenInput { name: "bench".into(), expires_at: None };
+    let made = credential::create_token(&mut change, &admin, new).await;
+    let token = made.unwrap_or_else(|e| panic!("{}", e.message())).secret;
+    change.commit().await.unwrap_or_else(|e| panic!("{}", e.message()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let serving = app.clone();
+    tokio::spawn(async move {
+        model_registry::server::serve(&serving, listener, std::future::pending()).await;
+    });
+    Server { app, address, token, data }
+}
+
+impl Server {
+    pub fn graphql(&self, query: &str) -> Vec<u8> {
+        let body = serde_json::json!({ "query": query }).to_string();
+        format!(
+            "POST /graphql HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address, self.token, body.len()
+        )
+        .into_bytes()
+    }
+
+    /// Sends one operation and gives the body of the answer.
+    pub fn ask(&self, query: &str) -> String {
+        let mut client = Client::connect(self.address);
+        let body = client.exchange(&self.graphql(query));
+        let text = String::from_utf8(body).expect("UTF-8");
+        assert!(!text.contains("\"errors\""), "{text}");
+        text
+    }
+}
+
+/// One connection.
+pub struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        Self(BufReader::with_capacity(1 << 20, stream))
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("a listening server");
+    }
+
+    /// Reads the head of an answer; gives the length of its body.
+    pub fn head(&mut self) -> u64 {
+        let mut length = 0;
+        let mut first = String::new();
+        self.0.read_line(&mut first).expect("an answer");
+        assert!(first.starts_with("HTTP/1.1 2"), "{first}");
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).expect("a header");
+            if line == "\r\n" {
+                return length;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+    }
+
+    pub fn exchange(&mut self, request: &[u8]) -> Vec<u8> {
+        self.write(request);
+        let mut body = vec![0; usize::try_from(self.head()).expect("a short answer")];
+        self.0.read_exact(&mut body).expect("a body");
+        body
+    }
+
+    /// Reads a body and forgets it.
+    pub fn skip(&mut self, mut length: u64, buffer: &mut [u8]) {
+        while length > 0 {
+            let read = self.0.read(buffer).expect("a body");
+            assert!(read > 0, "the body is cut off");
+            length -= read as u64;
+        }
+    }
+}
+
+/// Requests per second of some clients that each send `request` again and again.
+pub async fn throughput(
+    address: SocketAddr,
+    request: Vec<u8>,
+    clients: usize,
+    time: Duration,
+) -> f64 {
+    let started = Instant::now();
+    let threads: Vec<_> = (0..clients)
+        .map(|_| {
+            let request = request.clone();
+            std::thread::spawn(move || {
+                let mut client = Client::connect(address);
+                let mut count = 0_u32;
+                while started.elapsed() < time {
+                    client.exchange(&request);
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    let count = tokio::task::spawn_blocking(move || {
+        threads.into_iter().map(|thread| thread.join().expect("a client")).sum::<u32>()
+    });
+    f64::from(count.await.expect("clients")) / started.elapsed().as_secs_f64()
+}
+
+/// The best of three: noise only ever takes away.
+pub fn best(mut run: impl FnMut() -> f64) -> f64 {
+    (0..3).map(|_| run()).fold(0.0, f64::max)
+}
