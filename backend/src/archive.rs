@@ -1,18 +1,18 @@
 //! Folders as one stream: tar or zip, made while it is sent, with flat memory and nothing compressed
-//! (weights do not shrink).
+//! (weights do not shrink). No thread waits for a client, however slow.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
-use futures_util::stream::{BoxStream, StreamExt};
-use tokio::runtime::Handle;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use crate::registry::file::File;
 use crate::store::Store;
 
-const PIECE_SIZE: usize = 1 << 20;
+/// Everything in a tar begins at a multiple of this.
+const TAR_BLOCK: u64 = 512;
 
 /// The kinds of archive.
 #[derive(Clone, Copy, serde::Deserialize)]
@@ -46,24 +46,13 @@ pub fn stream(
     folder: String,
     files: Vec<File>,
 ) -> impl Stream<Item = io::Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(2);
-    let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || {
-        let mut pieces = Pieces { sender, buffer: BytesMut::with_capacity(PIECE_SIZE) };
-        let files = files.into_iter().map(|file| {
-            let inside = file.path.strip_prefix(&folder).unwrap_or(&file.path);
-            (inside.trim_start_matches('/').to_owned(), file)
-        });
-        let source = Source { store, runtime };
-        let written = match format {
-            Format::Tar => write_tar(&mut pieces, &source, files),
-            Format::Zip => write_zip(&mut pieces, &source, files),
-        };
-        if let Err(error) = written.and_then(|()| pieces.flush())
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        if let Err(error) = write(&store, format, &folder, files, &sender).await
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             tracing::error!(?error, "an archive was cut off");
-            pieces.sender.blocking_send(Err(error)).ok();
+            sender.send(Err(error)).await.ok();
         }
     });
     futures_util::stream::unfold(receiver, |mut receiver| async {
@@ -71,101 +60,120 @@ pub fn stream(
     })
 }
 
-struct Source {
-    store: Store,
-    runtime: Handle,
-}
+type Sender = mpsc::Sender<io::Result<Bytes>>;
 
-impl Source {
-    /// The bytes of a file, to be read on a thread that may block.
-    fn open(&self, file: &File) -> io::Result<Reader> {
-        let range = 0..file.size.0.unsigned_abs();
-        let stream = self
-            .runtime
-            .block_on(self.store.read(&file.sha256, range))
-            .map_err(|error| io::Error::other(error.message()))?;
-        Ok(Reader { stream, piece: Bytes::new(), runtime: self.runtime.clone() })
-    }
-}
-
-struct Reader {
-    stream: BoxStream<'static, io::Result<Bytes>>,
-    piece: Bytes,
-    runtime: Handle,
-}
-
-impl Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.runtime.block_on(self.stream.next()) {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(0),
-            }
+async fn write(
+    store: &Store,
+    format: Format,
+    folder: &str,
+    files: Vec<File>,
+    sender: &Sender,
+) -> io::Result<()> {
+    let frame = Frame::default();
+    let mut archive = Archive::new(format, frame.clone());
+    for file in files {
+        let inside = file.path.strip_prefix(folder).unwrap_or(&file.path);
+        archive.begin(inside.trim_start_matches('/'), &file)?;
+        let size = file.size.0.unsigned_abs();
+        let read = store.read(&file.sha256, 0..size).await;
+        let mut pieces = read.map_err(|error| io::Error::other(error.message()))?;
+        while let Some(piece) = pieces.next().await {
+            let piece = archive.add(piece?)?;
+            send(sender, frame.take()).await?;
+            send(sender, piece).await?;
         }
-        let length = buffer.len().min(self.piece.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
-        Ok(length)
-    }
-}
-
-fn write_tar(
-    pieces: &mut Pieces,
-    source: &Source,
-    files: impl Iterator<Item = (String, File)>,
-) -> io::Result<()> {
-    let mut archive = tar::Builder::new(pieces);
-    for (path, file) in files {
-        let mut header = tar::Header::new_gnu();
-        // Said outright: without a type, a long name that is cut at a slash would be a folder.
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(file.size.0.unsigned_abs());
-        header.set_mode(0o644);
-        header.set_mtime(file.created_at_ms.millis().unsigned_abs() / 1000);
-        archive.append_data(&mut header, path, source.open(&file)?)?;
-    }
-    archive.finish()
-}
-
-fn write_zip(
-    pieces: &mut Pieces,
-    source: &Source,
-    files: impl Iterator<Item = (String, File)>,
-) -> io::Result<()> {
-    let mut archive = zip::ZipWriter::new_stream(pieces);
-    for (path, file) in files {
-        let options = zip::write::SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .unix_permissions(0o644)
-            .large_file(file.size.0 >= i64::from(u32::MAX));
-        archive.start_file(path, options)?;
-        io::copy(&mut source.open(&file)?, &mut archive)?;
+        archive.end(size)?;
     }
     archive.finish()?;
-    Ok(())
+    send(sender, frame.take()).await
 }
 
-/// Collects what an archive writes and sends it in pieces; blocks while the client is slow.
-struct Pieces {
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    buffer: BytesMut,
+async fn send(sender: &Sender, piece: Bytes) -> io::Result<()> {
+    if piece.is_empty() {
+        return Ok(());
+    }
+    let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client went away");
+    sender.send(Ok(piece)).await.map_err(gone)
 }
 
-impl Write for Pieces {
+/// What an archive has around the bytes of its files, on its way to the client.
+#[derive(Clone, Default)]
+struct Frame(Arc<Mutex<Vec<u8>>>);
+
+impl Frame {
+    fn take(&self) -> Bytes {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+}
+
+impl Write for Frame {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE_SIZE {
-            self.flush()?;
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
+        Ok(())
+    }
+}
+
+enum Archive {
+    Tar(tar::Builder<Frame>),
+    Zip(Box<zip::ZipWriter<zip::write::StreamWriter<Frame>>>),
+}
+
+impl Archive {
+    fn new(format: Format, frame: Frame) -> Self {
+        match format {
+            Format::Tar => Self::Tar(tar::Builder::new(frame)),
+            Format::Zip => Self::Zip(Box::new(zip::ZipWriter::new_stream(frame))),
         }
-        let piece = self.buffer.split().freeze();
-        self.sender
-            .blocking_send(Ok(piece))
-            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the client went away"))
+    }
+
+    fn begin(&mut self, path: &str, file: &File) -> io::Result<()> {
+        match self {
+            Self::Tar(archive) => {
+                let mut header = tar::Header::new_gnu();
+                // Said outright: without a type, a long name that is cut at a slash would be a folder.
+                header.set_entry_type(tar::EntryType::Regular);
+                header.set_size(file.size.0.unsigned_abs());
+                header.set_mode(0o644);
+                header.set_mtime(file.created_at_ms.millis().unsigned_abs() / 1000);
+                // The header alone: the bytes of the file go to the client as they are.
+                archive.append_data(&mut header, path, io::empty())
+            }
+            Self::Zip(archive) => {
+                let options = zip::write::SimpleFileOptions::default()
+                    .compression_method(zip::CompressionMethod::Stored)
+                    .unix_permissions(0o644)
+                    .large_file(file.size.0 >= i64::from(u32::MAX));
+                Ok(archive.start_file(path, options)?)
+            }
+        }
+    }
+
+    /// Takes in bytes of the file; gives back those that the frame does not hold.
+    fn add(&mut self, piece: Bytes) -> io::Result<Bytes> {
+        match self {
+            Self::Tar(_) => Ok(piece),
+            Self::Zip(archive) => archive.write_all(&piece).map(|()| Bytes::new()),
+        }
+    }
+
+    fn end(&mut self, size: u64) -> io::Result<()> {
+        match self {
+            Self::Tar(archive) => {
+                let padding = size.next_multiple_of(TAR_BLOCK) - size;
+                archive.get_mut().write_all(&[0; TAR_BLOCK as usize][..padding as usize])
+            }
+            Self::Zip(_) => Ok(()),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Tar(mut archive) => archive.finish(),
+            Self::Zip(archive) => archive.finish().map(drop).map_err(Into::into),
+        }
     }
 }

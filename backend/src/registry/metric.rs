@@ -125,8 +125,8 @@ pub async fn insert_all(
     inputs: Vec<MetricInput>,
 ) -> Result<()> {
     check_count("metrics", inputs.len())?;
-    for input in inputs {
-        let name = text::key("name", &input.name)?;
+    for (index, input) in inputs.into_iter().enumerate() {
+        let name = text::key(&format!("metrics[{index}].name"), &input.name)?;
         let step = input.step.map_or(0, |step| step.0);
         let timestamp = input.timestamp.unwrap_or(change.now);
         for statement in [

@@ -34,9 +34,10 @@ pub async fn insert_all(
     inputs: Vec<ParamInput>,
 ) -> Result<()> {
     check_count("params", inputs.len())?;
-    for input in inputs {
-        let name = text::key("name", &input.name)?;
-        let value = text::value("value", input.value)?;
+    for (index, input) in inputs.into_iter().enumerate() {
+        let name = text::key(&format!("params[{index}].name"), &input.name)?;
+        let field = format!("params[{index}].value");
+        let value = text::value(&field, input.value)?;
         let kept: Option<(String,)> = query(
             "INSERT INTO params (owner_id, name, value) VALUES ($1, $2, $3)
              ON CONFLICT (owner_id, name) DO UPDATE SET value = params.value
@@ -49,7 +50,7 @@ pub async fn insert_all(
         .await?;
         if kept.is_some_and(|(kept,)| kept != value) {
             let reason = format!("params are written once, and {name:?} has another value already");
-            return Err(Error::invalid("params", reason));
+            return Err(Error::invalid(field, reason));
         }
     }
     Ok(())

@@ -119,7 +119,8 @@ async fn set(
     input: TagInput,
 ) -> Result<Tag> {
     target.touch(change).await?;
-    let tag = insert_all(change, target.id(), vec![input]).await?.remove(0);
+    let tag = parse("", input)?;
+    insert(change, target.id(), &tag).await?;
     let detail = serde_json::json!({ "key": tag.key, "value": tag.value });
     change.record("tag.set", target.subject(), detail).await?;
     Ok(tag)
@@ -139,28 +140,33 @@ async fn delete(change: &mut Change, _writer: &Writer, target: &Target, key: &st
 }
 
 /// Sets several tags of an object at once.
-pub async fn insert_all(
-    change: &mut Change,
-    owner_id: &str,
-    inputs: Vec<TagInput>,
-) -> Result<Vec<Tag>> {
+pub async fn insert_all(change: &mut Change, owner_id: &str, inputs: Vec<TagInput>) -> Result<()> {
     check_count("tags", inputs.len())?;
-    let mut tags = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let tag =
-            Tag { key: text::key("key", &input.key)?, value: text::value("value", input.value)? };
-        query(
-            "INSERT INTO tags (owner_id, key, value) VALUES ($1, $2, $3)
-             ON CONFLICT (owner_id, key) DO UPDATE SET value = excluded.value",
-        )
-        .bind(owner_id)
-        .bind(&tag.key)
-        .bind(&tag.value)
-        .execute(change)
-        .await?;
-        tags.push(tag);
+    for (index, input) in inputs.into_iter().enumerate() {
+        insert(change, owner_id, &parse(&format!("tags[{index}]."), input)?).await?;
     }
-    Ok(tags)
+    Ok(())
+}
+
+/// `place` is where the input is among others, for messages.
+fn parse(place: &str, input: TagInput) -> Result<Tag> {
+    Ok(Tag {
+        key: text::key(&format!("{place}key"), &input.key)?,
+        value: text::value(&format!("{place}value"), input.value)?,
+    })
+}
+
+async fn insert(change: &mut Change, owner_id: &str, tag: &Tag) -> Result<()> {
+    query(
+        "INSERT INTO tags (owner_id, key, value) VALUES ($1, $2, $3)
+         ON CONFLICT (owner_id, key) DO UPDATE SET value = excluded.value",
+    )
+    .bind(owner_id)
+    .bind(&tag.key)
+    .bind(&tag.value)
+    .execute(change)
+    .await?;
+    Ok(())
 }
 
 /// Refuses more entries at once than one object may have.

@@ -140,7 +140,7 @@ async fn params_are_written_once() {
     let log = "mutation($v: String!) { updateCandidate(input: {model: \"vision/ocr\", candidate: 1, name: \"renamed\",
         params: [{name: \"epochs\", value: \"3\"}, {name: \"lr\", value: $v}]}) { candidate { params { name value } } } }";
     let refusal = admin.refused(log, json!({"v": "0.2"})).await;
-    assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("INVALID", "params"));
+    assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("INVALID", "params[1].value"));
     assert_eq!(
         server.count("SELECT COUNT(*) FROM params").await,
         1,

@@ -82,21 +82,19 @@ fn sort(order_by: Option<CandidateOrder>) -> Result<Sort> {
     let Some(CandidateOrder { field, direction, key }) = order_by else {
         return Ok(Sort::int("c.created_at_ms", "c.id", OrderDirection::Desc));
     };
-    let logged = |table: &str| {
+    // Rows without the key come last, either way, and NaN before them.
+    let logged = |table: &str, fallback: &str| {
         let Some(key) = &key else {
             return Err(Error::invalid("key", "must name the metric or param to order by"));
         };
-        let select =
-            format!("(SELECT f.value FROM {table} f WHERE f.owner_id = c.id AND f.name = ?)");
-        Ok(Sql::new(select).bind(crate::text::key("key", key)?))
-    };
-    // Rows without the key come last, either way.
-    let with_flag = |value: Sql, fallback: &str| {
-        let mut flag = Sql::new("CASE WHEN ");
-        flag.push_sql(value.clone()).push(" IS NULL THEN 1 ELSE 0 END");
-        let mut key = Sql::new("COALESCE(");
-        key.push_sql(value).push(&format!(", {fallback})"));
-        (flag, key)
+        let key = crate::text::key("key", key)?;
+        let select = |value: &str, otherwise: &str| {
+            let row =
+                format!("SELECT {value} FROM {table} f WHERE f.owner_id = c.id AND f.name = ?");
+            Sql::new(format!("COALESCE(({row}), {otherwise})")).bind(key.as_str())
+        };
+        let flag = select("CASE WHEN f.value IS NULL THEN 1 ELSE 0 END", "2");
+        Ok((Some(flag), select("f.value", fallback)))
     };
     Ok(match field {
         CandidateOrderField::Name => Sort::text("c.name", "c.id", direction),
@@ -105,12 +103,12 @@ fn sort(order_by: Option<CandidateOrder>) -> Result<Sort> {
         CandidateOrderField::CreatedAt => Sort::int("c.created_at_ms", "c.id", direction),
         CandidateOrderField::UpdatedAt => Sort::int("c.updated_at_ms", "c.id", direction),
         CandidateOrderField::Metric => {
-            let (flag, key) = with_flag(logged("metrics")?, "0.0");
-            Sort { flag: Some(flag), ..Sort::by(SortKey::Real(key), "c.id", direction) }
+            let (flag, key) = logged("metrics", "0.0")?;
+            Sort { flag, ..Sort::by(SortKey::Real(key), "c.id", direction) }
         }
         CandidateOrderField::Param => {
-            let (flag, key) = with_flag(logged("params")?, "''");
-            Sort { flag: Some(flag), ..Sort::by(SortKey::Text(key), "c.id", direction) }
+            let (flag, key) = logged("params", "''")?;
+            Sort { flag, ..Sort::by(SortKey::Text(key), "c.id", direction) }
         }
     })
 }

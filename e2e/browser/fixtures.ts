@@ -1,0 +1,138 @@
+// What every journey starts with: an administrator who is signed in, a page whose console must stay
+// silent, and the API, to lay out what a journey needs without clicking it together.
+
+import { AxeBuilder } from "@axe-core/playwright";
+import { type APIRequestContext, type Page, expect, test as base } from "@playwright/test";
+
+import { admin } from "../server";
+
+export { expect };
+
+type Options = {
+  /** Console messages that the journey brings about itself, such as a refused sign-in. */
+  expectedComplaints: RegExp[];
+};
+
+export const test = base.extend<Options & { api: Api; complaints: string[] }, { state: State }>({
+  expectedComplaints: [[], { option: true }],
+
+  // One sign-in for each worker: the server hashes a password for every one.
+  state: [
+    async ({ playwright }, use) => {
+      const request = await playwright.request.newContext({ baseURL: process.env.MODEL_REGISTRY_URL });
+      await new Api(request).graphql(
+        "mutation($input: SignInInput!) { signIn(input: $input) { user { id } } }",
+        { input: admin },
+      );
+      await use(await request.storageState());
+      await request.dispose();
+    },
+    { scope: "worker" },
+  ],
+
+  storageState: async ({ state }, use) => use(state),
+
+  api: async ({ request }, use) => use(new Api(request)),
+
+  complaints: [
+    async ({ page, expectedComplaints }, use) => {
+      const complaints: string[] = [];
+      const complain = (text: string) => {
+        if (!expectedComplaints.some((expected) => expected.test(text))) complaints.push(text);
+      };
+      page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) complain(message.text());
+      });
+      page.on("pageerror", (error) => complain(String(error)));
+      await use(complaints);
+      expect(complaints, "the console stays silent").toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+type State = Awaited<ReturnType<APIRequestContext["storageState"]>>;
+
+/** The registry's API, as the administrator. */
+export class Api {
+  constructor(private readonly request: APIRequestContext) {}
+
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  async graphql(query: string, variables: object = {}): Promise<any> {
+    const response = await this.request.post("/graphql", { data: { query, variables } });
+    const answer = await response.json();
+    expect(answer.errors, query).toBeUndefined();
+    return answer.data;
+  }
+
+  async put(path: string, content: string): Promise<void> {
+    const response = await this.request.put(`/files/${path}`, { data: Buffer.from(content) });
+    expect(response.ok(), `${path}: ${await response.text()}`).toBe(true);
+  }
+
+  async get(path: string): Promise<Buffer> {
+    const response = await this.request.get(`/files/${path}`);
+    expect(response.ok(), path).toBe(true);
+    return response.body();
+  }
+
+  /** A project of its own for a journey. */
+  async project(): Promise<string> {
+    const path = `p-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+    await this.graphql("mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }", {
+      input: { path },
+    });
+    return path;
+  }
+
+  async model(project: string, name: string, description = ""): Promise<string> {
+    await this.graphql("mutation($input: CreateModelInput!) { createModel(input: $input) { model { id } } }", {
+      input: { project, name, description, tags: [{ key: "task", value: "ocr" }] },
+    });
+    return `${project}/${name}`;
+  }
+
+  async version(model: string, version: string, files: Record<string, string> = {}, publish = true): Promise<void> {
+    await this.graphql("mutation($input: CreateModelVersionInput!) { createModelVersion(input: $input) { modelVersion { id } } }", {
+      input: { model, version, description: `What is new in **${version}**` },
+    });
+    for (const [path, content] of Object.entries(files)) await this.put(`${model}/${version}/${path}`, content);
+    if (!publish) return;
+    await this.graphql("mutation($input: PublishModelVersionInput!) { publishModelVersion(input: $input) { modelVersion { id } } }", {
+      input: { model, version },
+    });
+  }
+
+  async alias(model: string, name: string, version: string): Promise<void> {
+    await this.graphql("mutation($input: SetAliasInput!) { setAlias(input: $input) { alias { id } } }", {
+      input: { model, name, version },
+    });
+  }
+
+  /** A finished training run with a curve. */
+  async candidate(model: string, name: string, accuracy: number, lr: string): Promise<number> {
+    const curve = Array.from({ length: 20 }, (_, step) => ({
+      name: "loss",
+      value: 1 / (1 + step * accuracy),
+      step,
+    }));
+    const made = await this.graphql("mutation($input: CreateCandidateInput!) { createCandidate(input: $input) { candidate { number } } }", {
+      input: {
+        model,
+        name,
+        status: "FINISHED",
+        params: [{ name: "lr", value: lr }, { name: "epochs", value: "20" }],
+        metrics: [{ name: "accuracy", value: accuracy }, ...curve],
+        tags: [{ key: "host", value: "gpu-1" }],
+      },
+    });
+    return made.createCandidate.candidate.number;
+  }
+}
+
+/** What axe finds against WCAG 2.2 AA and its own best practices. */
+export async function violations(page: Page): Promise<string[]> {
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const found = await new AxeBuilder({ page }).withTags(tags).analyze();
+  return found.violations.map((violation) => `${violation.id}: ${violation.nodes[0].html}`);
+}

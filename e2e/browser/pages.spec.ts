@@ -1,0 +1,134 @@
+// Every page, full and empty, light and dark, on a desk and on a phone: no complaint on the console, no
+// violation that axe finds, nothing wider than the screen. Screenshots are in e2e/screenshots.
+
+import { type Page } from "@playwright/test";
+
+import { type Api, expect, test, violations } from "./fixtures";
+
+const card = `# Optical character recognition
+
+Reads **printed** text. See [the report](https://example.org).
+
+| Set | Error |
+|---|---|
+| Printed | 0.8 % |
+
+- [x] Latin
+- [ ] Greek
+
+\`\`\`python
+session = onnxruntime.InferenceSession("onnx/model.onnx")
+\`\`\``;
+
+/** A project with something of everything; an empty one beside it. */
+async function furnish(api: Api): Promise<Record<string, string>> {
+  const empty = await api.project();
+  const project = await api.project();
+  const model = await api.model(project, "ocr", card);
+  const bare = await api.model(project, "barcode");
+  for (let n = 0; n < 25; n += 1) await api.model(project, `model-${n}`);
+  await api.version(model, "1.0.0", { "onnx/model.onnx": "weights", "config.json": "{}", "README.md": "hi" });
+  await api.version(model, "1.1.0-rc.1", { "onnx/model.onnx": "weights" }, false);
+  await api.alias(model, "champion", "1.0.0");
+  await api.candidate(model, "calm-heron", 0.91, "0.1");
+  await api.candidate(model, "brisk-otter", 0.97, "0.01");
+  await api.put(`${model}/candidate:1/model.onnx`, "weights");
+  const gone = await api.model(project, "gone");
+  await api.graphql("mutation($input: DeleteModelInput!) { deleteModel(input: $input) { model { id } } }", {
+    input: { model: gone },
+  });
+  return {
+    projects: "/",
+    "projects-none": "/?q=nothing-like-it",
+    "project-new": "/new",
+    tokens: "/settings/tokens",
+    project: `/${project}`,
+    "project-empty": `/${empty}`,
+    "project-edit": `/${project}/-/edit`,
+    "model-new": `/${project}/-/new`,
+    trash: `/${project}/-/trash`,
+    "trash-empty": `/${empty}/-/trash`,
+    model: `/${model}`,
+    "model-bare": `/${bare}`,
+    "model-edit": `/${model}/-/edit`,
+    versions: `/${model}/versions`,
+    "version-new": `/${model}/versions/new`,
+    version: `/${model}/versions/1.0.0`,
+    "version-draft": `/${model}/versions/1.1.0-rc.1`,
+    candidates: `/${model}/candidates`,
+    "candidates-none": `/${bare}/candidates`,
+    candidate: `/${model}/candidates/1`,
+    compare: `/${model}/candidates/compare?c=1&c=2`,
+    "not-found": `/${model}/versions/9.9.9`,
+    nowhere: "/a/b/c/d/e",
+  };
+}
+
+async function settle(page: Page): Promise<void> {
+  await page.locator("h1, [role=alert]").first().waitFor();
+  await page.waitForLoadState("networkidle");
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test.describe(colorScheme, () => {
+    test.use({ colorScheme });
+
+    test("every page", async ({ page, api }, info) => {
+      test.setTimeout(180_000);
+      for (const [name, address] of Object.entries(await furnish(api))) {
+        await test.step(name, async () => {
+          await page.goto(address);
+          await settle(page);
+          await page.screenshot({
+            path: `screenshots/${name}-${info.project.name}-${colorScheme}.png`,
+            fullPage: true,
+          });
+          expect.soft(await violations(page), name).toEqual([]);
+          const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          expect.soft(excess, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+          await expect.soft(page, name).toHaveTitle(/Model Registry/);
+        });
+      }
+    });
+  });
+}
+
+test("the back button and the keyboard work", async ({ page, api }) => {
+  const project = await api.project();
+  const model = await api.model(project, "ocr");
+  await page.goto(`/${project}`);
+  await page.getByRole("link", { name: "ocr", exact: true }).click();
+  await expect(page).toHaveURL(`/${model}`);
+  await page.getByRole("link", { name: /^Versions/ }).click();
+  await expect(page).toHaveURL(`/${model}/versions`);
+  await page.goBack();
+  await page.goBack();
+  await expect(page).toHaveURL(`/${project}`);
+  await expect(page.getByRole("link", { name: "ocr", exact: true })).toBeVisible();
+  await page.keyboard.press("Tab");
+  await expect(page.locator(":focus")).toBeVisible();
+});
+
+test("a theme that was chosen stays", async ({ page }) => {
+  await page.goto("/");
+  await page.getByRole("button", { name: "Theme" }).click();
+  await page.getByRole("menuitemradio", { name: "Dark" }).click();
+  await page.reload();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+});
+
+test.describe("offline", () => {
+  test.use({ expectedComplaints: [/net::ERR_FAILED/] });
+
+  test("without a connection a page says so and offers another try", async ({ page, api }) => {
+    const project = await api.project();
+    await page.goto("/");
+    await page.getByRole("heading", { name: "Projects" }).waitFor();
+    await page.route("**/graphql", (route) => route.abort());
+    await page.goto(`/${project}`, { waitUntil: "commit" });
+    await expect(page.getByText("No connection")).toBeVisible();
+    await page.unroute("**/graphql");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect(page.getByText("Publish the first model")).toBeVisible();
+  });
+});

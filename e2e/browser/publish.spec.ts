@@ -1,0 +1,173 @@
+// From an empty registry to a published model, and back out of the trash.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { admin } from "../server";
+import { expect, test } from "./fixtures";
+
+test("a model is published, found, moved to by an alias, deleted and restored", async ({ page, api }, info) => {
+  const project = `j-${Date.now().toString(36)}-${info.project.name}`;
+  const folder = mkdtempSync(join(tmpdir(), "model-"));
+  const model = join(folder, "model");
+  mkdirSync(join(model, "onnx/quantised"), { recursive: true });
+  writeFileSync(join(model, "config.json"), "{}");
+  writeFileSync(join(model, "onnx/model.onnx"), Buffer.alloc(20_000_000, 7));
+  writeFileSync(join(model, "onnx/quantised/model.onnx"), Buffer.alloc(3_000_000, 8));
+
+  await test.step("create a project; a bad path is refused as it is typed", async () => {
+    await page.goto("/");
+    await page.getByRole("link", { name: "New project" }).first().click();
+    await page.getByLabel("Name").fill("Journey");
+    await page.getByLabel("Path").fill("Bad Path!");
+    await expect(page.getByText("would do")).toBeVisible();
+    await page.getByLabel("Path").fill(project);
+    await page.getByRole("button", { name: "Create project" }).click();
+    await expect(page).toHaveURL(`/${project}`);
+    await expect(page.getByText("Publish the first model")).toBeVisible();
+  });
+
+  await test.step("create a model, its card previewed by the server and its script gone", async () => {
+    await page.goto(`/${project}/-/new`);
+    await page.getByLabel("Name").fill("my model & co");
+    await page.getByLabel(/Model card/).fill("# Hello\n\nThis is **bold** <script>alert(1)</script>");
+    await page.getByRole("button", { name: "Preview" }).click();
+    await expect(page.locator("strong", { hasText: "bold" })).toBeVisible();
+    await page.getByRole("button", { name: "Create model" }).click();
+    await expect(page).toHaveURL(new RegExp(`${project}/my%20model`));
+    await expect(page).toHaveTitle(/my model & co/);
+  });
+
+  await test.step("create version 1.2.0; what is not SemVer is told what would do", async () => {
+    await page.getByRole("link", { name: "New version" }).first().click();
+    await page.getByLabel("Version").fill("v1.2");
+    await expect(page.getByText("“1.2.0” would do")).toBeVisible();
+    await page.getByLabel("Version").fill("1.2.0");
+    await page.getByRole("button", { name: "Create version" }).click();
+    await expect(page).toHaveURL(/versions\/1\.2\.0/);
+  });
+
+  await test.step("upload a folder, and publish", async () => {
+    await page.getByTestId("pick-folder").setInputFiles(model);
+    await expect(page.getByText("3 of 3 files")).toBeVisible({ timeout: 30_000 });
+    await expect(page.getByRole("button", { name: "onnx" }).first()).toBeVisible();
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await page.getByRole("button", { name: "Publish version" }).click();
+    await expect(page.getByText("1.2.0 is published.")).toBeVisible();
+    await expect(page.getByText("Digest")).toBeVisible();
+    const uploaded = await api.get(`${project}/my%20model%20%26%20co/1.2.0/model/onnx/quantised/model.onnx`);
+    expect(uploaded.equals(Buffer.alloc(3_000_000, 8))).toBe(true);
+  });
+
+  await test.step("move an alias to it", async () => {
+    await page.getByRole("button", { name: "Set an alias" }).click();
+    await page.getByLabel("Alias", { exact: true }).fill("v1");
+    await expect(page.getByText("looks like a version")).toBeVisible();
+    await page.getByLabel("Alias", { exact: true }).fill("champion");
+    await page.getByRole("button", { name: "Set", exact: true }).click();
+    await expect(page.getByText("“champion” names 1.2.0 now.")).toBeVisible();
+  });
+
+  await test.step("download a file", async () => {
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: /Download .*config\.json/ }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe("config.json");
+  });
+
+  await test.step("delete the version and undo it", async () => {
+    await page.getByRole("button", { name: "More about this version" }).click();
+    await page.getByRole("menuitem", { name: "Delete version" }).click();
+    await page.getByRole("button", { name: "Delete version" }).click();
+    await expect(page).toHaveURL(/versions$/);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await expect(page).toHaveURL(/versions\/1\.2\.0/);
+  });
+
+  await test.step("find it by search, as the latest version", async () => {
+    await api.model(project, "another");
+    await page.goto(`/${project}`);
+    await expect(page.getByRole("link", { name: "another" })).toBeVisible();
+    await page.getByRole("searchbox").fill("MODEL &");
+    await expect(page.getByRole("link", { name: "another" })).toBeHidden();
+    await expect(page).toHaveURL(/q=MODEL/);
+    await expect(page.getByRole("link", { name: "1.2.0" }).first()).toBeVisible();
+  });
+
+  await test.step("delete the model, find it in the trash, restore it", async () => {
+    await page.goto(`/${project}/my%20model%20%26%20co/-/edit`);
+    await page.getByRole("button", { name: "Delete model" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete model" }).click();
+    await expect(page).toHaveURL(`/${project}`);
+    await page.goto(`/${project}/-/trash`);
+    await page.getByRole("button", { name: /Restore my model/ }).click();
+    await expect(page.getByText("The trash is empty")).toBeVisible();
+    await page.goto(`/${project}/my%20model%20%26%20co`);
+    await expect(page.getByText("champion").first()).toBeVisible();
+  });
+  rmSync(folder, { recursive: true });
+});
+
+test("an upload is cancelled, retried, and refused with its reason", async ({ page, api }) => {
+  const project = await api.project();
+  const model = await api.model(project, "ocr");
+  await api.version(model, "1.0.0", { "there.bin": "other bytes" }, false);
+  await page.goto(`/${model}/versions/1.0.0`);
+  await page.route("**/slow.bin", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await route.continue().catch(() => {}); // it may have been cancelled meanwhile
+  });
+  const file = (name: string) => ({ name, mimeType: "application/octet-stream", buffer: Buffer.alloc(1000) });
+  await page.getByTestId("pick-files").setInputFiles([file("slow.bin")]);
+  await page.getByRole("button", { name: "Cancel slow.bin" }).click();
+  await expect(page.getByText("Cancelled")).toBeVisible();
+  await page.getByRole("button", { name: "Retry slow.bin" }).click();
+  await expect(page.getByText("Cancelled")).toBeHidden();
+  await expect(page.getByRole("button", { name: "Delete slow.bin" })).toBeVisible();
+});
+
+test.describe(() => {
+  test.use({ expectedComplaints: [/409/] });
+  test("other bytes for a file that is there are refused, and the page says why", async ({ page, api }) => {
+    const project = await api.project();
+    const model = await api.model(project, "ocr");
+    await api.version(model, "1.0.0", { "there.bin": "other bytes" }, false);
+    await page.goto(`/${model}/versions/1.0.0`);
+    await page.getByTestId("pick-files").setInputFiles([
+      { name: "there.bin", mimeType: "application/octet-stream", buffer: Buffer.alloc(1000) },
+    ]);
+    await expect(page.getByText(/written once/)).toBeVisible();
+  });
+});
+
+test.describe("without a session", () => {
+  test.use({ storageState: { cookies: [], origins: [] } });
+
+  test("a deep link leads through the sign-in and back", async ({ page }) => {
+    await page.goto("/settings/tokens?x=1");
+    await expect(page).toHaveURL(/sign-in\?next=/);
+    await page.getByLabel("User name").fill(admin.username);
+    await page.getByLabel("Password").fill("wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page.getByRole("alert")).toContainText("wrong");
+    await page.getByLabel("Password").fill(admin.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page).toHaveURL(/settings\/tokens\?x=1/);
+
+    await page.getByLabel("Name").fill("laptop");
+    await page.getByRole("button", { name: "Create token" }).click();
+    const secret = await page.getByTestId("token-secret").innerText();
+    expect(secret).toMatch(/^mrt_/);
+    await page.getByRole("listitem").filter({ hasText: "laptop" }).getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("button", { name: "Revoke token" }).click();
+    await expect(page.getByText("revoked.")).toBeVisible();
+
+    await page.getByRole("button", { name: "Account" }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await expect(page).toHaveURL(/sign-in/);
+    await page.goto("/");
+    await expect(page).toHaveURL(/sign-in/);
+  });
+});
