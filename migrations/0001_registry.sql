@@ -61,6 +61,7 @@ CREATE TABLE models (
 );
 CREATE UNIQUE INDEX models_by_name ON models (project_id, name) WHERE deleted_at_ms IS NULL;
 CREATE INDEX models_in_name_order ON models (project_id, name, id);
+CREATE INDEX models_in_name_order_everywhere ON models (name, id);
 CREATE INDEX models_in_created_order ON models (project_id, created_at_ms, id);
 CREATE INDEX models_in_updated_order ON models (project_id, updated_at_ms, id);
 CREATE INDEX models_in_trash ON models (project_id, deleted_at_ms) WHERE deleted_at_ms IS NOT NULL;

@@ -18,6 +18,8 @@ pub struct App {
     pub clock: Clock,
     /// How many passwords are hashed at once: each takes 19 MiB and a core for a while.
     pub password_hashing: Arc<Semaphore>,
+    /// How many descriptions are rendered at once: users write them, and some take long.
+    pub rendering: Arc<Semaphore>,
 }
 
 impl App {
@@ -28,6 +30,7 @@ impl App {
             config: Arc::new(config),
             clock,
             password_hashing: Arc::new(Semaphore::new(2)),
+            rendering: Arc::new(Semaphore::new(2)),
         }
     }
 }

@@ -83,6 +83,7 @@ async fn write(
             send(sender, piece).await?;
         }
         archive.end(size)?;
+        send(sender, frame.take()).await?;
     }
     archive.finish()?;
     send(sender, frame.take()).await

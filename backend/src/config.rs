@@ -72,7 +72,7 @@ pub struct Serve {
 
     /// The address users see, such as https://models.example.org: other origins may not use
     /// cookies, and with https the session cookie is Secure [default: whatever Host says]
-    #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL", value_parser = origin)]
     pub public_url: Option<String>,
 
     /// Largest file that is accepted, in bytes
@@ -132,4 +132,36 @@ pub struct Token {
 
     #[command(flatten)]
     pub data: Data,
+}
+
+/// Reads `https://models.example.org` or `http://host:8080`, as browsers write it in `Origin`.
+fn origin(text: &str) -> Result<String, String> {
+    let origin = text.trim_end_matches('/').to_ascii_lowercase();
+    let (scheme, host) = origin.split_once("://").unwrap_or_default();
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return Err("must begin with http:// or https://".to_owned()),
+    };
+    if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+        return Err("must be a host with or without a port, and no path".to_owned());
+    }
+    Ok(format!("{scheme}://{}", host.strip_suffix(port).unwrap_or(host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        assert_eq!(
+            origin("https://Models.example.org:443/").unwrap(),
+            "https://models.example.org"
+        );
+        assert_eq!(origin("http://localhost:8080").unwrap(), "http://localhost:8080");
+        for wrong in ["models.example.org", "https://", "https://a/b", "ftp://a"] {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
 }

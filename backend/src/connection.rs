@@ -58,12 +58,6 @@ pub struct Rows<T> {
     more: bool,
 }
 
-impl<T> Rows<T> {
-    pub fn into_nodes(self) -> Vec<T> {
-        self.rows.into_iter().map(|row| row.node).collect()
-    }
-}
-
 /// Runs one page of the same list for many parents in one statement.
 async fn load_pages<T: Row + Clone>(
     loaders: &Loaders,

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -225,7 +224,9 @@ impl Tx {
 }
 
 async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
-    let options = SqliteConnectOptions::from_str(url)?
+    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // FULL: an acknowledged write survives the loss of power.

@@ -6,6 +6,7 @@
 //! | `AlreadyExists` | `ALREADY_EXISTS` | 409 |
 //! | `Invalid` | `INVALID` | 400 |
 //! | `Conflict` | `CONFLICT` | 409 |
+//! | `PreconditionFailed` | `PRECONDITION_FAILED` | 412 |
 //! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
 //! | `Forbidden` | `FORBIDDEN` | 403 |
 //! | `TooLarge` | `TOO_LARGE` | 413 |
@@ -43,6 +44,8 @@ pub enum Error {
     },
     /// Right in itself, but not in the state that things are in.
     Conflict(String),
+    /// A condition that the request makes does not hold (RFC 9110 §13).
+    PreconditionFailed(&'static str),
     Unauthenticated(&'static str),
     Forbidden(&'static str),
     TooLarge(String),
@@ -86,6 +89,7 @@ impl Error {
             Self::AlreadyExists { .. } => (StatusCode::CONFLICT, "ALREADY_EXISTS"),
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
@@ -117,7 +121,8 @@ impl Error {
             Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
             Self::Invalid { field, reason } => format!("{field}: {reason}"),
             Self::Conflict(message) | Self::TooLarge(message) => message.clone(),
-            Self::Unauthenticated(message)
+            Self::PreconditionFailed(message)
+            | Self::Unauthenticated(message)
             | Self::Forbidden(message)
             | Self::RateLimited(message)
             | Self::Timeout(message) => (*message).to_owned(),

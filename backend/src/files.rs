@@ -8,15 +8,17 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use tokio::time::Instant;
+
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPECT, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPECT, IF_MATCH, IF_NONE_MATCH, IF_RANGE,
     LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -36,6 +38,9 @@ use crate::text::FilePath;
 
 /// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
 const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// What an upload must bring, in bytes a second.
+const SLOWEST: u64 = 1024;
 
 pub fn routes() -> Router<App> {
     let file = get(download).put(upload);
@@ -89,8 +94,9 @@ async fn upload(
     let put = match put {
         Ok(put) => put,
         Err(error) => {
-            // Who asks first has sent nothing yet, and need not.
-            if !parts.headers.contains_key(EXPECT) {
+            // Who asks first has sent nothing yet, and need not; strangers are not waited for.
+            let stranger = matches!(error, Error::Unauthenticated(_));
+            if !stranger && !parts.headers.contains_key(EXPECT) {
                 drain(&mut body).await;
             }
             return Err(error);
@@ -117,6 +123,11 @@ async fn receive(
     let (reader, target) = object::readable(&app.db, &actor, &model, version, candidate).await?;
     let writer = Writer::of(reader)?;
     let path = FilePath::parse("path", &address.path)?;
+    if headers.contains_key(CONTENT_RANGE) {
+        // RFC 9110 §14.5: taken for the whole file, a part would be one that is broken.
+        return Err(Error::invalid("content-range", "is not taken: send the whole file"));
+    }
+    check_conditions(headers, file::find(&app.db, target.id(), path.as_str()).await?.as_ref())?;
     file::check_put(&app.db, &writer, &target, &path).await?;
     let max_size = app.config.max_file_size;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -126,39 +137,64 @@ async fn receive(
     let expected = expected_digests(headers)?;
     let (blob, naming) = app.store.write(body, max_size, app.clock.now()).await?;
     check_digests(&expected, &blob)?;
-    // Everything again inside the transaction: much may have happened while the bytes arrived.
-    let mut change = Change::begin(app, &actor).await?;
-    let (writer, target) =
-        object::writable(&mut change, &actor, &model, version, candidate).await?;
-    let put = file::put(&mut change, &writer, &target, &path, &blob).await?;
-    change.commit().await?;
-    drop(naming);
-    Ok(put)
+    // By itself: a client who goes away now must not part the commit from what guards its blob.
+    let (app, model) = (app.clone(), model.clone());
+    let version = version.map(str::to_owned);
+    let named = tokio::spawn(async move {
+        // Everything again inside the transaction: much may have happened while the bytes arrived.
+        let mut change = Change::begin(&app, &actor).await?;
+        let (writer, target) =
+            object::writable(&mut change, &actor, &model, version.as_deref(), candidate).await?;
+        let put = file::put(&mut change, &writer, &target, &path, &blob).await?;
+        change.commit().await?;
+        drop(naming);
+        Ok(put)
+    });
+    named.await.map_err(Error::internal)?
 }
 
-/// The body, ended by an error when nothing arrives for too long.
+/// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.
 fn arriving(body: Body, stall: Duration) -> impl Stream<Item = Result<Bytes>> {
-    let stream = body.into_data_stream();
-    let bytes = futures_util::stream::unfold(Some(stream), move |stream| async move {
-        let mut stream = stream?;
-        match tokio::time::timeout(stall, stream.next()).await {
-            Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(stream))),
-            Ok(Some(Err(_))) => Some((Err(Error::Timeout("the upload was cut off")), None)),
+    struct Arriving {
+        body: BodyDataStream,
+        since: Instant,
+        bytes: u64,
+    }
+    let begin = Arriving { body: body.into_data_stream(), since: Instant::now(), bytes: 0 };
+    let bytes = futures_util::stream::unfold(Some(begin), move |state| async move {
+        let mut state = state?;
+        let stopped = |message| Some((Err(Error::Timeout(message)), None));
+        match tokio::time::timeout(stall, state.body.next()).await {
+            Ok(Some(Ok(bytes))) => {
+                state.bytes += bytes.len() as u64;
+                if state.since.elapsed() > stall {
+                    if state.bytes < SLOWEST * stall.as_secs() {
+                        return stopped("the upload is too slow: send at least 1 KiB a second");
+                    }
+                    (state.since, state.bytes) = (Instant::now(), 0);
+                }
+                Some((Ok(bytes), Some(state)))
+            }
+            Ok(Some(Err(_))) => stopped("the upload was cut off"),
             Ok(None) => None,
-            Err(_) => Some((Err(Error::Timeout("the upload stood still for too long")), None)),
+            Err(_) => stopped("the upload stood still for too long"),
         }
     });
     bytes.fuse()
 }
 
+/// Reads on for a while, so that a client that sends before it listens sees the answer.
 async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin)) {
-    let mut left = DRAIN_BYTES;
-    while let Some(Ok(bytes)) = body.next().await {
-        match left.checked_sub(bytes.len()) {
-            Some(rest) => left = rest,
-            None => return,
+    let reading = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(bytes)) = body.next().await {
+            match left.checked_sub(bytes.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
         }
-    }
+    };
+    tokio::time::timeout(DRAIN_TIME, reading).await.ok();
 }
 
 /// The SHA-256 that the client says the bytes have, in hexadecimal, by the header that says it:
@@ -192,7 +228,22 @@ fn check_digests(expected: &[(&'static str, String)], blob: &Blob) -> Result<()>
     }
 }
 
+/// `If-Match` and, for an upload, `If-None-Match` (RFC 9110 §13.1).
+fn check_conditions(headers: &HeaderMap, there: Option<&File>) -> Result<(), Error> {
+    let etag = there.map(|file| format!("\"{}\"", file.sha256));
+    let matches =
+        |name: HeaderName| etag.as_ref().is_some_and(|etag| lists(headers, name.as_str(), etag));
+    if headers.contains_key(IF_MATCH) && !matches(IF_MATCH) {
+        return Err(Error::PreconditionFailed("If-Match: the file is another one by now"));
+    }
+    if matches(IF_NONE_MATCH) {
+        return Err(Error::PreconditionFailed("If-None-Match: the file is there already"));
+    }
+    Ok(())
+}
+
 async fn download(
+    method: Method,
     State(app): State<App>,
     address: Result<Path<Address>, PathRejection>,
     options: Result<Query<Options>, QueryRejection>,
@@ -206,7 +257,7 @@ async fn download(
     if options.archive.is_none()
         && let Some(file) = file::find(&app.db, target.id(), &address.path).await?
     {
-        return serve(&app, &file, &headers).await;
+        return serve(&app, &file, &method, &headers).await;
     }
     let files = file::all_in(&app.db, target.id(), &address.path).await?;
     if files.is_empty() && !address.path.trim_end_matches('/').is_empty() {
@@ -217,7 +268,9 @@ async fn download(
         None => {
             let files: Vec<_> = files.iter().map(description).collect();
             let body = serde_json::json!({ "path": address.path, "files": files });
-            Ok(([(X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(body)).into_response())
+            let headers =
+                [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "private, no-cache")];
+            Ok((headers, Json(body)).into_response())
         }
     }
 }
@@ -232,7 +285,7 @@ fn description(file: &File) -> serde_json::Value {
     })
 }
 
-async fn serve(app: &App, file: &File, request: &HeaderMap) -> Result<Response> {
+async fn serve(app: &App, file: &File, method: &Method, request: &HeaderMap) -> Result<Response> {
     let size = file.size.0.unsigned_abs();
     let etag = format!("\"{}\"", file.sha256);
     let mut headers = HeaderMap::new();
@@ -242,10 +295,12 @@ async fn serve(app: &App, file: &File, request: &HeaderMap) -> Result<Response> 
             .map_err(Error::internal)
     };
     set(ETAG, &etag)?;
-    set(LAST_MODIFIED, &file.created_at_ms.to_http_date())?;
     // A reference may come to name another version, so caches ask each time; the ETag makes it cheap.
     set(CACHE_CONTROL, "private, no-cache")?;
     set(ACCEPT_RANGES, "bytes")?;
+    if request.contains_key(IF_MATCH) && !lists(request, IF_MATCH.as_str(), &etag) {
+        return Err(Error::PreconditionFailed("If-Match: the file is another one by now"));
+    }
     if lists(request, IF_NONE_MATCH.as_str(), &etag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
@@ -254,8 +309,9 @@ async fn serve(app: &App, file: &File, request: &HeaderMap) -> Result<Response> 
     set(CONTENT_DISPOSITION, &attachment(name))?;
     set(X_CONTENT_TYPE_OPTIONS, "nosniff")?;
     set(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
-    let unchanged = !request.contains_key(IF_RANGE) || lists(request, IF_RANGE.as_str(), &etag);
-    let range = match request.get(RANGE).filter(|_| unchanged) {
+    // Compared as it stands: a part of other bytes must not be joined to these.
+    let unchanged = request.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
+    let range = match request.get(RANGE).filter(|_| unchanged && method == Method::GET) {
         Some(range) => parse_range(range, size),
         None => Requested::All,
     };
@@ -336,6 +392,7 @@ fn archive(app: App, format: Format, target: &Target, folder: &str, files: Vec<F
         (CONTENT_TYPE, format.content_type().to_owned()),
         (CONTENT_DISPOSITION, attachment(&format!("{name}.{}", format.ending()))),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
     (headers, Body::from_stream(archive::stream(app.store, format, folder, files))).into_response()
 }

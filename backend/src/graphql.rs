@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{
-    EmptySubscription, MergedObject, Object, Pos, Request, Response, Schema, ServerError, Variables,
+    EmptySubscription, MergedObject, Object, Pos, Request, Response, Schema, Variables,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -133,10 +133,10 @@ async fn execute(
     let request = request.data(spawned.loaders(app));
     let run = loader::run(schema.execute(request), spawned);
     let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
-        Response::from_errors(vec![ServerError::new(
-            "the operation took too long: ask for less",
-            None,
-        )])
+        let error = Error::Timeout("the operation took too long: ask for less");
+        Response::from_errors(vec![
+            async_graphql::Error::from(error).into_server_error(Pos::default()),
+        ])
     });
     let headers = response.http_headers.clone();
     (headers, Json(with_codes(response))).into_response()
@@ -261,19 +261,21 @@ fn check_tokens(query: &str) -> Result<()> {
     Ok(())
 }
 
-/// How long the string is that `text` begins with; one that is not closed goes on to the end.
+/// How long the string is that `text` begins with; one that is not closed goes on to the end. In a
+/// block string a backslash escapes only three quotes, elsewhere whatever comes next.
 fn string_length(text: &str) -> usize {
-    let (quote, start) = if text.starts_with("\"\"\"") { ("\"\"\"", 3) } else { ("\"", 1) };
-    let mut position = start;
-    while let Some(found) = text[position..].find(['"', '\\']) {
-        position += found;
-        if text[position..].starts_with('\\') {
-            position += 1;
-            position += text[position..].chars().next().map_or(0, char::len_utf8);
-        } else if text[position..].starts_with(quote) {
+    let block = text.starts_with("\"\"\"");
+    let (quote, escape) = if block { ("\"\"\"", "\\\"\"\"") } else { ("\"", "\\") };
+    let mut position = quote.len();
+    while let Some(rest) = text.get(position..).filter(|rest| !rest.is_empty()) {
+        if rest.starts_with(escape) {
+            let escaped =
+                if block { 0 } else { rest[1..].chars().next().map_or(0, char::len_utf8) };
+            position += escape.len() + escaped;
+        } else if rest.starts_with(quote) {
             return position + quote.len();
         } else {
-            position += 1;
+            position += rest.chars().next().map_or(1, char::len_utf8);
         }
     }
     text.len()
@@ -317,5 +319,7 @@ mod tests {
         let long = format!("{{ a(b: \"{}\") }} # {}", "x y \\\" ".repeat(5000), "c ".repeat(5000));
         assert!(check_tokens(&long).is_ok());
         assert!(check_tokens(&format!("{{ a(b: \"\"\"{}", "\" ".repeat(5000))).is_ok());
+        let closed = format!("{{ a(b: \"\"\"\\\\\"\"\") {} }}", "c ".repeat(5000));
+        assert!(check_tokens(&closed).is_err(), "a backslash escapes nothing there");
     }
 }

@@ -18,6 +18,9 @@ use futures_util::task::AtomicWaker;
 
 use crate::app::App;
 
+/// SQLite puts at most 500 selects together.
+const MAX_BATCH: usize = 400;
+
 /// What loaders load with.
 pub struct Loaders {
     pub app: App,
@@ -38,7 +41,7 @@ impl Spawned {
         let spawn = move |future| {
             spawned.0.lock().unwrap_or_else(PoisonError::into_inner).push(future);
         };
-        DataLoader::new(Loaders { app }, spawn).delay(Duration::ZERO)
+        DataLoader::new(Loaders { app }, spawn).delay(Duration::ZERO).max_batch_size(MAX_BATCH)
     }
 
     fn take(&self) -> Vec<BoxFuture<'static, ()>> {

@@ -58,6 +58,9 @@ impl Page {
 /// What a field costs that has a statement of its own, in rows.
 pub const LOOK_UP: usize = 50;
 
+/// What a field costs that is a list without pages, in rows.
+pub const ENTRIES: usize = 10;
+
 /// What a page may cost: every row may have every field that is asked of one.
 pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     let size = first.or(last).unwrap_or(DEFAULT_SIZE).clamp(1, MAX_SIZE);
@@ -212,9 +215,17 @@ impl List {
             return Ok(rows);
         };
         let mut sql = Sql::default();
-        sql.push_sql(flag.clone()).push(if after { " > " } else { " < " }).push_value(cursor.flag);
-        sql.push(" OR (").push_sql(flag.clone()).push(" = ").push_value(cursor.flag);
-        sql.push(" AND ").push_sql(rows).push(")");
+        // Said twice: an index finds where to begin by the first condition only.
+        let (strictly, beyond) = if after { (" > ", " >= ") } else { (" < ", " <= ") };
+        sql.push_sql(flag.clone()).push(beyond).push_value(cursor.flag).push(" AND (");
+        sql.push_sql(flag.clone())
+            .push(strictly)
+            .push_value(cursor.flag)
+            .push(" OR (")
+            .push_sql(flag.clone())
+            .push(" = ")
+            .push_value(cursor.flag);
+        sql.push(" AND ").push_sql(rows).push("))");
         Ok(sql)
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
-use crate::registry::file;
+use crate::registry::{credential, file};
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -85,7 +85,7 @@ fn connection_of(
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }
 
-/// Removes blobs that nothing names, at the start and then every hour.
+/// Removes blobs that nothing names and sessions that are over, at the start and then every hour.
 async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
@@ -94,6 +94,9 @@ async fn sweep(app: App) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
+        }
+        if let Err(error) = credential::purge_sessions(&app).await {
+            tracing::error!(?error, "purging sessions failed");
         }
     }
 }

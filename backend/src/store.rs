@@ -80,16 +80,26 @@ impl Store {
                 return Err(error);
             }
         };
-        upload.complete().await?;
-        let naming = Naming(self.naming.clone().read_owned().await);
-        let blob = Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 };
-        let place = path_of(&blob.sha256);
-        if self.objects.head(&place).await.is_ok_and(|there| there.size == size) {
-            self.objects.delete(&temporary).await?;
-        } else {
-            self.objects.rename(&temporary, &place).await?;
+        // From here on by itself: a caller who goes away leaves no temporary file.
+        let store = self.clone();
+        tokio::spawn(async move {
+            upload.complete().await?;
+            let naming = Naming(store.naming.clone().read_owned().await);
+            store.move_into_place(&temporary, &sha256, size).await?;
+            Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, naming))
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+
+    async fn move_into_place(&self, temporary: &Path, sha256: &str, size: u64) -> Result<()> {
+        let place = path_of(sha256);
+        let there = self.objects.head(&place).await.is_ok_and(|there| there.size == size);
+        let moved = if there { Ok(()) } else { self.objects.rename(temporary, &place).await };
+        if there || moved.is_err() {
+            self.objects.delete(temporary).await?;
         }
-        Ok((blob, naming))
+        Ok(moved?)
     }
 
     /// The bytes of a blob, or a range of them, in pieces of 1 MiB.
@@ -134,7 +144,10 @@ impl Store {
             let chunk = chunk.map_err(|error| Error::from(error.1))?;
             Ok(chunk
                 .iter()
-                .filter_map(|object| object.location.filename().map(str::to_owned))
+                .filter_map(|object| object.location.filename())
+                // Whatever else somebody put there is not ours to remove.
+                .filter(|name| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+                .map(str::to_owned)
                 .collect())
         })
     }

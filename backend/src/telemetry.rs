@@ -80,13 +80,18 @@ async fn print(
 /// address gets into a label.
 pub async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().clone();
+    // Whatever else a client sends must not become a label of its own.
+    let method = match request.method().as_str() {
+        method @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "PATCH" | "OPTIONS") => method,
+        _ => "other",
+    }
+    .to_owned();
     let route =
         request.extensions().get::<MatchedPath>().map_or("ui", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
     let (status, seconds) = (response.status(), started.elapsed().as_secs_f64());
     let labels = [
-        ("method", method.to_string()),
+        ("method", method.clone()),
         ("route", route.clone()),
         ("status", status.as_u16().to_string()),
     ];

@@ -1,5 +1,6 @@
 //! Texts that users write, parsed at the edge: names, keys, descriptions, paths. Rules never see raw ones.
 
+use async_graphql::MaybeUndefined;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
@@ -182,6 +183,15 @@ pub fn description(field: &str, text: Option<String>) -> Result<String> {
     no_nul(field, text)
 }
 
+/// A description to change to; none where it is to stay.
+pub fn new_description(given: MaybeUndefined<String>) -> Result<Option<String>> {
+    match given {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Null => Ok(Some(String::new())),
+        MaybeUndefined::Value(text) => description("description", Some(text)).map(Some),
+    }
+}
+
 /// The key of a tag or the name of a param or metric: 1–255 characters, none of them a control character.
 pub fn key(field: &str, text: &str) -> Result<String> {
     if !(1..=MAX_KEY).contains(&text.chars().count()) || text.chars().any(char::is_control) {
@@ -191,6 +201,11 @@ pub fn key(field: &str, text: &str) -> Result<String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// A text as it is stored: in normalisation form C.
+pub fn nfc(text: &str) -> String {
+    text.nfc().collect()
 }
 
 /// The value of a tag or param: at most 8,000 characters.
@@ -215,6 +230,11 @@ fn no_nul(field: &str, text: String) -> Result<String> {
         return Err(Error::invalid(field, "must have no NUL character"));
     }
     Ok(text)
+}
+
+/// A text to look for as it is. One with a NUL, which no database takes, is nowhere: like the empty one.
+pub fn looked_up(text: &str) -> &str {
+    if text.contains('\0') { "" } else { text }
 }
 
 /// `vision/ocr` as project and model, not yet checked against any rule: for look-ups, where what

@@ -31,11 +31,6 @@ impl Timestamp {
     pub fn to_rfc3339(self) -> String {
         format!("{:.3}", self.to_jiff())
     }
-
-    /// `Fri, 02 Jan 2026 03:04:05 GMT`, as HTTP headers have it (RFC 9110 §5.6.7).
-    pub fn to_http_date(self) -> String {
-        self.to_jiff().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-    }
 }
 
 /// A moment in RFC 3339, in UTC with milliseconds: `2026-01-02T03:04:05.678Z`.

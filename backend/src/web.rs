@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// What `scripts/build-ui` made. A debug build reads the folder when asked.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../frontend/dist"]
+#[folder = "../frontend/dist"]
 #[allow_missing = true]
 struct Dist;
 

@@ -7,12 +7,13 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{AliasId, ModelId, UserId, VersionId};
 use crate::loader::{load_by_id, load_by_owner, loaders};
+use crate::page::ENTRIES;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model};
 use crate::registry::payload;
 use crate::registry::user::{self, User};
 use crate::registry::version::{self, ModelVersion};
-use crate::text::AliasName;
+use crate::text::{self, AliasName};
 use crate::time::Timestamp;
 
 /// A movable name for a version.
@@ -55,6 +56,7 @@ impl Alias {
     }
 
     /// Where it pointed and since when, latest first; at most 100 moves.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<AliasMove>> {
         let moves = loaders(ctx).load_one(MovesOf(self.id.raw().to_owned())).await?;
         Ok(moves.unwrap_or_default())
@@ -206,7 +208,7 @@ async fn delete(change: &mut Change, writer: &Writer, model: &Model, name: &str)
         columns!()
     ))
     .bind(&model.id)
-    .bind(name.replace('\0', ""))
+    .bind(text::looked_up(name))
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(|| Error::not_found("alias", name))?;

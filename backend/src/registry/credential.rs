@@ -196,7 +196,7 @@ impl CredentialKind {
 /// there as for a wrong password, and says the same.
 async fn sign_in(app: &App, input: SignInInput) -> Result<(User, String)> {
     let refused = || Error::Unauthenticated("user name or password is wrong");
-    if input.username.contains('\0') || input.password.len() > 1024 {
+    if input.username.contains('\0') || input.password.len() > user::MAX_PASSWORD_BYTES {
         return Err(refused());
     }
     let user = user::find_by_username(&app.db, &input.username).await?;
@@ -369,7 +369,13 @@ pub async fn find_by_secret(
     let Some(found) = found else { return Ok(None) };
     let stale = |last: Timestamp| now.millis() - last.millis() > LAST_USED_MILLIS;
     if found.last_used_at_ms.is_none_or(stale) {
-        touch(app, &found.credential_id, now).await?;
+        // Beside the request: reading goes on where nothing can be written.
+        let (app, id) = (app.clone(), found.credential_id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = touch(&app, &id, now).await {
+                tracing::warn!(?error, "cannot note when a credential was used");
+            }
+        });
     }
     Ok(Some((found.user, found.credential_id)))
 }
@@ -381,6 +387,20 @@ async fn touch(app: &App, id: &CredentialId, now: Timestamp) -> Result<()> {
         .bind(now)
         .execute(&mut tx)
         .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Forgets sessions that ended or expired.
+pub async fn purge_sessions(app: &App) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    query(
+        "DELETE FROM credentials
+         WHERE kind = 'SESSION' AND (revoked_at_ms IS NOT NULL OR expires_at_ms <= $1)",
+    )
+    .bind(app.clock.now())
+    .execute(&mut tx)
+    .await?;
     tx.commit().await?;
     Ok(())
 }

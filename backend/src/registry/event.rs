@@ -14,7 +14,7 @@ use crate::db::{Db, Sql, Tx, query};
 use crate::error::Result;
 use crate::id::{EventId, ModelId, ProjectId, UserId};
 use crate::loader::load_by_id;
-use crate::page::{List, OrderDirection, Page, Sort};
+use crate::page::{ENTRIES, List, OrderDirection, Page, Sort};
 use crate::registry::user::{self, User};
 use crate::time::{Clock, Timestamp};
 
@@ -33,7 +33,7 @@ pub struct Event {
     pub action: String,
     /// What it was done to, in words: `vision/ocr`, `vision/ocr@1.2.0`.
     pub subject: String,
-    /// More about it, as a JSON object.
+    #[graphql(skip)]
     pub detail: String,
     #[graphql(skip)]
     pub project_id: Option<ProjectId>,
@@ -44,6 +44,12 @@ impl Event {
     /// Its opaque id.
     pub async fn id(&self) -> ID {
         (&self.id).into()
+    }
+
+    /// More about it, as a JSON object.
+    #[graphql(complexity = "ENTRIES")]
+    async fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Who did it; null for the server itself.

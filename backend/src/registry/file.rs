@@ -221,7 +221,7 @@ async fn delete(
         columns!()
     ))
     .bind(target.id())
-    .bind(path.replace('\0', ""))
+    .bind(text::looked_up(path))
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(|| Error::not_found("file", path))?;

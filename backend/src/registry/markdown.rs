@@ -1,9 +1,12 @@
 //! Markdown that users write, as HTML that is safe to show: comrak renders, ammonia sanitises.
 
-use async_graphql::Object;
+use async_graphql::{Context, Object};
 use comrak::{Options, markdown_to_html};
 
-use crate::error::Result;
+use crate::auth::actor;
+use crate::error::{Error, Result};
+use crate::loader::loaders;
+use crate::page::LOOK_UP;
 use crate::text;
 
 #[derive(Default)]
@@ -12,16 +15,48 @@ pub struct MarkdownQuery;
 #[Object]
 impl MarkdownQuery {
     /// What a description would look like: markdown as sanitised HTML.
+    #[graphql(complexity = "LOOK_UP")]
     async fn render_markdown(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Markdown, at most 64 KiB.")] text: String,
     ) -> Result<String> {
-        Ok(to_html(&text::description("text", Some(text))?))
+        actor(ctx).user()?;
+        render(ctx, &text::description("text", Some(text))?).await
     }
 }
 
+/// Renders on a thread that may take its time, of which few are used at once.
+pub async fn render(ctx: &Context<'_>, markdown: &str) -> Result<String> {
+    if markdown.is_empty() {
+        return Ok(String::new());
+    }
+    let permits = loaders(ctx).loader().app.rendering.clone();
+    let permit = permits.acquire_owned().await.map_err(Error::internal)?;
+    let markdown = markdown.to_owned();
+    let rendered = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        to_html(&markdown)
+    });
+    rendered.await.map_err(Error::internal)
+}
+
+/// Whether a text nests so deeply that rendering it would take time in the square of its length.
+fn is_too_nested(markdown: &str) -> bool {
+    let marks =
+        |line: &str| line.bytes().take_while(|b| b" \t>-+*0123456789.)".contains(b)).count();
+    let runs = markdown.as_bytes().chunk_by(|a, b| a == b);
+    markdown.lines().any(|line| marks(line) > 200)
+        || runs.into_iter().any(|run| run.len() > 200 && b"*_~[]!`<&".contains(&run[0]))
+        || markdown.matches('<').count() > 2000
+        || markdown.matches("[^").count() > 500
+}
+
 /// GitHub-flavoured markdown as HTML without scripts, styles, forms or foreign frames.
-pub fn to_html(markdown: &str) -> String {
+fn to_html(markdown: &str) -> String {
+    if is_too_nested(markdown) {
+        return format!("<pre>{}</pre>", ammonia::clean_text(markdown));
+    }
     let mut options = Options::default();
     options.extension.table = true;
     options.extension.strikethrough = true;
@@ -70,5 +105,14 @@ mod tests {
         assert!(html.contains("checkbox"), "{html}");
         assert!(!html.contains("script") && !html.contains("onclick"), "{html}");
         assert!(!to_html("[x](javascript:alert(1))").contains("javascript"));
+    }
+    #[test]
+    fn what_would_take_for_ever_is_shown_as_it_is() {
+        for piece in [">", "> ", "- ", "*", "<div>", "[^1]", "[", "`", "1) "] {
+            let text = piece.repeat(65_536 / piece.len());
+            assert!(to_html(&text).starts_with("<pre>"), "{piece}");
+        }
+        assert!(!is_too_nested(&"> a quote\n- a list\n".repeat(2000)));
+        assert!(!is_too_nested(&format!("a\n{}\n", "-".repeat(120))));
     }
 }

@@ -152,7 +152,11 @@ pub async fn insert_all(
                 .await?;
         }
     }
-    Ok(())
+    let (stored,): (i64,) = query("SELECT COUNT(*) FROM metrics WHERE owner_id = $1")
+        .bind(owner_id)
+        .fetch_one(&mut **change)
+        .await?;
+    check_count("metrics", usize::try_from(stored).unwrap_or(usize::MAX))
 }
 
 /// Gives a version the last points of the candidate that it was made from.
@@ -187,7 +191,7 @@ pub fn history(candidate_id: &str, name: &str, page: Page) -> Connection<MetricP
         columns: "value, step, timestamp_ms",
         from: "metric_points",
         parent: Some("owner_id"),
-        filter: Sql::new("name = ?").bind(name.replace('\0', "")),
+        filter: Sql::new("name = ?").bind(text::looked_up(name)),
         sort: Sort {
             flag: Some(Sql::new("step")),
             ..Sort::int("timestamp_ms", "CAST(value_order AS TEXT)", OrderDirection::Asc)

@@ -53,7 +53,11 @@ pub async fn insert_all(
             return Err(Error::invalid(field, reason));
         }
     }
-    Ok(())
+    let (stored,): (i64,) = query("SELECT COUNT(*) FROM params WHERE owner_id = $1")
+        .bind(owner_id)
+        .fetch_one(&mut **change)
+        .await?;
+    check_count("params", usize::try_from(stored).unwrap_or(usize::MAX))
 }
 
 /// Gives a version the params of the candidate that it was made from.

@@ -121,6 +121,7 @@ async fn set(
     target.touch(change).await?;
     let tag = parse("", input)?;
     insert(change, target.id(), &tag).await?;
+    check_stored(change, target.id()).await?;
     let detail = serde_json::json!({ "key": tag.key, "value": tag.value });
     change.record("tag.set", target.subject(), detail).await?;
     Ok(tag)
@@ -130,7 +131,7 @@ async fn delete(change: &mut Change, _writer: &Writer, target: &Target, key: &st
     target.touch(change).await?;
     let tag: Tag = query("DELETE FROM tags WHERE owner_id = $1 AND key = $2 RETURNING key, value")
         .bind(target.id())
-        .bind(key.replace('\0', ""))
+        .bind(text::looked_up(key))
         .fetch_optional(&mut **change)
         .await?
         .ok_or_else(|| Error::not_found("tag", key))?;
@@ -145,7 +146,15 @@ pub async fn insert_all(change: &mut Change, owner_id: &str, inputs: Vec<TagInpu
     for (index, input) in inputs.into_iter().enumerate() {
         insert(change, owner_id, &parse(&format!("tags[{index}]."), input)?).await?;
     }
-    Ok(())
+    check_stored(change, owner_id).await
+}
+
+async fn check_stored(change: &mut Change, owner_id: &str) -> Result<()> {
+    let (stored,): (i64,) = query("SELECT COUNT(*) FROM tags WHERE owner_id = $1")
+        .bind(owner_id)
+        .fetch_one(&mut **change)
+        .await?;
+    check_count("tags", usize::try_from(stored).unwrap_or(usize::MAX))
 }
 
 /// `place` is where the input is among others, for messages.
@@ -169,10 +178,10 @@ async fn insert(change: &mut Change, owner_id: &str, tag: &Tag) -> Result<()> {
     Ok(())
 }
 
-/// Refuses more entries at once than one object may have.
+/// Refuses more entries than one object may have.
 pub fn check_count(field: &str, count: usize) -> Result<()> {
     if count > MAX_ENTRIES {
-        return Err(Error::invalid(field, format!("must be at most {MAX_ENTRIES} at once")));
+        return Err(Error::invalid(field, format!("must be at most {MAX_ENTRIES}")));
     }
     Ok(())
 }

@@ -13,8 +13,12 @@ use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{UserId, random_text};
 use crate::loader::{load_by_id, loaders};
+use crate::page::LOOK_UP;
 use crate::registry::credential::{self, Token};
 use crate::time::Timestamp;
+
+/// Longer ones would only keep the hash busy.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// A person who uses the registry.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -44,6 +48,7 @@ impl User {
 
     /// Their personal access tokens that were not revoked, newest first; null for everybody but
     /// themselves.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn tokens(&self, ctx: &Context<'_>) -> Result<Option<Vec<Token>>> {
         if actor(ctx).user()?.id != self.id {
             return Ok(None);
@@ -71,8 +76,9 @@ pub async fn create_admin(app: &App) -> Result<Option<String>> {
     }
     let chosen = app.config.admin_password.clone();
     let password = chosen.clone().unwrap_or_else(|| random_text(20));
-    if password.is_empty() {
-        return Err(Error::invalid("admin password", "must not be empty"));
+    if password.is_empty() || password.len() > MAX_PASSWORD_BYTES {
+        let reason = format!("must be 1 to {MAX_PASSWORD_BYTES} bytes");
+        return Err(Error::invalid("admin password", reason));
     }
     let hash = hash_password(app, password.clone()).await?;
     let now = app.clock.now();

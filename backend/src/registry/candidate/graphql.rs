@@ -8,7 +8,7 @@ use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::long::Long;
-use crate::page::{OrderDirection, Page, cost};
+use crate::page::{ENTRIES, OrderDirection, Page, cost};
 use crate::registry::event::{self, Change, Event};
 use crate::registry::experiment::Experiment;
 use crate::registry::file::{self, File};
@@ -52,16 +52,19 @@ impl Candidate {
     }
 
     /// Its tags, by key.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
         tag::load(ctx, self.id.raw()).await
     }
 
     /// Its params, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn params(&self, ctx: &Context<'_>) -> Result<Vec<Param>> {
         param::load(ctx, self.id.raw()).await
     }
 
     /// The last point of each of its metrics, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
         metric::load(ctx, self.id.raw()).await
     }

@@ -154,10 +154,11 @@ async fn update(
     old: Candidate,
     input: UpdateCandidateInput,
 ) -> Result<Candidate> {
-    let name = match input.name.take() {
-        Some(name) => text::name("name", &name)?,
-        None => old.name,
-    };
+    let name = input.name.take().map(|name| text::name("name", &name)).transpose()?;
+    // Locked first, then read again: two who log at once change each their own.
+    touch(change, &old.id).await?;
+    let number = old.number.unwrap_or_default();
+    let old = get(&mut **change, model, number).await?;
     let status = input.status.take().unwrap_or(old.status);
     let ended = match (input.ended_at.take(), old.ended_at_ms) {
         (Some(ended), _) => Some(ended),
@@ -165,7 +166,6 @@ async fn update(
         (None, Some(ended)) => Some(ended),
         (None, None) => Some(change.now),
     };
-    touch(change, &old.id).await?;
     let log = Log { params: input.params, metrics: input.metrics, tags: input.tags };
     log.insert(change, &old.id).await?;
     let candidate: Candidate = query(concat!(
@@ -173,7 +173,7 @@ async fn update(
         columns!()
     ))
     .bind(&old.id)
-    .bind(name)
+    .bind(name.unwrap_or(old.name))
     .bind(status)
     .bind(ended)
     .fetch_one(&mut **change)

@@ -8,7 +8,7 @@ use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{LOOK_UP, OrderDirection, Page, cost};
+use crate::page::{ENTRIES, LOOK_UP, OrderDirection, Page, cost};
 use crate::registry::alias::{self, Alias};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
 use crate::registry::event::{self, Change, Event};
@@ -37,9 +37,16 @@ impl Model {
         self.project_of(ctx).await
     }
 
+    /// What it is, in markdown.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description(&self) -> &str {
+        &self.description
+    }
+
     /// The description as sanitised HTML.
-    async fn description_html(&self) -> String {
-        markdown::to_html(&self.description)
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description_html(&self, ctx: &Context<'_>) -> Result<String> {
+        markdown::render(ctx, &self.description).await
     }
 
     /// Who created it.
@@ -158,12 +165,14 @@ impl Model {
     }
 
     /// Its aliases, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
         let aliases = loaders(ctx).load_one(alias::AliasesOfModel(self.id.raw().to_owned()));
         Ok(aliases.await?.unwrap_or_default())
     }
 
     /// Its tags, by key.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
         tag::load(ctx, self.id.raw()).await
     }

@@ -30,7 +30,7 @@ pub struct Model {
     pub project_id: ProjectId,
     /// Its name, unique in its project.
     pub name: String,
-    /// What it is, in markdown.
+    #[graphql(skip)]
     pub description: String,
     #[graphql(skip)]
     pub author_id: UserId,
@@ -99,35 +99,35 @@ async fn update(
     model: Model,
     description: MaybeUndefined<String>,
 ) -> Result<Model> {
-    let description = match description {
-        MaybeUndefined::Undefined => model.description,
-        given => text::description("description", given.take())?,
-    };
-    let model: Model = query(concat!(
-        "UPDATE models SET description = $2, updated_at_ms = $3 WHERE id = $1 RETURNING ",
+    let description = text::new_description(description)?;
+    let changed: Option<Model> = query(concat!(
+        "UPDATE models SET description = COALESCE($2, description), updated_at_ms = $3
+         WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()
     ))
     .bind(&model.id)
     .bind(description)
     .bind(change.now)
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await?;
+    let model = changed.ok_or_else(|| Error::not_found("model", model.name))?;
     record(change, writer, "model.update", &model).await?;
     Ok(model)
 }
 
 async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
     let name = ModelName::parse("name", name)?;
-    let model: Model = query(concat!(
-        "UPDATE models SET name = $2, updated_at_ms = $3 WHERE id = $1 RETURNING ",
+    let renamed: Option<Model> = query(concat!(
+        "UPDATE models SET name = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()
     ))
     .bind(&old.id)
     .bind(&name)
     .bind(change.now)
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await
     .map_err(Error::unless_unique("model", name.as_str()))?;
+    let model = renamed.ok_or_else(|| Error::not_found("model", &old.name))?;
     set_search_name(change, &model).await?;
     experiment::follow(change, writer, &model).await?;
     let detail = serde_json::json!({ "from": old.name });
@@ -136,15 +136,16 @@ async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) ->
 }
 
 async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
-    let model: Model = query(concat!(
-        "UPDATE models SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 RETURNING ",
+    let deleted: Option<Model> = query(concat!(
+        "UPDATE models SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()
     ))
     .bind(&model.id)
     .bind(change.now)
     .bind(change.author())
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await?;
+    let model = deleted.ok_or_else(|| Error::not_found("model", model.name))?;
     experiment::follow(change, writer, &model).await?;
     record(change, writer, "model.delete", &model).await?;
     Ok(model)
@@ -174,16 +175,18 @@ async fn restore(
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(not_found)?;
-    let model: Model = query(concat!(
-        "UPDATE models SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2 WHERE id = $1
+    let restored: Option<Model> = query(concat!(
+        "UPDATE models SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2
+         WHERE id = $1 AND deleted_at_ms IS NOT NULL
          RETURNING ",
         columns!()
     ))
     .bind(&id)
     .bind(change.now)
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await
     .map_err(Error::unless_unique("model", name))?;
+    let model = restored.ok_or_else(not_found)?;
     experiment::follow(change, writer, &model).await?;
     record(change, writer, "model.restore", &model).await?;
     Ok(model)

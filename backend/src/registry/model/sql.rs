@@ -29,7 +29,7 @@ pub async fn find(
         " FROM models WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL"
     ))
     .bind(project_id)
-    .bind(name)
+    .bind(text::nfc(name))
     .fetch_optional(conn)
     .await?;
     Ok(model)

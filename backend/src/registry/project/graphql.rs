@@ -22,9 +22,16 @@ impl Project {
         (&self.id).into()
     }
 
+    /// What it is, in markdown.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description(&self) -> &str {
+        &self.description
+    }
+
     /// The description as sanitised HTML.
-    async fn description_html(&self) -> String {
-        markdown::to_html(&self.description)
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description_html(&self, ctx: &Context<'_>) -> Result<String> {
+        markdown::render(ctx, &self.description).await
     }
 
     /// Who created it.

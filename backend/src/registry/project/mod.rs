@@ -2,7 +2,7 @@
 
 mod graphql;
 
-use async_graphql::{MaybeUndefined, SimpleObject};
+use async_graphql::SimpleObject;
 
 use crate::auth::{self, Maintainer};
 use crate::db::{Conn, query};
@@ -53,7 +53,7 @@ pub struct Project {
     pub path: String,
     /// The name to show.
     pub name: String,
-    /// What it is, in markdown.
+    #[graphql(skip)]
     pub description: String,
     /// Who can see it without being a member.
     #[sqlx(try_from = "String")]
@@ -114,44 +114,41 @@ async fn update(
     maintainer: &Maintainer,
     input: UpdateProjectInput,
 ) -> Result<Project> {
-    let old = maintainer.project();
-    let name = match input.name.take() {
-        Some(name) => text::name("name", &name)?,
-        None => old.name.clone(),
-    };
-    let description = match input.description {
-        MaybeUndefined::Undefined => old.description.clone(),
-        given => text::description("description", given.take())?,
-    };
-    let project: Project = query(
-        concat!(
-        "UPDATE projects SET name = $2, description = $3, visibility = $4, updated_at_ms = $5 WHERE id = $1
-         RETURNING ",
+    let name = input.name.take().map(|name| text::name("name", name.as_ref())).transpose()?;
+    let description = text::new_description(input.description)?;
+    // What is not given stays as it is by then, not as it was read.
+    let project: Option<Project> = query(concat!(
+        "UPDATE projects SET name = COALESCE($2, name), description = COALESCE($3, description),
+             visibility = COALESCE($4, visibility), updated_at_ms = $5
+         WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!(),
-    ),
-    )
-    .bind(&old.id)
+    ))
+    .bind(&maintainer.project().id)
     .bind(name)
     .bind(description)
-    .bind(input.visibility.take().unwrap_or(old.visibility))
+    .bind(input.visibility.take().map(|visibility| visibility.as_str().to_owned()))
     .bind(change.now)
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await?;
+    let path = &maintainer.project().path;
+    let project = project.ok_or_else(|| Error::not_found("project", path))?;
     record(change, "project.update", &project).await?;
     Ok(project)
 }
 
 async fn delete(change: &mut Change, maintainer: &Maintainer) -> Result<Project> {
-    let project: Project = query(concat!(
-        "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1
+    let project: Option<Project> = query(concat!(
+        "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL
          RETURNING ",
         columns!(),
     ))
     .bind(&maintainer.project().id)
     .bind(change.now)
     .bind(change.author())
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await?;
+    let path = &maintainer.project().path;
+    let project = project.ok_or_else(|| Error::not_found("project", path))?;
     record(change, "project.delete", &project).await?;
     Ok(project)
 }
@@ -174,23 +171,23 @@ async fn restore(
          WHERE path = $1 AND deleted_at_ms IS NOT NULL AND (id = $2 OR $2 IS NULL)
          ORDER BY deleted_at_ms DESC, id DESC LIMIT 1",
     )
-    .bind(input.project.replace('\0', ""))
+    .bind(text::looked_up(&input.project))
     .bind(wanted)
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(not_found)?;
-    let project: Project = query(
-        concat!(
-        "UPDATE projects SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2 WHERE id = $1
+    let project: Option<Project> = query(concat!(
+        "UPDATE projects SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2
+         WHERE id = $1 AND deleted_at_ms IS NOT NULL
          RETURNING ",
         columns!(),
-    ),
-    )
+    ))
     .bind(id)
     .bind(change.now)
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await
     .map_err(Error::unless_unique("project", &input.project))?;
+    let project = project.ok_or_else(not_found)?;
     record(change, "project.restore", &project).await?;
     Ok(project)
 }

@@ -8,7 +8,7 @@ use crate::connection::{Connection, Node};
 use crate::error::Result;
 use crate::loader::loaders;
 use crate::long::Long;
-use crate::page::{OrderDirection, Page, cost};
+use crate::page::{ENTRIES, LOOK_UP, OrderDirection, Page, cost};
 use crate::registry::alias::{Alias, AliasesOfVersion};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{self, Change, Event};
@@ -32,9 +32,16 @@ impl ModelVersion {
         model::load(ctx, &self.model_id).await
     }
 
+    /// What is new in it, in markdown.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description(&self) -> &str {
+        &self.description
+    }
+
     /// The description as sanitised HTML.
-    async fn description_html(&self) -> String {
-        markdown::to_html(&self.description)
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description_html(&self, ctx: &Context<'_>) -> Result<String> {
+        markdown::render(ctx, &self.description).await
     }
 
     /// Who created it.
@@ -43,22 +50,26 @@ impl ModelVersion {
     }
 
     /// The aliases that name it, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
         let aliases = loaders(ctx).load_one(AliasesOfVersion(self.id.raw().to_owned())).await?;
         Ok(aliases.unwrap_or_default())
     }
 
     /// Its tags, by key.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
         tag::load(ctx, self.id.raw()).await
     }
 
     /// The last point of each metric that its candidate had, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
         metric::load(ctx, self.id.raw()).await
     }
 
     /// The params that its candidate had, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn params(&self, ctx: &Context<'_>) -> Result<Vec<Param>> {
         param::load(ctx, self.id.raw()).await
     }

@@ -50,7 +50,7 @@ pub struct ModelVersion {
     /// Whether its files can still change.
     #[sqlx(try_from = "String")]
     pub state: VersionState,
-    /// What is new in it, in markdown.
+    #[graphql(skip)]
     pub description: String,
     #[graphql(skip)]
     pub author_id: UserId,
@@ -219,20 +219,19 @@ async fn update(
     version: ModelVersion,
     description: MaybeUndefined<String>,
 ) -> Result<ModelVersion> {
-    let description = match description {
-        MaybeUndefined::Undefined => version.description,
-        given => text::description("description", given.take())?,
-    };
+    let description = text::new_description(description)?;
     model::touch(change, &model.id).await?;
-    let version: ModelVersion = query(concat!(
-        "UPDATE model_versions SET description = $2, updated_at_ms = $3 WHERE id = $1 RETURNING ",
+    let changed: Option<ModelVersion> = query(concat!(
+        "UPDATE model_versions SET description = COALESCE($2, description), updated_at_ms = $3
+         WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()
     ))
     .bind(&version.id)
     .bind(description)
     .bind(change.now)
-    .fetch_one(&mut **change)
+    .fetch_optional(&mut **change)
     .await?;
+    let version = changed.ok_or_else(|| Error::not_found("version", version.version))?;
     record(change, writer, "version.update", model, &version).await?;
     Ok(version)
 }
@@ -280,7 +279,7 @@ async fn restore(
          ORDER BY deleted_at_ms DESC, id DESC LIMIT 1",
     )
     .bind(&model.id)
-    .bind(version.replace('\0', ""))
+    .bind(text::looked_up(version))
     .bind(wanted)
     .fetch_optional(&mut **change)
     .await?

@@ -1,0 +1,186 @@
+//! Every address of the UI and of `/files`, and what the current one says.
+//!
+//! Pages never write an address by hand: names of models and files may hold any character.
+
+use std::fmt::Write;
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_location, use_navigate, use_params_map, use_query_map},
+};
+
+/// One path segment, percent-encoded: only unreserved characters stay as they are.
+pub fn segment(text: &str) -> String {
+    encode(text, "-._~")
+}
+
+fn encode(text: &str, kept: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(char::from(byte)) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("writing to a string does not fail");
+        }
+    }
+    encoded
+}
+
+/// `vision/ocr` as an address.
+fn encoded_path(path: &str) -> String {
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+pub fn project(project: &str) -> String {
+    format!("/{}", segment(project))
+}
+
+/// A page below a project that is not a model: `new`, `edit`, `trash`.
+pub fn project_page(project: &str, page: &str) -> String {
+    format!("/{}/-/{page}", segment(project))
+}
+
+/// A model by its path, `vision/ocr`.
+pub fn model(path: &str) -> String {
+    format!("/{}", encoded_path(path))
+}
+
+/// A page below a model: `versions`, `candidates`, `-/edit`, `versions/new`.
+pub fn model_page(path: &str, page: &str) -> String {
+    format!("/{}/{page}", encoded_path(path))
+}
+
+pub fn version(path: &str, version: &str) -> String {
+    format!("/{}/versions/{}", encoded_path(path), segment(version))
+}
+
+pub fn candidate(path: &str, number: i32) -> String {
+    format!("/{}/candidates/{number}", encoded_path(path))
+}
+
+pub fn compare(path: &str, numbers: &[i32]) -> String {
+    let query = numbers.iter().map(|number| format!("c={number}")).collect::<Vec<_>>().join("&");
+    format!("/{}/candidates/compare?{query}", encoded_path(path))
+}
+
+/// Where the sign-in page sends people back to.
+pub fn sign_in(next: &str) -> String {
+    if next.is_empty() || next == "/" {
+        "/sign-in".to_owned()
+    } else {
+        format!("/sign-in?next={}", segment(next))
+    }
+}
+
+/// What `/files` calls a version or a candidate. `@`, `:` and `+` are fine in a path as they are.
+pub fn files(model: &str, reference: &str) -> String {
+    format!("/files/{}/{}", encoded_path(model), encode(reference, "-._~@:^+"))
+}
+
+/// One file or folder below [`files`].
+pub fn file(files: &str, path: &str) -> String {
+    format!("{files}/{}", encoded_path(path))
+}
+
+/// A folder (empty for everything) as one archive: `tar` or `zip`.
+pub fn archive(files: &str, folder: &str, kind: &str) -> String {
+    if folder.is_empty() {
+        format!("{files}?archive={kind}")
+    } else {
+        format!("{}?archive={kind}", file(files, folder))
+    }
+}
+
+/// `https://registry.example.com`, as the browser reached it.
+pub fn origin() -> String {
+    window().location().origin().expect("a page has an origin")
+}
+
+/// One part of the current path, decoded.
+pub fn use_param(name: &'static str) -> Memo<String> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get(name)).unwrap_or_default())
+}
+
+/// The path of the current model, `vision/ocr`.
+pub fn use_model_path() -> Memo<String> {
+    let params = use_params_map();
+    Memo::new(move |_| {
+        params.with(|params| {
+            let part = |name| params.get(name).unwrap_or_default();
+            format!("{}/{}", part("project"), part("model"))
+        })
+    })
+}
+
+/// The number of the current candidate; `None` where the address holds something else.
+pub fn use_number() -> Memo<Option<i32>> {
+    let number = use_param("number");
+    Memo::new(move |_| number.read().parse().ok())
+}
+
+/// One value of the query part of the current address; an empty one is none.
+pub fn use_query(name: &'static str) -> Memo<Option<String>> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| query.get(name)).filter(|value| !value.is_empty()))
+}
+
+/// The current path and query, to come back to.
+pub fn current() -> String {
+    let location = window().location();
+    format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default())
+}
+
+/// Changes parts of the query and leaves the others: `set(&[("q", Some("ocr")), ("after", None)])`.
+///
+/// The page does not scroll; the change replaces the current history entry where `replace` is set
+/// (typing), and makes a new one otherwise (a click).
+pub fn use_set_query() -> impl Fn(&[(&str, Option<String>)], bool) + Clone + Send + Sync + 'static {
+    let navigate = use_navigate();
+    let location = use_location();
+    let query = use_query_map();
+    move |changes, replace| {
+        let mut kept: Vec<(String, String)> = query.with_untracked(|query| {
+            query
+                .latest_values()
+                .map(|(key, value)| (key.to_string(), value.to_owned()))
+                .filter(|(key, _)| !changes.iter().any(|(changed, _)| changed == key))
+                .collect()
+        });
+        for (key, value) in changes {
+            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+                kept.push(((*key).to_owned(), value.clone()));
+            }
+        }
+        let query = kept
+            .iter()
+            .map(|(key, value)| format!("{}={}", segment(key), segment(value)))
+            .collect::<Vec<_>>()
+            .join("&");
+        let path = location.pathname.get_untracked();
+        let target = if query.is_empty() { path } else { format!("{path}?{query}") };
+        navigate(&target, NavigateOptions { replace, scroll: false, ..Default::default() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_any_character_survive_an_address() {
+        assert_eq!(model("vision/my model & more"), "/vision/my%20model%20%26%20more");
+        assert_eq!(version("vision/ocr", "1.0.0+b.1"), "/vision/ocr/versions/1.0.0%2Bb.1");
+        assert_eq!(
+            file(&files("v/ö", "candidate:7"), "a/b c"),
+            "/files/v/%C3%B6/candidate:7/a/b%20c"
+        );
+        assert_eq!(
+            archive(&files("v/m", "@champion"), "", "tar"),
+            "/files/v/m/@champion?archive=tar"
+        );
+        assert_eq!(sign_in("/vision?q=a"), "/sign-in?next=%2Fvision%3Fq%3Da");
+        assert_eq!(compare("v/m", &[1, 12]), "/v/m/candidates/compare?c=1&c=12");
+    }
+}

@@ -1,0 +1,69 @@
+//! Small labels: states, aliases, tags.
+
+use leptos::prelude::*;
+
+use super::icon::{self, Icon};
+
+/// A version that is still being filled.
+#[component]
+pub fn DraftBadge() -> impl IntoView {
+    view! { <span class="badge badge-sm badge-warning badge-soft text-base-content">"Draft"</span> }
+}
+
+/// `Latest`: the highest version by SemVer precedence.
+#[component]
+pub fn LatestBadge() -> impl IntoView {
+    view! { <span class="badge badge-sm badge-primary badge-soft text-base-content">"Latest"</span> }
+}
+
+/// The status of a training run.
+#[component]
+pub fn StatusBadge(
+    /// `Finished`
+    text: &'static str,
+    /// A full daisyUI class.
+    dot: &'static str,
+) -> impl IntoView {
+    view! {
+        <span class="inline-flex items-center gap-1.5 whitespace-nowrap text-sm">
+            <span class=format!("status {dot}") aria-hidden="true"></span>
+            {text}
+        </span>
+    }
+}
+
+/// `@champion`, perhaps with where it leads.
+#[component]
+pub fn AliasChip(
+    #[prop(into)] name: String,
+    /// Where the chip leads; empty for nowhere.
+    #[prop(optional, into)]
+    href: String,
+    /// What the alias names; empty to leave it out.
+    #[prop(optional, into)]
+    version: String,
+) -> impl IntoView {
+    const CLASS: &str = "badge badge-sm h-auto max-w-full gap-1 border-secondary/30 bg-secondary/10 py-0.5 font-medium text-base-content";
+    let text = view! {
+        <span class="text-secondary"><Icon d=icon::BOOKMARK class="size-3 shrink-0"/></span>
+        <span class="min-w-0 truncate">{name}</span>
+        {(!version.is_empty()).then(|| view! { <span class="text-muted">{version}</span> })}
+    };
+    if href.is_empty() {
+        view! { <span class=CLASS>{text}</span> }.into_any()
+    } else {
+        view! { <a class=format!("{CLASS} hover:bg-secondary/20") href=href>{text}</a> }.into_any()
+    }
+}
+
+/// `framework: pytorch`
+#[component]
+pub fn TagChip(#[prop(into)] key: String, #[prop(into)] value: String) -> impl IntoView {
+    let title = format!("{key}: {value}");
+    view! {
+        <span class="badge badge-sm h-auto max-w-full gap-1 border-base-300 bg-base-200 py-0.5" title=title>
+            <span class="max-w-40 truncate text-muted">{key}</span>
+            {(!value.is_empty()).then(|| view! { <span class="max-w-56 truncate font-medium">{value}</span> })}
+        </span>
+    }
+}

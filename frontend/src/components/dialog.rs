@@ -1,0 +1,54 @@
+//! A modal dialog: the browser's own `<dialog>`, so focus moves in, stays in, and comes back.
+
+use leptos::{html, prelude::*};
+
+use super::icon::{self, Icon};
+
+/// Shows `children` while `open` is true; they are made anew each time it opens.
+#[component]
+pub fn Dialog(
+    open: RwSignal<bool>,
+    #[prop(into)] title: Signal<String>,
+    /// Wider than usual, for forms with long texts.
+    #[prop(optional)]
+    wide: bool,
+    children: ChildrenFn,
+) -> impl IntoView {
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move |_| {
+        let Some(dialog) = node.get() else { return };
+        if open.get() && !dialog.open() {
+            // Fails only where the dialog is not in the document; then there is nothing to show.
+            let _ = dialog.show_modal();
+        } else if !open.get() && dialog.open() {
+            dialog.close();
+        }
+    });
+    let width = if wide { "modal-box max-w-3xl" } else { "modal-box max-w-lg" };
+    view! {
+        <dialog
+            node_ref=node
+            class="modal modal-bottom sm:modal-middle"
+            aria-label=move || title.get()
+            on:close=move |_| open.set(false)
+        >
+            <div class=width>
+                <Show when=move || open.get()>
+                    <div class="mb-4 flex items-start justify-between gap-4">
+                        <h2 class="text-lg font-semibold">{move || title.get()}</h2>
+                        <button
+                            type="button"
+                            class="btn btn-ghost btn-sm btn-square -mr-2 -mt-1"
+                            aria-label="Close"
+                            on:click=move |_| open.set(false)
+                        >
+                            <Icon d=icon::CROSS/>
+                        </button>
+                    </div>
+                    {children()}
+                </Show>
+            </div>
+            <div class="modal-backdrop" on:click=move |_| open.set(false)></div>
+        </dialog>
+    }
+}

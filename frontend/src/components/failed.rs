@@ -1,0 +1,76 @@
+//! What a page shows in place of what it could not load.
+
+use leptos::prelude::*;
+
+use super::icon::{self, Icon};
+use crate::{
+    address,
+    error::{ApiError, Code},
+};
+
+/// Says what went wrong and offers the next step.
+#[component]
+pub fn Failed(
+    error: ApiError,
+    /// Whether this is all there is on the page.
+    #[prop(optional)]
+    page: bool,
+    #[prop(into)] on_retry: Callback<()>,
+) -> impl IntoView {
+    let (outline, title) = match error.code {
+        Code::NotFound => (icon::SEARCH, "Not found"),
+        Code::Forbidden => (icon::LOCK, "Not allowed"),
+        Code::Unauthenticated => (icon::LOCK, "Sign in to see this"),
+        Code::Unreachable => (icon::WARNING, "No connection to the registry"),
+        Code::Invalid => (icon::ALERT, "The registry did not accept this"),
+        _ => (icon::WARNING, "This could not be loaded"),
+    };
+    let next = match error.code {
+        Code::Unauthenticated => view! {
+            <a class="btn btn-primary" href=address::sign_in(&address::current())>"Sign in"</a>
+        }
+        .into_any(),
+        Code::NotFound => view! { <a class="btn" href="/">"All projects"</a> }.into_any(),
+        _ => view! {
+            <button type="button" class="btn" on:click=move |_| on_retry.run(())>
+                <Icon d=icon::REFRESH/>
+                "Try again"
+            </button>
+        }
+        .into_any(),
+    };
+    view! {
+        <div class="panel flex flex-col items-center gap-3 px-6 py-14 text-center" role="alert">
+            <span class="text-muted"><Icon d=outline class="size-8"/></span>
+            {if page {
+                view! { <h1 class="text-lg font-semibold">{title}</h1> }.into_any()
+            } else {
+                view! { <p class="text-lg font-semibold">{title}</p> }.into_any()
+            }}
+            <p class="max-w-prose break-words text-sm text-muted">{error.message}</p>
+            <div class="mt-2">{next}</div>
+        </div>
+    }
+}
+
+/// One line inside a form: what the server refused that belongs to no field.
+#[component]
+pub fn FormError(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
+    move || {
+        error.get().map(|error| {
+            let sign_in = (error.code == Code::Unauthenticated).then(|| {
+                view! {
+                    " "
+                    <a class="link" target="_blank" href="/sign-in">"Sign in in a new tab"</a>
+                    ", then try again."
+                }
+            });
+            view! {
+                <div class="alert alert-error alert-soft text-base-content" role="alert">
+                    <span class="text-error"><Icon d=icon::ALERT class="size-5 shrink-0"/></span>
+                    <span class="min-w-0 break-words">{error.message} {sign_in}</span>
+                </div>
+            }
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! Back and forth through a long list, with addresses that can be shared.
+
+use leptos::prelude::*;
+
+use super::icon::{self, Icon};
+use crate::{address, format};
+
+/// What the list knows about its neighbours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbours {
+    pub previous: Option<String>,
+    pub next: Option<String>,
+    pub total: i32,
+    pub shown: usize,
+}
+
+#[component]
+pub fn Pager(
+    #[prop(into)] neighbours: Signal<Neighbours>,
+    /// `model`, `models`
+    one: &'static str,
+    many: &'static str,
+) -> impl IntoView {
+    let set_query = address::use_set_query();
+    let go = move |key: &'static str, other: &'static str, cursor: Option<String>| {
+        set_query(&[(key, cursor), (other, None)], false);
+        window().scroll_to_with_x_and_y(0.0, 0.0);
+    };
+    let back = go.clone();
+    let paged = move || neighbours.with(|n| n.previous.is_some() || n.next.is_some());
+    view! {
+        <div class="mt-3 flex flex-wrap items-center justify-between gap-3 text-sm text-muted">
+            <p role="status">
+                {move || {
+                    let n = neighbours.get();
+                    let total = format::plural(n.total.into(), one, many);
+                    if paged() { format!("{} of {total}", n.shown) } else { total }
+                }}
+            </p>
+            <Show when=paged>
+                <nav class="join" aria-label="Pages">
+                    <button
+                        type="button"
+                        class="btn btn-sm join-item"
+                        disabled=move || neighbours.read().previous.is_none()
+                        on:click={
+                            let back = back.clone();
+                            move |_| back("before", "after", neighbours.get_untracked().previous)
+                        }
+                    >
+                        <Icon d=icon::CHEVRON_LEFT/>
+                        "Previous"
+                    </button>
+                    <button
+                        type="button"
+                        class="btn btn-sm join-item"
+                        disabled=move || neighbours.read().next.is_none()
+                        on:click={
+                            let go = go.clone();
+                            move |_| go("after", "before", neighbours.get_untracked().next)
+                        }
+                    >
+                        "Next"
+                        <Icon d=icon::CHEVRON_RIGHT/>
+                    </button>
+                </nav>
+            </Show>
+        </div>
+    }
+}

@@ -1,0 +1,77 @@
+//! Moments: relative to now, with the exact one on hover.
+
+use leptos::prelude::*;
+
+/// `3 minutes ago`; the date itself once it is more than a month.
+#[component]
+pub fn Time(
+    /// RFC 3339.
+    #[prop(into)]
+    at: Signal<String>,
+) -> impl IntoView {
+    view! {
+        <time datetime=move || at.get() title=move || exact(&at.read()) class="whitespace-nowrap">
+            {move || relative(&at.read())}
+        </time>
+    }
+}
+
+fn exact(at: &str) -> String {
+    String::from(
+        js_sys::Date::new(&at.into()).to_locale_string("en-GB", &wasm_bindgen::JsValue::UNDEFINED),
+    )
+}
+
+fn relative(at: &str) -> String {
+    let date = js_sys::Date::new(&at.into());
+    let seconds = (js_sys::Date::now() - date.get_time()) / 1000.0;
+    ago(seconds).unwrap_or_else(|| {
+        let options = js_sys::Object::new();
+        for (key, value) in [("day", "numeric"), ("month", "short"), ("year", "numeric")] {
+            // Setting a property of a fresh object does not fail.
+            let _ = js_sys::Reflect::set(&options, &key.into(), &value.into());
+        }
+        String::from(date.to_locale_date_string("en-GB", &options))
+    })
+}
+
+/// Within a month, in words.
+fn ago(seconds: f64) -> Option<String> {
+    const MINUTE: f64 = 60.0;
+    const HOUR: f64 = 60.0 * MINUTE;
+    const DAY: f64 = 24.0 * HOUR;
+    let (number, unit) = match seconds {
+        // Clocks differ by seconds; that is no future.
+        s if s > -60.0 && s < 45.0 => return Some("just now".to_owned()),
+        s if s < 0.0 => return None,
+        s if s < HOUR => ((s / MINUTE).round().max(1.0), "minute"),
+        s if s < DAY => ((s / HOUR).round().max(1.0), "hour"),
+        s if s < 30.0 * DAY => ((s / DAY).round().max(1.0), "day"),
+        _ => return None,
+    };
+    Some(format!("{number} {unit}{} ago", if number == 1.0 { "" } else { "s" }))
+}
+
+/// The date in a number of days, in RFC 3339, for expiries.
+pub fn in_days(days: u32) -> String {
+    let at = js_sys::Date::now() + f64::from(days) * 86_400_000.0;
+    String::from(js_sys::Date::new(&at.into()).to_iso_string())
+}
+
+/// Milliseconds between two moments in RFC 3339.
+pub fn between_ms(start: &str, end: &str) -> f64 {
+    js_sys::Date::new(&end.into()).get_time() - js_sys::Date::new(&start.into()).get_time()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ago;
+
+    #[test]
+    fn recent_moments_are_in_words() {
+        assert_eq!(ago(-3.0).as_deref(), Some("just now"));
+        assert_eq!(ago(70.0).as_deref(), Some("1 minute ago"));
+        assert_eq!(ago(7_300.0).as_deref(), Some("2 hours ago"));
+        assert_eq!(ago(40.0 * 86_400.0), None);
+    }
+}

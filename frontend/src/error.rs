@@ -1,0 +1,74 @@
+//! What can go wrong between the browser and the server, in words that a person can act on.
+
+/// The server's error codes, and two of our own: the server was not reached, or not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    AlreadyExists,
+    Invalid,
+    Conflict,
+    TooLarge,
+    RateLimited,
+    Internal,
+    /// No answer: the server is down or the connection is.
+    Unreachable,
+    /// An answer that is not one of this API.
+    Unexpected,
+}
+
+impl Code {
+    /// The code as the server writes it.
+    pub fn parse(code: &str) -> Self {
+        match code {
+            "UNAUTHENTICATED" => Self::Unauthenticated,
+            "FORBIDDEN" => Self::Forbidden,
+            "NOT_FOUND" => Self::NotFound,
+            "ALREADY_EXISTS" => Self::AlreadyExists,
+            "INVALID" => Self::Invalid,
+            "CONFLICT" => Self::Conflict,
+            "TOO_LARGE" => Self::TooLarge,
+            "RATE_LIMITED" => Self::RateLimited,
+            "INTERNAL" => Self::Internal,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+/// A refusal, with the input field it is about where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    pub code: Code,
+    pub message: String,
+    pub field: Option<String>,
+}
+
+impl ApiError {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: None }
+    }
+
+    /// What a link led to is not there, or not for this person.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, what)
+    }
+
+    pub fn unreachable() -> Self {
+        Self::new(
+            Code::Unreachable,
+            "The registry did not answer. Check that it is running and that you are online.",
+        )
+    }
+
+    /// An answer that was not understood, for example from a proxy in between.
+    pub fn unexpected(status: u16) -> Self {
+        let message = match status {
+            413 => "The registry refused this as too large.".to_owned(),
+            429 => "Too many requests just now. Wait a moment, then try again.".to_owned(),
+            502..=504 => "The registry is not reachable behind its proxy.".to_owned(),
+            _ => format!("The answer was not understood (HTTP {status})."),
+        };
+        Self::new(Code::Unexpected, message)
+    }
+}

@@ -1,0 +1,110 @@
+//! What was deleted from a project and can come back.
+
+use cynic::QueryBuilder;
+
+use super::{
+    page::{PageInfo, Place},
+    scalar::DateTime,
+    schema,
+    viewer::Author,
+};
+use crate::{api::run, error::ApiError};
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Model")]
+pub struct TrashedModel {
+    pub id: cynic::Id,
+    pub path: String,
+    pub name: String,
+    pub version_count: i32,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Model")]
+pub struct OwningModel {
+    pub path: String,
+    pub name: String,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersion")]
+pub struct TrashedVersion {
+    pub id: cynic::Id,
+    pub version: String,
+    pub model: OwningModel,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Candidate")]
+pub struct TrashedCandidate {
+    pub name: String,
+    pub number: Option<i32>,
+    // A version's model cannot be null and a candidate's can: one selection must not call both `model`.
+    #[cynic(rename = "model", alias)]
+    pub run_of: Option<OwningModel>,
+}
+
+#[derive(cynic::InlineFragments, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "TrashItem")]
+pub enum TrashItem {
+    Model(TrashedModel),
+    ModelVersion(TrashedVersion),
+    Candidate(TrashedCandidate),
+    #[cynic(fallback)]
+    Other,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct TrashEntry {
+    pub deleted_at: DateTime,
+    pub deleted_by: Option<Author>,
+    pub item: TrashItem,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "TrashConnection")]
+pub struct TrashPage {
+    pub nodes: Vec<TrashEntry>,
+    pub page_info: PageInfo,
+    pub total_count: i32,
+}
+
+#[derive(cynic::QueryVariables)]
+struct TrashVariables {
+    project: String,
+    first: Option<i32>,
+    after: Option<String>,
+    last: Option<i32>,
+    before: Option<String>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "TrashVariables")]
+struct Trash {
+    #[arguments(path: $project)]
+    project: Option<TrashOwner>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Project", variables = "TrashVariables")]
+struct TrashOwner {
+    #[arguments(first: $first, after: $after, last: $last, before: $before)]
+    trash: TrashPage,
+}
+
+/// One page of a project's trash, last deleted first.
+pub async fn list(project: String, place: Place) -> Result<TrashPage, ApiError> {
+    let missing = format!("There is no project “{project}”, or you may not see it.");
+    let variables = TrashVariables {
+        project,
+        first: place.first(),
+        last: place.last(),
+        after: place.after,
+        before: place.before,
+    };
+    run(Trash::build(variables))
+        .await?
+        .project
+        .map(|project| project.trash)
+        .ok_or_else(|| ApiError::not_found(missing))
+}

@@ -1,0 +1,309 @@
+//! Versions: releases of a model, drafts until they are published.
+
+use cynic::QueryBuilder;
+
+use super::{
+    alias::{AliasDetail, AliasRow},
+    file::FilePage,
+    model::{self, LatestVersion, OwningProject, TagInput},
+    mutation,
+    page::{MAX_PAGE_SIZE, PageInfo, Place},
+    scalar::{DateTime, OrderDirection, VersionState},
+    schema,
+    tag::{Metric, Param, Tag},
+    viewer::Author,
+};
+use crate::{api::run, error::ApiError};
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelVersionOrderField {
+    Version,
+    CreatedAt,
+    UpdatedAt,
+    Name,
+}
+
+#[derive(cynic::InputObject, Clone, Debug, PartialEq)]
+pub struct ModelVersionOrder {
+    pub field: ModelVersionOrderField,
+    pub direction: OrderDirection,
+}
+
+/// The candidate that a version was made from.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Candidate")]
+pub struct SourceCandidate {
+    pub number: Option<i32>,
+    pub name: String,
+    pub run_id: String,
+    pub author: Option<Author>,
+}
+
+/// A version in a list.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersion")]
+pub struct VersionRow {
+    pub version: String,
+    pub number: i32,
+    pub state: VersionState,
+    pub author: Option<Author>,
+    pub created_at: DateTime,
+    pub published_at: Option<DateTime>,
+    pub aliases: Vec<AliasRow>,
+    pub tags: Vec<Tag>,
+    pub file_count: i32,
+    pub size: i64,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersionConnection")]
+pub struct VersionPage {
+    pub nodes: Vec<VersionRow>,
+    pub page_info: PageInfo,
+    pub total_count: i32,
+}
+
+#[derive(cynic::QueryVariables)]
+struct VersionsVariables {
+    model: String,
+    search: Option<String>,
+    range: Option<String>,
+    order_by: Option<ModelVersionOrder>,
+    first: Option<i32>,
+    after: Option<String>,
+    last: Option<i32>,
+    before: Option<String>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "VersionsVariables")]
+struct Versions {
+    #[arguments(path: $model)]
+    model: Option<VersionsOwner>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Model", variables = "VersionsVariables")]
+struct VersionsOwner {
+    #[arguments(search: $search, range: $range, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
+    versions: VersionPage,
+}
+
+/// Which versions of a model to list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    pub search: Option<String>,
+    pub range: Option<String>,
+    pub order_by: ModelVersionOrder,
+    pub place: Place,
+}
+
+/// One page of a model's versions.
+pub async fn list(model: String, wanted: Wanted) -> Result<VersionPage, ApiError> {
+    let missing = model::missing(&model);
+    let variables = VersionsVariables {
+        model,
+        search: wanted.search,
+        range: wanted.range,
+        order_by: Some(wanted.order_by),
+        first: wanted.place.first(),
+        last: wanted.place.last(),
+        after: wanted.place.after,
+        before: wanted.place.before,
+    };
+    run(Versions::build(variables))
+        .await?
+        .model
+        .map(|model| model.versions)
+        .ok_or_else(|| ApiError::not_found(missing))
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Model", variables = "VersionVariables")]
+struct VersionOwner {
+    path: String,
+    name: String,
+    project: OwningProject,
+    latest_version: Option<LatestVersion>,
+    aliases: Vec<AliasDetail>,
+    #[arguments(ref: $reference)]
+    version: Option<VersionDetail>,
+}
+
+/// A version on its own page.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersion")]
+pub struct VersionDetail {
+    pub version: String,
+    pub number: i32,
+    pub state: VersionState,
+    pub description: String,
+    pub description_html: String,
+    pub author: Option<Author>,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+    pub published_at: Option<DateTime>,
+    pub digest: Option<String>,
+    pub tags: Vec<Tag>,
+    pub metrics: Vec<Metric>,
+    pub params: Vec<Param>,
+    pub candidate: Option<SourceCandidate>,
+    pub file_count: i32,
+    pub size: i64,
+}
+
+#[derive(cynic::QueryVariables)]
+struct VersionVariables {
+    model: String,
+    reference: String,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "VersionVariables")]
+struct Version {
+    #[arguments(path: $model)]
+    model: Option<VersionOwner>,
+}
+
+/// A version together with what its page shows of its model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionPageData {
+    pub model: String,
+    pub model_name: String,
+    pub project: OwningProject,
+    pub latest: Option<LatestVersion>,
+    pub aliases: Vec<AliasDetail>,
+    pub version: VersionDetail,
+}
+
+/// The version that a reference names: `1.2.0`, `^1.2`, `@champion` or `latest`.
+pub async fn get(model: String, reference: String) -> Result<VersionPageData, ApiError> {
+    let missing = format!("“{model}” has no version “{reference}”, or you may not see it.");
+    let owner = run(Version::build(VersionVariables { model, reference })).await?.model;
+    let found = owner.and_then(|owner| {
+        Some(VersionPageData {
+            version: owner.version?,
+            model: owner.path,
+            model_name: owner.name,
+            project: owner.project,
+            latest: owner.latest_version,
+            aliases: owner.aliases,
+        })
+    });
+    found.ok_or_else(|| ApiError::not_found(missing))
+}
+
+#[derive(cynic::QueryVariables)]
+struct FilesVariables {
+    model: String,
+    reference: String,
+    first: i32,
+    after: Option<String>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "FilesVariables")]
+struct Files {
+    #[arguments(path: $model)]
+    model: Option<FilesModel>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Model", variables = "FilesVariables")]
+struct FilesModel {
+    #[arguments(ref: $reference)]
+    version: Option<FilesOwner>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "ModelVersion", variables = "FilesVariables")]
+struct FilesOwner {
+    #[arguments(first: $first, after: $after)]
+    files: FilePage,
+}
+
+/// One page of a version's files, by path.
+pub async fn files(
+    model: String,
+    version: String,
+    after: Option<String>,
+) -> Result<FilePage, ApiError> {
+    let missing = format!("“{model}” has no version “{version}”, or you may not see it.");
+    let variables = FilesVariables { model, reference: version, first: MAX_PAGE_SIZE, after };
+    run(Files::build(variables))
+        .await?
+        .model
+        .and_then(|model| model.version)
+        .map(|version| version.files)
+        .ok_or_else(|| ApiError::not_found(missing))
+}
+
+/// What a mutation needs to say about the version it changed.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersion")]
+pub struct VersionName {
+    pub id: cynic::Id,
+    pub version: String,
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct CreateModelVersionInput {
+    pub model: String,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    pub description: Option<String>,
+    pub tags: Option<Vec<TagInput>>,
+}
+
+mutation! { $
+    create: create_model_version(CreateModelVersionInput)
+        -> "CreateModelVersionPayload" { model_version: VersionName }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct UpdateModelVersionInput {
+    pub model: String,
+    pub version: String,
+    pub description: Option<String>,
+}
+
+mutation! { $
+    update: update_model_version(UpdateModelVersionInput)
+        -> "UpdateModelVersionPayload" { model_version: VersionName }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct PublishModelVersionInput {
+    pub model: String,
+    pub version: String,
+}
+
+mutation! { $
+    /// Locks the version: its files never change again.
+    publish: publish_model_version(PublishModelVersionInput)
+        -> "PublishModelVersionPayload" { model_version: VersionName }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct DeleteModelVersionInput {
+    pub model: String,
+    pub version: String,
+}
+
+mutation! { $
+    /// Moves the version into the trash.
+    delete: delete_model_version(DeleteModelVersionInput)
+        -> "DeleteModelVersionPayload" { model_version: VersionName }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct RestoreModelVersionInput {
+    pub model: String,
+    pub version: String,
+    pub id: Option<cynic::Id>,
+}
+
+mutation! { $
+    restore: restore_model_version(RestoreModelVersionInput)
+        -> "RestoreModelVersionPayload" { model_version: VersionName }
+}

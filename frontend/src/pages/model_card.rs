@@ -1,0 +1,141 @@
+//! `/{project}/{model}`: the model card and the facts beside it.
+
+use leptos::prelude::*;
+
+use super::{model::use_model, person};
+use crate::{
+    address,
+    components::{
+        badge::DraftBadge,
+        copy::CopyButton,
+        empty::Empty,
+        facts::{Fact, Facts, SidePanel},
+        icon::{self, Icon},
+        person::Person,
+        time::Time,
+        title::PageTitle,
+    },
+    format,
+    graphql::{
+        model::{self, LatestVersion, UpdateModelInput},
+        scalar::VersionState,
+        tag::Target,
+    },
+    parts::{aliases::Aliases, description::Description, tags::Tags, usage::Usage},
+};
+
+#[component]
+pub fn ModelCardTab() -> impl IntoView {
+    let model = use_model();
+    let detail = model.detail;
+    let changed = Callback::new(move |()| model.reload());
+    let save = Callback::new(move |text: String| {
+        let input = UpdateModelInput { model: model.path.get_untracked(), description: Some(text) };
+        Box::pin(async move { model::update(input).await.map(drop) }) as _
+    });
+    let references = Signal::derive(move || {
+        detail.with(|detail| {
+            let aliases = detail.aliases.iter().map(|alias| format!("@{}", alias.name));
+            std::iter::once("latest".to_owned()).chain(aliases).collect::<Vec<_>>()
+        })
+    });
+    let latest = Memo::new(move |_| detail.read().latest_version.clone());
+    view! {
+        <PageTitle text=move || model.path.get()/>
+        <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
+            <div class="min-w-0 space-y-6">
+                <Show when=move || latest.read().is_none()>
+                    <Empty d=icon::PACKAGE title="No version yet">
+                        <p>"A version holds the files of one release. Make one, add its files, publish it."</p>
+                        <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
+                            <Icon d=icon::PLUS/>
+                            "New version"
+                        </a>
+                    </Empty>
+                </Show>
+                <Description
+                    title="Model card"
+                    text=Signal::derive(move || detail.read().description.clone())
+                    html=Signal::derive(move || detail.read().description_html.clone())
+                    save
+                    on_saved=changed
+                    empty="What is this model for, what was it trained on, how good is it, what should it not be used for? Write it down for the next person."
+                />
+            </div>
+            <div class="space-y-4">
+                {move || latest.get().map(|latest| view! { <Latest latest path=model.path/> })}
+                <Show when=move || latest.read().is_some()>
+                    <Usage title="Use this model" model=model.path references/>
+                </Show>
+                <SidePanel title="Aliases">
+                    <Aliases
+                        model=model.path
+                        aliases=Signal::derive(move || detail.read().aliases.clone())
+                        on_change=changed
+                    />
+                </SidePanel>
+                <SidePanel title="Tags">
+                    <Tags
+                        target=Signal::derive(move || Target::model(model.path.get()))
+                        tags=Signal::derive(move || detail.read().tags.clone())
+                        on_change=changed
+                    />
+                </SidePanel>
+                <About/>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Latest(latest: LatestVersion, path: Memo<String>) -> impl IntoView {
+    let LatestVersion { version, state, created_at, published_at, file_count, size } = latest;
+    let at = published_at.map_or_else(|| ("created ", created_at.0), |at| ("published ", at.0));
+    let files = format::plural(file_count.into(), "file", "files");
+    view! {
+        <section class="panel p-4">
+            <h2 class="mb-2 text-sm font-semibold">"Latest version"</h2>
+            <p class="flex items-center gap-2">
+                <a class="link-hover link font-mono text-xl font-semibold" href=address::version(&path.read_untracked(), &version)>
+                    {version.clone()}
+                </a>
+                {(state == VersionState::Draft).then(|| view! { <DraftBadge/> })}
+            </p>
+            <p class="mt-1 text-sm text-muted">
+                {at.0} <Time at=at.1/> " · " {files} ", " {format::bytes(size)}
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn About() -> impl IntoView {
+    let model = use_model();
+    let detail = model.detail;
+    view! {
+        <SidePanel title="About">
+            {move || {
+                let detail = detail.get();
+                view! {
+                    <Facts>
+                        <Fact term="Path">
+                            <span class="inline-flex items-center gap-1">
+                                <code class="break-all text-xs">{detail.path.clone()}</code>
+                                <CopyButton text=Signal::stored(detail.path) label="Copy the path"/>
+                            </span>
+                        </Fact>
+                        <Fact term="Created">
+                            <Time at=detail.created_at.0/> " by " <Person person=person(detail.author)/>
+                        </Fact>
+                        <Fact term="Updated"><Time at=detail.updated_at.0/></Fact>
+                        <Fact term="Versions">{format::count(detail.version_count.into())}</Fact>
+                        <Fact term="Candidates">{format::count(detail.candidate_count.into())}</Fact>
+                        <Fact term="Experiment">
+                            <code class="break-all text-xs">{detail.experiment.name}</code>
+                        </Fact>
+                    </Facts>
+                }
+            }}
+        </SidePanel>
+    }
+}

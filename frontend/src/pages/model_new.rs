@@ -1,0 +1,68 @@
+//! `/{project}/-/new`: a new model.
+
+use leptos::prelude::*;
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use crate::{
+    address, check,
+    components::{
+        breadcrumbs::Breadcrumbs,
+        failed::FormError,
+        field::{SubmitButton, TextField},
+        title::PageTitle,
+    },
+    form::{Submit, filled},
+    graphql::model::{self, CreateModelInput},
+    parts::markdown_field::MarkdownField,
+};
+
+#[component]
+pub fn ModelNewPage() -> impl IntoView {
+    let project = address::use_param("project");
+    let navigate = use_navigate();
+    let name = RwSignal::new(String::new());
+    let description = RwSignal::new(String::new());
+    let submit = Submit::naming("name");
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let input = CreateModelInput {
+            project: project.get_untracked(),
+            name: name.get_untracked(),
+            description: filled(&description.get_untracked()),
+            tags: None,
+        };
+        let navigate = navigate.clone();
+        submit.run(model::create(input), move |model| {
+            navigate(&address::model(&model.path), NavigateOptions::default());
+        });
+    };
+    let blocked = Signal::derive(move || {
+        name.read().is_empty()
+            || check::model_name(&name.read()).is_some()
+            || check::description(&description.read()).is_some()
+    });
+    view! {
+        <PageTitle text="New model"/>
+        <div class="mx-auto max-w-3xl">
+            <Breadcrumbs items=Signal::derive(move || vec![
+                ("Projects".to_owned(), "/".to_owned()),
+                (project.get(), address::project(&project.read())),
+            ])/>
+            <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New model"</h1>
+            <form class="panel space-y-5 p-6" on:submit=send>
+                <TextField
+                    id="name" label="Name" value=name required=true autofocus=true placeholder="ocr"
+                    hint="As scripts and MLflow will call it." check=check::model_name refused=submit.field("name")
+                />
+                <MarkdownField
+                    id="description" label="Model card" value=description rows=14 refused=submit.field("description")
+                />
+                <FormError error=submit.general(&["name", "description"])/>
+                <div class="flex justify-end gap-2">
+                    <a class="btn" href=move || address::project(&project.read())>"Cancel"</a>
+                    <SubmitButton text="Create model" pending=submit.pending disabled=blocked/>
+                </div>
+            </form>
+        </div>
+    }
+}

@@ -1,0 +1,17 @@
+//! An address that leads nowhere.
+
+use leptos::prelude::*;
+
+use crate::components::{empty::Empty, icon, title::PageTitle};
+
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    view! {
+        <PageTitle text="Not found"/>
+        <h1 class="sr-only">"Not found"</h1>
+        <Empty d=icon::SEARCH title="There is nothing at this address">
+            <p>"It may have been renamed or deleted. Deleted things are in the trash of their project."</p>
+            <a class="btn" href="/">"All projects"</a>
+        </Empty>
+    }
+}

@@ -1,0 +1,78 @@
+//! `/new`: a new project.
+
+use leptos::prelude::*;
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use super::{VISIBILITIES, visibility_of};
+use crate::{
+    address, check,
+    components::{
+        breadcrumbs::Breadcrumbs,
+        failed::FormError,
+        field::{SelectField, SubmitButton, TextField},
+        title::PageTitle,
+    },
+    form::{Submit, filled},
+    graphql::project::{self, CreateProjectInput},
+    parts::markdown_field::MarkdownField,
+};
+
+const FIELDS: &[&str] = &["path", "name", "description", "visibility"];
+
+#[component]
+pub fn ProjectNewPage() -> impl IntoView {
+    let navigate = use_navigate();
+    let name = RwSignal::new(String::new());
+    let path = RwSignal::new(String::new());
+    let description = RwSignal::new(String::new());
+    let visibility = RwSignal::new("private".to_owned());
+    let submit = Submit::naming("path");
+    // The path follows the name until somebody writes one.
+    Effect::new(move |before: Option<String>| {
+        let suggested: String = check::slug(&name.read()).chars().take(63).collect();
+        if path.read_untracked().is_empty() || before.is_some_and(|b| b == *path.read_untracked()) {
+            path.set(suggested.clone());
+        }
+        suggested
+    });
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let input = CreateProjectInput {
+            path: path.get_untracked(),
+            name: filled(&name.get_untracked()),
+            description: filled(&description.get_untracked()),
+            visibility: Some(visibility_of(&visibility.get_untracked())),
+        };
+        let navigate = navigate.clone();
+        submit.run(project::create(input), move |project| {
+            navigate(&address::project(&project.path), NavigateOptions::default());
+        });
+    };
+    let blocked = Signal::derive(move || {
+        path.read().is_empty()
+            || check::project_path(&path.read()).is_some()
+            || check::description(&description.read()).is_some()
+    });
+    view! {
+        <PageTitle text="New project"/>
+        <div class="mx-auto max-w-2xl">
+            <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
+            <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New project"</h1>
+            <form class="panel space-y-5 p-6" on:submit=send>
+                <TextField id="name" label="Name" value=name autofocus=true placeholder="Vision" refused=submit.field("name")/>
+                <TextField
+                    id="path" label="Path" value=path required=true mono=true placeholder="vision"
+                    hint="The address of the project, in links and scripts."
+                    check=check::project_path refused=submit.field("path")
+                />
+                <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
+                <MarkdownField id="description" label="Description" value=description rows=6 refused=submit.field("description")/>
+                <FormError error=submit.general(FIELDS)/>
+                <div class="flex justify-end gap-2">
+                    <a class="btn" href="/">"Cancel"</a>
+                    <SubmitButton text="Create project" pending=submit.pending disabled=blocked/>
+                </div>
+            </form>
+        </div>
+    }
+}

@@ -1,0 +1,217 @@
+//! `/`: all projects, or with `?trash=1` the deleted ones.
+
+use leptos::prelude::*;
+
+use super::{neighbours, use_place, visibility_name};
+use crate::{
+    address,
+    components::{
+        empty::Empty,
+        icon::{self, Icon},
+        loaded::Loaded,
+        pager::Pager,
+        search::SearchBox,
+        skeleton::SkeletonRows,
+        sort::{Sort, SortSelect, use_sort},
+        time::Time,
+        title::PageTitle,
+        toast::use_toasts,
+    },
+    form::Submit,
+    format,
+    graphql::{
+        project::{
+            self, ProjectOrder, ProjectOrderField, ProjectPage, ProjectRow, RestoreProjectInput,
+        },
+        scalar::OrderDirection,
+    },
+    parts::tags::report,
+};
+
+#[component]
+pub fn ProjectsPage() -> impl IntoView {
+    let search = address::use_query("q");
+    let trash = address::use_query("trash");
+    let trashed = Memo::new(move |_| trash.read().is_some());
+    let sort = use_sort("name");
+    let place = use_place();
+    let projects = LocalResource::new(move || {
+        project::list(search.get(), order(&sort.read()), trashed.get(), place.get())
+    });
+    let searching = Signal::derive(move || search.read().is_some());
+    let reload = Callback::new(move |()| projects.refetch());
+    let heading = move || {
+        if trashed.get() { "Deleted projects" } else { "Projects" }
+    };
+    view! {
+        <PageTitle text=move || heading().to_owned()/>
+        <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
+            <h1 class="text-2xl font-semibold tracking-tight">{heading}</h1>
+            <div class="flex gap-2">
+                {move || if trashed.get() {
+                    view! { <a class="btn" href="/">"All projects"</a> }.into_any()
+                } else {
+                    view! {
+                        <a class="btn btn-ghost" href="/?trash=1"><Icon d=icon::TRASH/>"Trash"</a>
+                        <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
+                    }
+                    .into_any()
+                }}
+            </div>
+        </div>
+        <div class="mb-4 flex flex-wrap gap-3">
+            <SearchBox name="q" label="Search projects"/>
+            <SortSelect
+                sort
+                options=&[("name", "Name"), ("-updated", "Last updated"), ("-created", "Newest")]
+            />
+        </div>
+        <Loaded from=projects fallback=|| view! { <SkeletonRows/> } let:page>
+            <ProjectList page searching trashed on_change=reload/>
+        </Loaded>
+    }
+}
+
+fn order(sort: &Sort) -> ProjectOrder {
+    let field = match sort.key.as_str() {
+        "created" => ProjectOrderField::CreatedAt,
+        "updated" => ProjectOrderField::UpdatedAt,
+        _ => ProjectOrderField::Name,
+    };
+    ProjectOrder { field, direction: OrderDirection::of(sort.descending) }
+}
+
+#[component]
+fn ProjectList(
+    page: Memo<ProjectPage>,
+    searching: Signal<bool>,
+    trashed: Memo<bool>,
+    on_change: Callback<()>,
+) -> impl IntoView {
+    let nothing = move || {
+        match (trashed.get(), searching.get()) {
+        (_, true) => view! {
+            <Empty d=icon::SEARCH title="No project matches">
+                <p>"Try fewer or other letters; the name and the path are searched."</p>
+            </Empty>
+        }
+        .into_any(),
+        (true, false) => view! {
+            <Empty d=icon::TRASH title="The trash is empty">
+                <p>"Deleted projects wait here to be restored."</p>
+            </Empty>
+        }
+        .into_any(),
+        (false, false) => view! {
+            <Empty d=icon::LAYERS title="Start with a project">
+                <p>"A project is the home of models that belong together, such as those of one team or product."</p>
+                <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
+            </Empty>
+        }
+        .into_any(),
+    }
+    };
+    view! {
+        <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
+            <ul class="panel divide-y divide-base-300" aria-label="Projects">
+                <For
+                    each=move || page.get().nodes
+                    key=|row| (row.id.inner().to_owned(), row.updated_at.0.clone(), row.model_count)
+                    let:row
+                >
+                    <ProjectLine row on_change/>
+                </For>
+            </ul>
+            <Pager
+                neighbours=Signal::derive(move || {
+                    page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
+                })
+                one="project"
+                many="projects"
+            />
+        </Show>
+    }
+}
+
+#[component]
+fn ProjectLine(row: ProjectRow, on_change: Callback<()>) -> impl IntoView {
+    let ProjectRow { id, path, name, description, visibility, model_count, updated_at, deleted_at } =
+        row;
+    let href = address::project(&path);
+    let title = if name.is_empty() { path.clone() } else { name };
+    let summary = first_line(&description);
+    let deleted = deleted_at.is_some();
+    let heading = if deleted {
+        view! { <span class="font-medium">{title}</span> }.into_any()
+    } else {
+        view! { <a class="link-hover link font-semibold after:absolute after:inset-0" href=href>{title}</a> }
+            .into_any()
+    };
+    view! {
+        <li class="relative flex items-center gap-4 p-4 hover:bg-base-200/60">
+            <span class="grid size-10 shrink-0 place-items-center rounded-lg bg-base-200 text-primary">
+                <Icon d=icon::BOX class="size-5"/>
+            </span>
+            <div class="min-w-0 grow">
+                <p class="flex flex-wrap items-center gap-x-2 gap-y-1">
+                    {heading}
+                    <span class="font-mono text-xs text-muted">{path.clone()}</span>
+                    <span class="badge badge-sm border-base-300 bg-base-200">{visibility_name(visibility)}</span>
+                </p>
+                <p class="truncate text-sm text-muted">{summary}</p>
+                <p class="text-sm text-muted sm:hidden">{format::plural(model_count.into(), "model", "models")}</p>
+            </div>
+            {match deleted_at {
+                Some(at) => view! {
+                    <div class="flex items-center gap-3 text-sm text-muted">
+                        <span class="hidden sm:inline">"deleted " <Time at=at.0/></span>
+                        <Restore id path on_change/>
+                    </div>
+                }
+                .into_any(),
+                None => view! {
+                    <div class="hidden shrink-0 text-right text-sm sm:block">
+                        <p>{format::plural(model_count.into(), "model", "models")}</p>
+                        <p class="text-muted">"updated " <Time at=updated_at.0/></p>
+                    </div>
+                }
+                .into_any(),
+            }}
+        </li>
+    }
+}
+
+#[component]
+fn Restore(id: cynic::Id, path: String, on_change: Callback<()>) -> impl IntoView {
+    let toasts = use_toasts();
+    let submit = Submit::new();
+    report(submit);
+    let restore = move |_| {
+        let input = RestoreProjectInput { project: path.clone(), id: Some(id.clone()) };
+        submit.run(project::restore(input), move |project| {
+            toasts.success(format!("Project “{}” restored.", project.path));
+            on_change.run(());
+        });
+    };
+    view! {
+        <button type="button" class="btn btn-sm" disabled=submit.pending on:click=restore>
+            <Icon d=icon::RESTORE/>
+            "Restore"
+        </button>
+    }
+}
+
+/// The first line of a markdown text that says something, without its markup.
+pub fn first_line(markdown: &str) -> String {
+    markdown
+        .lines()
+        .map(|line| line.trim_start_matches(['#', '>', '-', '*', ' ']).trim())
+        .find(|line| !line.is_empty())
+        .unwrap_or_default()
+        .replace("**", "")
+        .replace("__", "")
+        .replace('`', "")
+        .chars()
+        .take(200)
+        .collect()
+}

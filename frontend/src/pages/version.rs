@@ -1,0 +1,354 @@
+//! `/{project}/{model}/versions/{version}`: one version; a reference such as `@champion` works too.
+
+use leptos::{prelude::*, task::spawn_local};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use super::person;
+use crate::{
+    address,
+    components::{
+        badge::{AliasChip, DraftBadge, LatestBadge},
+        breadcrumbs::Breadcrumbs,
+        confirm::Confirm,
+        copy::CopyButton,
+        facts::{Fact, Facts, SidePanel},
+        icon::{self, Icon},
+        loaded::{Load, Loaded},
+        menu::Menu,
+        person::Person,
+        skeleton::SkeletonPage,
+        time::Time,
+        title::PageTitle,
+        toast::use_toasts,
+    },
+    form::Submit,
+    format,
+    graphql::{
+        scalar::VersionState,
+        tag::Target,
+        version::{
+            self, DeleteModelVersionInput, PublishModelVersionInput, RestoreModelVersionInput,
+            SourceCandidate, UpdateModelVersionInput, VersionPageData,
+        },
+    },
+    parts::{
+        aliases::Aliases,
+        description::Description,
+        files::{Files, Source},
+        measures::{MetricTable, ParamTable},
+        tags::{Tags, report},
+        usage::Usage,
+    },
+};
+
+#[component]
+pub fn VersionPage() -> impl IntoView {
+    let model = address::use_model_path();
+    let reference = address::use_param("version");
+    let load = LocalResource::new(move || version::get(model.get(), reference.get()));
+    view! {
+        <PageTitle text=move || format!("{} {}", model.get(), reference.get())/>
+        <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:data>
+            <Shown data load/>
+        </Loaded>
+    }
+}
+
+#[component]
+fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoView {
+    let changed = Callback::new(move |()| load.refetch());
+    let model = Memo::new(move |_| data.read().model.clone());
+    let version = Memo::new(move |_| data.read().version.version.clone());
+    let draft = Memo::new(move |_| data.read().version.state == VersionState::Draft);
+    let source = Memo::new(move |_| Source::Version { model: model.get(), version: version.get() });
+    let save = Callback::new(move |text: String| {
+        let input = UpdateModelVersionInput {
+            model: model.get_untracked(),
+            version: version.get_untracked(),
+            description: Some(text),
+        };
+        Box::pin(async move { version::update(input).await.map(drop) }) as _
+    });
+    let params = Memo::new(move |_| data.read().version.params.clone());
+    let metrics = Memo::new(move |_| data.read().version.metrics.clone());
+    view! {
+        <Heading data draft on_change=changed/>
+        <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
+            <div class="flex min-w-0 flex-col gap-6">
+                <Description
+                    title="Notes"
+                    text=Signal::derive(move || data.read().version.description.clone())
+                    html=Signal::derive(move || data.read().version.description_html.clone())
+                    save
+                    on_saved=changed
+                    empty="Nothing is written about this version yet: what changed, and for whom?"
+                />
+                // A draft is about its files; of a published version one first reads the notes.
+                <div class:order-first=draft><Files source open=draft on_change=changed/></div>
+                <Show when=move || !metrics.read().is_empty()><MetricTable metrics/></Show>
+                <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
+            </div>
+            <div class="space-y-4">
+                <Usage title="Use this version" model references=references(data)/>
+                <SidePanel title="Aliases">
+                    <Aliases
+                        model
+                        aliases=Signal::derive(move || data.read().aliases.clone())
+                        version=version
+                        on_change=changed
+                    />
+                </SidePanel>
+                <About data/>
+                <SidePanel title="Tags">
+                    <Tags
+                        target=Signal::derive(move || Target::version(model.get(), version.get()))
+                        tags=Signal::derive(move || data.read().version.tags.clone())
+                        on_change=changed
+                    />
+                </SidePanel>
+            </div>
+        </div>
+    }
+}
+
+/// The ways to refer to this version: itself, its aliases, and `latest` where it is.
+fn references(data: Memo<VersionPageData>) -> Signal<Vec<String>> {
+    Signal::derive(move || {
+        data.with(|data| {
+            let version = &data.version.version;
+            let mut references = vec![version.clone()];
+            let named = data.aliases.iter().filter(|alias| alias.version.version == *version);
+            references.extend(named.map(|alias| format!("@{}", alias.name)));
+            if data.latest.as_ref().is_some_and(|latest| latest.version == *version) {
+                references.push("latest".to_owned());
+            }
+            references
+        })
+    })
+}
+
+#[component]
+fn Heading(
+    data: Memo<VersionPageData>,
+    draft: Memo<bool>,
+    on_change: Callback<()>,
+) -> impl IntoView {
+    let deleting = RwSignal::new(false);
+    let crumbs = Signal::derive(move || {
+        data.with(|data| {
+            vec![
+                ("Projects".to_owned(), "/".to_owned()),
+                (data.project.path.clone(), address::project(&data.project.path)),
+                (data.model_name.clone(), address::model(&data.model)),
+                ("Versions".to_owned(), address::model_page(&data.model, "versions")),
+            ]
+        })
+    });
+    let latest = Memo::new(move |_| {
+        data.with(|data| {
+            data.latest.as_ref().is_some_and(|latest| latest.version == data.version.version)
+        })
+    });
+    let aliases = move || {
+        data.with(|data| {
+            data.aliases
+                .iter()
+                .filter(|alias| alias.version.version == data.version.version)
+                .map(|alias| view! { <AliasChip name=alias.name.clone()/> })
+                .collect_view()
+        })
+    };
+    view! {
+        <Breadcrumbs items=crumbs/>
+        <div class="mb-6 flex flex-wrap items-center justify-between gap-3">
+            <div class="flex min-w-0 flex-wrap items-center gap-2">
+                <h1 class="break-all font-mono text-2xl font-semibold tracking-tight">
+                    {move || data.read().version.version.clone()}
+                </h1>
+                <Show when=move || draft.get()><DraftBadge/></Show>
+                <Show when=move || latest.get() && !draft.get()><LatestBadge/></Show>
+                {aliases}
+            </div>
+            <div class="flex gap-2">
+                <Show when=move || draft.get()><Publish data on_change/></Show>
+                <Menu label="More about this version" button=|| view! { <Icon d=icon::MORE/> }>
+                    <li>
+                        <button type="button" on:click=move |_| deleting.set(true)>
+                            <Icon d=icon::TRASH/>"Delete version"
+                        </button>
+                    </li>
+                </Menu>
+            </div>
+        </div>
+        <Delete data open=deleting/>
+    }
+}
+
+#[component]
+fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoView {
+    let toasts = use_toasts();
+    let open = RwSignal::new(false);
+    let submit = Submit::new();
+    report(submit);
+    let publish = move |()| {
+        let input = data.with_untracked(|data| PublishModelVersionInput {
+            model: data.model.clone(),
+            version: data.version.version.clone(),
+        });
+        submit.run(version::publish(input), move |published| {
+            open.set(false);
+            toasts.success(format!("{} is published.", published.version));
+            on_change.run(());
+        });
+    };
+    let what = move || {
+        data.with(|data| {
+            let files = format::plural(data.version.file_count.into(), "file", "files");
+            format!("{files}, {}", format::bytes(data.version.size))
+        })
+    };
+    let empty = move || data.read().version.file_count == 0;
+    view! {
+        <button type="button" class="btn btn-primary" on:click=move |_| open.set(true)>
+            <Icon d=icon::ROCKET/>
+            "Publish"
+        </button>
+        <Confirm
+            open
+            title=Signal::derive(move || format!("Publish {}?", data.read().version.version))
+            action="Publish version"
+            pending=submit.pending
+            on_confirm=publish
+        >
+            <p>
+                "Its files (" {what} ") are locked from then on: nobody can add, change or remove one. "
+                "The version gets a digest that proves it."
+            </p>
+            <Show when=empty>
+                <p class="text-base-content">"This version has no files yet."</p>
+            </Show>
+        </Confirm>
+    }
+}
+
+#[component]
+fn Delete(data: Memo<VersionPageData>, open: RwSignal<bool>) -> impl IntoView {
+    let toasts = use_toasts();
+    let navigate = use_navigate();
+    let submit = Submit::new();
+    report(submit);
+    let delete = move |()| {
+        let (model, version) =
+            data.with_untracked(|data| (data.model.clone(), data.version.version.clone()));
+        let navigate = navigate.clone();
+        let input = DeleteModelVersionInput { model: model.clone(), version };
+        submit.run(version::delete(input), move |deleted| {
+            let (back, home) = (navigate.clone(), address::model_page(&model, "versions"));
+            let text = format!("Version {} moved to the trash.", deleted.version);
+            let undo = move || {
+                let (deleted, back, model) = (deleted.clone(), back.clone(), model.clone());
+                spawn_local(async move {
+                    let input = RestoreModelVersionInput {
+                        model: model.clone(),
+                        version: deleted.version,
+                        id: Some(deleted.id),
+                    };
+                    match version::restore(input).await {
+                        Ok(restored) => {
+                            back(
+                                &address::version(&model, &restored.version),
+                                NavigateOptions::default(),
+                            );
+                        }
+                        Err(error) => toasts.failure(&error),
+                    }
+                });
+            };
+            toasts.undoable(text, undo);
+            navigate(&home, NavigateOptions::default());
+        });
+    };
+    let aliases = move || {
+        data.with(|data| {
+            let named = data
+                .aliases
+                .iter()
+                .filter(|alias| alias.version.version == data.version.version)
+                .map(|alias| format!("@{}", alias.name))
+                .collect::<Vec<_>>();
+            (!named.is_empty())
+                .then(|| format!("{} will name nothing until it is moved. ", named.join(", ")))
+        })
+    };
+    view! {
+        <Confirm
+            open
+            title=Signal::derive(move || format!("Delete {}?", data.read().version.version))
+            action="Delete version"
+            danger=true
+            pending=submit.pending
+            on_confirm=delete
+        >
+            <p>
+                {aliases}
+                "The version goes to the trash of the project and can be restored from there."
+            </p>
+        </Confirm>
+    }
+}
+
+#[component]
+fn About(data: Memo<VersionPageData>) -> impl IntoView {
+    view! {
+        <SidePanel title="About">
+            {move || {
+                let VersionPageData { model, version, .. } = data.get();
+                view! {
+                    <Facts>
+                        {version.published_at.map(|at| view! {
+                            <Fact term="Published"><Time at=at.0/></Fact>
+                        })}
+                        <Fact term="Created">
+                            <Time at=version.created_at.0/> " by " <Person person=person(version.author)/>
+                        </Fact>
+                        <Fact term="Files">{format::count(version.file_count.into())}</Fact>
+                        <Fact term="Size">
+                            <span title=format!("{} bytes", version.size)>{format::bytes(version.size)}</span>
+                        </Fact>
+                        <Fact term="MLflow number">{version.number}</Fact>
+                        {version.candidate.map(|source| view! {
+                            <Fact term="From"><Provenance model source/></Fact>
+                        })}
+                        {version.digest.map(|digest| view! {
+                            <Fact term="Digest">
+                                <span class="inline-flex items-center gap-1">
+                                    <code class="text-xs" title=digest.clone()>
+                                        {digest.get(..16).unwrap_or(&digest).to_owned()} "…"
+                                    </code>
+                                    <CopyButton text=Signal::stored(digest) label="Copy the digest"/>
+                                </span>
+                            </Fact>
+                        })}
+                    </Facts>
+                }
+            }}
+        </SidePanel>
+    }
+}
+
+/// The training run that a version was made from.
+#[component]
+fn Provenance(model: String, source: SourceCandidate) -> impl IntoView {
+    let SourceCandidate { number, name, run_id, author } = source;
+    let by = author.is_some().then(|| view! { " by " <Person person=person(author)/> });
+    match number {
+        Some(number) => view! {
+            <a class="link" href=address::candidate(&model, number) title=format!("Run {run_id}")>
+                {name} " #" {number}
+            </a>
+            {by}
+        }
+        .into_any(),
+        None => view! { <span title=format!("Run {run_id}")>{name}</span> {by} }.into_any(),
+    }
+}

@@ -1,0 +1,84 @@
+//! `/{project}/{model}/versions/new`: a new version; its files come next.
+
+use leptos::prelude::*;
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use crate::{
+    address, check,
+    components::{
+        breadcrumbs::Breadcrumbs, failed::FormError, field::SubmitButton, loaded::Loaded,
+        skeleton::SkeletonPage, title::PageTitle,
+    },
+    form::{Submit, filled},
+    graphql::{
+        model::{self, ModelDetail},
+        version::{self, CreateModelVersionInput},
+    },
+    parts::{markdown_field::MarkdownField, version_field::VersionField},
+};
+
+#[component]
+pub fn VersionNewPage() -> impl IntoView {
+    let path = address::use_model_path();
+    let load = LocalResource::new(move || model::get(path.get()));
+    view! {
+        <PageTitle text=move || format!("New version of {}", path.get())/>
+        <div class="mx-auto max-w-3xl">
+            <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:model>
+                {move || view! { <NewVersion model=model.get()/> }}
+            </Loaded>
+        </div>
+    }
+}
+
+#[component]
+fn NewVersion(model: ModelDetail) -> impl IntoView {
+    let navigate = use_navigate();
+    let path = model.path.clone();
+    let back = address::model_page(&path, "versions");
+    let value = RwSignal::new(model.next_version);
+    let description = RwSignal::new(String::new());
+    let latest = model.latest_version.map(|latest| latest.version);
+    let submit = Submit::naming("version");
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let input = CreateModelVersionInput {
+            model: path.clone(),
+            version: Some(value.get_untracked()),
+            description: filled(&description.get_untracked()),
+            tags: None,
+        };
+        let (navigate, path) = (navigate.clone(), path.clone());
+        submit.run(version::create(input), move |made| {
+            navigate(&address::version(&path, &made.version), NavigateOptions::default());
+        });
+    };
+    let blocked = Signal::derive(move || {
+        value.read().is_empty()
+            || check::version(&value.read()).is_some()
+            || check::description(&description.read()).is_some()
+    });
+    view! {
+        <Breadcrumbs items=vec![
+            ("Projects".to_owned(), "/".to_owned()),
+            (model.project.path.clone(), address::project(&model.project.path)),
+            (model.name, address::model(&model.path)),
+            ("Versions".to_owned(), back.clone()),
+        ]/>
+        <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New version"</h1>
+        <form class="panel space-y-5 p-6" on:submit=send>
+            <VersionField value latest=Signal::stored(latest) refused=submit.field("version")/>
+            <MarkdownField
+                id="description" label="What is new" value=description refused=submit.field("description")
+            />
+            <FormError error=submit.general(&["version", "description"])/>
+            <div class="flex flex-wrap items-center justify-between gap-3">
+                <p class="text-sm text-muted">"It starts as a draft; you add files next."</p>
+                <div class="flex gap-2">
+                    <a class="btn" href=back>"Cancel"</a>
+                    <SubmitButton text="Create version" pending=submit.pending disabled=blocked/>
+                </div>
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,191 @@
+//! `/{project}/{model}/versions`: search, range, order.
+
+use leptos::prelude::*;
+
+use super::{model::use_model, neighbours, person, use_place};
+use crate::{
+    address, check,
+    components::{
+        badge::{AliasChip, DraftBadge, LatestBadge, TagChip},
+        empty::Empty,
+        icon::{self, Icon},
+        loaded::Loaded,
+        pager::Pager,
+        person::Person,
+        search::SearchBox,
+        skeleton::SkeletonRows,
+        sort::{Sort, SortHeader, SortSelect, use_sort},
+        time::Time,
+        title::PageTitle,
+    },
+    format,
+    graphql::{
+        scalar::{OrderDirection, VersionState},
+        version::{
+            self, ModelVersionOrder, ModelVersionOrderField, VersionPage, VersionRow, Wanted,
+        },
+    },
+};
+
+#[component]
+pub fn VersionsTab() -> impl IntoView {
+    let model = use_model();
+    let search = address::use_query("q");
+    let range = address::use_query("range");
+    let sort = use_sort("-version");
+    let place = use_place();
+    let versions = LocalResource::new(move || {
+        let wanted = Wanted {
+            search: search.get(),
+            range: range.get(),
+            order_by: order(&sort.read()),
+            place: place.get(),
+        };
+        version::list(model.path.get(), wanted)
+    });
+    let filtered = Signal::derive(move || search.read().is_some() || range.read().is_some());
+    view! {
+        <PageTitle text=move || format!("Versions of {}", model.path.get())/>
+        <h2 class="sr-only">"Versions"</h2>
+        <div class="mb-4 flex flex-wrap gap-3">
+            <SearchBox name="q" label="Search versions"/>
+            <SearchBox
+                name="range" label="Range, such as ^1.2" d=icon::FILTER check=check::range mono=true
+                class="min-w-0 grow basis-40 sm:w-60 sm:grow-0 sm:basis-auto"
+            />
+            <SortSelect
+                sort
+                class="select w-auto md:hidden"
+                options=&[("-version", "Highest first"), ("version", "Lowest first"), ("-created", "Newest first")]
+            />
+        </div>
+        <Loaded from=versions fallback=|| view! { <SkeletonRows/> } let:page>
+            <VersionTable page sort filtered/>
+        </Loaded>
+    }
+}
+
+fn order(sort: &Sort) -> ModelVersionOrder {
+    let field = match sort.key.as_str() {
+        "created" => ModelVersionOrderField::CreatedAt,
+        "updated" => ModelVersionOrderField::UpdatedAt,
+        _ => ModelVersionOrderField::Version,
+    };
+    ModelVersionOrder { field, direction: OrderDirection::of(sort.descending) }
+}
+
+#[component]
+fn VersionTable(
+    page: Memo<VersionPage>,
+    sort: Memo<Sort>,
+    filtered: Signal<bool>,
+) -> impl IntoView {
+    let model = use_model();
+    let nothing = move || {
+        if filtered.get() {
+            view! {
+                <Empty d=icon::SEARCH title="No version matches">
+                    <p>"Ranges are those of Cargo and npm: ^1.2, ~1.2.3, >=1, <3."</p>
+                </Empty>
+            }
+            .into_any()
+        } else {
+            view! {
+                <Empty d=icon::PACKAGE title="No version yet">
+                    <p>"Make one and add its files, or promote a candidate."</p>
+                    <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
+                        <Icon d=icon::PLUS/>
+                        "New version"
+                    </a>
+                </Empty>
+            }
+            .into_any()
+        }
+    };
+    let latest = Memo::new(move |_| {
+        model
+            .detail
+            .with(|detail| detail.latest_version.as_ref().map(|latest| latest.version.clone()))
+    });
+    view! {
+        <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
+            <div class="panel overflow-x-auto">
+                <table class="table">
+                    <thead>
+                        <tr>
+                            <SortHeader key="version" text="Version" sort descending_first=true/>
+                            <th scope="col" class="hidden sm:table-cell">"Aliases and tags"</th>
+                            <th scope="col" class="hidden text-right md:table-cell">"Files"</th>
+                            <th scope="col" class="text-right">"Size"</th>
+                            <th scope="col" class="hidden lg:table-cell">"Author"</th>
+                            <SortHeader key="created" text="Created" sort descending_first=true class="hidden md:table-cell"/>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        <For each=move || page.get().nodes key=row_key let:row>
+                            <Row row latest/>
+                        </For>
+                    </tbody>
+                </table>
+            </div>
+            <Pager
+                neighbours=Signal::derive(move || {
+                    page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
+                })
+                one="version"
+                many="versions"
+            />
+        </Show>
+    }
+}
+
+/// A row is drawn anew where any of this differs.
+fn row_key(row: &VersionRow) -> (String, bool, i32, Vec<String>) {
+    let aliases = row.aliases.iter().map(|alias| alias.name.clone()).collect();
+    (row.version.clone(), row.state == VersionState::Draft, row.file_count, aliases)
+}
+
+#[component]
+fn Row(row: VersionRow, latest: Memo<Option<String>>) -> impl IntoView {
+    let model = use_model();
+    let VersionRow {
+        version,
+        number,
+        state,
+        author,
+        created_at,
+        published_at,
+        aliases,
+        tags,
+        file_count,
+        size,
+    } = row;
+    let href = address::version(&model.path.read_untracked(), &version);
+    let is_latest = {
+        let version = version.clone();
+        move || state == VersionState::Published && latest.read().as_ref() == Some(&version)
+    };
+    let published = published_at.map(|at| format!("Published {}", at.0));
+    view! {
+        <tr>
+            <td>
+                <div class="flex flex-wrap items-center gap-2">
+                    <a class="link-hover link font-mono font-semibold" href=href title=published>{version}</a>
+                    {(state == VersionState::Draft).then(|| view! { <DraftBadge/> })}
+                    <Show when=is_latest><LatestBadge/></Show>
+                </div>
+                <span class="text-xs text-muted" title="The number MLflow uses">"#" {number}</span>
+            </td>
+            <td class="hidden sm:table-cell">
+                <div class="flex max-w-72 flex-wrap gap-1">
+                    {aliases.into_iter().map(|alias| view! { <AliasChip name=alias.name/> }).collect_view()}
+                    {tags.into_iter().map(|tag| view! { <TagChip key=tag.key value=tag.value/> }).collect_view()}
+                </div>
+            </td>
+            <td class="hidden text-right tabular-nums md:table-cell">{format::count(file_count.into())}</td>
+            <td class="whitespace-nowrap text-right tabular-nums">{format::bytes(size)}</td>
+            <td class="hidden lg:table-cell"><Person person=person(author)/></td>
+            <td class="hidden text-sm text-muted md:table-cell"><Time at=created_at.0/></td>
+        </tr>
+    }
+}

@@ -1,0 +1,132 @@
+//! “Use this version”: commands that work as they are, with a token in `$TOKEN`.
+
+use leptos::prelude::*;
+use serde_json::json;
+
+use crate::{
+    address, check,
+    components::{
+        facts::SidePanel,
+        snippets::{Snippet, Snippets},
+    },
+};
+
+#[component]
+pub fn Usage(
+    #[prop(into)] title: String,
+    /// `vision/ocr`
+    #[prop(into)]
+    model: Signal<String>,
+    /// The ways to refer to it, the exact one first: `1.2.0`, `@champion`, `latest`.
+    #[prop(into)]
+    references: Signal<Vec<String>>,
+) -> impl IntoView {
+    let chosen = RwSignal::new(None::<String>);
+    let reference = Memo::new(move |_| {
+        references.with(|references| {
+            chosen
+                .get()
+                .filter(|chosen| references.contains(chosen))
+                .or_else(|| references.first().cloned())
+                .unwrap_or_default()
+        })
+    });
+    let snippets =
+        Signal::derive(move || snippets(&address::origin(), &model.read(), &reference.read()));
+    view! {
+        <SidePanel title>
+            <Show when=move || references.read().len() != 1>
+                <label class="mb-2 flex items-center justify-between gap-3 text-sm">
+                    <span class="text-muted">"Refer to it as"</span>
+                    <select
+                        class="select select-sm w-auto max-w-48 font-mono"
+                        on:change:target=move |event| chosen.set(Some(event.target().value()))
+                    >
+                        {move || references
+                            .get()
+                            .into_iter()
+                            .map(|reference| view! { <option value=reference.clone()>{reference.clone()}</option> })
+                            .collect_view()}
+                    </select>
+                </label>
+            </Show>
+            <Snippets snippets id="usage"/>
+            <p class="mt-2 text-xs text-muted">
+                "Needs a token in " <code>"$TOKEN"</code> ": "
+                <a class="link" href="/settings/tokens">"make one"</a> "."
+            </p>
+        </SidePanel>
+    }
+}
+
+fn snippets(origin: &str, model: &str, reference: &str) -> Vec<Snippet> {
+    let files = format!("{origin}{}", address::files(model, reference));
+    let folder = match check::slug(model.rsplit('/').next().unwrap_or_default()) {
+        slug if slug.is_empty() => "model".to_owned(),
+        slug => slug,
+    };
+    vec![
+        Snippet { name: "curl", code: curl(&files, &folder) },
+        Snippet { name: "GraphQL", code: graphql(origin, model, reference) },
+        Snippet { name: "Python", code: python(&files, &folder) },
+    ]
+}
+
+fn curl(files: &str, folder: &str) -> String {
+    format!(
+        "mkdir -p {folder}\n\
+         curl -fsSL \\\n\
+         -H \"Authorization: Bearer $TOKEN\" \\\n\
+         '{files}?archive=tar' \\\n| tar -x -C {folder}\n"
+    )
+}
+
+fn graphql(origin: &str, model: &str, reference: &str) -> String {
+    let (query, variables) = match reference.strip_prefix("candidate:") {
+        Some(number) => (
+            "query($model: String!, $number: Int!) { model(path: $model) { candidate(number: $number) \
+             { name status metrics { name value } files(first: 100) { nodes { path size sha256 downloadUrl } } } } }",
+            json!({ "model": model, "number": number.parse::<i32>().unwrap_or_default() }),
+        ),
+        None => (
+            "query($model: String!, $ref: String!) { model(path: $model) { version(ref: $ref) \
+             { version digest files(first: 100) { nodes { path size sha256 downloadUrl } } } } }",
+            json!({ "model": model, "ref": reference }),
+        ),
+    };
+    // A single quote cannot stand in a single-quoted shell word, but its JSON escape can.
+    let body =
+        json!({ "query": query, "variables": variables }).to_string().replace('\'', "\\u0027");
+    format!(
+        "curl -fsS '{origin}/graphql' \\\n\
+         -H \"Authorization: Bearer $TOKEN\" \\\n\
+         -H 'Content-Type: application/json' \\\n-d '{body}'\n"
+    )
+}
+
+fn python(files: &str, folder: &str) -> String {
+    format!(
+        "import os, tarfile, urllib.request\n\n\
+         request = urllib.request.Request(\n    \"{files}?archive=tar\",\n    \
+         headers={{\"Authorization\": \"Bearer \" + os.environ[\"TOKEN\"]}},\n)\n\
+         with urllib.request.urlopen(request) as response:\n    \
+         with tarfile.open(fileobj=response, mode=\"r|\") as archive:\n        \
+         archive.extractall(\"{folder}\", filter=\"data\")\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snippets_survive_a_shell() {
+        let all = snippets("http://localhost:8080", "vision/it's a model", "@champion");
+        assert!(all[0].code.contains(
+            "'http://localhost:8080/files/vision/it%27s%20a%20model/@champion?archive=tar'"
+        ));
+        assert!(all[1].code.contains("vision/it\\u0027s a model"));
+        assert_eq!(all[1].code.matches('\'').count(), 6);
+        assert!(all[2].code.contains("archive.extractall(\"it-s-a-model\""));
+    }
+}
