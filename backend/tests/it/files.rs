@@ -336,3 +336,53 @@ async fn what_no_file_names_is_swept_and_nothing_else() {
     );
     assert_eq!(admin.get(&format!("{BASE}/drop")).await.text().await.unwrap(), "dropped");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_hold_and_parts_are_not_taken_for_the_whole() {
+    let (server, admin) = with_version().await;
+    let path = format!("{BASE}/part.bin");
+    let request = |method, name, value| {
+        let request = admin.request(method, &path).header(name, value);
+        async move { request.body("0123456789").send().await.unwrap().status().as_u16() }
+    };
+    let etag = "\"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882\"";
+    assert_eq!(request(Method::PUT, "content-range", "bytes 6-9/10").await, 400);
+    assert_eq!(request(Method::PUT, "if-match", etag).await, 412);
+    assert_eq!(request(Method::PUT, "if-none-match", "*").await, 201);
+    assert_eq!(request(Method::PUT, "if-none-match", "*").await, 412);
+    assert_eq!(request(Method::PUT, "if-match", etag).await, 200);
+    assert_eq!(request(Method::GET, "if-match", "\"other\"").await, 412);
+    assert_eq!(request(Method::GET, "if-match", etag).await, 200);
+    assert_eq!(request(Method::HEAD, "range", "bytes=0-3").await, 200);
+    let weak = admin.request(Method::GET, &path).header("range", "bytes=0-3");
+    let weak = weak.header("if-range", format!("W/{etag}")).send().await.unwrap();
+    assert_eq!(weak.status(), 200, "a weak tag does not vouch for a part");
+
+    let delete = "mutation($path: String!) { deleteFile(input:
+        {model: \"vision/ocr\", version: \"1.0.0\", path: $path}) { file { path } } }";
+    let refusal = admin.refused(delete, json!({ "path": "pa\u{0}rt.bin" })).await;
+    assert_eq!(refusal.code, "NOT_FOUND");
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_for_many_slow_clients_hold_up_nobody() {
+    let (server, admin) = with_version().await;
+    admin.put(&format!("{BASE}/big"), vec![7; 8 << 20]).await;
+    admin.put(&format!("{BASE}/small"), "here").await;
+    let token = admin.token.as_deref().unwrap();
+    let head = format!(
+        "GET {BASE}?archive=tar HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    // More than there are threads that may block.
+    let slow: Vec<TcpStream> = (0..600)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let small = admin.get(&format!("{BASE}/small")).await;
+    assert_eq!(small.text().await.unwrap(), "here");
+    drop(slow);
+}

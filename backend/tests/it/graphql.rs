@@ -207,3 +207,34 @@ async fn markdown_is_previewed_by_the_same_renderer() {
     assert!(html.contains("<table>") && !html.contains("javascript"), "{html}");
     assert_eq!(admin.refused(render, json!({"text": "x".repeat(65_537)})).await.field, "text");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_many_hundred_parents_are_read() {
+    let (_server, admin) = Server::with_model().await;
+    for model in 0..5 {
+        admin.create_model(&format!("m-{model}")).await;
+        for _ in 0..2 {
+            let create = |n| {
+                format!(
+                    "a{n}: createModelVersion(input: {{model: \"vision/m-{model}\"}}) {{ modelVersion {{ id }} }} "
+                )
+            };
+            let fifty: String = (0..50).map(create).collect();
+            admin.ok(&format!("mutation {{ {fifty} }}"), json!({})).await;
+        }
+    }
+    let nested = "{ project(path: \"vision\") { models(search: \"m-\") { nodes {
+        versions(first: 100) { nodes { files(first: 1) { totalCount nodes { path } } } } } } } }";
+    let read = admin.ok(nested, json!({})).await["project"]["models"]["nodes"].take();
+    assert_eq!(read[4]["versions"]["nodes"][99]["files"], json!({"totalCount": 0, "nodes": []}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markdown_is_rendered_for_who_is_signed_in_however_deep() {
+    let server = Server::start().await;
+    let render = "query($text: String!) { renderMarkdown(text: $text) }";
+    let deep = json!({"text": ">".repeat(40_000)});
+    assert_eq!(server.anonymous().refused(render, deep.clone()).await.code, "UNAUTHENTICATED");
+    let html = server.admin().await.ok(render, deep).await["renderMarkdown"].take();
+    assert!(html.as_str().unwrap().starts_with("<pre>"));
+}

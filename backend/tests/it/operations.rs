@@ -15,6 +15,8 @@ async fn operators_see_health_readiness_and_metrics() {
     assert_eq!(anonymous.get("/healthz").await.text().await.unwrap(), "ok\n");
     assert_eq!(anonymous.get("/readyz").await.text().await.unwrap(), "ready\n");
     anonymous.get("/files/a/b/c/d").await;
+    let odd = reqwest::Method::from_bytes(b"ODD").unwrap();
+    anonymous.request(odd, "/healthz").send().await.unwrap();
     let metrics = anonymous.get("/metrics").await.text().await.unwrap();
     assert!(
         metrics.contains("http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"}"),
@@ -25,6 +27,7 @@ async fn operators_see_health_readiness_and_metrics() {
         "{metrics}"
     );
     assert!(metrics.contains("model_registry_sql_statements_total"), "{metrics}");
+    assert!(metrics.contains("method=\"other\"") && !metrics.contains("ODD"), "{metrics}");
     server.app.db.close().await;
     assert_eq!(anonymous.get("/readyz").await.status(), 503);
     assert_eq!(anonymous.get("/healthz").await.status(), 200);

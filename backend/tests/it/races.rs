@@ -79,3 +79,34 @@ async fn a_file_is_in_the_digest_or_refused_never_neither() {
         .await;
     assert_eq!(count["model"]["version"]["fileCount"], stored);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_change_one_object_lose_neither_change() {
+    let (_server, admin) = Server::with_model().await;
+    admin
+        .ok(
+            "mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { id } } }",
+            json!({}),
+        )
+        .await;
+    let rename = "mutation($to: String) {
+        a: updateCandidate(input: {model: \"vision/ocr\", candidate: 1, name: $to}) { candidate { id } }
+        b: updateProject(input: {project: \"vision\", name: $to}) { project { id } } }";
+    let settle = "mutation($status: CandidateStatus, $to: String) {
+        a: updateCandidate(input: {model: \"vision/ocr\", candidate: 1, status: $status}) { candidate { id } }
+        b: updateProject(input: {project: \"vision\", description: $to}) { project { id } } }";
+    let read = "{ project(path: \"vision\") { name description model(name: \"ocr\") { candidate(number: 1) { name status } } } }";
+    for round in 0..20 {
+        let to = format!("name-{round}");
+        let status = if round % 2 == 0 { "FAILED" } else { "KILLED" };
+        tokio::join!(
+            admin.ok(rename, json!({ "to": to })),
+            admin.ok(settle, json!({ "to": to, "status": status })),
+        );
+        let project = admin.ok(read, json!({})).await["project"].take();
+        assert_eq!(
+            project,
+            json!({"name": to, "description": to, "model": {"candidate": {"name": to, "status": status}}})
+        );
+    }
+}
