@@ -57,6 +57,11 @@ test-e2e: build ## The release binary in a real browser, and with real Python cl
 bench: build ## Measure against references taken in the same run
 	cargo bench
 
+.PHONY: schema
+schema: ## Write schema.graphql, as the server prints it
+	cargo run --quiet -- schema > schema.graphql.new
+	mv schema.graphql.new schema.graphql
+
 .PHONY: lint
 lint: ## Formatting and clippy, for the server and the UI
 	cargo fmt --all --check

@@ -44,7 +44,7 @@ test("candidates are filtered, sorted, compared, and the best is promoted", asyn
 
   await test.step("look at the best: its curve, its files; promote it to the next minor version", async () => {
     await page.goto(`/${model}/candidates/2`);
-    await expect(page).toHaveTitle(/brisk-otter/);
+    await expect(page).toHaveTitle(/Candidate 2 of/);
     await expect(page.locator("canvas").first()).toBeVisible();
     await page.getByRole("button", { name: "Promote" }).click();
     await page.getByRole("button", { name: /Minor/ }).click();
@@ -66,7 +66,7 @@ test("an alias is rolled back to where it was", async ({ page, api }) => {
   }
   await page.goto(`/${model}`);
   await page.getByRole("button", { name: "Actions for champion" }).click();
-  await page.getByRole("menuitem", { name: "History" }).click();
+  await page.getByRole("button", { name: "History" }).click();
   await page.getByRole("button", { name: "Move back" }).first().click();
   await expect(page.getByText("again.")).toBeVisible();
   expect((await api.get(`${model}/@champion/model.onnx`)).toString()).toBe("1.0.0");

@@ -79,10 +79,11 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
 
   await test.step("delete the version and undo it", async () => {
     await page.getByRole("button", { name: "More about this version" }).click();
-    await page.getByRole("menuitem", { name: "Delete version" }).click();
     await page.getByRole("button", { name: "Delete version" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete version" }).click();
     await expect(page).toHaveURL(/versions$/);
-    await page.getByRole("button", { name: "Undo" }).click();
+    const deleted = page.locator(".toast-card", { hasText: "trash" });
+    await deleted.getByRole("button", { name: "Undo" }).click();
     await expect(page).toHaveURL(/versions\/1\.2\.0/);
   });
 
@@ -105,7 +106,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
     await page.getByRole("button", { name: /Restore my model/ }).click();
     await expect(page.getByText("The trash is empty")).toBeVisible();
     await page.goto(`/${project}/my%20model%20%26%20co`);
-    await expect(page.getByText("champion").first()).toBeVisible();
+    await expect(page.getByRole("button", { name: "Actions for champion" })).toBeVisible();
   });
   rmSync(folder, { recursive: true });
 });
@@ -165,7 +166,7 @@ test.describe("without a session", () => {
     await expect(page.getByText("revoked.")).toBeVisible();
 
     await page.getByRole("button", { name: "Account" }).click();
-    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign out" }).click();
     await expect(page).toHaveURL(/sign-in/);
     await page.goto("/");
     await expect(page).toHaveURL(/sign-in/);
