@@ -109,6 +109,12 @@ test("the back button and the keyboard work", async ({ page, api }) => {
   await expect(page.locator(":focus")).toBeVisible();
 });
 
+test("GraphiQL comes with the server and asks it", async ({ page }) => {
+  await page.goto("/graphql");
+  await page.getByRole("button", { name: /Execute query/ }).click();
+  await expect(page.locator(".graphiql-container")).toContainText('"username": "admin"');
+});
+
 test("a theme that was chosen stays", async ({ page }) => {
   await page.goto("/");
   await page.getByRole("button", { name: "Theme" }).click();

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use model_registry::time::Clock;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -147,4 +151,29 @@ async fn another_sites_page_can_do_nothing_with_the_cookie() {
     assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE deleted_at_ms IS NULL").await, 1);
     assert_eq!(send(&server.url.clone()).await, 200);
     assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE deleted_at_ms IS NULL").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_sessions_expire() {
+    let now = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let server = Server::start_at(Clock::Fixed(now.clone())).await;
+    let admin = server.admin().await;
+    let create =
+        "mutation($e: DateTime) { createToken(input: {name: \"ci\", expiresAt: $e}) { secret } }";
+    let made = admin.ok(create, json!({"e": "2027-01-15T09:00:00Z"})).await["createToken"].take();
+    let script = Caller { token: made["secret"].as_str().map(str::to_owned), ..server.anonymous() };
+    let browser = signed_in(&server).await;
+    let viewer = "{ viewer { username } }";
+    now.fetch_add(59 * 60 * 1000, Ordering::Relaxed);
+    assert_eq!(script.ok(viewer, json!({})).await["viewer"]["username"], "admin");
+    now.fetch_add(2 * 60 * 1000, Ordering::Relaxed);
+    assert_eq!(script.refused(viewer, json!({})).await.code, "UNAUTHENTICATED");
+    assert_eq!(browser.ok(viewer, json!({})).await["viewer"]["username"], "admin");
+    now.fetch_add(14 * 24 * 3600 * 1000, Ordering::Relaxed);
+    assert_eq!(browser.ok(viewer, json!({})).await["viewer"], Value::Null);
+    assert_eq!(
+        admin.ok(viewer, json!({})).await["viewer"]["username"],
+        "admin",
+        "never, by default"
+    );
 }

@@ -47,7 +47,18 @@ impl Server {
         Self::start_on(data, &database, flags).await
     }
 
+    /// A server for which time passes as the test says.
+    pub async fn start_at(clock: Clock) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let database = database(&data).await;
+        Self::start_by(clock, data, &database, &[]).await
+    }
+
     pub async fn start_on(data: Arc<TempDir>, database: &str, flags: &[&str]) -> Self {
+        Self::start_by(Clock::System, data, database, flags).await
+    }
+
+    async fn start_by(clock: Clock, data: Arc<TempDir>, database: &str, flags: &[&str]) -> Self {
         tracing_subscriber::fmt()
             .with_test_writer()
             .with_max_level(tracing::Level::WARN)
@@ -60,7 +71,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
         let db = Db::open(database).await.unwrap();
-        let app = App::new(db, store, config, Clock::System);
+        let app = App::new(db, store, config, clock);
         user::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.clone();
