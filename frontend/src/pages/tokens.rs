@@ -34,7 +34,7 @@ pub fn TokensPage() -> impl IntoView {
         <PageTitle text="Access tokens"/>
         <h1 class="text-2xl font-semibold tracking-tight">"Access tokens"</h1>
         <p class="mb-6 mt-1 max-w-prose text-sm text-muted">
-            "A token lets a script or a client act as you: over GraphQL, the MLflow API and file transfers."
+            "A token lets a script or a client act as you: over GraphQL and file transfers."
         </p>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[22rem_minmax(0,1fr)]">
             <CreateToken secret on_change=changed/>
