@@ -68,7 +68,7 @@ async fn bare_route(body: String) -> std::net::SocketAddr {
     address
 }
 
-/// The seconds of one request, the fastest hundredth of many left out of no account: their median.
+/// The seconds of one request: the median of many.
 fn one_by_one(address: std::net::SocketAddr, request: &[u8]) -> f64 {
     let mut client = Client::connect(address);
     median((0..2000).map(|_| {

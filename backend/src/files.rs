@@ -8,8 +8,6 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -26,6 +24,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{Stream, StreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::archive::{self, Format};
@@ -139,12 +138,16 @@ async fn receive(
     check_digests(&expected, &blob)?;
     // By itself: a client who goes away now must not part the commit from what guards its blob.
     let (app, model) = (app.clone(), model.clone());
-    let version = version.map(str::to_owned);
+    let (version, headers) = (version.map(str::to_owned), headers.clone());
     let named = tokio::spawn(async move {
         // Everything again inside the transaction: much may have happened while the bytes arrived.
         let mut change = Change::begin(&app, &actor).await?;
         let (writer, target) =
             object::writable(&mut change, &actor, &model, version.as_deref(), candidate).await?;
+        // Locked before it is looked at: of two who each want to be the first, one is.
+        target.touch(&mut change).await?;
+        let there = file::find(&mut *change, target.id(), path.as_str()).await?;
+        check_conditions(&headers, there.as_ref())?;
         let put = file::put(&mut change, &writer, &target, &path, &blob).await?;
         change.commit().await?;
         drop(naming);
@@ -157,21 +160,25 @@ async fn receive(
 fn arriving(body: Body, stall: Duration) -> impl Stream<Item = Result<Bytes>> {
     struct Arriving {
         body: BodyDataStream,
-        since: Instant,
+        /// Waiting for the client, not for our disk.
+        waited: Duration,
         bytes: u64,
     }
-    let begin = Arriving { body: body.into_data_stream(), since: Instant::now(), bytes: 0 };
+    let begin = Arriving { body: body.into_data_stream(), waited: Duration::ZERO, bytes: 0 };
     let bytes = futures_util::stream::unfold(Some(begin), move |state| async move {
         let mut state = state?;
         let stopped = |message| Some((Err(Error::Timeout(message)), None));
-        match tokio::time::timeout(stall, state.body.next()).await {
+        let asked = Instant::now();
+        let next = tokio::time::timeout(stall, state.body.next()).await;
+        state.waited += asked.elapsed();
+        match next {
             Ok(Some(Ok(bytes))) => {
                 state.bytes += bytes.len() as u64;
-                if state.since.elapsed() > stall {
+                if state.waited > stall {
                     if state.bytes < SLOWEST * stall.as_secs() {
                         return stopped("the upload is too slow: send at least 1 KiB a second");
                     }
-                    (state.since, state.bytes) = (Instant::now(), 0);
+                    (state.waited, state.bytes) = (Duration::ZERO, 0);
                 }
                 Some((Ok(bytes), Some(state)))
             }

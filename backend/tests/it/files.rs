@@ -293,6 +293,12 @@ async fn an_upload_that_breaks_off_or_stalls_leaves_nothing() {
         .chain(futures_util::stream::pending());
     let stalled = admin.put(&format!("{BASE}/f"), reqwest::Body::wrap_stream(pieces)).await;
     assert_eq!(stalled.status(), 408);
+    let drip = futures_util::stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Some((Ok::<_, std::io::Error>("x"), ()))
+    });
+    let dripping = admin.put(&format!("{BASE}/f"), reqwest::Body::wrap_stream(drip)).await;
+    assert_eq!(dripping.status(), 408);
     assert_eq!(left_over(&slow), 0);
 }
 

@@ -110,3 +110,24 @@ async fn two_who_change_one_object_lose_neither_change() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_want_to_be_the_first_one_is() {
+    let (_server, admin) = Server::with_model().await;
+    admin
+        .ok(
+            "mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { id } } }",
+            json!({}),
+        )
+        .await;
+    // A candidate's files may be replaced, so only the condition keeps the others out.
+    let put = |n: u8| {
+        let path = "/files/vision/ocr/candidate:1/f";
+        let request = admin.request(reqwest::Method::PUT, path).header("if-none-match", "*");
+        async move { request.body(vec![n; 100_000]).send().await.unwrap().status().as_u16() }
+    };
+    let mut statuses = join_all((0..16).map(put)).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses[0], 201, "{statuses:?}");
+    assert_eq!(statuses[1..], [412; 15], "{statuses:?}");
+}
