@@ -8,7 +8,8 @@ use clap::Parser;
 use model_registry::app::App;
 use model_registry::config::{Cli, Command};
 use model_registry::db::Db;
-use model_registry::registry::credential::{self, CreateTokenInput};
+use model_registry::registry::credential::TokenScope;
+use model_registry::registry::credential::token::{self, CreateTokenInput};
 use model_registry::registry::event::Change;
 use model_registry::registry::user;
 use model_registry::store::Store;
@@ -26,18 +27,20 @@ pub struct Server {
 pub async fn start() -> Server {
     let data = tempfile::tempdir().expect("a folder");
     let folder = data.path().to_str().expect("UTF-8");
-    let arguments = ["model-registry", "serve", "--data", folder, "--admin-password", "x"];
+    let arguments =
+        ["model-registry", "serve", "--data", folder, "--admin-password", "benchmark password"];
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
     let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
     let app = App::new(db, store, config, Clock::System);
     user::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let admin = user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");
-    let mut change = Change::begin_as(&app, admin.id.clone())
+    let mut change = Change::begin_in(&app.db, &app.clock, admin.id.clone())
         .await
         .unwrap_or_else(|e| panic!("{}", e.message()));
-    let new = CreateTokenInput { name: "bench".into(), expires_at: None };
-    let made = credential::create_token(&mut change, &admin, new).await;
+    let new =
+        CreateTokenInput { name: "bench".into(), scope: Some(TokenScope::Admin), expires_at: None };
+    let made = token::create(&mut change, &admin, new).await;
     let token = made.unwrap_or_else(|e| panic!("{}", e.message())).secret;
     change.commit().await.unwrap_or_else(|e| panic!("{}", e.message()));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::config::Serve;
 use crate::db::Db;
 use crate::store::Store;
+use crate::throttle::Throttle;
 use crate::time::Clock;
 
 /// The parts that the server is made of. Cheap to clone.
@@ -18,6 +19,10 @@ pub struct App {
     pub clock: Clock,
     /// How many passwords are hashed at once: each takes 19 MiB and a core for a while.
     pub password_hashing: Arc<Semaphore>,
+    /// Wrong passwords, by account and address.
+    pub wrong_passwords: Arc<Throttle>,
+    /// Refused changes, by who was refused.
+    pub refusals: Arc<Throttle>,
     /// How many descriptions are rendered at once: users write them, and some take long.
     pub rendering: Arc<Semaphore>,
 }
@@ -30,6 +35,8 @@ impl App {
             config: Arc::new(config),
             clock,
             password_hashing: Arc::new(Semaphore::new(2)),
+            wrong_passwords: Arc::new(Throttle::new(20)),
+            refusals: Arc::new(Throttle::new(1000)),
             rendering: Arc::new(Semaphore::new(2)),
         }
     }

@@ -1,9 +1,15 @@
 //! The command line. Every flag of `serve` is also an environment variable `MODEL_REGISTRY_*`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+use openidconnect::url::{Host, Url};
+use openidconnect::{ClientId, ClientSecret, IssuerUrl};
+
+use crate::registry::credential::TokenScope;
+use crate::registry::project::Role;
 
 /// A self-hosted registry for machine-learning models.
 #[derive(Parser)]
@@ -14,6 +20,7 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Command {
     /// Run the registry
     Serve(Serve),
@@ -61,7 +68,7 @@ pub struct Serve {
     #[command(flatten)]
     pub data: Data,
 
-    /// Password of `admin` at the very first start [default: a random one, printed once]
+    /// Password of `admin` at the very first start, of at least 12 characters [default: a random one, printed once]
     #[arg(
         long,
         env = "MODEL_REGISTRY_ADMIN_PASSWORD",
@@ -74,6 +81,27 @@ pub struct Serve {
     /// cookies, and with https the session cookie is Secure [default: whatever Host says]
     #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL", value_parser = origin)]
     pub public_url: Option<String>,
+
+    /// Let everybody who reaches the server be `admin`, without a password; only on a loopback address
+    #[arg(long, env = "MODEL_REGISTRY_NO_AUTH")]
+    pub no_auth: bool,
+
+    /// Let people sign in by single sign-on and invitations' ends only, not with a password
+    #[arg(long, env = "MODEL_REGISTRY_NO_PASSWORD_SIGN_IN")]
+    pub no_password_sign_in: bool,
+
+    #[command(flatten)]
+    pub oidc: Oidc,
+
+    /// Reverse proxies whose X-Forwarded-For is believed, such as 127.0.0.1/32,10.0.0.0/8
+    #[arg(
+        long,
+        env = "MODEL_REGISTRY_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "NETWORKS",
+        value_parser = network
+    )]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Largest file that is accepted, in bytes
     #[arg(
@@ -116,6 +144,105 @@ pub struct Serve {
     pub log_json: bool,
 }
 
+impl Serve {
+    /// The address that users see, where it is known before any of them asks.
+    pub fn own_url(&self) -> Option<String> {
+        let local = self.listen.ip().is_loopback() && self.listen.port() != 0;
+        self.public_url.clone().or_else(|| local.then(|| format!("http://{}", self.listen)))
+    }
+}
+
+/// Sign-in with OpenID Connect.
+#[derive(Args, Clone, Debug)]
+pub struct Oidc {
+    /// OpenID provider that people sign in with, such as https://login.example.org; register
+    /// PUBLIC_URL/auth/oidc/callback there as redirect URL
+    #[arg(
+        long = "oidc-issuer",
+        env = "MODEL_REGISTRY_OIDC_ISSUER",
+        value_name = "URL",
+        requires = "client_id",
+        value_parser = issuer
+    )]
+    pub issuer: Option<IssuerUrl>,
+
+    /// What the provider knows this registry as
+    #[arg(
+        long = "oidc-client-id",
+        env = "MODEL_REGISTRY_OIDC_CLIENT_ID",
+        value_name = "ID",
+        value_parser = |id: &str| Ok::<_, String>(ClientId::new(id.to_owned()))
+    )]
+    pub client_id: Option<ClientId>,
+
+    /// What this registry proves that with; a public client has none
+    #[arg(
+        long = "oidc-client-secret",
+        env = "MODEL_REGISTRY_OIDC_CLIENT_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true,
+        value_parser = |secret: &str| Ok::<_, String>(ClientSecret::new(secret.to_owned()))
+    )]
+    pub client_secret: Option<ClientSecret>,
+
+    /// What the provider is called on the sign-in page: "Sign in with …"
+    #[arg(
+        long = "oidc-name",
+        env = "MODEL_REGISTRY_OIDC_NAME",
+        value_name = "TEXT",
+        default_value = "single sign-on"
+    )]
+    pub name: String,
+
+    /// What the provider is asked for
+    #[arg(
+        long = "oidc-scopes",
+        env = "MODEL_REGISTRY_OIDC_SCOPES",
+        value_name = "SCOPES",
+        value_delimiter = ',',
+        default_value = "openid,profile,email"
+    )]
+    pub scopes: Vec<String>,
+
+    /// The claim that lists a person's groups
+    #[arg(
+        long = "oidc-groups-claim",
+        env = "MODEL_REGISTRY_OIDC_GROUPS_CLAIM",
+        value_name = "CLAIM",
+        default_value = "groups"
+    )]
+    pub groups_claim: String,
+
+    /// What the members of a group may do, at each sign-in: GROUP=admin, or GROUP=PROJECT:ROLE such
+    /// as vision-team=vision:DEVELOPER; several times, or with commas between them
+    #[arg(
+        long = "oidc-groups",
+        env = "MODEL_REGISTRY_OIDC_GROUPS",
+        value_name = "GROUP=RIGHT",
+        value_delimiter = ',',
+        value_parser = group_right
+    )]
+    pub groups: Vec<GroupRight>,
+}
+
+/// What the members of a provider's group may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRight {
+    pub group: String,
+    pub right: Right,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Right {
+    /// Manage the whole registry.
+    Admin,
+    Member {
+        /// The project's path.
+        project: String,
+        role: Role,
+    },
+}
+
 #[derive(Args)]
 pub struct Token {
     /// Whose token
@@ -126,12 +253,27 @@ pub struct Token {
     #[arg(long, value_name = "NAME")]
     pub name: String,
 
+    /// What it may do of all that they may: READ, WRITE or ADMIN
+    #[arg(long, default_value = "WRITE", value_name = "SCOPE", value_parser = scope)]
+    pub scope: TokenScope,
+
     /// Days until it expires [default: never]
     #[arg(long, value_name = "DAYS")]
     pub days: Option<u32>,
 
     #[command(flatten)]
     pub data: Data,
+}
+
+/// Reads a network, or an address as a network of itself.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| "must be an address or a network".to_owned())
+}
+
+fn scope(text: &str) -> Result<TokenScope, String> {
+    TokenScope::try_from(text.to_ascii_uppercase())
+        .map_err(|_| "must be READ, WRITE or ADMIN".to_owned())
 }
 
 /// Reads `https://models.example.org` or `http://host:8080`, as browsers write it in `Origin`.
@@ -149,6 +291,41 @@ fn origin(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{}", host.strip_suffix(port).unwrap_or(host)))
 }
 
+/// Reads an issuer. What it says is believed, so it must be https, or on this machine.
+fn issuer(text: &str) -> Result<IssuerUrl, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() != "https" && !(url.scheme() == "http" && local) {
+        return Err("must begin with https:// (http:// only on this machine)".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err("must have no user name, query or fragment".to_owned());
+    }
+    IssuerUrl::new(text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Reads `vision-team=vision:DEVELOPER` or `operators=admin`. A group's own name may have a `=`.
+fn group_right(text: &str) -> Result<GroupRight, String> {
+    let wrong = || "must be GROUP=admin or GROUP=PROJECT:ROLE".to_owned();
+    let (group, right) =
+        text.rsplit_once('=').filter(|(group, _)| !group.is_empty()).ok_or_else(wrong)?;
+    let right = match right.split_once(':') {
+        None if right == "admin" => Right::Admin,
+        Some((project, role)) if !project.is_empty() => Right::Member {
+            project: project.to_owned(),
+            role: Role::try_from(role.to_ascii_uppercase())
+                .map_err(|_| format!("{role:?} must be GUEST, DEVELOPER, MAINTAINER or OWNER"))?,
+        },
+        _ => return Err(wrong()),
+    };
+    Ok(GroupRight { group: group.to_owned(), right })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +339,34 @@ mod tests {
         assert_eq!(origin("http://localhost:8080").unwrap(), "http://localhost:8080");
         for wrong in ["models.example.org", "https://", "https://a/b", "ftp://a"] {
             assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_https_or_on_this_machine() {
+        for right in ["https://login.example.org", "https://a.example/realms/b/", "http://[::1]:1"]
+        {
+            assert_eq!(issuer(right).unwrap().as_str(), right);
+        }
+        for wrong in ["http://login.example.org", "login", "ftp://a", "https://a/?b", "https://u@a"]
+        {
+            assert!(issuer(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn groups_have_rights() {
+        let member = Right::Member { project: "vision".to_owned(), role: Role::Developer };
+        for (text, group, right) in [
+            ("ops=admin", "ops", Right::Admin),
+            ("vision-team=vision:DEVELOPER", "vision-team", member.clone()),
+            ("cn=vision=vision:developer", "cn=vision", member),
+        ] {
+            let group = group.to_owned();
+            assert_eq!(group_right(text).unwrap(), GroupRight { group, right });
+        }
+        for wrong in ["ops", "=admin", "ops=root", "ops=vision:", "ops=vision:BOSS", "ops=:OWNER"] {
+            assert!(group_right(wrong).is_err(), "{wrong}");
         }
     }
 }

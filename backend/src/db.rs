@@ -364,12 +364,20 @@ struct Migration {
 
 const REGISTRY: &str = include_str!("../../migrations/0001_registry.sql");
 
+const ACCESS: &str = include_str!("../../migrations/0003_access.sql");
+
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
     Migration {
         number: 2,
         sqlite: include_str!("../../migrations/0002_search.sqlite.sql"),
         postgres: include_str!("../../migrations/0002_search.postgres.sql"),
+    },
+    Migration { number: 3, sqlite: ACCESS, postgres: ACCESS },
+    Migration {
+        number: 4,
+        sqlite: include_str!("../../migrations/0004_log.sqlite.sql"),
+        postgres: include_str!("../../migrations/0004_log.postgres.sql"),
     },
 ];
 

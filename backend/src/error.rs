@@ -20,7 +20,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_graphql::ErrorExtensionValues;
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::db::is_unique_violation;
@@ -49,7 +50,7 @@ pub enum Error {
     Unauthenticated(&'static str),
     Forbidden(&'static str),
     TooLarge(String),
-    RateLimited(&'static str),
+    RateLimited(String),
     /// The client sent too little for too long.
     Timeout(&'static str),
     /// A fault of ours; the source goes to the log only.
@@ -120,14 +121,26 @@ impl Error {
             Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
             Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
             Self::Invalid { field, reason } => format!("{field}: {reason}"),
-            Self::Conflict(message) | Self::TooLarge(message) => message.clone(),
+            Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
+                message.clone()
+            }
             Self::PreconditionFailed(message)
             | Self::Unauthenticated(message)
             | Self::Forbidden(message)
-            | Self::RateLimited(message)
             | Self::Timeout(message) => (*message).to_owned(),
             Self::Internal(_) => "something went wrong on the server; its log says what".to_owned(),
         }
+    }
+
+    /// What goes with a 401 (RFC 9110 §11.6.1). Not Basic, which is taken too: browsers would ask for a
+    /// password.
+    pub fn challenge(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if matches!(self, Self::Unauthenticated(_)) {
+            let challenge = HeaderValue::from_static("Bearer realm=\"model-registry\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        headers
     }
 
     fn log(&self) {
@@ -174,6 +187,6 @@ impl IntoResponse for Error {
         if let Some(field) = self.field() {
             body["field"] = field.into();
         }
-        (self.status(), axum::Json(body)).into_response()
+        (self.status(), self.challenge(), axum::Json(body)).into_response()
     }
 }

@@ -30,6 +30,7 @@ use crate::app::App;
 use crate::archive::{self, Format};
 use crate::auth::{Actor, Writer};
 use crate::error::{Error, Result};
+use crate::refusal;
 use crate::registry::event::Change;
 use crate::registry::file::{self, Blob, File, Put};
 use crate::registry::object::{self, Target};
@@ -89,10 +90,13 @@ async fn upload(
 ) -> Result<Response> {
     let Path(address) = address.map_err(|_| not_utf8())?;
     let mut body = Box::pin(arriving(body, Duration::from_secs(app.config.stall_seconds)));
-    let put = receive(&app, &address, &parts.headers, &mut body).await;
+    let actor = Actor::of_request(&app, &parts).await?;
+    let put = receive(&app, &actor, &address, &parts.headers, &mut body).await;
     let put = match put {
         Ok(put) => put,
         Err(error) => {
+            let subject = format!("{}/{}", address.project, address.model);
+            refusal::log_error(&app, &actor, "file.put", &subject, &error).await;
             // Who asks first has sent nothing yet, and need not; strangers are not waited for.
             let stranger = matches!(error, Error::Unauthenticated(_));
             if !stranger && !parts.headers.contains_key(EXPECT) {
@@ -112,14 +116,15 @@ async fn upload(
 
 async fn receive(
     app: &App,
+    actor: &Actor,
     address: &Address,
     headers: &HeaderMap,
     body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
 ) -> Result<Put> {
-    let actor = Actor::of_request(app, headers).await?;
-    crate::graphql::check_origin(&app.config, &actor, headers)?;
+    crate::graphql::check_origin(&app.config, actor, headers)?;
     let (model, version, candidate) = address.parts()?;
-    let (reader, target) = object::readable(&app.db, &actor, &model, version, candidate).await?;
+    actor.check_may_write()?;
+    let (reader, target) = object::readable(&app.db, actor, &model, version, candidate).await?;
     let writer = Writer::of(reader)?;
     let path = FilePath::parse("path", &address.path)?;
     if headers.contains_key(CONTENT_RANGE) {
@@ -137,7 +142,7 @@ async fn receive(
     let (blob, naming) = app.store.write(body, max_size, app.clock.now()).await?;
     check_digests(&expected, &blob)?;
     // By itself: a client who goes away now must not part the commit from what guards its blob.
-    let (app, model) = (app.clone(), model.clone());
+    let (app, actor, model) = (app.clone(), actor.clone(), model.clone());
     let (version, headers) = (version.map(str::to_owned), headers.clone());
     let named = tokio::spawn(async move {
         // Everything again inside the transaction: much may have happened while the bytes arrived.
@@ -254,17 +259,17 @@ async fn download(
     State(app): State<App>,
     address: Result<Path<Address>, PathRejection>,
     options: Result<Query<Options>, QueryRejection>,
-    headers: HeaderMap,
+    request: Parts,
 ) -> Result<Response> {
     let Path(address) = address.map_err(|_| not_utf8())?;
     let Query(options) = options.map_err(|_| Error::invalid("archive", "must be tar or zip"))?;
-    let actor = Actor::of_request(&app, &headers).await?;
+    let actor = Actor::of_request(&app, &request).await?;
     let (model, version, candidate) = address.parts()?;
     let (_reader, target) = object::readable(&app.db, &actor, &model, version, candidate).await?;
     if options.archive.is_none()
         && let Some(file) = file::find(&app.db, target.id(), &address.path).await?
     {
-        return serve(&app, &file, &method, &headers).await;
+        return serve(&app, &file, &method, &request.headers).await;
     }
     let files = file::all_in(&app.db, target.id(), &address.path).await?;
     if files.is_empty() && !address.path.trim_end_matches('/').is_empty() {

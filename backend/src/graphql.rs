@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{
-    EmptySubscription, MergedObject, Object, Pos, Request, Response, Schema, Variables,
+    Context, EmptySubscription, MergedObject, Object, Pos, Request, Response, Schema, SimpleObject,
+    Variables,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -22,16 +23,22 @@ use crate::auth::Actor;
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
+use crate::refusal::{Attempt, LogRefusals};
 use crate::registry::alias::AliasMutation;
 use crate::registry::candidate::CandidateMutation;
-use crate::registry::credential::CredentialMutation;
+use crate::registry::credential::{SessionMutation, TokenMutation};
+use crate::registry::event::EventQuery;
 use crate::registry::file::FileMutation;
+use crate::registry::invitation::{InvitationMutation, InvitationQuery};
 use crate::registry::markdown::MarkdownQuery;
+use crate::registry::member::MemberMutation;
 use crate::registry::model::{ModelMutation, ModelQuery};
 use crate::registry::object::NodeQuery;
 use crate::registry::project::{ProjectMutation, ProjectQuery};
+use crate::registry::protection::ProtectionMutation;
 use crate::registry::tag::TagMutation;
-use crate::registry::user::UserQuery;
+use crate::registry::trash::TrashMutation;
+use crate::registry::user::{UserMutation, UserQuery};
 use crate::registry::version::VersionMutation;
 
 const MAX_BODY: usize = 64 * 1024;
@@ -44,6 +51,24 @@ const MAX_DIRECTIVES: usize = 10;
 const MAX_COMPLEXITY: usize = 50_000;
 const MAX_TIME: Duration = Duration::from_secs(30);
 
+/// How people can sign in.
+#[derive(SimpleObject)]
+struct SignInMethods {
+    /// Whether they can with a password.
+    password: bool,
+    /// Single sign-on; null if there is none.
+    single_sign_on: Option<SingleSignOn>,
+}
+
+/// Sign-in at an OpenID provider.
+#[derive(SimpleObject)]
+struct SingleSignOn {
+    /// What it is called, such as `Company account`.
+    name: String,
+    /// Where it begins; `?next=/vision` says where it leads to.
+    url: String,
+}
+
 #[derive(Default)]
 struct ServerQuery;
 
@@ -53,11 +78,30 @@ impl ServerQuery {
     async fn server_version(&self) -> &str {
         env!("CARGO_PKG_VERSION")
     }
+
+    /// How people can sign in here.
+    async fn sign_in_methods(&self, ctx: &Context<'_>) -> SignInMethods {
+        let config = &loader::loaders(ctx).loader().app.config;
+        let single_sign_on = config.oidc.issuer.as_ref().map(|_| SingleSignOn {
+            name: config.oidc.name.clone(),
+            url: "/auth/oidc/sign-in".to_owned(),
+        });
+        SignInMethods { password: !config.no_password_sign_in, single_sign_on }
+    }
 }
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(ServerQuery, UserQuery, NodeQuery, ProjectQuery, ModelQuery, MarkdownQuery);
+pub struct Query(
+    ServerQuery,
+    UserQuery,
+    InvitationQuery,
+    NodeQuery,
+    ProjectQuery,
+    ModelQuery,
+    EventQuery,
+    MarkdownQuery,
+);
 
 /// What can be changed. Each mutation is one transaction.
 #[derive(MergedObject, Default)]
@@ -69,7 +113,13 @@ pub struct Mutation(
     AliasMutation,
     TagMutation,
     FileMutation,
-    CredentialMutation,
+    TrashMutation,
+    MemberMutation,
+    ProtectionMutation,
+    SessionMutation,
+    TokenMutation,
+    UserMutation,
+    InvitationMutation,
 );
 
 pub type RegistrySchema = Schema<Query, Mutation, EmptySubscription>;
@@ -81,6 +131,7 @@ pub fn schema() -> RegistrySchema {
         .limit_recursive_depth(2 * MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)
+        .extension(LogRefusals)
         .finish()
 }
 
@@ -125,7 +176,7 @@ async fn execute(
     parts: request::Parts,
     body: Body,
 ) -> HttpResponse {
-    let request = match prepare(&app, &parts.headers, body).await {
+    let request = match prepare(&app, &parts, body).await {
         Ok(request) => request,
         Err(error) => return refused(&error),
     };
@@ -154,13 +205,14 @@ fn with_codes(mut response: Response) -> Response {
 }
 
 fn refused(error: &Error) -> HttpResponse {
-    let status = error.status();
+    let (status, challenge) = (error.status(), error.challenge());
     let error = async_graphql::Error::from(error.clone()).into_server_error(Pos::default());
-    (status, Json(Response::from_errors(vec![error]))).into_response()
+    (status, challenge, Json(Response::from_errors(vec![error]))).into_response()
 }
 
 /// Checks everything that can be checked before the operation runs, cheapest first.
-async fn prepare(app: &App, headers: &HeaderMap, body: Body) -> Result<Request> {
+async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Request> {
+    let headers = &parts.headers;
     let json =
         headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
             value.split(';').next().unwrap_or_default().trim() == "application/json"
@@ -168,7 +220,7 @@ async fn prepare(app: &App, headers: &HeaderMap, body: Body) -> Result<Request> 
     if !json {
         return Err(Error::invalid("content-type", "must be application/json"));
     }
-    let actor = Actor::of_request(app, headers).await?;
+    let actor = Actor::of_request(app, parts).await?;
     check_origin(&app.config, &actor, headers)?;
     let stall = Duration::from_secs(app.config.stall_seconds);
     let body = tokio::time::timeout(stall, to_bytes(body, MAX_BODY_WITH_VARIABLES))
@@ -188,11 +240,10 @@ async fn prepare(app: &App, headers: &HeaderMap, body: Body) -> Result<Request> 
     let document = async_graphql::parser::parse_query(&operation.query)
         .map_err(|error| Error::invalid("query", error.to_string()))?;
     check_aliases(&document)?;
-    let mut request = Request::new(operation.query).data(actor);
+    let variables = operation.variables.map(Variables::from_json).unwrap_or_default();
+    let attempt = Attempt { app: app.clone(), actor: actor.clone(), variables: variables.clone() };
+    let mut request = Request::new(operation.query).variables(variables).data(actor).data(attempt);
     request.set_parsed_query(document);
-    if let Some(variables) = operation.variables {
-        request = request.variables(Variables::from_json(variables));
-    }
     request.operation_name = operation.operation_name;
     Ok(request)
 }
@@ -206,7 +257,7 @@ fn too_large() -> Error {
 /// Refuses a request that another site's page made with the user's cookie, or that would sign the
 /// user in. Scripts, which send no `Origin` or a token, pass.
 pub fn check_origin(config: &Serve, actor: &Actor, headers: &HeaderMap) -> Result<()> {
-    let by_token = matches!(actor, Actor::User { by_cookie: false, .. });
+    let by_token = actor.user().is_ok() && !actor.is_by_cookie();
     let Some(origin) = headers.get(ORIGIN) else {
         return Ok(());
     };

@@ -75,6 +75,7 @@ macro_rules! ids {
 ids! {
     UserId = "usr_";
     CredentialId = "tok_";
+    MemberId = "mem_";
     ProjectId = "prj_";
     ModelId = "mod_";
     VersionId = "ver_";

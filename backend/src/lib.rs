@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod archive;
+pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod connection;
@@ -16,13 +17,16 @@ pub mod graphql;
 pub mod id;
 pub mod loader;
 pub mod long;
+pub mod oidc;
 pub mod page;
+pub mod refusal;
 pub mod registry;
 pub mod server;
 pub mod sql;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod throttle;
 pub mod time;
 pub mod web;
 
@@ -48,6 +52,8 @@ pub fn app(app: App) -> Router {
     Router::new()
         .merge(graphql::routes())
         .merge(files::routes())
+        .merge(audit::routes())
+        .merge(oidc::routes(&app))
         .merge(telemetry::routes())
         .merge(web::routes())
         .method_not_allowed_fallback(wrong_method)

@@ -7,12 +7,12 @@ use model_registry::app::App;
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
-use model_registry::registry::credential::{self, CreateTokenInput};
+use model_registry::registry::credential::token::{self, CreateTokenInput};
 use model_registry::registry::event::Change;
 use model_registry::registry::user;
 use model_registry::store::Store;
 use model_registry::time::Clock;
-use model_registry::{graphql, server, telemetry};
+use model_registry::{graphql, oidc, server, telemetry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +41,10 @@ async fn main() -> ExitCode {
 
 async fn serve(config: Serve) -> Result<()> {
     telemetry::start_logging(config.log_json);
+    oidc::check(&config)?;
+    if config.no_auth && !config.listen.ip().is_loopback() {
+        return Err(Error::invalid("--no-auth", "goes with a loopback address in --listen only"));
+    }
     let listener = TcpListener::bind(config.listen).await?;
     let store = Store::open(&config.data.data).await?;
     let db = Db::open(&config.data.database_url()).await?;
@@ -77,8 +81,8 @@ async fn print_token(input: Token) -> Result<()> {
         .ok_or_else(|| Error::not_found("user", &input.user))?;
     let expires_at = input.days.map(|days| clock.now().plus_seconds(i64::from(days) * 24 * 3600));
     let mut change = Change::begin_in(&db, &clock, user.id.clone()).await?;
-    let new = CreateTokenInput { name: input.name, expires_at };
-    let made = credential::create_token(&mut change, &user, new).await?;
+    let new = CreateTokenInput { name: input.name, scope: Some(input.scope), expires_at };
+    let made = token::create(&mut change, &user, new).await?;
     change.commit().await?;
     println!("{}", made.secret);
     Ok(())

@@ -2,19 +2,28 @@
 //!
 //! hyper is used directly because `axum::serve` lets a half-sent header stay open for ever.
 
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Connection;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
+use tower::Service;
 
 use crate::app::App;
-use crate::registry::{credential, file};
+use crate::auth::Peer;
+use crate::registry::credential::session;
+use crate::registry::file;
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -37,9 +46,10 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
             () = &mut stop => break,
         };
         match connection {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 let stream = guard(stream, app);
-                let connection = graceful.watch(connection_of(stream, service.clone()));
+                let connection =
+                    graceful.watch(connection_of(stream, address.ip(), service.clone()));
                 tokio::spawn(async move {
                     // An error here is the client's: cut off, too slow, or not HTTP.
                     if let Err(error) = connection.await {
@@ -75,14 +85,23 @@ fn guard(stream: tokio::net::TcpStream, app: &App) -> Guarded {
     Box::pin(stream)
 }
 
+/// The connection of a client at `address`, whose requests say so.
 fn connection_of(
     stream: Guarded,
+    address: IpAddr,
     service: Router,
-) -> hyper::server::conn::http1::Connection<TokioIo<Guarded>, TowerToHyperService<Router>> {
+) -> Connection<
+    TokioIo<Guarded>,
+    impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send,
+> {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(address));
+        service.clone().call(request)
+    });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), service)
 }
 
 /// Removes blobs that nothing names and sessions that are over, at the start and then every hour.
@@ -95,7 +114,7 @@ async fn sweep(app: App) {
             Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
         }
-        if let Err(error) = credential::purge_sessions(&app).await {
+        if let Err(error) = session::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");
         }
     }

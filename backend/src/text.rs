@@ -11,9 +11,26 @@ const MAX_VALUE: usize = 8000;
 const MAX_PATH_BYTES: usize = 1024;
 
 /// First segments of the server's own addresses: no project can have them.
-const RESERVED_PROJECTS: [&str; 16] = [
-    "api", "ajax-api", "assets", "files", "graphiql", "graphql", "healthz", "metrics", "mlflow",
-    "new", "readyz", "settings", "sign-in", "static", "uplot", "users",
+const RESERVED_PROJECTS: [&str; 19] = [
+    "admin",
+    "api",
+    "ajax-api",
+    "assets",
+    "auth",
+    "files",
+    "graphiql",
+    "graphql",
+    "healthz",
+    "invitation",
+    "metrics",
+    "mlflow",
+    "new",
+    "readyz",
+    "settings",
+    "sign-in",
+    "static",
+    "uplot",
+    "users",
 ];
 
 macro_rules! text_type {
@@ -58,6 +75,28 @@ impl ProjectPath {
             return Err(Error::invalid(
                 field,
                 format!("{text:?} is an address of the server itself"),
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type! {
+    /// `ada`: 1–63 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+    Username
+}
+
+impl Username {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        let good = (1..=63).contains(&text.len())
+            && text.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
+            })
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric());
+        if !good {
+            return Err(Error::invalid(
+                field,
+                "must be 1 to 63 of a-z, 0-9, ., _ and -, beginning with a letter or digit",
             ));
         }
         Ok(Self(text.to_owned()))

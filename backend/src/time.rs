@@ -23,6 +23,11 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_millisecond()))
+    }
+
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
@@ -40,10 +45,9 @@ impl ScalarType for Timestamp {
         let Value::String(text) = &value else {
             return Err(InputValueError::expected_type(value));
         };
-        let moment: jiff::Timestamp = text.parse().map_err(|_| {
+        Self::from_rfc3339(text).ok_or_else(|| {
             InputValueError::custom("not a time in RFC 3339, such as 2026-01-02T03:04:05Z")
-        })?;
-        Ok(Self(moment.as_millisecond()))
+        })
     }
 
     fn to_value(&self) -> Value {

@@ -73,6 +73,27 @@ pub fn sign_in(next: &str) -> String {
     }
 }
 
+/// Events as JSON lines, of what the parameters name: `("project", Some("vision"))`.
+pub fn events(parameters: &[(&str, Option<String>)]) -> String {
+    let query: Vec<_> = parameters
+        .iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", segment(value.as_ref()?))))
+        .collect();
+    if query.is_empty() {
+        "/api/events".to_owned()
+    } else {
+        format!("/api/events?{}", query.join("&"))
+    }
+}
+
+/// Where single sign-on begins: `start`, and then back to `next`.
+pub fn single_sign_on(start: &str, next: Option<&str>) -> String {
+    match next {
+        Some(next) => format!("{start}?next={}", segment(next)),
+        None => start.to_owned(),
+    }
+}
+
 /// What `/files` calls a version or a candidate. `@`, `:` and `+` are fine in a path as they are.
 pub fn files(model: &str, reference: &str) -> String {
     format!("/files/{}/{}", encoded_path(model), encode(reference, "-._~@:^+"))
@@ -126,10 +147,13 @@ pub fn use_query(name: &'static str) -> Memo<Option<String>> {
     Memo::new(move |_| query.with(|query| query.get(name)).filter(|value| !value.is_empty()))
 }
 
-/// The current path and query, to come back to.
-pub fn current() -> String {
-    let location = window().location();
-    format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default())
+/// The current path and query, to come back to. The router's: the browser's own follows a moment later.
+pub fn use_here() -> Memo<String> {
+    let location = use_location();
+    Memo::new(move |_| match location.search.get() {
+        search if search.is_empty() => location.pathname.get(),
+        search => format!("{}?{search}", location.pathname.read()),
+    })
 }
 
 /// Changes parts of the query and leaves the others: `set(&[("q", Some("ocr")), ("after", None)])`.
@@ -181,6 +205,8 @@ mod tests {
             "/files/v/m/@champion?archive=tar"
         );
         assert_eq!(sign_in("/vision?q=a"), "/sign-in?next=%2Fvision%3Fq%3Da");
+        let parameters = [("model", Some("v/m".to_owned())), ("actor", None)];
+        assert_eq!(events(&parameters), "/api/events?model=v%2Fm");
         assert_eq!(compare("v/m", &[1, 12]), "/v/m/candidates/compare?c=1&c=12");
     }
 }

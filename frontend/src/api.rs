@@ -1,16 +1,24 @@
 //! The one way to the GraphQL API: `run(operation)`.
 
-use cynic::{GraphQlError, GraphQlResponse, Operation};
+use std::{fmt, future::Future, marker::PhantomData, pin::Pin};
+
+use cynic::{GraphQlError, Operation};
 use gloo_net::http::Request;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use crate::error::{ApiError, Code};
 
-/// The errors of an answer. They are read before its data, which may then be incomplete.
+/// The errors of an answer are read before its data, which may then be incomplete.
 #[derive(Deserialize)]
-struct Refused {
+struct Answer<'a> {
     #[serde(default)]
     errors: Vec<GraphQlError<Extensions>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -20,32 +28,102 @@ struct Extensions {
     field: Option<String>,
 }
 
+/// The only value of an object, whatever it is called.
+struct Only<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Only<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entry<T> {
+            type Value = Only<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object with one field")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Only<T>, A::Error> {
+                match map.next_entry::<IgnoredAny, T>()? {
+                    Some((_, value)) => Ok(Only(value)),
+                    None => Err(de::Error::invalid_length(0, &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(Entry(PhantomData))
+    }
+}
+
+/// The data of an answer without errors, and its status.
+type Sent = (String, u16);
+
 /// Sends one operation and returns its data, or the first error that the server named.
+///
+/// What does not depend on the operation is in [`send`], so that it is compiled once and not for each.
 pub async fn run<T, V>(operation: Operation<T, V>) -> Result<T, ApiError>
 where
     T: DeserializeOwned + 'static,
     V: Serialize,
 {
-    let body = serde_json::to_string(&operation)
-        .map_err(|error| ApiError::new(Code::Invalid, error.to_string()))?;
-    let response = Request::post("/graphql")
-        .header("content-type", "application/json")
-        .header("accept", "application/json")
-        .body(body)
-        .map_err(|_| ApiError::unreachable())?
-        .send()
-        .await
-        .map_err(|_| ApiError::unreachable())?;
-    let status = response.status();
-    let text = response.text().await.map_err(|_| ApiError::unreachable())?;
-    let unexpected = |_| ApiError::unexpected(status);
-    let refused: Refused = serde_json::from_str(&text).map_err(unexpected)?;
-    if let Some(error) = refused.errors.into_iter().next() {
+    read(send(write(&operation)?).await?)
+}
+
+/// The same where the data is one field of one field: `{"createModel": {"model": …}}`.
+///
+/// It is read without the types of the operation, which are two more for each mutation.
+pub async fn run_one<R, T, V>(operation: Operation<T, V>) -> Result<R, ApiError>
+where
+    R: DeserializeOwned,
+    V: Serialize,
+{
+    let Only(Only(object)) = read(send(write(&operation)?).await?)?;
+    Ok(object)
+}
+
+fn write<T, V: Serialize>(operation: &Operation<T, V>) -> Result<String, ApiError> {
+    serde_json::to_string(operation)
+        .map_err(|error| ApiError::new(Code::Invalid, error.to_string()))
+}
+
+fn read<T: DeserializeOwned>((data, status): Sent) -> Result<T, ApiError> {
+    serde_json::from_str(&data).map_err(|_| ApiError::unexpected(status))
+}
+
+fn send(body: String) -> Pin<Box<dyn Future<Output = Result<Sent, ApiError>>>> {
+    Box::pin(async move {
+        let response = Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+            .body(body)
+            .map_err(|_| ApiError::unreachable())?
+            .send()
+            .await
+            .map_err(|_| ApiError::unreachable())?;
+        let status = response.status();
+        let text = response.text().await.map_err(|_| ApiError::unreachable())?;
+        let unexpected = || ApiError::unexpected(status);
+        let answer: Answer<'_> = serde_json::from_str(&text).map_err(|_| unexpected())?;
+        let Some(error) = answer.errors.into_iter().next() else {
+            return Ok((answer.data.ok_or_else(unexpected)?.get().to_owned(), status));
+        };
         let (code, field) = error.extensions.map_or((Code::Unexpected, None), |extensions| {
             (Code::parse(&extensions.code), extensions.field)
         });
-        return Err(ApiError { code, message: error.message, field });
+        Err(ApiError { code, message: error.message, field })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_mutation_answers_is_its_object() {
+        let read_one = |text: &str| read::<Only<Only<i32>>>((text.to_owned(), 200));
+        let Only(Only(found)) = read_one(r#"{"emptyTrash":{"removedCount":3}}"#).ok().unwrap();
+        assert_eq!(found, 3);
+        for other in ["{}", r#"{"a":{}}"#, "null", "[]"] {
+            assert!(read_one(other).is_err(), "{other}");
+        }
     }
-    let answer: GraphQlResponse<T> = serde_json::from_str(&text).map_err(unexpected)?;
-    answer.data.ok_or_else(|| ApiError::unexpected(status))
 }

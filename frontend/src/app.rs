@@ -5,39 +5,66 @@ use std::time::Duration;
 use leptos::{html, prelude::*};
 use leptos_router::{
     NavigateOptions,
-    components::{ParentRoute, Route, Router, Routes},
-    hooks::{use_location, use_navigate},
+    components::{ParentRoute, Redirect, Route, Router, Routes},
+    hooks::use_location,
     path,
 };
 
 use crate::{
     address,
     components::{
-        failed::Failed,
+        failed::{Anonymous, Failed},
         icon::{self, Icon},
         menu::Menu,
         skeleton::SkeletonPage,
         theme::{self, ThemeMenu},
-        toast::{ToastStack, Toasts, use_toasts},
+        toast::{ToastStack, Toasts},
     },
+    error::ApiError,
     form::Submit,
     graphql::viewer::{self, Viewer},
     pages::{
-        candidate::CandidatePage, candidates::CandidatesTab, compare::ComparePage,
-        model::ModelFrame, model_card::ModelCardTab, model_edit::ModelEditTab,
-        model_new::ModelNewPage, not_found::NotFoundPage, project::ProjectPage,
-        project_edit::ProjectEditPage, project_new::ProjectNewPage, projects::ProjectsPage,
-        sign_in::SignInPage, tokens::TokensPage, trash::TrashPage, version::VersionPage,
-        version_new::VersionNewPage, versions::VersionsTab,
+        account::AccountPage,
+        admin::{AdminAuditPage, AdminFrame},
+        candidate::CandidatePage,
+        candidates::CandidatesTab,
+        compare::ComparePage,
+        invitation::InvitationPage,
+        members::MembersTab,
+        model::ModelFrame,
+        model_audit::ModelAuditTab,
+        model_card::ModelCardTab,
+        model_edit::ModelEditTab,
+        model_new::ModelNewPage,
+        models::ModelsTab,
+        not_found::NotFoundPage,
+        project::ProjectFrame,
+        project_audit::ProjectAuditTab,
+        project_edit::ProjectEditTab,
+        project_new::ProjectNewPage,
+        project_tokens::ProjectTokensTab,
+        projects::ProjectsPage,
+        sessions::SessionsPage,
+        settings::SettingsFrame,
+        sign_in::SignInPage,
+        tokens::TokensPage,
+        trash::TrashTab,
+        users::UsersPage,
+        version::VersionPage,
+        version_new::VersionNewPage,
+        versions::VersionsTab,
     },
-    session::{CurrentSession, use_session},
+    parts::tags::report,
+    session::{CurrentSession, Standing, use_session},
     upload::Uploads,
 };
 
 #[component]
 pub fn App() -> impl IntoView {
     provide_context(Toasts::new());
-    provide_context(CurrentSession::new());
+    let session = CurrentSession::new();
+    provide_context(session);
+    provide_context(Anonymous(Signal::derive(move || session.anonymous())));
     let uploads = Uploads::new();
     provide_context(uploads.clone());
     theme::provide();
@@ -66,6 +93,7 @@ fn Frame() -> impl IntoView {
         }
     };
     keep_focus(main);
+    notice_endings();
     view! {
         <a class="skip-link btn btn-primary" href="#main" on:click=skip>"Skip to content"</a>
         <Header/>
@@ -103,36 +131,43 @@ fn keep_focus(main: NodeRef<html::Main>) {
     });
 }
 
-/// Waits for the session; sends people without one to sign in, and back afterwards.
+/// A session may end elsewhere: signed out, revoked, blocked. Every new page asks whether it has.
+fn notice_endings() {
+    let session = use_session();
+    let location = use_location();
+    Effect::new(move |before: Option<String>| {
+        let now = location.pathname.get();
+        if before.is_some_and(|before| before != now) {
+            session.reload();
+        }
+        now
+    });
+}
+
+/// What stands on the page as far as it depends on who is there.
+#[derive(Clone, PartialEq)]
+enum Shown {
+    Waiting,
+    Failed(ApiError),
+    /// For this person, by user name; for anybody where there is none.
+    Pages(Option<String>),
+}
+
+/// Waits for the session. For another person all pages are made anew: they may see other things.
 #[component]
 fn Admitted() -> impl IntoView {
     let session = use_session();
-    let location = use_location();
-    let navigate = use_navigate();
-    let anonymous = Memo::new(move |_| {
-        session.0.with(|session| matches!(session, Some(Ok(session)) if session.viewer.is_none()))
+    let shown = Memo::new(move |_| match session.standing.get() {
+        Standing::Unknown => Shown::Waiting,
+        Standing::Failed(error) => Shown::Failed(error),
+        Standing::Known(viewer) => Shown::Pages(viewer.map(|viewer| viewer.username)),
     });
-    let signing_in = Memo::new(move |_| *location.pathname.read() == "/sign-in");
-    Effect::new(move |_| {
-        if anonymous.get() && !signing_in.get() {
-            let target = address::sign_in(&address::current());
-            navigate(&target, NavigateOptions { replace: true, ..Default::default() });
+    move || match shown.get() {
+        Shown::Waiting => view! { <SkeletonPage/> }.into_any(),
+        Shown::Failed(error) => {
+            view! { <Failed error page=true on_retry=move |()| session.reload()/> }.into_any()
         }
-    });
-    let failure = Memo::new(move |_| {
-        session
-            .0
-            .with(|session| session.as_ref().and_then(|session| session.as_ref().err().cloned()))
-    });
-    let ready = Memo::new(move |_| {
-        session.0.with(Option::is_some) && (!anonymous.get() || signing_in.get())
-    });
-    move || match (failure.get(), ready.get()) {
-        (Some(error), _) => {
-            view! { <Failed error page=true on_retry=move |()| session.0.refetch()/> }.into_any()
-        }
-        (None, false) => view! { <SkeletonPage/> }.into_any(),
-        (None, true) => view! { <Pages/> }.into_any(),
+        Shown::Pages(_) => view! { <Pages/> }.into_any(),
     }
 }
 
@@ -143,12 +178,28 @@ fn Pages() -> impl IntoView {
         <Routes fallback=|| view! { <NotFoundPage/> }>
             <Route path=path!("/") view=ProjectsPage/>
             <Route path=path!("/sign-in") view=SignInPage/>
-            <Route path=path!("/settings/tokens") view=TokensPage/>
+            <Route path=path!("/invitation") view=InvitationPage/>
             <Route path=path!("/new") view=ProjectNewPage/>
-            <Route path=path!("/:project") view=ProjectPage/>
+            <ParentRoute path=path!("/settings") view=SettingsFrame>
+                <Route path=path!("") view=|| view! { <Instead path="/settings/account"/> }/>
+                <Route path=path!("account") view=AccountPage/>
+                <Route path=path!("sessions") view=SessionsPage/>
+                <Route path=path!("tokens") view=TokensPage/>
+            </ParentRoute>
+            <ParentRoute path=path!("/admin") view=AdminFrame>
+                <Route path=path!("") view=|| view! { <Instead path="/admin/users"/> }/>
+                <Route path=path!("users") view=UsersPage/>
+                <Route path=path!("audit") view=AdminAuditPage/>
+            </ParentRoute>
             <Route path=path!("/:project/-/new") view=ModelNewPage/>
-            <Route path=path!("/:project/-/edit") view=ProjectEditPage/>
-            <Route path=path!("/:project/-/trash") view=TrashPage/>
+            <ParentRoute path=path!("/:project") view=ProjectFrame>
+                <Route path=path!("") view=ModelsTab/>
+                <Route path=path!("-/members") view=MembersTab/>
+                <Route path=path!("-/tokens") view=ProjectTokensTab/>
+                <Route path=path!("-/audit") view=ProjectAuditTab/>
+                <Route path=path!("-/trash") view=TrashTab/>
+                <Route path=path!("-/edit") view=ProjectEditTab/>
+            </ParentRoute>
             <Route path=path!("/:project/:model/versions/new") view=VersionNewPage/>
             <Route path=path!("/:project/:model/versions/:version") view=VersionPage/>
             <Route path=path!("/:project/:model/candidates/compare") view=ComparePage/>
@@ -157,10 +208,17 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("") view=ModelCardTab/>
                 <Route path=path!("versions") view=VersionsTab/>
                 <Route path=path!("candidates") view=CandidatesTab/>
+                <Route path=path!("-/audit") view=ModelAuditTab/>
                 <Route path=path!("-/edit") view=ModelEditTab/>
             </ParentRoute>
         </Routes>
     }
+}
+
+/// Another page instead of this one, which the back button passes over.
+#[component]
+fn Instead(path: &'static str) -> impl IntoView {
+    view! { <Redirect path options=NavigateOptions { replace: true, ..Default::default() }/> }
 }
 
 #[component]
@@ -177,32 +235,47 @@ fn Header() -> impl IntoView {
                 </a>
                 <div class="flex items-center gap-1">
                     <ThemeMenu/>
-                    {move || session.viewer().map(|viewer| view! { <UserMenu viewer/> })}
+                    {move || match session.standing.get() {
+                        Standing::Known(Some(viewer)) => Some(view! { <UserMenu viewer/> }.into_any()),
+                        Standing::Known(None) => Some(view! { <SignInLink/> }.into_any()),
+                        Standing::Unknown | Standing::Failed(_) => None,
+                    }}
                 </div>
             </div>
         </header>
     }
 }
 
+/// Leads to the sign-in and back; not where people are signing in already.
+#[component]
+fn SignInLink() -> impl IntoView {
+    let location = use_location();
+    let here = address::use_here();
+    let elsewhere =
+        move || !["/sign-in", "/invitation"].contains(&location.pathname.read().as_str());
+    view! {
+        <Show when=elsewhere>
+            <a class="btn btn-primary btn-sm" href=move || address::sign_in(&here.read())>
+                <Icon d=icon::LOG_IN/>
+                "Sign in"
+            </a>
+        </Show>
+    }
+}
+
 #[component]
 fn UserMenu(viewer: Viewer) -> impl IntoView {
-    let session = use_session();
-    let toasts = use_toasts();
-    let navigate = use_navigate();
     let submit = Submit::new();
-    Effect::new(move |_| {
-        if let Some(error) = submit.error.get() {
-            toasts.failure(&error);
-        }
-    });
+    report(submit);
     let sign_out = move |_| {
-        let navigate = navigate.clone();
-        submit.run(viewer::sign_out(), move |_| {
-            navigate("/sign-in", NavigateOptions::default());
-            session.0.refetch();
+        submit.run(viewer::sign_out(), |_| {
+            // The browser loads anew, so that nothing of what this person saw stays in memory. It may
+            // ask first about uploads; whoever stays then finds themselves signed out.
+            let _ = window().location().set_href("/sign-in");
         });
     };
-    let Viewer { username, name, is_admin } = viewer;
+    let Viewer { username, name, is_admin, .. } = viewer;
+    let is_admin = is_admin == Some(true);
     let shown = if name.is_empty() { username.clone() } else { name };
     let initial = shown.chars().next().map(|first| first.to_uppercase().to_string());
     let about =
@@ -224,12 +297,16 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
                     <span class="text-xs text-muted">{account.read_value().1.clone()}</span>
                 </div>
             </li>
+            <li><a href="/settings/account"><Icon d=icon::USER/>"Settings"</a></li>
             <li><a href="/settings/tokens"><Icon d=icon::KEY/>"Access tokens"</a></li>
+            {is_admin.then(|| view! {
+                <li><a href="/admin/users"><Icon d=icon::SHIELD/>"Administration"</a></li>
+            })}
             <li>
                 <a href="/graphql" rel="external"><Icon d=icon::TERMINAL/>"GraphQL explorer"</a>
             </li>
             <li>
-                <button type="button" on:click=sign_out.clone()>
+                <button type="button" on:click=sign_out>
                     <Icon d=icon::LOG_OUT/>"Sign out"
                 </button>
             </li>

@@ -9,9 +9,26 @@ pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
 
 /// The path of a project: `[a-z0-9-]{1,63}`, no dash at either end.
 pub fn project_path(path: &str) -> Option<String> {
-    const RESERVED: [&str; 12] = [
-        "new", "settings", "sign-in", "graphql", "files", "api", "healthz", "readyz", "metrics",
-        "assets", "static", "uplot",
+    const RESERVED: [&str; 19] = [
+        "admin",
+        "api",
+        "ajax-api",
+        "assets",
+        "auth",
+        "files",
+        "graphiql",
+        "graphql",
+        "healthz",
+        "invitation",
+        "metrics",
+        "mlflow",
+        "new",
+        "readyz",
+        "settings",
+        "sign-in",
+        "static",
+        "uplot",
+        "users",
     ];
     if path.is_empty() {
         return None;
@@ -118,6 +135,28 @@ pub fn alias(name: &str) -> Option<String> {
     (name.len() > 255).then(|| "Use at most 255 characters.".to_owned())
 }
 
+/// Names of aliases to protect: as an alias, and `*` stands for any characters.
+pub fn alias_pattern(pattern: &str) -> Option<String> {
+    let bad = pattern.chars().find(|c| !c.is_ascii_alphanumeric() && !"_-*".contains(*c));
+    if let Some(bad) = bad {
+        return Some(format!("Use letters, digits, “_”, “-” and “*”; “{bad}” is none of them."));
+    }
+    (pattern.len() > 255).then(|| "Use at most 255 characters.".to_owned())
+}
+
+/// A password that somebody chooses.
+pub fn password(password: &str) -> Option<String> {
+    const MIN_CHARACTERS: usize = 12;
+    const MAX_BYTES: usize = 1024;
+    if password.is_empty() {
+        return None;
+    }
+    if password.chars().count() < MIN_CHARACTERS {
+        return Some(format!("Use at least {MIN_CHARACTERS} characters; a few words are good."));
+    }
+    (password.len() > MAX_BYTES).then(|| format!("Use at most {MAX_BYTES} bytes."))
+}
+
 /// The key of a tag or param.
 pub fn key(key: &str) -> Option<String> {
     let length = key.chars().count();
@@ -188,6 +227,14 @@ mod tests {
         assert_eq!(alias("champion"), None);
         assert!(alias("latest").is_some() && alias("v12").is_some() && alias("a b").is_some());
         assert_eq!(alias("v12b"), None);
+    }
+
+    #[test]
+    fn passwords_and_patterns() {
+        assert_eq!(password("twelve chars"), None);
+        assert!(password("eleven char").is_some() && password(&"a".repeat(1025)).is_some());
+        assert_eq!(alias_pattern("release-*"), None);
+        assert!(alias_pattern("release/*").is_some());
     }
 
     #[test]

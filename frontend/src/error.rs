@@ -54,6 +54,11 @@ impl ApiError {
         Self::new(Code::NotFound, what)
     }
 
+    /// Nobody is signed in, and this is somebody's own.
+    pub fn unauthenticated(what: impl Into<String>) -> Self {
+        Self::new(Code::Unauthenticated, what)
+    }
+
     pub fn unreachable() -> Self {
         Self::new(
             Code::Unreachable,

@@ -44,14 +44,16 @@ impl Submit {
             }
             match result {
                 Ok(value) => done(value),
-                Err(mut error) => {
-                    if error.code == Code::AlreadyExists && error.field.is_none() {
-                        error.field = self.naming.map(str::to_owned);
-                    }
-                    self.error.set(Some(error));
-                }
+                Err(error) => self.refuse(error),
             }
         });
+    }
+
+    fn refuse(self, mut error: ApiError) {
+        if error.code == Code::AlreadyExists && error.field.is_none() {
+            error.field = self.naming.map(str::to_owned);
+        }
+        self.error.set(Some(error));
     }
 
     /// What the server said about one field.

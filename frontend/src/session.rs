@@ -4,23 +4,64 @@ use leptos::prelude::*;
 
 use crate::{
     components::loaded::Load,
+    error::ApiError,
     graphql::viewer::{self, Session, Viewer},
 };
 
+/// What is known about who is signed in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// The server was not asked before, and has not answered yet.
+    Unknown,
+    Failed(ApiError),
+    /// The person; none for anybody.
+    Known(Option<Viewer>),
+}
+
 /// Provided once, by the app.
 #[derive(Clone, Copy)]
-pub struct CurrentSession(pub Load<Session>);
+pub struct CurrentSession {
+    load: Load<Session>,
+    pub standing: Memo<Standing>,
+}
 
 impl CurrentSession {
     pub fn new() -> Self {
-        Self(LocalResource::new(viewer::session))
+        let load = LocalResource::new(viewer::session);
+        // What was known stays while the server is asked again, also where it cannot be reached.
+        let standing = Memo::new(move |before: Option<&Standing>| {
+            load.with(|session| match (session, before) {
+                (Some(Ok(session)), _) => Standing::Known(session.viewer.clone()),
+                (_, Some(before @ Standing::Known(_))) => before.clone(),
+                (Some(Err(error)), _) => Standing::Failed(error.clone()),
+                (None, _) => Standing::Unknown,
+            })
+        });
+        Self { load, standing }
+    }
+
+    /// Asks the server again.
+    pub fn reload(self) {
+        self.load.refetch();
     }
 
     pub fn viewer(self) -> Option<Viewer> {
-        self.0.with(|session| match session {
-            Some(Ok(session)) => session.viewer.clone(),
+        match self.standing.get() {
+            Standing::Known(viewer) => viewer,
             _ => None,
-        })
+        }
+    }
+
+    pub fn signed_in(self) -> bool {
+        self.standing.with(|standing| matches!(standing, Standing::Known(Some(_))))
+    }
+
+    pub fn anonymous(self) -> bool {
+        self.standing.with(|standing| matches!(standing, Standing::Known(None)))
+    }
+
+    pub fn is_admin(self) -> bool {
+        self.viewer().is_some_and(|viewer| viewer.is_admin == Some(true))
     }
 }
 

@@ -10,9 +10,9 @@ use crate::loader::{load_by_id, load_by_owner, loaders};
 use crate::page::ENTRIES;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model};
-use crate::registry::payload;
 use crate::registry::user::{self, User};
 use crate::registry::version::{self, ModelVersion};
+use crate::registry::{payload, protection};
 use crate::text::{self, AliasName};
 use crate::time::Timestamp;
 
@@ -48,6 +48,13 @@ impl Alias {
             .load_one(self.version_id.clone())
             .await?
             .ok_or_else(|| Error::internal("an alias without its version"))
+    }
+
+    /// Whether only maintainers may move it.
+    async fn protected(&self, ctx: &Context<'_>) -> Result<bool> {
+        let model = model::load(ctx, &self.model_id).await?;
+        let rules = protection::load(ctx, &model.project_id).await?;
+        Ok(rules.iter().any(|rule| rule.protects(&self.model_id, &self.name)))
     }
 
     /// Who moved it last.
@@ -179,6 +186,7 @@ async fn set(
     let name = AliasName::parse("name", name)?;
     // The lock of the model keeps the version from being deleted meanwhile.
     model::touch(change, &model.id).await?;
+    protection::check_alias(change, writer, &model.id, name.as_str()).await?;
     let version = version::get(&mut **change, model, reference).await?;
     let alias: Alias = query(concat!(
         "INSERT INTO aliases (id, model_id, name, version_id, updated_by_id, updated_at_ms)
@@ -203,6 +211,7 @@ async fn set(
 
 async fn delete(change: &mut Change, writer: &Writer, model: &Model, name: &str) -> Result<Alias> {
     model::touch(change, &model.id).await?;
+    protection::check_alias(change, writer, &model.id, name).await?;
     let alias: Alias = query(concat!(
         "DELETE FROM aliases WHERE model_id = $1 AND name = $2 RETURNING ",
         columns!()

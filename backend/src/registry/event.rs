@@ -3,19 +3,23 @@
 //! [`Change`] is the unit of work: one transaction of one person at one moment. A rule that changes
 //! something records it in the same transaction, so the log can neither miss a change nor invent one.
 
+use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 
-use async_graphql::{ComplexObject, Context, ID, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use crate::app::App;
-use crate::auth::Actor;
+use crate::auth::{self, Actor, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Db, Sql, Tx, query};
+use crate::db::{Db, Query, Sql, Tx, query};
 use crate::error::Result;
-use crate::id::{EventId, ModelId, ProjectId, UserId};
-use crate::loader::load_by_id;
-use crate::page::{ENTRIES, List, OrderDirection, Page, Sort};
+use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
+use crate::loader::{load_by_id, loaders};
+use crate::page::{ENTRIES, List, OrderDirection, Page, Sort, cost};
+use crate::registry::credential::Token;
+use crate::registry::project::{Project, Role};
 use crate::registry::user::{self, User};
+use crate::text;
 use crate::time::{Clock, Timestamp};
 
 /// One line of the log: who did what to which object, when.
@@ -35,8 +39,14 @@ pub struct Event {
     pub subject: String,
     #[graphql(skip)]
     pub detail: String,
+    /// Whether it was refused: then nothing changed.
+    pub refused: bool,
     #[graphql(skip)]
     pub project_id: Option<ProjectId>,
+    #[graphql(skip)]
+    pub credential_id: Option<CredentialId>,
+    #[graphql(skip)]
+    pub address: Option<String>,
 }
 
 #[ComplexObject]
@@ -52,19 +62,126 @@ impl Event {
         &self.detail
     }
 
-    /// Who did it; null for the server itself.
+    /// Who did it; null for the server itself, and for strangers who were refused.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         user::load(ctx, self.actor_id.as_ref()).await
+    }
+
+    /// The token that it was done with; null for a session, and for everybody but maintainers.
+    async fn token(&self, ctx: &Context<'_>) -> Result<Option<Token>> {
+        match &self.credential_id {
+            Some(id) if self.shows_all(ctx).await? => loaders(ctx).load_one(id.clone()).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The network address that it came from; null where there was none, and for everybody but
+    /// maintainers.
+    async fn address(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        Ok(if self.shows_all(ctx).await? { self.address.as_deref() } else { None })
+    }
+
+    /// The project that it happened in; null if in none.
+    async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
+        match &self.project_id {
+            Some(id) => loaders(ctx).load_one(id.clone()).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Event {
+    /// Whether only maintainers see it: what was refused, and who may what.
+    pub fn is_for_maintainers(&self) -> bool {
+        self.refused || self.action.starts_with("member.") || self.action.starts_with("token.")
+    }
+
+    /// Whether the caller may see how it was done: maintainers of its project and administrators.
+    pub async fn shows_all(&self, ctx: &Context<'_>) -> Result<bool> {
+        if actor(ctx).is_admin() {
+            return Ok(true);
+        }
+        let Some(project) = self.project(ctx).await? else { return Ok(false) };
+        Ok(auth::reader_in(ctx, &project).await?.check_sees(Role::Maintainer).is_ok())
+    }
+}
+
+/// Which events of a list.
+#[derive(InputObject)]
+pub struct EventFilter {
+    /// Only what the person or robot of this user name did.
+    pub actor: Option<String>,
+    /// Only this action, such as `alias.set`, or all of a kind: `alias.*`.
+    pub action: Option<String>,
+    /// Only what was refused, or only what was not.
+    pub refused: Option<bool>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+}
+
+impl EventFilter {
+    fn condition(self, db: &Db) -> Sql {
+        let mut sql = Sql::new("TRUE");
+        if let Some(actor) = self.actor {
+            let named = Sql::new("e.actor_id IN (SELECT u.id FROM users u WHERE u.username = ?)");
+            sql = sql.and(named.bind(text::looked_up(&actor)));
+        }
+        if let Some(action) = self.action {
+            sql = sql.and(match action.strip_suffix(".*") {
+                Some(kind) => db.like("e.action", &format!("{}.%", text::looked_up(kind))),
+                None => Sql::new("e.action = ?").bind(text::looked_up(&action)),
+            });
+        }
+        if let Some(refused) = self.refused {
+            sql = sql.and(Sql::new("e.refused = ?").bind(refused));
+        }
+        if let Some(since) = self.since {
+            sql = sql.and(Sql::new("e.at_ms >= ?").bind(since));
+        }
+        if let Some(until) = self.until {
+            sql = sql.and(Sql::new("e.at_ms < ?").bind(until));
+        }
+        sql
+    }
+}
+
+#[derive(Default)]
+pub struct EventQuery;
+
+#[Object]
+impl EventQuery {
+    /// What happened in the whole registry, newest first; only for administrators.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events; all if omitted.")] filter: Option<EventFilter>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Event>> {
+        auth::auditor(actor(ctx))?;
+        let page = Page::new(first, after, last, before)?;
+        let filter = match filter {
+            Some(filter) => filter.condition(&loaders(ctx).loader().app.db),
+            None => Sql::new("TRUE"),
+        };
+        Ok(Connection::new(List { parent: None, ..list(None, filter) }, page, ""))
     }
 }
 
 macro_rules! columns {
     () => {
-        "id, at_ms, actor_id, action, subject, detail, project_id"
+        "e.id, e.at_ms, e.actor_id, e.action, e.subject, e.detail, e.refused, e.project_id, \
+         e.credential_id, e.address"
     };
 }
 
-load_by_id!(EventId => Event, concat!("SELECT ", columns!(), " FROM events WHERE "), "id");
+load_by_id!(EventId => Event, concat!("SELECT ", columns!(), " FROM events e WHERE "), "e.id");
 
 impl Node for Event {
     const NAME: &'static str = "Event";
@@ -82,30 +199,49 @@ pub struct Subject<'a> {
 /// One transaction by one person at one moment.
 pub struct Change {
     tx: Tx,
-    author: UserId,
+    by: By,
     pub now: Timestamp,
 }
 
+/// Who makes a change, with what, and from where.
+struct By {
+    user: Option<UserId>,
+    credential: Option<CredentialId>,
+    address: Option<IpAddr>,
+}
+
+impl By {
+    fn of(actor: &Actor) -> Self {
+        Self {
+            user: actor.user().ok().map(|user| user.id.clone()),
+            credential: actor.credential().cloned(),
+            address: actor.address,
+        }
+    }
+}
+
 impl Change {
-    /// Begins a change; the caller must be signed in.
+    /// Begins a change; the caller must be signed in, and not with a token that only reads.
     pub async fn begin(app: &App, actor: &Actor) -> Result<Self> {
-        let author = actor.user()?.id.clone();
-        Self::begin_as(app, author).await
+        actor.check_may_write()?;
+        Ok(Self { tx: app.db.begin().await?, by: By::of(actor), now: app.clock.now() })
     }
 
-    /// Begins a change by a person who is known otherwise.
-    pub async fn begin_as(app: &App, author: UserId) -> Result<Self> {
-        Self::begin_in(&app.db, &app.clock, author).await
+    /// Begins a change by somebody who is not signed in yet, at the other end of `actor`.
+    pub async fn begin_as(app: &App, actor: &Actor, user: UserId) -> Result<Self> {
+        let by = By { user: Some(user), ..By::of(actor) };
+        Ok(Self { tx: app.db.begin().await?, by, now: app.clock.now() })
     }
 
-    /// As [`Change::begin_as`], without a server.
-    pub async fn begin_in(db: &Db, clock: &Clock, author: UserId) -> Result<Self> {
-        Ok(Self { tx: db.begin().await?, author, now: clock.now() })
+    /// Begins a change by a person on the server itself: without a network, credential or scope.
+    pub async fn begin_in(db: &Db, clock: &Clock, user: UserId) -> Result<Self> {
+        let by = By { user: Some(user), credential: None, address: None };
+        Ok(Self { tx: db.begin().await?, by, now: clock.now() })
     }
 
     /// Who makes the change.
     pub fn author(&self) -> &UserId {
-        &self.author
+        self.by.user.as_ref().expect("who begins a change is somebody")
     }
 
     /// Writes a line into the log.
@@ -115,22 +251,8 @@ impl Change {
         subject: Subject<'_>,
         detail: serde_json::Value,
     ) -> Result<()> {
-        query(
-            "INSERT INTO events (id, at_ms, actor_id, action, subject, detail, project_id, model_id, object_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(EventId::new(self.now))
-        .bind(self.now)
-        .bind(self.author.clone())
-        .bind(action)
-        .bind(subject.name)
-        .bind(detail.to_string())
-        .bind(subject.project_id.map(|id| id.raw().to_owned()))
-        .bind(subject.model_id.map(|id| id.raw().to_owned()))
-        .bind(subject.object_id)
-        .execute(&mut self.tx)
-        .await?;
-        Ok(())
+        let line = Line { action, subject, detail, refused: false };
+        insert(&mut self.tx, &self.by, self.now, line).await
     }
 
     /// Makes the change durable.
@@ -153,16 +275,193 @@ impl DerefMut for Change {
     }
 }
 
-/// The events of a project, a model or another object, newest first. `column` says which of them
-/// `parent` is the raw id of.
-pub fn list(column: &'static str, parent: &str, page: Page) -> Connection<Event> {
-    let list = List {
-        columns: columns!(),
-        from: "events",
-        parent: Some(column),
-        filter: Sql::new("TRUE"),
-        // Ids are in the order of time.
-        sort: Sort::text("id", "id", OrderDirection::Desc),
+struct Line<'a> {
+    action: &'a str,
+    subject: Subject<'a>,
+    detail: serde_json::Value,
+    refused: bool,
+}
+
+async fn insert(tx: &mut Tx, by: &By, now: Timestamp, line: Line<'_>) -> Result<()> {
+    query(
+        "INSERT INTO events (id, at_ms, actor_id, action, subject, detail, project_id, model_id,
+                             object_id, credential_id, address, refused)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(EventId::new(now))
+    .bind(now)
+    .bind(by.user.as_ref().map(|id| id.raw().to_owned()))
+    .bind(line.action)
+    .bind(line.subject.name)
+    .bind(line.detail.to_string())
+    .bind(line.subject.project_id.map(|id| id.raw().to_owned()))
+    .bind(line.subject.model_id.map(|id| id.raw().to_owned()))
+    .bind(line.subject.object_id)
+    .bind(by.credential.as_ref().map(|id| id.raw().to_owned()))
+    .bind(by.address.map(|address| address.to_string()))
+    .bind(line.refused)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A change that was refused.
+pub struct Refusal<'a> {
+    pub action: &'a str,
+    /// What it was about, as the caller named it: the path of a project or model, a user name.
+    pub subject: &'a str,
+    /// The code of the error.
+    pub code: &'static str,
+}
+
+/// Writes a refused change into the log, unless somebody is refused so often that this is an attack on
+/// the log itself.
+pub async fn record_refusal(app: &App, actor: &Actor, refusal: Refusal<'_>) -> Result<()> {
+    let by = By::of(actor);
+    let now = app.clock.now();
+    let who = match (&by.user, by.address) {
+        (Some(user), _) => user.raw().to_owned(),
+        (None, Some(address)) => address.to_string(),
+        (None, None) => String::new(),
     };
-    Connection::new(list, page, parent)
+    if app.refusals.count(&who, now).is_err() {
+        tracing::warn!(who, action = refusal.action, "refused too often to log each time");
+        return Ok(());
+    }
+    let place = place_of(&app.db, text::looked_up(refusal.subject)).await?;
+    let (project_id, model_id) = place.unwrap_or_default();
+    let subject = Subject {
+        name: refusal.subject.replace('\0', "").chars().take(1024).collect(),
+        project_id: project_id.as_ref(),
+        model_id: model_id.as_ref(),
+        object_id: "",
+    };
+    let detail = serde_json::json!({ "code": refusal.code });
+    let mut tx = app.db.begin().await?;
+    insert(&mut tx, &by, now, Line { action: refusal.action, subject, detail, refused: true })
+        .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Whether there is a project at this path, whoever may see it.
+pub async fn is_project(db: &Db, path: &str) -> Result<bool> {
+    Ok(place_of(db, text::looked_up(path)).await?.is_some())
+}
+
+/// The project, and the model if one is named, that a path leads to, whoever may see them.
+async fn place_of(db: &Db, path: &str) -> Result<Option<(Option<ProjectId>, Option<ModelId>)>> {
+    let (project, model) = path.split_once('/').unwrap_or((path, ""));
+    let place = query(
+        "SELECT p.id, m.id FROM projects p
+         LEFT JOIN models m ON m.project_id = p.id AND m.name = $2 AND m.deleted_at_ms IS NULL
+         WHERE p.path = $1 AND p.deleted_at_ms IS NULL",
+    )
+    .bind(project)
+    .bind(text::nfc(model))
+    .fetch_optional(db)
+    .await?;
+    Ok(place)
+}
+
+/// All events, newest first. `column` names the parent's id.
+fn list(column: Option<&'static str>, filter: Sql) -> List {
+    List {
+        columns: columns!(),
+        from: "events e",
+        parent: column,
+        filter,
+        // Ids are in the order of time.
+        sort: Sort::text("e.id", "e.id", OrderDirection::Desc),
+    }
+}
+
+/// The events of a version or candidate, newest first.
+pub fn list_of(object: &str, page: Page) -> Connection<Event> {
+    Connection::new(list(Some("e.object_id"), Sql::new("TRUE")), page, object)
+}
+
+/// The events of a project or model, newest first; what is for maintainers only for them. `column` says which
+/// of them `parent` is the raw id of.
+pub fn list_in(
+    reader: &Reader,
+    db: &Db,
+    (column, parent): (&'static str, &str),
+    filter: Option<EventFilter>,
+    page: Page,
+) -> Connection<Event> {
+    let mut condition = filter.map_or_else(|| Sql::new("TRUE"), |filter| filter.condition(db));
+    if reader.check_sees(Role::Maintainer).is_err() {
+        // As `Event::is_for_maintainers` says.
+        condition = condition.and(Sql::new(
+            "NOT e.refused AND e.action NOT LIKE 'member.%' AND e.action NOT LIKE 'token.%'",
+        ));
+    }
+    Connection::new(list(Some(column), condition), page, parent)
+}
+
+/// A line of an export.
+#[derive(sqlx::FromRow)]
+pub struct Exported {
+    pub id: String,
+    pub at_ms: Timestamp,
+    pub username: Option<String>,
+    pub token: Option<String>,
+    pub address: Option<String>,
+    pub action: String,
+    pub subject: String,
+    pub project: Option<String>,
+    pub refused: bool,
+    pub detail: String,
+}
+
+/// An export of the log: its lines in the order of time.
+pub struct Export {
+    db: Db,
+    condition: Sql,
+    after: String,
+}
+
+impl Export {
+    /// Of the whole registry.
+    pub fn of_everything(db: Db, _auditor: &Auditor, filter: EventFilter) -> Self {
+        let condition = filter.condition(&db);
+        Self { db, condition, after: String::new() }
+    }
+
+    /// Of a project or, where `model` is given, of that model of it; for maintainers.
+    pub fn of_part(
+        db: Db,
+        reader: &Reader,
+        model: Option<&ModelId>,
+        filter: EventFilter,
+    ) -> Result<Self> {
+        reader.check_sees(Role::Maintainer)?;
+        let part = match model {
+            Some(model) => Sql::new("e.model_id = ?").bind(model),
+            None => Sql::new("e.project_id = ?").bind(&reader.project().id),
+        };
+        let condition = filter.condition(&db).and(part);
+        Ok(Self { db, condition, after: String::new() })
+    }
+
+    /// The next lines, at most `size`; none at the end.
+    pub async fn next(&mut self, size: i64) -> Result<Vec<Exported>> {
+        let mut sql = Sql::new(
+            "SELECT e.id, e.at_ms, u.username, c.name AS token, e.address, e.action, e.subject,
+                    p.path AS project, e.refused, e.detail
+             FROM events e
+             LEFT JOIN users u ON u.id = e.actor_id
+             LEFT JOIN credentials c ON c.id = e.credential_id AND c.kind = 'TOKEN'
+             LEFT JOIN projects p ON p.id = e.project_id
+             WHERE e.id > ?",
+        )
+        .bind(self.after.as_str())
+        .and(self.condition.clone());
+        sql.push(" ORDER BY e.id LIMIT ").push_value(size);
+        let lines: Vec<Exported> = Query::from(sql).fetch_all(&self.db).await?;
+        if let Some(last) = lines.last() {
+            self.after.clone_from(&last.id);
+        }
+        Ok(lines)
+    }
 }

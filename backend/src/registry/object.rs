@@ -9,12 +9,13 @@ use crate::id::AnyId;
 use crate::loader::loaders;
 use crate::registry::alias::Alias;
 use crate::registry::candidate::{self, Candidate};
-use crate::registry::credential::{self, Token};
+use crate::registry::credential::{Token, token};
 use crate::registry::event::{Change, Event, Subject};
 use crate::registry::experiment::Experiment;
+use crate::registry::member::Member;
 use crate::registry::model::{self, Model};
-use crate::registry::project::Project;
-use crate::registry::user::User;
+use crate::registry::project::{Project, Role};
+use crate::registry::user::{self, User};
 use crate::registry::version::{self, ModelVersion};
 
 /// Whatever has an opaque id.
@@ -23,6 +24,7 @@ use crate::registry::version::{self, ModelVersion};
 pub enum Node {
     User(User),
     Token(Token),
+    Member(Member),
     Project(Project),
     Model(Model),
     ModelVersion(ModelVersion),
@@ -53,14 +55,21 @@ impl NodeQuery {
 async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let loader = loaders(ctx);
     let db = &loader.loader().app.db;
-    let viewer = actor(ctx).user()?;
     // Each kind is looked up, then the project that it is in must be readable.
     let (node, project_id) = match AnyId::parse(id)? {
-        AnyId::UserId(id) => return Ok(loader.load_one(id).await?.map(Node::User)),
-        AnyId::CredentialId(id) => {
-            let tokens = credential::tokens(db, viewer).await?;
-            return Ok(tokens.into_iter().find(|token| token.id == id).map(Node::Token));
+        AnyId::UserId(id) => {
+            return Ok(user::find_visible(ctx, id).await?.map(Node::User));
         }
+        AnyId::CredentialId(id) => {
+            return Ok(token::find_visible(ctx, &id).await?.map(Node::Token));
+        }
+        AnyId::MemberId(id) => match loader.load_one(id).await? {
+            Some(member) => {
+                let reader = auth::reader_of(db, actor(ctx), &member.project_id).await?;
+                return Ok(reader.check_knows_members().is_ok().then_some(Node::Member(member)));
+            }
+            None => return Ok(None),
+        },
         AnyId::ProjectId(id) => {
             let reader = auth::reader_of(db, actor(ctx), &id).await?;
             return Ok(Some(Node::Project(reader.project().clone())));
@@ -96,11 +105,13 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         },
         AnyId::EventId(id) => match loader.load_one(id).await? {
             Some(event) => match event.project_id.clone() {
-                Some(project_id) => (Node::Event(event), project_id),
-                None => {
-                    auth::admin(actor(ctx))?;
-                    return Ok(Some(Node::Event(event)));
+                Some(project_id) => {
+                    let reader = auth::reader_of(db, actor(ctx), &project_id).await?;
+                    let maintainer = reader.check_sees(Role::Maintainer).is_ok();
+                    let shown = maintainer || !event.is_for_maintainers();
+                    return Ok(shown.then_some(Node::Event(event)));
                 }
+                None => return Ok(actor(ctx).is_admin().then_some(Node::Event(event))),
             },
             None => return Ok(None),
         },

@@ -1,15 +1,18 @@
-//! The trash of a project: what was deleted and can be restored.
+//! The trash of a project: what was deleted and can be restored, until a maintainer empties it.
 
-use async_graphql::{Context, Object, Union};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
+use crate::auth::{self, Maintainer, actor};
 use crate::connection::{Connection, Node};
-use crate::db::Sql;
+use crate::db::{Sql, query};
 use crate::error::{Error, Result};
-use crate::id::{CandidateId, ModelId, ProjectId, UserId, VersionId};
+use crate::id::{AnyId, CandidateId, ModelId, ProjectId, UserId, VersionId};
 use crate::loader::loaders;
 use crate::page::{List, OrderDirection, Page, Sort};
 use crate::registry::candidate::Candidate;
+use crate::registry::event::{Change, Subject};
 use crate::registry::model::Model;
+use crate::registry::project::{self, Project};
 use crate::registry::user::{self, User};
 use crate::registry::version::ModelVersion;
 use crate::time::Timestamp;
@@ -59,6 +62,22 @@ impl TrashEntry {
     }
 }
 
+/// What is in the trash of all projects.
+macro_rules! deleted {
+    () => {
+        "(SELECT m.id, 'MODEL' AS kind, m.name, m.project_id, m.deleted_at_ms, m.deleted_by_id
+          FROM models m WHERE m.deleted_at_ms IS NOT NULL
+          UNION ALL
+          SELECT v.id, 'VERSION', m.name || '@' || v.version, m.project_id, v.deleted_at_ms, v.deleted_by_id
+          FROM model_versions v JOIN models m ON m.id = v.model_id
+          WHERE v.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL
+          UNION ALL
+          SELECT c.id, 'CANDIDATE', m.name || '/candidates/' || c.number, m.project_id, c.deleted_at_ms, c.deleted_by_id
+          FROM candidates c JOIN models m ON m.id = c.model_id
+          WHERE c.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL) t"
+    };
+}
+
 impl Node for TrashEntry {
     const NAME: &'static str = "Trash";
 }
@@ -68,19 +87,135 @@ impl Node for TrashEntry {
 pub fn list(project_id: &ProjectId, page: Page) -> Connection<TrashEntry> {
     let list = List {
         columns: "id, kind, deleted_at_ms, deleted_by_id",
-        from: "(SELECT m.id, 'MODEL' AS kind, m.project_id, m.deleted_at_ms, m.deleted_by_id
-                FROM models m WHERE m.deleted_at_ms IS NOT NULL
-                UNION ALL
-                SELECT v.id, 'VERSION', m.project_id, v.deleted_at_ms, v.deleted_by_id
-                FROM model_versions v JOIN models m ON m.id = v.model_id
-                WHERE v.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL
-                UNION ALL
-                SELECT c.id, 'CANDIDATE', m.project_id, c.deleted_at_ms, c.deleted_by_id
-                FROM candidates c JOIN models m ON m.id = c.model_id
-                WHERE c.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL) t",
+        from: deleted!(),
         parent: Some("project_id"),
         filter: Sql::new("TRUE"),
         sort: Sort::int("deleted_at_ms", "id", OrderDirection::Desc),
     };
     Connection::new(list, page, project_id.raw())
+}
+
+/// What to delete for good.
+#[derive(InputObject)]
+pub struct EmptyTrashInput {
+    /// The path of the project, such as `vision`.
+    project: String,
+    /// Only this model, version or candidate, by its id; everything in the trash if omitted.
+    item: Option<ID>,
+}
+
+/// What is gone for good.
+#[derive(SimpleObject)]
+pub struct EmptyTrashPayload {
+    /// The project.
+    project: Project,
+    /// How many things were deleted. What a model had is not counted by itself.
+    removed_count: i32,
+}
+
+#[derive(Default)]
+pub struct TrashMutation;
+
+#[Object]
+impl TrashMutation {
+    /// Deletes for good what is in the trash of a project. This cannot be undone.
+    async fn empty_trash(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project, and what of it.")] input: EmptyTrashInput,
+    ) -> Result<EmptyTrashPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let removed_count = empty(&mut change, &maintainer, input.item).await?;
+        change.commit().await?;
+        Ok(EmptyTrashPayload { project: maintainer.project().clone(), removed_count })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Deleted {
+    id: String,
+    kind: String,
+    name: String,
+}
+
+async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -> Result<i32> {
+    let project = maintainer.project();
+    let wanted = match item.as_ref().map(AnyId::parse).transpose()? {
+        None => None,
+        Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
+        Some(AnyId::VersionId(id)) => Some(id.raw().to_owned()),
+        Some(AnyId::CandidateId(id)) => Some(id.raw().to_owned()),
+        Some(_) => Some(String::new()),
+    };
+    // The lock keeps what is in the trash from being restored meanwhile.
+    project::touch(change, &project.id).await?;
+    let all: Vec<Deleted> = query(concat!(
+        "SELECT id, kind, name FROM ",
+        deleted!(),
+        " WHERE project_id = $1 AND (id = $2 OR $2 IS NULL)"
+    ))
+    .bind(&project.id)
+    .bind(wanted)
+    .fetch_all(&mut **change)
+    .await?;
+    if let Some(item) = item.filter(|_| all.is_empty()) {
+        return Err(Error::not_found("deleted item", item.as_str()));
+    }
+    for deleted in &all {
+        let model = ModelId::from_raw(&deleted.id);
+        let subject = Subject {
+            name: format!("{}/{}", project.path, deleted.name),
+            project_id: Some(&project.id),
+            model_id: (deleted.kind == "MODEL").then_some(&model),
+            object_id: &deleted.id,
+        };
+        change.record("trash.empty", subject, serde_json::json!({ "kind": deleted.kind })).await?;
+        match deleted.kind.as_str() {
+            "MODEL" => remove_model(change, &deleted.id).await?,
+            "VERSION" => remove_version(change, &deleted.id).await?,
+            _ => remove_candidate(change, &deleted.id).await?,
+        }
+    }
+    Ok(i32::try_from(all.len()).unwrap_or(i32::MAX))
+}
+
+async fn run(change: &mut Change, statements: &[&'static str], id: &str) -> Result<()> {
+    for statement in statements {
+        query(statement).bind(id).execute(change).await?;
+    }
+    Ok(())
+}
+
+/// Files, tags, params and metrics go with their row in `objects`; blobs are swept later.
+async fn remove_model(change: &mut Change, id: &str) -> Result<()> {
+    let statements = [
+        "DELETE FROM alias_moves WHERE model_id = $1",
+        "DELETE FROM aliases WHERE model_id = $1",
+        "DELETE FROM protected_aliases WHERE model_id = $1",
+        "DELETE FROM objects WHERE id IN (SELECT v.id FROM model_versions v WHERE v.model_id = $1)",
+        "DELETE FROM objects WHERE id IN (SELECT c.id FROM candidates c WHERE c.model_id = $1)",
+        "DELETE FROM experiments WHERE model_id = $1",
+        "DELETE FROM names WHERE object_id = $1",
+        "DELETE FROM objects WHERE id = $1",
+    ];
+    run(change, &statements, id).await
+}
+
+async fn remove_version(change: &mut Change, id: &str) -> Result<()> {
+    let statements = [
+        "DELETE FROM aliases WHERE version_id = $1",
+        "UPDATE alias_moves SET version_id = NULL WHERE version_id = $1",
+        "DELETE FROM objects WHERE id = $1",
+    ];
+    run(change, &statements, id).await
+}
+
+/// A version that was made from it stays.
+async fn remove_candidate(change: &mut Change, id: &str) -> Result<()> {
+    let statements = [
+        "UPDATE model_versions SET candidate_id = NULL WHERE candidate_id = $1",
+        "DELETE FROM objects WHERE id = $1",
+    ];
+    run(change, &statements, id).await
 }

@@ -7,7 +7,8 @@ use clap::Parser;
 use model_registry::app::App;
 use model_registry::config::{Cli, Command, Serve};
 use model_registry::db::{Db, query};
-use model_registry::registry::credential::{self, CreateTokenInput};
+use model_registry::registry::credential::TokenScope;
+use model_registry::registry::credential::token::{self, CreateTokenInput};
 use model_registry::registry::event::Change;
 use model_registry::registry::user;
 use model_registry::store::Store;
@@ -89,10 +90,16 @@ impl Server {
     }
 
     pub async fn admin(&self) -> Caller {
-        let user = user::find_by_username(&self.app.db, "admin").await.unwrap().unwrap();
-        let mut change = Change::begin_as(&self.app, user.id.clone()).await.unwrap();
-        let new = CreateTokenInput { name: "test".into(), expires_at: None };
-        let made = credential::create_token(&mut change, &user, new).await.unwrap();
+        self.person("admin", TokenScope::Admin).await
+    }
+
+    /// A person who is there already, with a token.
+    pub async fn person(&self, username: &str, scope: TokenScope) -> Caller {
+        let App { db, clock, .. } = &self.app;
+        let user = user::find_by_username(db, username).await.unwrap().unwrap();
+        let mut change = Change::begin_in(db, clock, user.id.clone()).await.unwrap();
+        let new = CreateTokenInput { name: "test".into(), scope: Some(scope), expires_at: None };
+        let made = token::create(&mut change, &user, new).await.unwrap();
         change.commit().await.unwrap();
         Caller { token: Some(made.secret), ..self.anonymous() }
     }
@@ -179,6 +186,34 @@ impl Caller {
                 message: text(&error["message"]),
             }
         }
+    }
+
+    /// Adds a person who has chosen [`PASSWORD`].
+    pub async fn invite(&self, username: &str) {
+        let invite =
+            "mutation($u: String!) { inviteUser(input: {username: $u}) { invitation { url } } }";
+        let made = self.ok(invite, json!({ "u": username })).await;
+        let url = made["inviteUser"]["invitation"]["url"].as_str().unwrap();
+        let secret = url.split('#').nth(1).unwrap();
+        let accept = "mutation($s: String!, $p: String!) {
+            acceptInvitation(input: {secret: $s, password: $p}) { user { username } } }";
+        let person = Self { token: None, ..self.clone() };
+        person.ok(accept, json!({ "s": secret, "p": PASSWORD })).await;
+    }
+
+    pub async fn add_member(&self, project: &str, username: &str, role: &str) {
+        let add = "mutation($p: String!, $u: String!, $r: Role!) {
+            addMember(input: {project: $p, username: $u, role: $r}) { member { id } } }";
+        self.ok(add, json!({ "p": project, "u": username, "r": role })).await;
+    }
+
+    /// A new token of a project.
+    pub async fn robot(&self, project: &str, role: &str) -> Self {
+        let create = "mutation($p: String!, $r: Role!) {
+            createProjectToken(input: {project: $p, name: \"ci\", role: $r}) { secret } }";
+        let made = self.ok(create, json!({ "p": project, "r": role })).await;
+        let secret = made["createProjectToken"]["secret"].as_str().unwrap();
+        Self { token: Some(secret.to_owned()), ..self.clone() }
     }
 
     pub async fn create_model(&self, name: &str) -> Value {

@@ -23,7 +23,7 @@ async fn operators_see_health_readiness_and_metrics() {
         "{metrics}"
     );
     assert!(
-        metrics.contains("route=\"/files/{project}/{model}/{reference}/{*path}\",status=\"401\""),
+        metrics.contains("route=\"/files/{project}/{model}/{reference}/{*path}\",status=\"404\""),
         "{metrics}"
     );
     assert!(metrics.contains("model_registry_sql_statements_total"), "{metrics}");

@@ -16,6 +16,20 @@ pub fn LatestBadge() -> impl IntoView {
     view! { <span class="badge badge-sm badge-primary badge-soft text-base-content">"Latest"</span> }
 }
 
+/// A plain word about something: a role, a state, a visibility.
+#[component]
+pub fn Badge(#[prop(into)] text: String) -> impl IntoView {
+    view! { <span class="badge badge-sm whitespace-nowrap border-base-300 bg-base-200">{text}</span> }
+}
+
+/// A word that asks for attention: `Refused`, `Blocked`.
+#[component]
+pub fn AlarmBadge(text: &'static str) -> impl IntoView {
+    view! {
+        <span class="badge badge-sm badge-error badge-soft whitespace-nowrap text-base-content">{text}</span>
+    }
+}
+
 /// The status of a training run.
 #[component]
 pub fn StatusBadge(
@@ -42,12 +56,21 @@ pub fn AliasChip(
     /// What the alias names; empty to leave it out.
     #[prop(optional, into)]
     version: String,
+    /// Whether only maintainers move it.
+    #[prop(optional)]
+    protected: bool,
 ) -> impl IntoView {
     const CLASS: &str = "badge badge-sm h-auto max-w-full gap-1 border-secondary/30 bg-secondary/10 py-0.5 font-medium text-base-content";
     let text = view! {
         <span class="text-secondary"><Icon d=icon::BOOKMARK class="size-3 shrink-0"/></span>
         <span class="min-w-0 truncate">{name}</span>
         {(!version.is_empty()).then(|| view! { <span class="text-muted">{version}</span> })}
+        {protected.then(|| view! {
+            <span title="Protected: only maintainers move it">
+                <Icon d=icon::LOCK class="size-3 shrink-0"/>
+                <span class="sr-only">"protected"</span>
+            </span>
+        })}
     };
     if href.is_empty() {
         view! { <span class=CLASS>{text}</span> }.into_any()

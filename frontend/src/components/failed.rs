@@ -8,6 +8,41 @@ use crate::{
     error::{ApiError, Code},
 };
 
+/// Whether nobody is signed in: then what is not to be found or not allowed may be after signing in.
+/// Provided once, by the app.
+#[derive(Clone, Copy)]
+pub struct Anonymous(pub Signal<bool>);
+
+/// Leads to the sign-in and back, for people who are not signed in.
+#[component]
+pub fn SignInOffer() -> impl IntoView {
+    let anonymous = expect_context::<Anonymous>().0;
+    let here = address::use_here();
+    view! {
+        <Show when=move || anonymous.get()>
+            <a class="btn btn-primary" href=move || address::sign_in(&here.read())>"Sign in"</a>
+        </Show>
+    }
+}
+
+/// Shows `children` where `when` is true, and otherwise who may come here.
+#[component]
+pub fn Allowed(
+    #[prop(into)] when: Signal<bool>,
+    /// Such as “the maintainers of this project”.
+    who: &'static str,
+    /// Whether this is all there is on the page.
+    #[prop(optional)]
+    page: bool,
+    children: ChildrenFn,
+) -> impl IntoView {
+    let refused = move || {
+        let error = ApiError::new(Code::Forbidden, format!("Only {who} may do this."));
+        view! { <Failed error page on_retry=|()| {}/> }
+    };
+    view! { <Show when=move || when.get() fallback=refused>{children()}</Show> }
+}
+
 /// Says what went wrong and offers the next step.
 #[component]
 pub fn Failed(
@@ -17,20 +52,26 @@ pub fn Failed(
     page: bool,
     #[prop(into)] on_retry: Callback<()>,
 ) -> impl IntoView {
+    let here = address::use_here();
     let (outline, title) = match error.code {
         Code::NotFound => (icon::SEARCH, "Not found"),
         Code::Forbidden => (icon::LOCK, "Not allowed"),
         Code::Unauthenticated => (icon::LOCK, "Sign in to see this"),
         Code::Unreachable => (icon::WARNING, "No connection to the registry"),
+        Code::RateLimited => (icon::WARNING, "Too many requests"),
         Code::Invalid => (icon::ALERT, "The registry did not accept this"),
         _ => (icon::WARNING, "This could not be loaded"),
     };
     let next = match error.code {
         Code::Unauthenticated => view! {
-            <a class="btn btn-primary" href=address::sign_in(&address::current())>"Sign in"</a>
+            <a class="btn btn-primary" href=move || address::sign_in(&here.read())>"Sign in"</a>
         }
         .into_any(),
-        Code::NotFound => view! { <a class="btn" href="/">"All projects"</a> }.into_any(),
+        Code::NotFound | Code::Forbidden => view! {
+            <SignInOffer/>
+            <a class="btn" href="/">"All projects"</a>
+        }
+        .into_any(),
         _ => view! {
             <button type="button" class="btn" on:click=move |_| on_retry.run(())>
                 <Icon d=icon::REFRESH/>
@@ -48,7 +89,7 @@ pub fn Failed(
                 view! { <p class="text-lg font-semibold">{title}</p> }.into_any()
             }}
             <p class="max-w-prose break-words text-sm text-muted">{error.message}</p>
-            <div class="mt-2">{next}</div>
+            <div class="mt-2 flex flex-wrap justify-center gap-2">{next}</div>
         </div>
     }
 }

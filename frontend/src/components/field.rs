@@ -49,6 +49,9 @@ pub fn TextField(
     #[prop(optional)] autofocus: bool,
     #[prop(default = "off")] autocomplete: &'static str,
     #[prop(optional, into)] placeholder: String,
+    /// What could be meant, each with a longer name.
+    #[prop(optional)]
+    suggestions: Option<Signal<Vec<(String, String)>>>,
 ) -> impl IntoView {
     let error = Signal::derive(move || {
         check.and_then(|check| check(&value.read())).or_else(|| refused.get())
@@ -62,6 +65,15 @@ pub fn TextField(
         }
     });
     let note = format!("{id}-note");
+    let list = suggestions.map(|_| format!("{id}-suggestions"));
+    let suggested = suggestions.zip(list.clone()).map(|(suggestions, list)| {
+        let option = |(value, name)| view! { <option value=value>{name}</option> };
+        view! {
+            <datalist id=list>
+                {move || suggestions.get().into_iter().map(option).collect_view()}
+            </datalist>
+        }
+    });
     view! {
         <Field id label hint required error>
             <input
@@ -78,10 +90,28 @@ pub fn TextField(
                 autocapitalize="off"
                 spellcheck="false"
                 placeholder=placeholder
+                list=list
                 prop:value=move || value.get()
                 on:input:target=move |event| value.set(event.target().value())
             />
+            {suggested}
         </Field>
+    }
+}
+
+/// Yes or no.
+#[component]
+pub fn CheckField(#[prop(into)] label: String, value: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <label class="flex w-fit cursor-pointer items-center gap-2 text-sm">
+            <input
+                type="checkbox"
+                class="checkbox checkbox-sm"
+                prop:checked=value
+                on:change=move |_| value.update(|value| *value = !*value)
+            />
+            {label}
+        </label>
     }
 }
 

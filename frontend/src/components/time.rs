@@ -58,6 +58,13 @@ pub fn in_days(days: u32) -> String {
     String::from(js_sys::Date::new(&at.into()).to_iso_string())
 }
 
+/// When a day begins where the person is, and `days` later, in RFC 3339; none for what is no date.
+pub fn start_of_day(date: &str, days: u32) -> Option<String> {
+    let start = js_sys::Date::new(&format!("{date}T00:00:00").into());
+    start.set_date(start.get_date() + days);
+    (!start.get_time().is_nan()).then(|| String::from(start.to_iso_string()))
+}
+
 /// Milliseconds between two moments in RFC 3339.
 pub fn between_ms(start: &str, end: &str) -> f64 {
     js_sys::Date::new(&end.into()).get_time() - js_sys::Date::new(&start.into()).get_time()

@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, text_prop::TextProp};
 
-/// `ocr · Model Registry`. Every page has one, and only one.
+/// `ocr · Model Registry`. Every page has one; that of a tab comes after that of its frame, and wins.
 ///
 /// Not leptos_meta's: its effect outlives the page and then reads signals that are gone.
 #[component]

@@ -22,6 +22,7 @@ pub struct AliasRow {
 #[cynic(graphql_type = "Alias")]
 pub struct AliasDetail {
     pub name: String,
+    pub protected: bool,
     pub version: AliasVersion,
     pub updated_at: DateTime,
     pub updated_by: Option<Author>,

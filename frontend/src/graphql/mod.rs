@@ -5,14 +5,20 @@
 
 pub mod alias;
 pub mod candidate;
+pub mod event;
 pub mod file;
 pub mod markdown;
+pub mod member;
 pub mod model;
 pub mod page;
 pub mod project;
+pub mod protected_alias;
 pub mod scalar;
+pub mod session;
 pub mod tag;
+pub mod token;
 pub mod trash;
+pub mod user;
 pub mod version;
 pub mod viewer;
 
@@ -34,6 +40,8 @@ macro_rules! mutation {
                 input: $input,
             }
 
+            // These two say what is asked; the answer is read without them.
+            #[allow(dead_code)]
             #[derive(cynic::QueryFragment)]
             #[cynic(graphql_type = "Mutation", variables = "Variables")]
             struct Operation {
@@ -41,6 +49,7 @@ macro_rules! mutation {
                 $field: Payload,
             }
 
+            #[allow(dead_code)]
             #[derive(cynic::QueryFragment)]
             #[cynic(graphql_type = $payload)]
             struct Payload {
@@ -48,7 +57,7 @@ macro_rules! mutation {
             }
 
             let operation = <Operation as cynic::MutationBuilder<_>>::build(Variables { input });
-            Ok($crate::api::run(operation).await?.$field.$object)
+            $crate::api::run_one(operation).await
         }
     };
 }

@@ -6,7 +6,8 @@ use super::{
     alias::{AliasDetail, AliasRow},
     mutation,
     page::{PageInfo, Place},
-    scalar::{DateTime, OrderDirection, VersionState},
+    project,
+    scalar::{DateTime, OrderDirection, Role, VersionState},
     schema,
     tag::Tag,
     viewer::Author,
@@ -93,7 +94,7 @@ pub async fn list(
     order_by: ModelOrder,
     place: Place,
 ) -> Result<ModelPage, ApiError> {
-    let missing = format!("There is no project “{project}”, or you may not see it.");
+    let missing = project::missing(&project);
     let variables = ModelsVariables {
         project,
         search,
@@ -115,6 +116,14 @@ pub async fn list(
 pub struct OwningProject {
     pub path: String,
     pub name: String,
+    pub viewer_role: Option<Role>,
+}
+
+impl OwningProject {
+    /// Whether the caller may do what takes this role.
+    pub fn allows(&self, role: Role) -> bool {
+        self.viewer_role >= Some(role)
+    }
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use cynic::QueryBuilder;
 use super::{
     mutation,
     page::{PageInfo, Place},
-    scalar::{DateTime, OrderDirection, Visibility},
+    scalar::{DateTime, OrderDirection, Role, Visibility},
     schema,
 };
 use crate::{api::run, error::ApiError};
@@ -92,6 +92,14 @@ pub struct ProjectDetail {
     pub description_html: String,
     pub visibility: Visibility,
     pub model_count: i32,
+    pub viewer_role: Option<Role>,
+}
+
+impl ProjectDetail {
+    /// Whether the caller may do what takes this role.
+    pub fn allows(&self, role: Role) -> bool {
+        self.viewer_role >= Some(role)
+    }
 }
 
 #[derive(cynic::QueryVariables)]
@@ -106,8 +114,13 @@ struct Project {
     project: Option<ProjectDetail>,
 }
 
+/// What to say where a project is not there.
+pub fn missing(path: &str) -> String {
+    format!("There is no project “{path}”, or you may not see it.")
+}
+
 pub async fn get(path: String) -> Result<ProjectDetail, ApiError> {
-    let missing = format!("There is no project “{path}”, or you may not see it.");
+    let missing = missing(&path);
     run(Project::build(ProjectVariables { path }))
         .await?
         .project
@@ -139,13 +152,27 @@ mutation! { $
 #[derive(cynic::InputObject, Clone)]
 pub struct UpdateProjectInput {
     pub project: String,
+    #[cynic(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
 }
 
 mutation! { $
     update: update_project(UpdateProjectInput) -> "UpdateProjectPayload" { project: ProjectName }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct RenameProjectInput {
+    pub project: String,
+    pub path: String,
+}
+
+mutation! { $
+    /// Gives the project another path, and with it another address to everything in it.
+    rename: rename_project(RenameProjectInput) -> "RenameProjectPayload" { project: ProjectName }
 }
 
 #[derive(cynic::InputObject, Clone)]

@@ -60,6 +60,30 @@ pub enum Visibility {
     Public,
 }
 
+/// What a person may do in a project, from least to most.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Guest,
+    Developer,
+    Maintainer,
+    Owner,
+}
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenScope {
+    Read,
+    Write,
+    Admin,
+}
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserState {
+    Active,
+    Invited,
+    Blocked,
+    Deleted,
+}
+
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionState {
     Draft,

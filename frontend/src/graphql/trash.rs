@@ -3,7 +3,9 @@
 use cynic::QueryBuilder;
 
 use super::{
+    mutation,
     page::{PageInfo, Place},
+    project,
     scalar::DateTime,
     schema,
     viewer::Author,
@@ -37,6 +39,7 @@ pub struct TrashedVersion {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Candidate")]
 pub struct TrashedCandidate {
+    pub id: cynic::Id,
     pub name: String,
     pub number: Option<i32>,
     // A version's model cannot be null and a candidate's can: one selection must not call both `model`.
@@ -52,6 +55,18 @@ pub enum TrashItem {
     Candidate(TrashedCandidate),
     #[cynic(fallback)]
     Other,
+}
+
+impl TrashItem {
+    /// Its opaque id; none for a kind that this UI does not know.
+    pub fn id(&self) -> Option<cynic::Id> {
+        match self {
+            Self::Model(model) => Some(model.id.clone()),
+            Self::ModelVersion(version) => Some(version.id.clone()),
+            Self::Candidate(candidate) => Some(candidate.id.clone()),
+            Self::Other => None,
+        }
+    }
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -94,7 +109,7 @@ struct TrashOwner {
 
 /// One page of a project's trash, last deleted first.
 pub async fn list(project: String, place: Place) -> Result<TrashPage, ApiError> {
-    let missing = format!("There is no project “{project}”, or you may not see it.");
+    let missing = project::missing(&project);
     let variables = TrashVariables {
         project,
         first: place.first(),
@@ -107,4 +122,17 @@ pub async fn list(project: String, place: Place) -> Result<TrashPage, ApiError> 
         .project
         .map(|project| project.trash)
         .ok_or_else(|| ApiError::not_found(missing))
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct EmptyTrashInput {
+    pub project: String,
+    /// One thing in it; omitted: all.
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub item: Option<cynic::Id>,
+}
+
+mutation! { $
+    /// Deletes for good; returns how many things are gone.
+    empty: empty_trash(EmptyTrashInput) -> "EmptyTrashPayload" { removed_count: i32 }
 }

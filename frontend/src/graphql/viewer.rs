@@ -1,8 +1,8 @@
-//! Who is signed in, and their access tokens.
+//! Who is signed in, how people sign in, and what they change about themselves.
 
 use cynic::{MutationBuilder, QueryBuilder};
 
-use super::{mutation, scalar::DateTime, schema};
+use super::{mutation, schema};
 use crate::{api::run, error::ApiError};
 
 /// A person as shown beside what they did.
@@ -18,7 +18,8 @@ pub struct Author {
 pub struct Viewer {
     pub username: String,
     pub name: String,
-    pub is_admin: bool,
+    pub is_admin: Option<bool>,
+    pub has_password: Option<bool>,
 }
 
 /// The signed-in person, if any.
@@ -32,6 +33,30 @@ pub async fn session() -> Result<Session, ApiError> {
     run(Session::build(())).await
 }
 
+/// Sign-in with an account of somewhere else.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct SingleSignOn {
+    pub name: String,
+    pub url: String,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct SignInMethods {
+    pub password: bool,
+    pub single_sign_on: Option<SingleSignOn>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query")]
+struct Methods {
+    sign_in_methods: SignInMethods,
+}
+
+/// How people can sign in here.
+pub async fn sign_in_methods() -> Result<SignInMethods, ApiError> {
+    Ok(run(Methods::build(())).await?.sign_in_methods)
+}
+
 #[derive(cynic::InputObject, Clone)]
 pub struct SignInInput {
     pub username: String,
@@ -40,7 +65,7 @@ pub struct SignInInput {
 
 mutation! { $
     /// Sets the session cookie.
-    sign_in: sign_in(SignInInput) -> "SignInPayload" { user: Viewer }
+    sign_in: sign_in(SignInInput) -> "SignInPayload" { user: Author }
 }
 
 #[derive(cynic::QueryFragment)]
@@ -59,71 +84,60 @@ pub async fn sign_out() -> Result<bool, ApiError> {
     Ok(run(SignOut::build(())).await?.sign_out.signed_out)
 }
 
+/// Whom a one-time link is for.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-pub struct Token {
-    pub id: cynic::Id,
+pub struct Invitation {
+    pub username: String,
     pub name: String,
-    pub created_at: DateTime,
-    pub expires_at: Option<DateTime>,
-    pub last_used_at: Option<DateTime>,
-}
-
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Query")]
-struct Tokens {
-    viewer: Option<TokenOwner>,
-}
-
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "User")]
-struct TokenOwner {
-    tokens: Option<Vec<Token>>,
-}
-
-/// The viewer's own tokens.
-pub async fn tokens() -> Result<Vec<Token>, ApiError> {
-    run(Tokens::build(()))
-        .await?
-        .viewer
-        .and_then(|viewer| viewer.tokens)
-        .ok_or_else(|| ApiError::not_found("Sign in to see your access tokens."))
-}
-
-#[derive(cynic::InputObject, Clone)]
-pub struct CreateTokenInput {
-    pub name: String,
-    #[cynic(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<DateTime>,
 }
 
 #[derive(cynic::QueryVariables)]
-struct CreateTokenVariables {
-    input: CreateTokenInput,
-}
-
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Mutation", variables = "CreateTokenVariables")]
-struct CreateToken {
-    #[arguments(input: $input)]
-    create_token: CreateTokenPayload,
-}
-
-#[derive(cynic::QueryFragment)]
-struct CreateTokenPayload {
+struct InvitationVariables {
     secret: String,
 }
 
-/// Makes a token and returns its secret, which is never shown again.
-pub async fn create_token(input: CreateTokenInput) -> Result<String, ApiError> {
-    Ok(run(CreateToken::build(CreateTokenVariables { input })).await?.create_token.secret)
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "InvitationVariables")]
+struct InvitationOf {
+    #[arguments(secret: $secret)]
+    invitation: Option<Invitation>,
+}
+
+/// What the secret of a one-time link is for; none where it is wrong, expired or used.
+pub async fn invitation(secret: String) -> Result<Option<Invitation>, ApiError> {
+    Ok(run(InvitationOf::build(InvitationVariables { secret })).await?.invitation)
 }
 
 #[derive(cynic::InputObject, Clone)]
-pub struct RevokeTokenInput {
-    pub id: cynic::Id,
+pub struct AcceptInvitationInput {
+    pub secret: String,
+    pub password: String,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 mutation! { $
-    /// Nobody can use the token from now on.
-    revoke_token: revoke_token(RevokeTokenInput) -> "RevokeTokenPayload" { token: Token }
+    /// Sets the password and the session cookie.
+    accept_invitation: accept_invitation(AcceptInvitationInput)
+        -> "AcceptInvitationPayload" { user: Author }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct UpdateViewerInput {
+    pub name: String,
+}
+
+mutation! { $
+    update: update_viewer(UpdateViewerInput) -> "UpdateViewerPayload" { user: Author }
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct ChangePasswordInput {
+    pub current_password: String,
+    pub new_password: String,
+}
+
+mutation! { $
+    change_password: change_password(ChangePasswordInput)
+        -> "ChangePasswordPayload" { user: Author }
 }

@@ -28,6 +28,7 @@ use crate::{
         candidate::{
             self, CandidateDetail, CandidatePageData, DeleteCandidateInput, RestoreCandidateInput,
         },
+        scalar::Role,
         tag::{Metric, Target},
     },
     parts::{
@@ -74,11 +75,12 @@ fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl I
     let model = Memo::new(move |_| data.read().model.clone());
     let number = Memo::new(move |_| data.read().number);
     let source = Memo::new(move |_| Source::Candidate { model: model.get(), number: number.get() });
-    let open = Memo::new(move |_| data.read().candidate.version.is_none());
+    let editable = Signal::derive(move || data.read().project.allows(Role::Developer));
+    let open = Memo::new(move |_| data.read().candidate.version.is_none() && editable.get());
     let params = Memo::new(move |_| data.read().candidate.params.clone());
     let metrics = Memo::new(move |_| data.read().candidate.metrics.clone());
     view! {
-        <Heading data/>
+        <Heading data editable/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="min-w-0 space-y-6">
                 <Show
@@ -102,6 +104,7 @@ fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl I
                     <Tags
                         target=Signal::derive(move || Target::candidate(model.get(), number.get()))
                         tags=Signal::derive(move || data.read().candidate.tags.clone())
+                        editable
                         on_change=changed
                     />
                 </SidePanel>
@@ -116,7 +119,7 @@ fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl I
 }
 
 #[component]
-fn Heading(data: Memo<CandidatePageData>) -> impl IntoView {
+fn Heading(data: Memo<CandidatePageData>, editable: Signal<bool>) -> impl IntoView {
     let promoting = RwSignal::new(false);
     let deleting = RwSignal::new(false);
     let crumbs = Signal::derive(move || {
@@ -165,19 +168,21 @@ fn Heading(data: Memo<CandidatePageData>) -> impl IntoView {
                 {move || view! { <Status status=data.read().candidate.status/> }}
                 {promoted}
             </div>
-            <div class="flex gap-2">
-                <button type="button" class="btn btn-primary" on:click=move |_| promoting.set(true)>
-                    <Icon d=icon::ROCKET/>
-                    "Promote"
-                </button>
-                <Menu label="More about this candidate" button=|| view! { <Icon d=icon::MORE/> }>
-                    <li>
-                        <button type="button" on:click=move |_| deleting.set(true)>
-                            <Icon d=icon::TRASH/>"Delete candidate"
-                        </button>
-                    </li>
-                </Menu>
-            </div>
+            <Show when=move || editable.get()>
+                <div class="flex gap-2">
+                    <button type="button" class="btn btn-primary" on:click=move |_| promoting.set(true)>
+                        <Icon d=icon::ROCKET/>
+                        "Promote"
+                    </button>
+                    <Menu label="More about this candidate" button=|| view! { <Icon d=icon::MORE/> }>
+                        <li>
+                            <button type="button" on:click=move |_| deleting.set(true)>
+                                <Icon d=icon::TRASH/>"Delete candidate"
+                            </button>
+                        </li>
+                    </Menu>
+                </div>
+            </Show>
         </div>
         <PromoteDialog open=promoting promotion/>
         <Delete data open=deleting/>

@@ -24,7 +24,7 @@ use crate::{
     format,
     graphql::{
         candidate::{self, CandidateList, CandidateOrder, CandidateOrderField, CandidateRow},
-        scalar::OrderDirection,
+        scalar::{OrderDirection, Role},
     },
     parts::status::Status,
 };
@@ -459,9 +459,12 @@ fn FirstCandidate() -> impl IntoView {
     });
     view! {
         <Empty d=icon::FLASK title="No candidates yet">
-            <p>"A candidate is one training run with its params, metrics and files. Scripts log them:"</p>
-            <div class="w-full max-w-2xl"><Snippets snippets id="first"/></div>
-            <p>"Needs a " <a class="link" href="/settings/tokens">"token"</a> " in " <code>"$TOKEN"</code> "."</p>
+            <p>"A candidate is one training run with its params, metrics and files."</p>
+            <Show when=move || model.allows(Role::Developer)>
+                <p>"Scripts log them:"</p>
+                <div class="w-full max-w-2xl"><Snippets snippets id="first"/></div>
+                <p>"Needs a " <a class="link" href="/settings/tokens">"token"</a> " in " <code>"$TOKEN"</code> "."</p>
+            </Show>
         </Empty>
     }
 }

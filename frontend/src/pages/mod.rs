@@ -1,56 +1,49 @@
 //! One file a route: what it asks, what it shows, and its private parts.
 
+pub mod account;
+pub mod admin;
 pub mod candidate;
 pub mod candidates;
 pub mod compare;
+pub mod invitation;
+pub mod members;
 pub mod model;
+pub mod model_audit;
 pub mod model_card;
 pub mod model_edit;
 pub mod model_new;
+pub mod models;
 pub mod not_found;
 pub mod project;
+pub mod project_audit;
 pub mod project_edit;
 pub mod project_new;
+pub mod project_tokens;
 pub mod projects;
+pub mod sessions;
+pub mod settings;
 pub mod sign_in;
 pub mod tokens;
 pub mod trash;
+pub mod user_actions;
+pub mod users;
 pub mod version;
 pub mod version_new;
 pub mod versions;
 
-use leptos::prelude::*;
-
 use crate::{
-    address,
-    components::pager::Neighbours,
-    graphql::{
-        page::{PageInfo, Place},
-        scalar::Visibility,
-        viewer::Author,
-    },
+    graphql::{scalar::Visibility, viewer::Author},
+    parts::page::{neighbours, use_place},
 };
-
-/// The place in a list that the address names.
-fn use_place() -> Memo<Place> {
-    let after = address::use_query("after");
-    let before = address::use_query("before");
-    Memo::new(move |_| Place { after: after.get(), before: before.get() })
-}
-
-fn neighbours(info: &PageInfo, total: i32, shown: usize) -> Neighbours {
-    Neighbours {
-        previous: info.start_cursor.clone().filter(|_| info.has_previous_page),
-        next: info.end_cursor.clone().filter(|_| info.has_next_page),
-        total,
-        shown,
-    }
-}
 
 /// An author as the component wants it.
 fn person(author: Option<Author>) -> Option<(String, String)> {
     author.map(|author| (author.name, author.username))
 }
+
+/// Whom pages that change something are for.
+const DEVELOPERS: &str = "developers, maintainers and owners of the project";
+const MAINTAINERS: &str = "maintainers and owners of the project";
 
 /// What a visibility is called, and what it means.
 const VISIBILITIES: &[(&str, &str)] = &[

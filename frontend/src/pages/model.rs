@@ -1,7 +1,7 @@
 //! `/{project}/{model}`: the heading and the tabs; what is below them is in the tabs' own files.
 
 use leptos::prelude::*;
-use leptos_router::{components::Outlet, hooks::use_location};
+use leptos_router::components::Outlet;
 
 use crate::{
     address,
@@ -10,9 +10,13 @@ use crate::{
         icon::{self, Icon},
         loaded::{Load, Loaded},
         skeleton::SkeletonPage,
+        tabs::{Tab, Tabs},
+        title::PageTitle,
     },
-    format,
-    graphql::model::{self, ModelDetail},
+    graphql::{
+        model::{self, ModelDetail},
+        scalar::Role,
+    },
 };
 
 /// The model of the tabs below, and how to load it again.
@@ -27,6 +31,11 @@ impl CurrentModel {
     pub fn reload(self) {
         self.load.refetch();
     }
+
+    /// Whether the viewer may do what takes this role.
+    pub fn allows(self, role: Role) -> bool {
+        self.detail.read().project.allows(role)
+    }
 }
 
 pub fn use_model() -> CurrentModel {
@@ -38,6 +47,8 @@ pub fn ModelFrame() -> impl IntoView {
     let path = address::use_model_path();
     let load = LocalResource::new(move || model::get(path.get()));
     view! {
+        // For where there is no such model; the tabs have titles of their own.
+        <PageTitle text=move || path.get()/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
             provide_context(CurrentModel { path, detail, load });
             view! {
@@ -50,45 +61,26 @@ pub fn ModelFrame() -> impl IntoView {
 
 #[component]
 fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
-    let location = use_location();
-    let tab = move |page: &'static str,
-                    d: &'static str,
-                    text: &'static str,
-                    count: Option<Signal<i32>>| {
-        let href = Memo::new(move |_| match page {
-            "" => address::model(&path.read()),
-            page => address::model_page(&path.read(), page),
-        });
-        // Addresses are compared decoded: browsers differ in which characters they encode.
-        let active = Memo::new(move |_| {
-            let decoded =
-                |path: &str| leptos_router::location::Url::unescape(path.trim_end_matches('/'));
-            decoded(&location.pathname.read()) == decoded(&href.read())
-        });
-        view! {
-            <li>
-                <a
-                    href=href
-                    class="flex items-center gap-2 whitespace-nowrap border-b-2 px-1 pb-2.5 pt-1 text-sm font-medium"
-                    class=("border-primary", active)
-                    class=("border-transparent", move || !active.get())
-                    class=("text-muted", move || !active.get())
-                    aria-current=move || active.get().then_some("page")
-                    data-noscroll
-                >
-                    <Icon d/>
-                    {text}
-                    {count.map(|count| view! {
-                        <span class="badge badge-sm border-base-300 bg-base-200 tabular-nums">
-                            {move || format::count(count.get().into())}
-                        </span>
-                    })}
-                </a>
-            </li>
+    let edits = Memo::new(move |_| detail.read().project.allows(Role::Developer));
+    let tabs = Memo::new(move |_| {
+        let page = |page: &str| address::model_page(&path.read(), page);
+        let mut tabs = vec![
+            Tab::new(address::model(&path.read()), icon::FILE_TEXT, "Card"),
+            Tab {
+                count: Some(detail.read().version_count),
+                ..Tab::new(page("versions"), icon::PACKAGE, "Versions")
+            },
+            Tab {
+                count: Some(detail.read().candidate_count),
+                ..Tab::new(page("candidates"), icon::FLASK, "Candidates")
+            },
+            Tab::new(page("-/audit"), icon::HISTORY, "Audit log"),
+        ];
+        if edits.get() {
+            tabs.push(Tab::new(page("-/edit"), icon::PENCIL, "Edit"));
         }
-    };
-    let versions = Signal::derive(move || detail.read().version_count);
-    let candidates = Signal::derive(move || detail.read().candidate_count);
+        tabs
+    });
     view! {
         <Breadcrumbs items=Signal::derive(move || detail.with(|model| vec![
             ("Projects".to_owned(), "/".to_owned()),
@@ -98,18 +90,13 @@ fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
             <h1 class="min-w-0 break-words text-2xl font-semibold tracking-tight">
                 {move || detail.read().name.clone()}
             </h1>
-            <a class="btn btn-primary" href=move || address::model_page(&path.read(), "versions/new")>
-                <Icon d=icon::PLUS/>
-                "New version"
-            </a>
+            <Show when=move || edits.get()>
+                <a class="btn btn-primary" href=move || address::model_page(&path.read(), "versions/new")>
+                    <Icon d=icon::PLUS/>
+                    "New version"
+                </a>
+            </Show>
         </div>
-        <nav aria-label="Model" class="mb-6 mt-4 overflow-x-auto border-b border-base-300">
-            <ul class="-mb-px flex gap-5">
-                {tab("", icon::FILE_TEXT, "Card", None)}
-                {tab("versions", icon::PACKAGE, "Versions", Some(versions))}
-                {tab("candidates", icon::FLASK, "Candidates", Some(candidates))}
-                {tab("-/edit", icon::PENCIL, "Edit", None)}
-            </ul>
-        </nav>
+        <Tabs label="Model" tabs/>
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     format,
     graphql::{
         model::{self, LatestVersion, UpdateModelInput},
-        scalar::VersionState,
+        scalar::{Role, VersionState},
         tag::Target,
     },
     parts::{aliases::Aliases, description::Description, tags::Tags, usage::Usage},
@@ -40,6 +40,7 @@ pub fn ModelCardTab() -> impl IntoView {
         })
     });
     let latest = Memo::new(move |_| detail.read().latest_version.clone());
+    let editable = Signal::derive(move || model.allows(Role::Developer));
     view! {
         <PageTitle text=move || model.path.get()/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
@@ -47,10 +48,12 @@ pub fn ModelCardTab() -> impl IntoView {
                 <Show when=move || latest.read().is_none()>
                     <Empty d=icon::PACKAGE title="No version yet">
                         <p>"A version holds the files of one release. Make one, add its files, publish it."</p>
-                        <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
-                            <Icon d=icon::PLUS/>
-                            "New version"
-                        </a>
+                        <Show when=move || editable.get()>
+                            <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
+                                <Icon d=icon::PLUS/>
+                                "New version"
+                            </a>
+                        </Show>
                     </Empty>
                 </Show>
                 <Description
@@ -58,6 +61,7 @@ pub fn ModelCardTab() -> impl IntoView {
                     text=Signal::derive(move || detail.read().description.clone())
                     html=Signal::derive(move || detail.read().description_html.clone())
                     save
+                    editable
                     on_saved=changed
                     empty="What is this model for, what was it trained on, how good is it, what should it not be used for? Write it down for the next person."
                 />
@@ -71,6 +75,7 @@ pub fn ModelCardTab() -> impl IntoView {
                     <Aliases
                         model=model.path
                         aliases=Signal::derive(move || detail.read().aliases.clone())
+                        project=Signal::derive(move || detail.read().project.clone())
                         on_change=changed
                     />
                 </SidePanel>
@@ -78,6 +83,7 @@ pub fn ModelCardTab() -> impl IntoView {
                     <Tags
                         target=Signal::derive(move || Target::model(model.path.get()))
                         tags=Signal::derive(move || detail.read().tags.clone())
+                        editable
                         on_change=changed
                     />
                 </SidePanel>

@@ -3,12 +3,12 @@
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::model::use_model;
+use super::{DEVELOPERS, model::use_model};
 use crate::{
     address, check,
     components::{
         confirm::Confirm,
-        failed::FormError,
+        failed::{Allowed, FormError},
         field::{SubmitButton, TextField},
         icon::{self, Icon},
         title::PageTitle,
@@ -18,10 +18,13 @@ use crate::{
     format,
     graphql::{
         model::{self, DeleteModelInput, RenameModelInput, RestoreModelInput, UpdateModelInput},
+        protected_alias::Place,
+        scalar::Role,
         tag::Target,
     },
     parts::{
         markdown_field::MarkdownField,
+        protected_aliases::ProtectedAliases,
         tags::{Tags, report},
     },
 };
@@ -32,19 +35,28 @@ pub fn ModelEditTab() -> impl IntoView {
     let changed = Callback::new(move |()| model.reload());
     view! {
         <PageTitle text=move || format!("Edit {}", model.path.get())/>
-        <div class="max-w-3xl space-y-6">
-            <CardForm/>
-            <section class="panel space-y-4 p-6">
-                <h2 class="font-semibold">"Tags"</h2>
-                <Tags
-                    target=Signal::derive(move || Target::model(model.path.get()))
-                    tags=Signal::derive(move || model.detail.read().tags.clone())
-                    on_change=changed
-                />
-            </section>
-            <RenameForm/>
-            <DeleteSection/>
-        </div>
+        <Allowed when=Signal::derive(move || model.allows(Role::Developer)) who=DEVELOPERS>
+            <div class="max-w-3xl space-y-6">
+                <CardForm/>
+                <section class="panel space-y-4 p-6">
+                    <h2 class="font-semibold">"Tags"</h2>
+                    <Tags
+                        target=Signal::derive(move || Target::model(model.path.get()))
+                        tags=Signal::derive(move || model.detail.read().tags.clone())
+                        editable=true
+                        on_change=changed
+                    />
+                </section>
+                <Show when=move || model.allows(Role::Maintainer)>
+                    <ProtectedAliases
+                        place=Signal::derive(move || Place::Model(model.path.get()))
+                        on_change=changed
+                    />
+                </Show>
+                <RenameForm/>
+                <DeleteSection/>
+            </div>
+        </Allowed>
     }
 }
 

@@ -3,22 +3,49 @@
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
+use super::DEVELOPERS;
 use crate::{
     address, check,
     components::{
         breadcrumbs::Breadcrumbs,
-        failed::FormError,
+        failed::{Allowed, FormError},
         field::{SubmitButton, TextField},
+        loaded::Loaded,
+        skeleton::SkeletonPage,
         title::PageTitle,
     },
     form::{Submit, filled},
-    graphql::model::{self, CreateModelInput},
+    graphql::{
+        model::{self, CreateModelInput},
+        project,
+        scalar::Role,
+    },
     parts::markdown_field::MarkdownField,
 };
 
 #[component]
 pub fn ModelNewPage() -> impl IntoView {
-    let project = address::use_param("project");
+    let path = address::use_param("project");
+    let load = LocalResource::new(move || project::get(path.get()));
+    view! {
+        <PageTitle text="New model"/>
+        <div class="mx-auto max-w-3xl">
+            <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:project>
+                <Breadcrumbs items=Signal::derive(move || vec![
+                    ("Projects".to_owned(), "/".to_owned()),
+                    (path.get(), address::project(&path.read())),
+                ])/>
+                <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New model"</h1>
+                <Allowed when=Signal::derive(move || project.read().allows(Role::Developer)) who=DEVELOPERS>
+                    <NewModel project=path/>
+                </Allowed>
+            </Loaded>
+        </div>
+    }
+}
+
+#[component]
+fn NewModel(project: Memo<String>) -> impl IntoView {
     let navigate = use_navigate();
     let name = RwSignal::new(String::new());
     let description = RwSignal::new(String::new());
@@ -42,27 +69,19 @@ pub fn ModelNewPage() -> impl IntoView {
             || check::description(&description.read()).is_some()
     });
     view! {
-        <PageTitle text="New model"/>
-        <div class="mx-auto max-w-3xl">
-            <Breadcrumbs items=Signal::derive(move || vec![
-                ("Projects".to_owned(), "/".to_owned()),
-                (project.get(), address::project(&project.read())),
-            ])/>
-            <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New model"</h1>
-            <form class="panel space-y-5 p-6" on:submit=send>
-                <TextField
-                    id="name" label="Name" value=name required=true autofocus=true placeholder="ocr"
-                    hint="As scripts and MLflow will call it." check=check::model_name refused=submit.field("name")
-                />
-                <MarkdownField
-                    id="description" label="Model card" value=description rows=14 refused=submit.field("description")
-                />
-                <FormError error=submit.general(&["name", "description"])/>
-                <div class="flex justify-end gap-2">
-                    <a class="btn" href=move || address::project(&project.read())>"Cancel"</a>
-                    <SubmitButton text="Create model" pending=submit.pending disabled=blocked/>
-                </div>
-            </form>
-        </div>
+        <form class="panel space-y-5 p-6" on:submit=send>
+            <TextField
+                id="name" label="Name" value=name required=true autofocus=true placeholder="ocr"
+                hint="As scripts and MLflow will call it." check=check::model_name refused=submit.field("name")
+            />
+            <MarkdownField
+                id="description" label="Model card" value=description rows=14 refused=submit.field("description")
+            />
+            <FormError error=submit.general(&["name", "description"])/>
+            <div class="flex justify-end gap-2">
+                <a class="btn" href=move || address::project(&project.read())>"Cancel"</a>
+                <SubmitButton text="Create model" pending=submit.pending disabled=blocked/>
+            </div>
+        </form>
     }
 }

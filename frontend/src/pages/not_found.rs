@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{empty::Empty, icon, title::PageTitle};
+use crate::components::{empty::Empty, failed::SignInOffer, icon, title::PageTitle};
 
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
@@ -11,7 +11,10 @@ pub fn NotFoundPage() -> impl IntoView {
         <h1 class="sr-only">"Not found"</h1>
         <Empty d=icon::SEARCH title="There is nothing at this address">
             <p>"It may have been renamed or deleted. Deleted things are in the trash of their project."</p>
-            <a class="btn" href="/">"All projects"</a>
+            <div class="flex flex-wrap justify-center gap-2">
+                <SignInOffer/>
+                <a class="btn" href="/">"All projects"</a>
+            </div>
         </Empty>
     }
 }

@@ -1,289 +1,105 @@
-//! `/{project}`: its models.
+//! `/{project}`: the heading and the tabs; what is below them is in the tabs' own files.
 
 use leptos::prelude::*;
+use leptos_router::components::Outlet;
 
-use super::{neighbours, person, use_place, visibility_name};
+use super::visibility_name;
 use crate::{
     address,
     components::{
-        badge::{AliasChip, DraftBadge, TagChip},
         breadcrumbs::Breadcrumbs,
-        empty::Empty,
         icon::{self, Icon},
-        loaded::Loaded,
-        markdown::Markdown,
-        menu::Menu,
-        pager::Pager,
-        person::Person,
-        search::SearchBox,
-        skeleton::{SkeletonPage, SkeletonRows},
-        snippets::{Snippet, Snippets},
-        sort::{Sort, SortHeader, SortSelect, use_sort},
-        time::Time,
+        loaded::{Load, Loaded},
+        skeleton::SkeletonPage,
+        tabs::{Tab, Tabs},
         title::PageTitle,
     },
-    format,
     graphql::{
-        model::{self, ModelOrder, ModelOrderField, ModelPage, ModelRow},
         project::{self, ProjectDetail},
-        scalar::{OrderDirection, VersionState},
+        scalar::Role,
     },
+    session::use_session,
 };
 
-/// Tags in a row; more than these are on the model's page.
-const TAGS_SHOWN: usize = 3;
+/// The project of the tabs below, and how to load it again.
+#[derive(Clone, Copy)]
+pub struct CurrentProject {
+    pub path: Memo<String>,
+    pub detail: Memo<ProjectDetail>,
+    load: Load<ProjectDetail>,
+}
+
+impl CurrentProject {
+    pub fn reload(self) {
+        self.load.refetch();
+    }
+
+    /// Whether the viewer may do what takes this role.
+    pub fn allows(self, role: Role) -> bool {
+        self.detail.read().allows(role)
+    }
+}
+
+pub fn use_project() -> CurrentProject {
+    expect_context()
+}
 
 #[component]
-pub fn ProjectPage() -> impl IntoView {
+pub fn ProjectFrame() -> impl IntoView {
     let path = address::use_param("project");
-    let project = LocalResource::new(move || project::get(path.get()));
+    let load = LocalResource::new(move || project::get(path.get()));
     view! {
+        // For where there is no such project; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>
-        <Loaded page=true from=project fallback=|| view! { <SkeletonPage/> } let:project>
-            <Heading project/>
-            <Models path/>
-        </Loaded>
+        <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
+            provide_context(CurrentProject { path, detail, load });
+            view! {
+                <Heading path detail/>
+                <Outlet/>
+            }
+        }/>
     }
 }
 
 #[component]
-fn Heading(project: Memo<ProjectDetail>) -> impl IntoView {
+fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
+    let session = use_session();
     let name = move || {
-        project.with(|project| {
+        detail.with(|project| {
             if project.name.is_empty() { project.path.clone() } else { project.name.clone() }
         })
     };
-    let path = Memo::new(move |_| project.read().path.clone());
+    let edits = Memo::new(move |_| detail.read().allows(Role::Developer));
+    let tabs = Memo::new(move |_| {
+        let maintains = detail.read().allows(Role::Maintainer);
+        let page = |page: &str| address::project_page(&path.read(), page);
+        let models = Tab::new(address::project(&path.read()), icon::BOX, "Models");
+        let shown = [
+            (true, Tab { count: Some(detail.read().model_count), ..models }),
+            (session.signed_in(), Tab::new(page("members"), icon::USERS, "Members")),
+            (maintains, Tab::new(page("tokens"), icon::KEY, "Access tokens")),
+            (true, Tab::new(page("audit"), icon::HISTORY, "Audit log")),
+            (edits.get(), Tab::new(page("trash"), icon::TRASH, "Trash")),
+            (maintains, Tab::new(page("edit"), icon::SLIDERS, "Settings")),
+        ];
+        shown.into_iter().filter_map(|(shown, tab)| shown.then_some(tab)).collect::<Vec<_>>()
+    });
     view! {
         <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
-        <div class="mb-3 flex flex-wrap items-center justify-between gap-3">
+        <div class="flex flex-wrap items-center justify-between gap-3">
             <div class="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1">
                 <h1 class="break-words text-2xl font-semibold tracking-tight">{name}</h1>
                 <span class="font-mono text-sm text-muted">{path}</span>
                 <span class="badge badge-sm border-base-300 bg-base-100">
-                    {move || visibility_name(project.read().visibility)}
+                    {move || visibility_name(detail.read().visibility)}
                 </span>
             </div>
-            <div class="flex gap-2">
+            <Show when=move || edits.get()>
                 <a class="btn btn-primary" href=move || address::project_page(&path.read(), "new")>
                     <Icon d=icon::PLUS/>"New model"
                 </a>
-                <Menu label="More about this project" button=|| view! { <Icon d=icon::MORE/> }>
-                    <li>
-                        <a href=move || address::project_page(&path.read(), "edit")>
-                            <Icon d=icon::PENCIL/>"Edit project"
-                        </a>
-                    </li>
-                    <li>
-                        <a href=move || address::project_page(&path.read(), "trash")>
-                            <Icon d=icon::TRASH/>"Trash"
-                        </a>
-                    </li>
-                </Menu>
-            </div>
+            </Show>
         </div>
-        <Show when=move || !project.read().description.trim().is_empty()>
-            <div class="mb-5 max-h-60 max-w-3xl overflow-y-auto text-sm" tabindex="0" role="region" aria-label="Description">
-                <Markdown html=Signal::derive(move || project.read().description_html.clone())/>
-            </div>
-        </Show>
-    }
-}
-
-#[component]
-fn Models(path: Memo<String>) -> impl IntoView {
-    let search = address::use_query("q");
-    let sort = use_sort("name");
-    let place = use_place();
-    let models = LocalResource::new(move || {
-        model::list(path.get(), search.get(), order(&sort.read()), place.get())
-    });
-    let searching = Signal::derive(move || search.read().is_some());
-    view! {
-        <div class="mb-4 mt-5 flex flex-wrap gap-3">
-            <SearchBox name="q" label="Search models"/>
-            <SortSelect
-                sort
-                class="select w-auto md:hidden"
-                options=&[("name", "Name"), ("-updated", "Last updated"), ("-created", "Newest")]
-            />
-        </div>
-        <Loaded from=models fallback=|| view! { <SkeletonRows/> } let:page>
-            <ModelTable page sort searching path/>
-        </Loaded>
-    }
-}
-
-fn order(sort: &Sort) -> ModelOrder {
-    let field = match sort.key.as_str() {
-        "created" => ModelOrderField::CreatedAt,
-        "updated" => ModelOrderField::UpdatedAt,
-        _ => ModelOrderField::Name,
-    };
-    ModelOrder { field, direction: OrderDirection::of(sort.descending) }
-}
-
-#[component]
-fn ModelTable(
-    page: Memo<ModelPage>,
-    sort: Memo<Sort>,
-    searching: Signal<bool>,
-    path: Memo<String>,
-) -> impl IntoView {
-    let nothing = move || {
-        if searching.get() {
-            view! {
-                <Empty d=icon::SEARCH title="No model matches">
-                    <p>"Try fewer or other letters; any part of the name is found."</p>
-                </Empty>
-            }
-            .into_any()
-        } else {
-            view! { <FirstModel path/> }.into_any()
-        }
-    };
-    view! {
-        <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
-            <div class="panel overflow-x-auto">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <SortHeader key="name" text="Name" sort/>
-                            <th scope="col">"Latest version"</th>
-                            <th scope="col" class="hidden lg:table-cell">"Aliases"</th>
-                            <th scope="col" class="hidden text-right md:table-cell">"Candidates"</th>
-                            <th scope="col" class="hidden lg:table-cell">"Author"</th>
-                            <SortHeader key="updated" text="Updated" sort descending_first=true class="hidden md:table-cell"/>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        <For each=move || page.get().nodes key=row_key let:row>
-                            <Row row/>
-                        </For>
-                    </tbody>
-                </table>
-            </div>
-            <Pager
-                neighbours=Signal::derive(move || {
-                    page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
-                })
-                one="model"
-                many="models"
-            />
-        </Show>
-    }
-}
-
-/// A row is drawn anew where any of this differs.
-fn row_key(row: &ModelRow) -> (String, String, i32, i32, Option<String>) {
-    let latest = row.latest_version.as_ref().map(|latest| latest.version.clone());
-    (row.path.clone(), row.updated_at.0.clone(), row.version_count, row.candidate_count, latest)
-}
-
-#[component]
-fn Row(row: ModelRow) -> impl IntoView {
-    let ModelRow {
-        path,
-        name,
-        author,
-        updated_at,
-        latest_version,
-        version_count,
-        candidate_count,
-        aliases,
-        tags,
-    } = row;
-    let versions = address::model_page(&path, "versions");
-    let latest = match latest_version {
-        Some(latest) => {
-            let draft = latest.state == VersionState::Draft;
-            view! {
-                <a class="link-hover link inline-block py-1 font-mono text-sm" href=address::version(&path, &latest.version)>
-                    {latest.version.clone()}
-                </a>
-                {draft.then(|| view! { " " <DraftBadge/> })}
-                <a class="link-hover link block py-1 text-xs text-muted" href=versions>
-                    {format::plural(version_count.into(), "version", "versions")}
-                </a>
-            }
-            .into_any()
-        }
-        None => view! { <span class="text-sm text-muted">"none yet"</span> }.into_any(),
-    };
-    let more = tags.len().saturating_sub(TAGS_SHOWN);
-    let chips = aliases
-        .into_iter()
-        .map(|alias| {
-            let version = alias.version.version;
-            view! { <AliasChip name=alias.name href=address::version(&path, &version) version=version/> }
-        })
-        .collect_view();
-    view! {
-        <tr>
-            <td class="min-w-44 max-w-md">
-                <a class="link-hover link break-words font-semibold" href=address::model(&path)>{name}</a>
-                {(!tags.is_empty()).then(|| view! {
-                    <div class="mt-1 flex flex-wrap gap-1">
-                        {tags
-                            .into_iter()
-                            .take(TAGS_SHOWN)
-                            .map(|tag| view! { <TagChip key=tag.key value=tag.value/> })
-                            .collect_view()}
-                        {(more > 0).then(|| view! { <span class="text-xs text-muted">"+" {more}</span> })}
-                    </div>
-                })}
-            </td>
-            <td class="whitespace-nowrap">{latest}</td>
-            <td class="hidden lg:table-cell"><div class="flex max-w-56 flex-wrap gap-1">{chips}</div></td>
-            <td class="hidden text-right tabular-nums md:table-cell">
-                {if candidate_count == 0 {
-                    view! { <span class="text-muted">"0"</span> }.into_any()
-                } else {
-                    view! {
-                        <a class="link-hover link" href=address::model_page(&path, "candidates")>
-                            {format::count(candidate_count.into())}
-                        </a>
-                    }
-                    .into_any()
-                }}
-            </td>
-            <td class="hidden lg:table-cell"><Person person=person(author)/></td>
-            <td class="hidden text-sm text-muted md:table-cell"><Time at=updated_at.0/></td>
-        </tr>
-    }
-}
-
-/// How a project begins: in the browser, or from a shell.
-#[component]
-fn FirstModel(path: Memo<String>) -> impl IntoView {
-    let snippets = Signal::derive(move || {
-        let origin = address::origin();
-        let path = path.get();
-        let curl = format!(
-            "api() {{ curl -fsS {origin}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n  \
-             -H 'Content-Type: application/json' -d \"$1\"; }}\n\
-             api '{{\"query\":\"mutation {{ createModel(input: {{project: \\\"{path}\\\", name: \\\"my-model\\\"}}) {{ model {{ path }} }} }}\"}}'\n\
-             api '{{\"query\":\"mutation {{ createModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ version }} }} }}\"}}'\n\
-             curl -fT model.onnx -H \"Authorization: Bearer $TOKEN\" {origin}/files/{path}/my-model/1.0.0/model.onnx\n\
-             api '{{\"query\":\"mutation {{ publishModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ digest }} }} }}\"}}'\n"
-        );
-        vec![Snippet { name: "curl", code: curl }]
-    });
-    view! {
-        <Empty d=icon::BOX title="Publish the first model">
-            <p>"A model has a name, a card that says what it is, and versions with its files."</p>
-            <a class="btn btn-primary" href=move || address::project_page(&path.read(), "new")>
-                <Icon d=icon::PLUS/>"New model"
-            </a>
-            <details class="w-full max-w-2xl text-left">
-                <summary class="cursor-pointer text-center">"Or from a shell"</summary>
-                <div class="mt-3">
-                    <p class="mb-2">
-                        "With a " <a class="link" href="/settings/tokens">"token"</a> " in " <code>"$TOKEN"</code> ":"
-                    </p>
-                    <Snippets snippets id="first"/>
-                </div>
-            </details>
-        </Empty>
+        <Tabs label="Project" tabs/>
     }
 }

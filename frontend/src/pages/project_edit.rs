@@ -1,109 +1,146 @@
-//! `/{project}/-/edit`: name, description, visibility, delete.
+//! `/{project}/-/edit`: name, description, visibility, protected aliases, path, delete.
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{VISIBILITIES, visibility_name, visibility_of};
+use super::{MAINTAINERS, VISIBILITIES, project::use_project, visibility_name, visibility_of};
 use crate::{
     address, check,
     components::{
-        breadcrumbs::Breadcrumbs,
         confirm::Confirm,
-        failed::FormError,
+        failed::{Allowed, FormError},
         field::{SelectField, SubmitButton, TextField},
         icon::{self, Icon},
-        loaded::Loaded,
-        skeleton::SkeletonRows,
         title::PageTitle,
         toast::use_toasts,
     },
     form::Submit,
     format,
-    graphql::project::{
-        self, DeleteProjectInput, ProjectDetail, RestoreProjectInput, UpdateProjectInput,
+    graphql::{
+        project::{
+            self, DeleteProjectInput, RenameProjectInput, RestoreProjectInput, UpdateProjectInput,
+        },
+        protected_alias::Place,
+        scalar::Role,
     },
-    parts::{markdown_field::MarkdownField, tags::report},
+    parts::{markdown_field::MarkdownField, protected_aliases::ProtectedAliases, tags::report},
 };
 
 #[component]
-pub fn ProjectEditPage() -> impl IntoView {
-    let path = address::use_param("project");
-    let project = LocalResource::new(move || project::get(path.get()));
+pub fn ProjectEditTab() -> impl IntoView {
+    let project = use_project();
+    let owns = Memo::new(move |_| project.allows(Role::Owner));
     view! {
-        <PageTitle text=move || format!("Edit {}", path.get())/>
-        <div class="mx-auto max-w-2xl space-y-6">
-            <div>
-                <Breadcrumbs items=Signal::derive(move || vec![
-                    ("Projects".to_owned(), "/".to_owned()),
-                    (path.get(), address::project(&path.read())),
-                ])/>
-                <h1 class="text-2xl font-semibold tracking-tight">"Edit project"</h1>
+        <PageTitle text=move || format!("Settings of {}", project.path.get())/>
+        <Allowed when=Signal::derive(move || project.allows(Role::Maintainer)) who=MAINTAINERS>
+            <div class="max-w-3xl space-y-6">
+                <EditForm owns/>
+                <ProtectedAliases
+                    place=Signal::derive(move || Place::Project(project.path.get()))
+                    on_change=|()| {}
+                />
+                <Show when=move || owns.get()>
+                    <RenameForm/>
+                    <DeleteSection/>
+                </Show>
             </div>
-            <Loaded from=project fallback=|| view! { <SkeletonRows/> } let:project>
-                {move || {
-                    let project = project.get();
-                    let (path, models) = (project.path.clone(), project.model_count);
-                    view! {
-                        <EditForm project/>
-                        <DeleteSection path models/>
-                    }
-                }}
-            </Loaded>
-        </div>
+        </Allowed>
     }
 }
 
+/// The description; for owners also the name and who can see the project.
 #[component]
-fn EditForm(project: ProjectDetail) -> impl IntoView {
-    let navigate = use_navigate();
+fn EditForm(owns: Memo<bool>) -> impl IntoView {
+    let project = use_project();
     let toasts = use_toasts();
-    let path = project.path;
-    let href = address::project(&path);
-    let back = href.clone();
-    let name = RwSignal::new(project.name);
-    let description = RwSignal::new(project.description);
-    let visibility = RwSignal::new(visibility_name(project.visibility).to_owned());
+    let before = project.detail.get_untracked();
+    let name = RwSignal::new(before.name);
+    let description = RwSignal::new(before.description);
+    let visibility = RwSignal::new(visibility_name(before.visibility).to_owned());
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        let owns = owns.get_untracked();
         let input = UpdateProjectInput {
-            project: path.clone(),
-            name: Some(name.get_untracked().trim().to_owned()),
+            project: project.path.get_untracked(),
+            name: owns.then(|| name.get_untracked().trim().to_owned()),
             description: Some(description.get_untracked()),
-            visibility: Some(visibility_of(&visibility.get_untracked())),
+            visibility: owns.then(|| visibility_of(&visibility.get_untracked())),
         };
-        let (navigate, href) = (navigate.clone(), href.clone());
         submit.run(project::update(input), move |_| {
             toasts.success("Project saved.");
-            navigate(&href, NavigateOptions::default());
+            project.reload();
         });
     };
     let blocked = Signal::derive(move || check::description(&description.read()).is_some());
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
-            <TextField id="name" label="Name" value=name refused=submit.field("name")/>
-            <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
+            <h2 class="font-semibold">"About the project"</h2>
+            <Show when=move || owns.get()>
+                <TextField id="name" label="Name" value=name refused=submit.field("name")/>
+                <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
+            </Show>
             <MarkdownField id="description" label="Description" value=description refused=submit.field("description")/>
-            <FormError error=submit.general(&["name", "description", "visibility"])/>
-            <div class="flex justify-end gap-2">
-                <a class="btn" href=back>"Cancel"</a>
-                <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
-            </div>
+            <FormError error=submit.general(&["name", "description"])/>
+            <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
         </form>
     }
 }
 
 #[component]
-fn DeleteSection(path: String, models: i32) -> impl IntoView {
+fn RenameForm() -> impl IntoView {
+    let project = use_project();
+    let toasts = use_toasts();
+    let navigate = use_navigate();
+    let path = RwSignal::new(project.path.get_untracked());
+    let submit = Submit::naming("path");
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let input = RenameProjectInput {
+            project: project.path.get_untracked(),
+            path: path.get_untracked(),
+        };
+        let navigate = navigate.clone();
+        submit.run(project::rename(input), move |project| {
+            toasts.success(format!("The project is at “{}” now.", project.path));
+            let options = NavigateOptions { replace: true, ..Default::default() };
+            navigate(&address::project_page(&project.path, "edit"), options);
+        });
+    };
+    let blocked = Signal::derive(move || {
+        path.read().is_empty()
+            || check::project_path(&path.read()).is_some()
+            || *path.read() == *project.path.read()
+    });
+    view! {
+        <form class="panel space-y-4 p-6" on:submit=send>
+            <h2 class="font-semibold">"Change the path"</h2>
+            <TextField
+                id="path" label="Path" value=path required=true mono=true
+                check=check::project_path refused=submit.field("path")
+                hint="The addresses of all its models change: links and scripts that use the old ones stop working."
+            />
+            <FormError error=submit.general(&["path"])/>
+            <SubmitButton text="Change path" pending=submit.pending disabled=blocked/>
+        </form>
+    }
+}
+
+#[component]
+fn DeleteSection() -> impl IntoView {
+    let current = use_project();
     let toasts = use_toasts();
     let navigate = use_navigate();
     let open = RwSignal::new(false);
     let submit = Submit::new();
     report(submit);
-    let title = format!("Delete “{path}”?");
+    let title = Signal::derive(move || format!("Delete “{}”?", current.path.read()));
+    let models =
+        move || format::plural(current.detail.read().model_count.into(), "model", "models");
     let delete = move |()| {
         let navigate = navigate.clone();
-        submit.run(project::delete(DeleteProjectInput { project: path.clone() }), move |project| {
+        let input = DeleteProjectInput { project: current.path.get_untracked() };
+        submit.run(project::delete(input), move |project| {
             let back = navigate.clone();
             let text = format!("Project “{}” moved to the trash.", project.path);
             let undo = move || {
@@ -136,7 +173,7 @@ fn DeleteSection(path: String, models: i32) -> impl IntoView {
         <Confirm open title action="Delete project" danger=true pending=submit.pending on_confirm=delete>
             <p>
                 "It goes to the trash with everything in it: "
-                {format::plural(models.into(), "model", "models")}
+                {models}
                 ". Scripts that use it stop working until it is restored."
             </p>
         </Confirm>

@@ -14,13 +14,27 @@ use crate::{
     },
     form::{Submit, filled},
     graphql::project::{self, CreateProjectInput},
-    parts::markdown_field::MarkdownField,
+    parts::{markdown_field::MarkdownField, signed_in::SignedIn},
 };
 
 const FIELDS: &[&str] = &["path", "name", "description", "visibility"];
 
 #[component]
 pub fn ProjectNewPage() -> impl IntoView {
+    view! {
+        <PageTitle text="New project"/>
+        <SignedIn>
+            <div class="mx-auto max-w-2xl">
+                <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
+                <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New project"</h1>
+                <NewProject/>
+            </div>
+        </SignedIn>
+    }
+}
+
+#[component]
+fn NewProject() -> impl IntoView {
     let navigate = use_navigate();
     let name = RwSignal::new(String::new());
     let path = RwSignal::new(String::new());
@@ -54,25 +68,20 @@ pub fn ProjectNewPage() -> impl IntoView {
             || check::description(&description.read()).is_some()
     });
     view! {
-        <PageTitle text="New project"/>
-        <div class="mx-auto max-w-2xl">
-            <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
-            <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New project"</h1>
-            <form class="panel space-y-5 p-6" on:submit=send>
-                <TextField id="name" label="Name" value=name autofocus=true placeholder="Vision" refused=submit.field("name")/>
-                <TextField
-                    id="path" label="Path" value=path required=true mono=true placeholder="vision"
-                    hint="The address of the project, in links and scripts."
-                    check=check::project_path refused=submit.field("path")
-                />
-                <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
-                <MarkdownField id="description" label="Description" value=description rows=6 refused=submit.field("description")/>
-                <FormError error=submit.general(FIELDS)/>
-                <div class="flex justify-end gap-2">
-                    <a class="btn" href="/">"Cancel"</a>
-                    <SubmitButton text="Create project" pending=submit.pending disabled=blocked/>
-                </div>
-            </form>
-        </div>
+        <form class="panel space-y-5 p-6" on:submit=send>
+            <TextField id="name" label="Name" value=name autofocus=true placeholder="Vision" refused=submit.field("name")/>
+            <TextField
+                id="path" label="Path" value=path required=true mono=true placeholder="vision"
+                hint="The address of the project, in links and scripts."
+                check=check::project_path refused=submit.field("path")
+            />
+            <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
+            <MarkdownField id="description" label="Description" value=description rows=6 refused=submit.field("description")/>
+            <FormError error=submit.general(FIELDS)/>
+            <div class="flex justify-end gap-2">
+                <a class="btn" href="/">"Cancel"</a>
+                <SubmitButton text="Create project" pending=submit.pending disabled=blocked/>
+            </div>
+        </form>
     }
 }

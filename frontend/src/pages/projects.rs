@@ -7,6 +7,7 @@ use crate::{
     address,
     components::{
         empty::Empty,
+        failed::SignInOffer,
         icon::{self, Icon},
         loaded::Loaded,
         pager::Pager,
@@ -26,6 +27,7 @@ use crate::{
         scalar::OrderDirection,
     },
     parts::tags::report,
+    session::use_session,
 };
 
 #[component]
@@ -38,6 +40,7 @@ pub fn ProjectsPage() -> impl IntoView {
     let projects = LocalResource::new(move || {
         project::list(search.get(), order(&sort.read()), trashed.get(), place.get())
     });
+    let session = use_session();
     let searching = Signal::derive(move || search.read().is_some());
     let reload = Callback::new(move |()| projects.refetch());
     let heading = move || {
@@ -48,14 +51,14 @@ pub fn ProjectsPage() -> impl IntoView {
         <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
             <h1 class="text-2xl font-semibold tracking-tight">{heading}</h1>
             <div class="flex gap-2">
-                {move || if trashed.get() {
-                    view! { <a class="btn" href="/">"All projects"</a> }.into_any()
-                } else {
-                    view! {
+                {move || match (trashed.get(), session.signed_in()) {
+                    (true, _) => view! { <a class="btn" href="/">"All projects"</a> }.into_any(),
+                    (false, true) => view! {
                         <a class="btn btn-ghost" href="/?trash=1"><Icon d=icon::TRASH/>"Trash"</a>
                         <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
                     }
-                    .into_any()
+                    .into_any(),
+                    (false, false) => ().into_any(),
                 }}
             </div>
         </div>
@@ -88,6 +91,7 @@ fn ProjectList(
     trashed: Memo<bool>,
     on_change: Callback<()>,
 ) -> impl IntoView {
+    let session = use_session();
     let nothing = move || {
         match (trashed.get(), searching.get()) {
         (_, true) => view! {
@@ -99,6 +103,13 @@ fn ProjectList(
         (true, false) => view! {
             <Empty d=icon::TRASH title="The trash is empty">
                 <p>"Deleted projects wait here to be restored."</p>
+            </Empty>
+        }
+        .into_any(),
+        (false, false) if !session.signed_in() => view! {
+            <Empty d=icon::LAYERS title="Nothing is public here">
+                <p>"Sign in to see your own projects and those of your teams."</p>
+                <SignInOffer/>
             </Empty>
         }
         .into_any(),

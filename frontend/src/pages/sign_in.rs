@@ -1,4 +1,4 @@
-//! `/sign-in?next=…`
+//! `/sign-in?next=…`: with a password, or with single sign-on, which comes back with `?error=` where it failed.
 
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
@@ -9,11 +9,13 @@ use crate::{
         failed::FormError,
         field::{SubmitButton, TextField},
         icon::{self, Icon},
+        loaded::Loaded,
+        skeleton::SkeletonRows,
         title::PageTitle,
     },
     error::{ApiError, Code},
     form::Submit,
-    graphql::viewer::{self, SignInInput},
+    graphql::viewer::{self, SignInInput, SignInMethods, SingleSignOn},
     session::use_session,
 };
 
@@ -21,17 +23,81 @@ use crate::{
 pub fn SignInPage() -> impl IntoView {
     let session = use_session();
     let navigate = use_navigate();
-    let next = address::use_query("next");
-    let username = RwSignal::new(String::new());
-    let password = RwSignal::new(String::new());
-    let submit = Submit::new();
+    let asked = address::use_query("next");
+    let next = Memo::new(move |_| asked.get().filter(|next| is_local(next)));
+    let methods = LocalResource::new(viewer::sign_in_methods);
     // Once there is a session, from here or another tab, this page has nothing to do.
     Effect::new(move |_| {
-        if session.viewer().is_some() {
-            let target = next.get().filter(|next| is_local(next)).unwrap_or_else(|| "/".to_owned());
+        if session.signed_in() {
+            let target = next.get().unwrap_or_else(|| "/".to_owned());
             navigate(&target, NavigateOptions { replace: true, ..Default::default() });
         }
     });
+    view! {
+        <PageTitle text="Sign in"/>
+        <div class="mx-auto max-w-sm pt-[6vh]">
+            <div class="mb-6 flex flex-col items-center gap-3 text-center">
+                <span class="grid size-12 place-items-center rounded-xl bg-primary text-primary-content">
+                    <Icon d=icon::LAYERS class="size-7"/>
+                </span>
+                <h1 class="text-2xl font-semibold tracking-tight">"Sign in"</h1>
+            </div>
+            <CameBack/>
+            <Loaded from=methods fallback=|| view! { <SkeletonRows rows=2/> } let:methods>
+                {move || {
+                    let SignInMethods { password, single_sign_on } = methods.get();
+                    let both = password && single_sign_on.is_some();
+                    view! {
+                        {single_sign_on.map(|provider| view! { <SingleSignOnButton provider next/> })}
+                        {both.then(|| view! { <div class="divider text-sm text-muted">"or"</div> })}
+                        {password.then(|| view! { <PasswordForm/> })}
+                    }
+                }}
+            </Loaded>
+        </div>
+    }
+}
+
+/// Why single sign-on led back here.
+#[component]
+fn CameBack() -> impl IntoView {
+    let code = address::use_query("error");
+    let message = move |code: &str| match code {
+        "denied" => {
+            "The sign-in was refused there. Choose another account, or ask your administrator."
+        }
+        "expired" => "The sign-in took too long, or was used already. Try again.",
+        "blocked" => "This account is blocked. Ask your administrator.",
+        _ => "The answer of the sign-in service cannot be trusted. Ask your administrator.",
+    };
+    let error =
+        Signal::derive(move || code.get().map(|code| ApiError::new(Code::Invalid, message(&code))));
+    view! {
+        <div class="mb-4 empty:hidden"><FormError error/></div>
+    }
+}
+
+#[component]
+fn SingleSignOnButton(provider: SingleSignOn, next: Memo<Option<String>>) -> impl IntoView {
+    let SingleSignOn { name, url } = provider;
+    view! {
+        <a
+            class="btn btn-block"
+            rel="external"
+            href=move || address::single_sign_on(&url, next.read().as_deref())
+        >
+            <Icon d=icon::LOG_IN/>
+            "Sign in with " {name}
+        </a>
+    }
+}
+
+#[component]
+fn PasswordForm() -> impl IntoView {
+    let session = use_session();
+    let username = RwSignal::new(String::new());
+    let password = RwSignal::new(String::new());
+    let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let input = SignInInput {
@@ -43,33 +109,24 @@ pub fn SignInPage() -> impl IntoView {
             let signed_in = viewer::sign_in(input).await;
             signed_in.map_err(|error| ApiError { code: Code::Invalid, ..error })
         };
-        submit.run(work, move |_| session.0.refetch());
+        submit.run(work, move |_| session.reload());
     };
     view! {
-        <PageTitle text="Sign in"/>
-        <div class="mx-auto max-w-sm pt-[6vh]">
-            <div class="mb-6 flex flex-col items-center gap-3 text-center">
-                <span class="grid size-12 place-items-center rounded-xl bg-primary text-primary-content">
-                    <Icon d=icon::LAYERS class="size-7"/>
-                </span>
-                <h1 class="text-2xl font-semibold tracking-tight">"Sign in"</h1>
-            </div>
-            <form class="panel space-y-4 p-6" on:submit=send>
-                <TextField
-                    id="username" label="User name" value=username required=true autofocus=true
-                    autocomplete="username" refused=submit.field("username")
-                />
-                <TextField
-                    id="password" label="Password" value=password required=true kind="password"
-                    autocomplete="current-password" refused=submit.field("password")
-                />
-                <FormError error=submit.general(&["username", "password"])/>
-                <div class="grid"><SubmitButton text="Sign in" pending=submit.pending/></div>
-            </form>
-            <p class="mt-4 text-center text-sm text-muted">
-                "The first start prints the password of " <code>"admin"</code> "."
-            </p>
-        </div>
+        <form class="panel space-y-4 p-6" on:submit=send>
+            <TextField
+                id="username" label="User name" value=username required=true autofocus=true
+                autocomplete="username" refused=submit.field("username")
+            />
+            <TextField
+                id="password" label="Password" value=password required=true kind="password"
+                autocomplete="current-password" refused=submit.field("password")
+            />
+            <FormError error=submit.general(&["username", "password"])/>
+            <div class="grid"><SubmitButton text="Sign in" pending=submit.pending/></div>
+        </form>
+        <p class="mt-4 text-center text-sm text-muted">
+            "The first start prints the password of " <code>"admin"</code> "."
+        </p>
     }
 }
 

@@ -1,13 +1,13 @@
-//! `/{project}/-/trash`: what was deleted and can come back.
+//! `/{project}/-/trash`: what was deleted and can come back, or go for good.
 
 use leptos::prelude::*;
 
-use super::{neighbours, person, use_place};
+use super::{DEVELOPERS, neighbours, person, project::use_project, use_place};
 use crate::{
-    address,
     components::{
-        breadcrumbs::Breadcrumbs,
+        confirm::Confirm,
         empty::Empty,
+        failed::Allowed,
         icon::{self, Icon},
         loaded::Loaded,
         pager::Pager,
@@ -23,26 +23,35 @@ use crate::{
     graphql::{
         candidate::{self, RestoreCandidateInput},
         model::{self, RestoreModelInput},
-        trash::{self, TrashEntry, TrashItem, TrashPage as Page},
+        scalar::Role,
+        trash::{self, EmptyTrashInput, TrashEntry, TrashItem, TrashPage},
         version::{self, RestoreModelVersionInput},
     },
     parts::tags::report,
 };
 
+/// What is asked about before it is gone for good: one thing and what it is called, or everything.
+type Doomed = Option<(cynic::Id, String)>;
+
 #[component]
-pub fn TrashPage() -> impl IntoView {
-    let project = address::use_param("project");
+pub fn TrashTab() -> impl IntoView {
+    let project = use_project();
+    view! {
+        <PageTitle text=move || format!("Trash of {}", project.path.get())/>
+        <h2 class="sr-only">"Trash"</h2>
+        <Allowed when=Signal::derive(move || project.allows(Role::Developer)) who=DEVELOPERS>
+            <Trash/>
+        </Allowed>
+    }
+}
+
+#[component]
+fn Trash() -> impl IntoView {
+    let path = use_project().path;
     let place = use_place();
-    let entries = LocalResource::new(move || trash::list(project.get(), place.get()));
+    let entries = LocalResource::new(move || trash::list(path.get(), place.get()));
     let changed = Callback::new(move |()| entries.refetch());
     view! {
-        <PageTitle text=move || format!("Trash of {}", project.get())/>
-        <Breadcrumbs items=Signal::derive(move || vec![
-            ("Projects".to_owned(), "/".to_owned()),
-            (project.get(), address::project(&project.read())),
-        ])/>
-        <h1 class="text-2xl font-semibold tracking-tight">"Trash"</h1>
-        <p class="mb-5 mt-1 text-sm text-muted">"What was deleted from this project, last deleted first."</p>
         <Loaded from=entries fallback=|| view! { <SkeletonRows/> } let:page>
             <Entries page on_change=changed/>
         </Loaded>
@@ -50,7 +59,10 @@ pub fn TrashPage() -> impl IntoView {
 }
 
 #[component]
-fn Entries(page: Memo<Page>, on_change: Callback<()>) -> impl IntoView {
+fn Entries(page: Memo<TrashPage>, on_change: Callback<()>) -> impl IntoView {
+    let project = use_project();
+    let asked = RwSignal::new(None::<Doomed>);
+    let maintains = Memo::new(move |_| project.allows(Role::Maintainer));
     view! {
         <Show
             when=move || !page.read().nodes.is_empty()
@@ -60,12 +72,21 @@ fn Entries(page: Memo<Page>, on_change: Callback<()>) -> impl IntoView {
                 </Empty>
             }
         >
+            <div class="mb-4 flex flex-wrap items-center justify-between gap-3">
+                <p class="text-sm text-muted">"What was deleted from this project, last deleted first."</p>
+                <Show when=move || maintains.get()>
+                    <button type="button" class="btn btn-sm btn-outline btn-error" on:click=move |_| asked.set(Some(None))>
+                        <Icon d=icon::TRASH/>
+                        "Empty trash"
+                    </button>
+                </Show>
+            </div>
             <ul class="panel divide-y divide-base-300" aria-label="Deleted">
                 {move || page
                     .get()
                     .nodes
                     .into_iter()
-                    .map(|entry| view! { <Entry entry on_change/> })
+                    .map(|entry| view! { <Entry entry asked maintains on_change/> })
                     .collect_view()}
             </ul>
             <Pager
@@ -76,17 +97,28 @@ fn Entries(page: Memo<Page>, on_change: Callback<()>) -> impl IntoView {
                 many="things"
             />
         </Show>
+        {move || asked.get().map(|doomed| view! {
+            <Doom doomed total=page.read_untracked().total_count on_change/>
+        })}
     }
 }
 
 #[component]
-fn Entry(entry: TrashEntry, on_change: Callback<()>) -> impl IntoView {
+fn Entry(
+    entry: TrashEntry,
+    asked: RwSignal<Option<Doomed>>,
+    maintains: Memo<bool>,
+    on_change: Callback<()>,
+) -> impl IntoView {
     let toasts = use_toasts();
     let submit = Submit::new();
     report(submit);
     let TrashEntry { deleted_at, deleted_by, item } = entry;
     let (outline, name, kind) = describe(&item);
     let text = format!("{name} restored.");
+    let label = format!("Restore {name}");
+    let doom_label = format!("Delete permanently: {name}");
+    let doomed = item.id().map(|id| (id, name.clone()));
     let restore = move |_| {
         let text = text.clone();
         submit.run(restored(item.clone()), move |()| {
@@ -94,23 +126,76 @@ fn Entry(entry: TrashEntry, on_change: Callback<()>) -> impl IntoView {
             on_change.run(());
         });
     };
-    let label = format!("Restore {name}");
     view! {
-        <li class="flex items-center gap-4 p-4">
+        <li class="flex flex-wrap items-center gap-x-4 gap-y-2 p-4">
             <span class="grid size-10 shrink-0 place-items-center rounded-lg bg-base-200 text-muted">
                 <Icon d=outline class="size-5"/>
             </span>
-            <div class="min-w-0 grow">
+            <div class="min-w-40 flex-1">
                 <p class="break-words font-medium">{name}</p>
                 <p class="text-sm text-muted">
                     {kind} " · deleted " <Time at=deleted_at.0/> " by " <Person person=person(deleted_by)/>
                 </p>
             </div>
-            <button type="button" class="btn btn-sm" aria-label=label disabled=submit.pending on:click=restore>
-                <Icon d=icon::RESTORE/>
-                "Restore"
-            </button>
+            <div class="flex gap-2">
+                <button type="button" class="btn btn-sm" aria-label=label disabled=submit.pending on:click=restore>
+                    <Icon d=icon::RESTORE/>
+                    "Restore"
+                </button>
+                <Show when={
+                    let known = doomed.is_some();
+                    move || known && maintains.get()
+                }>
+                    <button
+                        type="button"
+                        class="btn btn-sm btn-outline btn-error"
+                        aria-label=doom_label.clone()
+                        on:click={
+                            let doomed = doomed.clone();
+                            move |_| asked.set(doomed.clone().map(Some))
+                        }
+                    >
+                        "Delete permanently"
+                    </button>
+                </Show>
+            </div>
         </li>
+    }
+}
+
+/// Asks before something is gone for good.
+#[component]
+fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
+    let path = use_project().path;
+    let toasts = use_toasts();
+    let open = RwSignal::new(true);
+    let submit = Submit::new();
+    report(submit);
+    let (title, text) = match &doomed {
+        Some((_, name)) => (format!("Delete “{name}” permanently?"), "It is".to_owned()),
+        None => {
+            let things = format::plural(total.into(), "thing", "things");
+            let are = if total == 1 { "is" } else { "are" };
+            (format!("Empty the trash of “{}”?", path.get_untracked()), format!("{things} {are}"))
+        }
+    };
+    let delete = move |()| {
+        let item = doomed.as_ref().map(|(id, _)| id.clone());
+        let input = EmptyTrashInput { project: path.get_untracked(), item };
+        submit.run(trash::empty(input), move |removed| {
+            open.set(false);
+            let things = format::plural(removed.into(), "thing", "things");
+            toasts.success(format!("{things} deleted permanently."));
+            on_change.run(());
+        });
+    };
+    view! {
+        <Confirm open title action="Delete permanently" danger=true pending=submit.pending on_confirm=delete>
+            <p>
+                {text.clone()} " gone for good, with all files that nothing else uses. "
+                <strong class="text-base-content">"This cannot be undone."</strong>
+            </p>
+        </Confirm>
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     form::Submit,
     format,
     graphql::{
-        scalar::VersionState,
+        scalar::{Role, VersionState},
         tag::Target,
         version::{
             self, DeleteModelVersionInput, PublishModelVersionInput, RestoreModelVersionInput,
@@ -69,10 +69,11 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         };
         Box::pin(async move { version::update(input).await.map(drop) }) as _
     });
+    let editable = Signal::derive(move || data.read().project.allows(Role::Developer));
     let params = Memo::new(move |_| data.read().version.params.clone());
     let metrics = Memo::new(move |_| data.read().version.metrics.clone());
     view! {
-        <Heading data draft on_change=changed/>
+        <Heading data draft editable on_change=changed/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="flex min-w-0 flex-col gap-6">
                 <Description
@@ -80,11 +81,12 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                     text=Signal::derive(move || data.read().version.description.clone())
                     html=Signal::derive(move || data.read().version.description_html.clone())
                     save
+                    editable
                     on_saved=changed
                     empty="Nothing is written about this version yet: what changed, and for whom?"
                 />
                 // A draft is about its files; of a published version one first reads the notes.
-                <div class:order-first=draft><Files source open=draft on_change=changed/></div>
+                <div class:order-first=draft><Files source open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
                 <Show when=move || !metrics.read().is_empty()><MetricTable metrics/></Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
             </div>
@@ -95,6 +97,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                         model
                         aliases=Signal::derive(move || data.read().aliases.clone())
                         version=version
+                        project=Signal::derive(move || data.read().project.clone())
                         on_change=changed
                     />
                 </SidePanel>
@@ -103,6 +106,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                     <Tags
                         target=Signal::derive(move || Target::version(model.get(), version.get()))
                         tags=Signal::derive(move || data.read().version.tags.clone())
+                        editable
                         on_change=changed
                     />
                 </SidePanel>
@@ -131,6 +135,7 @@ fn references(data: Memo<VersionPageData>) -> Signal<Vec<String>> {
 fn Heading(
     data: Memo<VersionPageData>,
     draft: Memo<bool>,
+    editable: Signal<bool>,
     on_change: Callback<()>,
 ) -> impl IntoView {
     let deleting = RwSignal::new(false);
@@ -154,7 +159,7 @@ fn Heading(
             data.aliases
                 .iter()
                 .filter(|alias| alias.version.version == data.version.version)
-                .map(|alias| view! { <AliasChip name=alias.name.clone()/> })
+                .map(|alias| view! { <AliasChip name=alias.name.clone() protected=alias.protected/> })
                 .collect_view()
         })
     };
@@ -169,16 +174,18 @@ fn Heading(
                 <Show when=move || latest.get() && !draft.get()><LatestBadge/></Show>
                 {aliases}
             </div>
-            <div class="flex gap-2">
-                <Show when=move || draft.get()><Publish data on_change/></Show>
-                <Menu label="More about this version" button=|| view! { <Icon d=icon::MORE/> }>
-                    <li>
-                        <button type="button" on:click=move |_| deleting.set(true)>
-                            <Icon d=icon::TRASH/>"Delete version"
-                        </button>
-                    </li>
-                </Menu>
-            </div>
+            <Show when=move || editable.get()>
+                <div class="flex gap-2">
+                    <Show when=move || draft.get()><Publish data on_change/></Show>
+                    <Menu label="More about this version" button=|| view! { <Icon d=icon::MORE/> }>
+                        <li>
+                            <button type="button" on:click=move |_| deleting.set(true)>
+                                <Icon d=icon::TRASH/>"Delete version"
+                            </button>
+                        </li>
+                    </Menu>
+                </div>
+            </Show>
         </div>
         <Delete data open=deleting/>
     }

@@ -3,15 +3,21 @@
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
+use super::DEVELOPERS;
 use crate::{
     address, check,
     components::{
-        breadcrumbs::Breadcrumbs, failed::FormError, field::SubmitButton, loaded::Loaded,
-        skeleton::SkeletonPage, title::PageTitle,
+        breadcrumbs::Breadcrumbs,
+        failed::{Allowed, FormError},
+        field::SubmitButton,
+        loaded::Loaded,
+        skeleton::SkeletonPage,
+        title::PageTitle,
     },
     form::{Submit, filled},
     graphql::{
         model::{self, ModelDetail},
+        scalar::Role,
         version::{self, CreateModelVersionInput},
     },
     parts::{markdown_field::MarkdownField, version_field::VersionField},
@@ -25,7 +31,19 @@ pub fn VersionNewPage() -> impl IntoView {
         <PageTitle text=move || format!("New version of {}", path.get())/>
         <div class="mx-auto max-w-3xl">
             <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:model>
-                {move || view! { <NewVersion model=model.get()/> }}
+                <Breadcrumbs items=Signal::derive(move || model.with(|model| vec![
+                    ("Projects".to_owned(), "/".to_owned()),
+                    (model.project.path.clone(), address::project(&model.project.path)),
+                    (model.name.clone(), address::model(&model.path)),
+                    ("Versions".to_owned(), address::model_page(&model.path, "versions")),
+                ]))/>
+                <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New version"</h1>
+                <Allowed
+                    when=Signal::derive(move || model.read().project.allows(Role::Developer))
+                    who=DEVELOPERS
+                >
+                    <NewVersion model=model.get_untracked()/>
+                </Allowed>
             </Loaded>
         </div>
     }
@@ -59,13 +77,6 @@ fn NewVersion(model: ModelDetail) -> impl IntoView {
             || check::description(&description.read()).is_some()
     });
     view! {
-        <Breadcrumbs items=vec![
-            ("Projects".to_owned(), "/".to_owned()),
-            (model.project.path.clone(), address::project(&model.project.path)),
-            (model.name, address::model(&model.path)),
-            ("Versions".to_owned(), back.clone()),
-        ]/>
-        <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New version"</h1>
         <form class="panel space-y-5 p-6" on:submit=send>
             <VersionField value latest=Signal::stored(latest) refused=submit.field("version")/>
             <MarkdownField

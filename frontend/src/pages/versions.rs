@@ -20,7 +20,7 @@ use crate::{
     },
     format,
     graphql::{
-        scalar::{OrderDirection, VersionState},
+        scalar::{OrderDirection, Role, VersionState},
         version::{
             self, ModelVersionOrder, ModelVersionOrderField, VersionPage, VersionRow, Wanted,
         },
@@ -93,10 +93,12 @@ fn VersionTable(
             view! {
                 <Empty d=icon::PACKAGE title="No version yet">
                     <p>"Make one and add its files, or promote a candidate."</p>
-                    <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
-                        <Icon d=icon::PLUS/>
-                        "New version"
-                    </a>
+                    <Show when=move || model.allows(Role::Developer)>
+                        <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
+                            <Icon d=icon::PLUS/>
+                            "New version"
+                        </a>
+                    </Show>
                 </Empty>
             }
             .into_any()

@@ -20,6 +20,8 @@ use crate::{
     form::Submit,
     graphql::{
         alias::{self, AliasDetail, AliasMove, DeleteAliasInput, SetAliasInput},
+        model::OwningProject,
+        scalar::Role,
         viewer::Author,
     },
 };
@@ -32,9 +34,15 @@ pub fn Aliases(
     #[prop(into)]
     aliases: Signal<Vec<AliasDetail>>,
     #[prop(optional, into)] version: MaybeProp<String>,
+    /// Of the model: what the viewer may do in it.
+    #[prop(into)]
+    project: Signal<OwningProject>,
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
     let adding = RwSignal::new(false);
+    let edits = Memo::new(move |_| project.read().allows(Role::Developer));
+    let maintains = Memo::new(move |_| project.read().allows(Role::Maintainer));
+    let movable = move |alias: &AliasDetail| maintains.get() || (edits.get() && !alias.protected);
     let shown = move || {
         let mut shown = aliases.get();
         if let Some(version) = version.get() {
@@ -43,15 +51,20 @@ pub fn Aliases(
         shown
     };
     let can_add = move || version.get().is_some();
+    let aliases_to_move =
+        Signal::derive(move || aliases.get().into_iter().filter(movable).collect::<Vec<_>>());
     view! {
         <div class="space-y-3">
             <ul class="space-y-1" aria-label="Aliases">
                 <For
                     each=shown
-                    key=|alias| (alias.name.clone(), alias.version.version.clone(), alias.history.len())
+                    key=move |alias| {
+                        let version = alias.version.version.clone();
+                        (alias.name.clone(), version, alias.history.len(), alias.protected, movable(alias))
+                    }
                     let:alias
                 >
-                    <AliasLine alias model on_change linked=!can_add()/>
+                    <AliasLine movable=movable(&alias) alias model on_change linked=!can_add()/>
                 </For>
             </ul>
             <Show when=move || shown().is_empty() && !adding.get()>
@@ -59,8 +72,8 @@ pub fn Aliases(
                     {if can_add() { "No alias names this version." } else { "No aliases." }}
                 </p>
             </Show>
-            {move || version.get().map(|version| if adding.get() {
-                view! { <AddAlias model aliases version on_change adding/> }.into_any()
+            {move || version.get().filter(|_| edits.get()).map(|version| if adding.get() {
+                view! { <AddAlias model aliases=aliases_to_move version on_change adding/> }.into_any()
             } else {
                 view! {
                     <button type="button" class="btn btn-sm" on:click=move |_| adding.set(true)>
@@ -77,6 +90,8 @@ pub fn Aliases(
 #[component]
 fn AliasLine(
     alias: AliasDetail,
+    /// Whether the viewer may move and remove it.
+    movable: bool,
     model: Signal<String>,
     on_change: Callback<()>,
     linked: bool,
@@ -85,7 +100,7 @@ fn AliasLine(
     let history = RwSignal::new(false);
     let removal = Submit::new();
     report(removal);
-    let AliasDetail { name, version, history: moves, .. } = alias;
+    let AliasDetail { name, version, history: moves, protected, .. } = alias;
     let version = version.version;
     let href = linked.then(|| address::version(&model.read_untracked(), &version));
     let shown_version = linked.then(|| version.clone());
@@ -106,7 +121,12 @@ fn AliasLine(
     let moves = StoredValue::new(moves);
     view! {
         <li class="flex items-center justify-between gap-2">
-            <AliasChip name=name.clone() href=href.unwrap_or_default() version=shown_version.unwrap_or_default()/>
+            <AliasChip
+                name=name.clone()
+                href=href.unwrap_or_default()
+                version=shown_version.unwrap_or_default()
+                protected
+            />
             <Menu
                 label=format!("Actions for {name}")
                 class="btn btn-ghost btn-xs btn-square"
@@ -117,24 +137,27 @@ fn AliasLine(
                         <Icon d=icon::HISTORY/>"History"
                     </button>
                 </li>
-                <li>
-                    <button type="button" on:click=remove.clone()>
-                        <Icon d=icon::TRASH/>"Remove"
-                    </button>
-                </li>
+                {movable.then(|| view! {
+                    <li>
+                        <button type="button" on:click=remove.clone()>
+                            <Icon d=icon::TRASH/>"Remove"
+                        </button>
+                    </li>
+                })}
             </Menu>
             <Dialog open=history title>
-                <History name=dialog_name.clone() moves=moves.get_value() model on_change open=history/>
+                <History name=dialog_name.clone() moves=moves.get_value() movable model on_change open=history/>
             </Dialog>
         </li>
     }
 }
 
-/// Every move, latest first, with a way back to each version.
+/// Every move, latest first, with a way back to each version for who may move it.
 #[component]
 fn History(
     name: String,
     moves: Vec<AliasMove>,
+    movable: bool,
     model: Signal<String>,
     on_change: Callback<()>,
     open: RwSignal<bool>,
@@ -150,11 +173,16 @@ fn History(
             }
             None => view! { "removed" }.into_any(),
         };
-        let back = step.reference.filter(|version| index > 0 && now.as_ref() != Some(version)).map(|version| {
+        let elsewhere = |version: &String| movable && index > 0 && now.as_ref() != Some(version);
+        let back = step.reference.filter(elsewhere).map(|version| {
             let (name, now) = (name.clone(), now.clone());
             let on_click = move |_| {
                 let (model, name, now) = (model.get_untracked(), name.clone(), now.clone());
-                let input = SetAliasInput { model: model.clone(), name: name.clone(), version: version.clone() };
+                let input = SetAliasInput {
+                    model: model.clone(),
+                    name: name.clone(),
+                    version: version.clone(),
+                };
                 submit.run(alias::set(input), move |alias| {
                     open.set(false);
                     let text = format!("“{name}” names {} again.", alias.version.version);

@@ -28,10 +28,12 @@ pub fn Description(
     #[prop(into)] text: Signal<String>,
     #[prop(into)] html: Signal<String>,
     save: Save,
-    #[prop(into)] on_saved: Callback<()>,
-    /// What to say where there is no text yet.
+    /// Whether the viewer may change it.
     #[prop(into)]
-    empty: String,
+    editable: Signal<bool>,
+    #[prop(into)] on_saved: Callback<()>,
+    /// What to say to who may change it where there is no text yet.
+    empty: &'static str,
 ) -> impl IntoView {
     let editing = RwSignal::new(false);
     let draft = RwSignal::new(String::new());
@@ -48,12 +50,11 @@ pub fn Description(
             on_saved.run(());
         });
     };
-    let empty = StoredValue::new(empty);
     view! {
         <section class="panel">
             <header class="flex items-center justify-between gap-3 border-b border-base-300 px-5 py-3">
                 <h2 class="font-semibold">{title}</h2>
-                <Show when=move || !editing.get()>
+                <Show when=move || editable.get() && !editing.get()>
                     <button type="button" class="btn btn-sm btn-ghost" on:click=edit>
                         <Icon d=icon::PENCIL/>
                         "Edit"
@@ -86,7 +87,7 @@ pub fn Description(
                     }
                     .into_any()
                 } else if text.read().trim().is_empty() {
-                    view! { <p class="text-sm text-muted">{empty.get_value()}</p> }.into_any()
+                    view! { <p class="text-sm text-muted">{move || if editable.get() { empty } else { "Nothing is written here yet." }}</p> }.into_any()
                 } else {
                     view! { <Markdown html/> }.into_any()
                 }}

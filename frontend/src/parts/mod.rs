@@ -2,12 +2,20 @@
 
 pub mod aliases;
 pub mod description;
+pub mod events;
 pub mod files;
 pub mod markdown_field;
 pub mod measures;
+pub mod new_password;
+pub mod page;
 pub mod promote;
+pub mod protected_aliases;
+pub mod role;
+pub mod signed_in;
 pub mod status;
 pub mod tags;
+pub mod tokens;
 pub mod uploads;
 pub mod usage;
+pub mod user_field;
 pub mod version_field;

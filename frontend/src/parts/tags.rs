@@ -19,6 +19,9 @@ use crate::{
 pub fn Tags(
     #[prop(into)] target: Signal<Target>,
     #[prop(into)] tags: Signal<Vec<Tag>>,
+    /// Whether the viewer may change them.
+    #[prop(into)]
+    editable: Signal<bool>,
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
     let adding = RwSignal::new(false);
@@ -26,29 +29,34 @@ pub fn Tags(
         <div class="space-y-3">
             <ul class="flex flex-wrap gap-1.5" aria-label="Tags">
                 <For each=move || tags.get() key=|tag| (tag.key.clone(), tag.value.clone()) let:tag>
-                    <EditableTag tag target on_change/>
+                    <EditableTag tag target editable on_change/>
                 </For>
             </ul>
             <Show when=move || tags.read().is_empty() && !adding.get()>
                 <p class="text-sm text-muted">"No tags."</p>
             </Show>
-            {move || if adding.get() {
-                view! { <AddTag target on_change adding/> }.into_any()
-            } else {
-                view! {
+            {move || match (editable.get(), adding.get()) {
+                (false, _) => ().into_any(),
+                (true, true) => view! { <AddTag target on_change adding/> }.into_any(),
+                (true, false) => view! {
                     <button type="button" class="btn btn-sm" on:click=move |_| adding.set(true)>
                         <Icon d=icon::PLUS/>
                         "Add a tag"
                     </button>
                 }
-                .into_any()
+                .into_any(),
             }}
         </div>
     }
 }
 
 #[component]
-fn EditableTag(tag: Tag, target: Signal<Target>, on_change: Callback<()>) -> impl IntoView {
+fn EditableTag(
+    tag: Tag,
+    target: Signal<Target>,
+    editable: Signal<bool>,
+    on_change: Callback<()>,
+) -> impl IntoView {
     let toasts = use_toasts();
     let remove = Submit::new();
     report(remove);
@@ -82,16 +90,18 @@ fn EditableTag(tag: Tag, target: Signal<Target>, on_change: Callback<()>) -> imp
     view! {
         <li class="flex max-w-full items-center">
             <TagChip key value/>
-            <button
-                type="button"
-                class="btn btn-ghost btn-xs btn-square"
-                aria-label=label.clone()
-                title=label
-                disabled=remove.pending
-                on:click=on_click
-            >
-                <Icon d=icon::CROSS class="size-3"/>
-            </button>
+            <Show when=move || editable.get()>
+                <button
+                    type="button"
+                    class="btn btn-ghost btn-xs btn-square"
+                    aria-label=label.clone()
+                    title=label.clone()
+                    disabled=remove.pending
+                    on:click=on_click.clone()
+                >
+                    <Icon d=icon::CROSS class="size-3"/>
+                </button>
+            </Show>
         </li>
     }
 }

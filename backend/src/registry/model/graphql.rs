@@ -11,9 +11,10 @@ use crate::loader::{loaders, total};
 use crate::page::{ENTRIES, LOOK_UP, OrderDirection, Page, cost};
 use crate::registry::alias::{self, Alias};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
-use crate::registry::event::{self, Change, Event};
+use crate::registry::event::{self, Change, Event, EventFilter};
 use crate::registry::experiment::{Experiment, ExperimentOf};
 use crate::registry::project::Project;
+use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::tag::{self, Tag, TagInput};
 use crate::registry::user::{self, User};
 use crate::registry::version::{self, LatestVersionOf, ModelVersion, ModelVersionOrder};
@@ -171,6 +172,13 @@ impl Model {
         Ok(aliases.await?.unwrap_or_default())
     }
 
+    /// The names of aliases that only maintainers move: those of the project, and those of this model.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
+        let all = protection::load(ctx, &self.project_id).await?;
+        Ok(all.into_iter().filter(|rule| rule.is_for(&self.id)).collect())
+    }
+
     /// Its tags, by key.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
@@ -184,17 +192,22 @@ impl Model {
         experiment.ok_or_else(|| Error::internal("a model without its experiment"))
     }
 
-    /// What happened to it and all that it has, newest first.
+    /// What happened to it and all that it has, newest first; what was refused is shown to maintainers.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn events(
         &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events; all if omitted.")] filter: Option<EventFilter>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
-        Ok(event::list("model_id", self.id.raw(), Page::new(first, after, last, before)?))
+        let page = Page::new(first, after, last, before)?;
+        let reader = auth::reader_in(ctx, &self.project_of(ctx).await?).await?;
+        let db = &loaders(ctx).loader().app.db;
+        Ok(event::list_in(&reader, db, ("e.model_id", self.id.raw()), filter, page))
     }
 }
 
@@ -346,7 +359,7 @@ impl ModelQuery {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
         let mut list = list(db, search, filter, order_by)?;
-        list.filter = list.filter.and(actor(ctx).may_read("m.project_id")?).and(Sql::new(
+        list.filter = list.filter.and(actor(ctx).may_read("m.project_id")).and(Sql::new(
             "m.project_id IN (SELECT p.id FROM projects p WHERE p.deleted_at_ms IS NULL)",
         ));
         Ok(Connection::new(list, page, ""))

@@ -12,7 +12,7 @@ use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::registry::event::{Change, Subject};
 use crate::registry::project::Project;
-use crate::registry::{experiment, tag};
+use crate::registry::{experiment, protection, tag};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
 use graphql::CreateModelInput;
@@ -136,6 +136,8 @@ async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) ->
 }
 
 async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
+    touch(change, &model.id).await?;
+    protection::check_model(change, writer, &model.id).await?;
     let deleted: Option<Model> = query(concat!(
         "UPDATE models SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()

@@ -41,7 +41,6 @@ pub async fn readable(
     actor: &Actor,
     path: &str,
 ) -> Result<(Reader, Model)> {
-    actor.user()?;
     let mut conn = conn.into();
     let not_found = || Error::not_found("model", path);
     let (project, name) = text::split_model_path(path).ok_or_else(not_found)?;

@@ -2,14 +2,21 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
-use super::{ModelCount, Project, Role, Visibility, columns, create, delete, restore, update};
+use super::{
+    ModelCount, Project, Role, Visibility, columns, create, delete, find_deleted, rename, restore,
+    update,
+};
 use crate::auth::{self, actor};
 use crate::connection::{Connection, Node};
+use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{LOOK_UP, List, OrderDirection, Page, Sort, cost};
-use crate::registry::event::{self, Change, Event};
+use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
+use crate::registry::credential::{Token, TokensOfProject};
+use crate::registry::event::{self, Change, Event, EventFilter};
+use crate::registry::member::{self, Member, MemberCount};
 use crate::registry::model::{self, Model, ModelOrder};
+use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::trash::{self, TrashEntry};
 use crate::registry::user::{self, User};
 use crate::registry::{markdown, payload};
@@ -39,9 +46,55 @@ impl Project {
         user::load(ctx, Some(&self.author_id)).await
     }
 
-    /// What the caller may do in it.
+    /// What the caller may do in it, within the scope of their token; null where it is gone for them.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
-        actor(ctx).role_in(self)
+        match auth::reader_in(ctx, self).await {
+            Ok(reader) => Ok(Some(reader.role())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its members, by user name; not shown to strangers.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only those whose user name or name contains this text, whatever its case."
+        )]
+        search: Option<String>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Member>> {
+        auth::reader_in(ctx, self).await?.check_knows_members()?;
+        let page = Page::new(first, after, last, before)?;
+        let list = member::list(&loaders(ctx).loader().app.db, search)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// How many members it has; not shown to strangers.
+    async fn member_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        auth::reader_in(ctx, self).await?.check_knows_members()?;
+        Ok(total(loaders(ctx).load_one(MemberCount(self.id.raw().to_owned())).await?))
+    }
+
+    /// Its tokens that were not revoked, newest first; shown to maintainers.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn tokens(&self, ctx: &Context<'_>) -> Result<Vec<Token>> {
+        auth::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
+        let tokens = loaders(ctx).load_one(TokensOfProject(self.id.raw().to_owned())).await?;
+        Ok(tokens.unwrap_or_default())
+    }
+
+    /// The names of aliases that only maintainers move, in all of its models.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
+        let all = protection::load(ctx, &self.id).await?;
+        Ok(all.into_iter().filter(ProtectedAlias::is_for_the_whole_project).collect())
     }
 
     /// How many models it has.
@@ -85,30 +138,37 @@ impl Project {
         Ok(Connection::new(List { parent: Some("m.project_id"), ..list }, page, self.id.raw()))
     }
 
-    /// Its deleted models, versions and candidates, last deleted first.
+    /// Its deleted models, versions and candidates, last deleted first; shown to developers.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn trash(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<TrashEntry>> {
+        auth::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
     }
 
-    /// What happened in it, newest first.
+    /// What happened in it, newest first; what was refused, and who may what, is shown to maintainers.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn events(
         &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events; all if omitted.")] filter: Option<EventFilter>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
-        Ok(event::list("project_id", self.id.raw(), Page::new(first, after, last, before)?))
+        let page = Page::new(first, after, last, before)?;
+        let reader = auth::reader_in(ctx, self).await?;
+        let db = &loaders(ctx).loader().app.db;
+        Ok(event::list_in(&reader, db, ("e.project_id", self.id.raw()), filter, page))
     }
 }
 
@@ -163,6 +223,15 @@ pub struct UpdateProjectInput {
     pub visibility: MaybeUndefined<Visibility>,
 }
 
+/// Another address for a project.
+#[derive(InputObject)]
+pub struct RenameProjectInput {
+    /// Its path.
+    pub project: String,
+    /// The new path: 1–63 of a-z, 0-9 and -.
+    pub path: String,
+}
+
 /// Which project to put into the trash.
 #[derive(InputObject)]
 pub struct DeleteProjectInput {
@@ -189,6 +258,13 @@ payload! {
 payload! {
     /// The changed project.
     UpdateProjectPayload {
+        /// The project.
+        project: Project
+    }
+}
+payload! {
+    /// The project at its new address.
+    RenameProjectPayload {
         /// The project.
         project: Project
     }
@@ -236,7 +312,7 @@ impl ProjectQuery {
         #[graphql(desc = "Only those whose path or name contains this text, whatever its case.")]
         search: Option<String>,
         #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ProjectOrder>,
-        #[graphql(default, desc = "Those in the trash instead of the others.")] trashed: bool,
+        #[graphql(default, desc = "Those of yours that are in the trash instead.")] trashed: bool,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
@@ -244,12 +320,11 @@ impl ProjectQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Project>> {
         let page = Page::new(first, after, last, before)?;
-        let mut filter = actor(ctx).may_read("p.id")?;
-        filter.push(if trashed {
-            " AND p.deleted_at_ms IS NOT NULL"
+        let mut filter = if trashed {
+            member::owned("p.id", actor(ctx))?.and(Sql::new("p.deleted_at_ms IS NOT NULL"))
         } else {
-            " AND p.deleted_at_ms IS NULL"
-        });
+            actor(ctx).may_read("p.id").and(Sql::new("p.deleted_at_ms IS NULL"))
+        };
         if let Some(search) = text::search(search)? {
             filter =
                 filter.and(loaders(ctx).loader().app.db.contains(&["p.path", "p.name"], &search));
@@ -273,20 +348,20 @@ pub struct ProjectMutation;
 
 #[Object]
 impl ProjectMutation {
-    /// Creates a project.
+    /// Creates a project; you become its owner.
     async fn create_project(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new project.")] input: CreateProjectInput,
     ) -> Result<CreateProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
-        let project = create(&mut change, &admin, input).await?;
+        let creator = auth::creator(actor(ctx))?;
+        let project = create(&mut change, &creator, actor(ctx).user()?, input).await?;
         change.commit().await?;
         Ok(CreateProjectPayload { project })
     }
 
-    /// Changes a project's name, description or visibility.
+    /// Changes a project's description or, by its owners, its name or visibility.
     async fn update_project(
         &self,
         ctx: &Context<'_>,
@@ -299,6 +374,19 @@ impl ProjectMutation {
         Ok(UpdateProjectPayload { project })
     }
 
+    /// Gives a project another address; the old one is free from then on.
+    async fn rename_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project, and its new path.")] input: RenameProjectInput,
+    ) -> Result<RenameProjectPayload> {
+        let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
+        let owner = auth::owner(&mut *change, actor(ctx), &input.project).await?;
+        let project = rename(&mut change, &owner, &input.path).await?;
+        change.commit().await?;
+        Ok(RenameProjectPayload { project })
+    }
+
     /// Puts a project and all that it has into the trash.
     async fn delete_project(
         &self,
@@ -306,8 +394,8 @@ impl ProjectMutation {
         #[graphql(desc = "Which project.")] input: DeleteProjectInput,
     ) -> Result<DeleteProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
-        let project = delete(&mut change, &maintainer).await?;
+        let owner = auth::owner(&mut *change, actor(ctx), &input.project).await?;
+        let project = delete(&mut change, &owner).await?;
         change.commit().await?;
         Ok(DeleteProjectPayload { project })
     }
@@ -319,8 +407,9 @@ impl ProjectMutation {
         #[graphql(desc = "Which project.")] input: RestoreProjectInput,
     ) -> Result<RestoreProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
-        let project = restore(&mut change, &admin, input).await?;
+        let deleted = find_deleted(&mut change, &input).await?;
+        let owner = auth::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
+        let project = restore(&mut change, &owner).await?;
         change.commit().await?;
         Ok(RestoreProjectPayload { project })
     }

@@ -4,13 +4,14 @@ mod graphql;
 
 use async_graphql::SimpleObject;
 
-use crate::auth::{self, Maintainer};
+use crate::auth::{self, Maintainer, Owner};
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ProjectId, UserId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::registry::event::{Change, Subject};
-use crate::registry::text_enum;
+use crate::registry::user::User;
+use crate::registry::{member, text_enum};
 use crate::text::{self, ProjectPath};
 use crate::time::Timestamp;
 use graphql::{CreateProjectInput, RestoreProjectInput, UpdateProjectInput};
@@ -81,7 +82,8 @@ use columns;
 
 async fn create(
     change: &mut Change,
-    _admin: &auth::Admin,
+    _creator: &auth::Creator,
+    creator: &User,
     input: CreateProjectInput,
 ) -> Result<Project> {
     let path = ProjectPath::parse("path", &input.path)?;
@@ -105,6 +107,7 @@ async fn create(
     .fetch_one(&mut **change)
     .await
     .map_err(Error::unless_unique("project", path.as_str()))?;
+    member::add_creator(change, &project, creator).await?;
     record(change, "project.create", &project).await?;
     Ok(project)
 }
@@ -114,6 +117,9 @@ async fn update(
     maintainer: &Maintainer,
     input: UpdateProjectInput,
 ) -> Result<Project> {
+    if input.name.is_value() || input.visibility.is_value() {
+        Owner::of((***maintainer).clone())?;
+    }
     let name = input.name.take().map(|name| text::name("name", name.as_ref())).transpose()?;
     let description = text::new_description(input.description)?;
     // What is not given stays as it is by then, not as it was read.
@@ -136,28 +142,43 @@ async fn update(
     Ok(project)
 }
 
-async fn delete(change: &mut Change, maintainer: &Maintainer) -> Result<Project> {
+async fn rename(change: &mut Change, owner: &Owner, path: &str) -> Result<Project> {
+    let path = ProjectPath::parse("path", path)?;
+    let old = &owner.project().path;
+    let project: Option<Project> = query(concat!(
+        "UPDATE projects SET path = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
+        columns!(),
+    ))
+    .bind(&owner.project().id)
+    .bind(&path)
+    .bind(change.now)
+    .fetch_optional(&mut **change)
+    .await
+    .map_err(Error::unless_unique("project", path.as_str()))?;
+    let project = project.ok_or_else(|| Error::not_found("project", old))?;
+    change.record("project.rename", subject(&project), serde_json::json!({ "from": old })).await?;
+    Ok(project)
+}
+
+async fn delete(change: &mut Change, owner: &Owner) -> Result<Project> {
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL
          RETURNING ",
         columns!(),
     ))
-    .bind(&maintainer.project().id)
+    .bind(&owner.project().id)
     .bind(change.now)
     .bind(change.author())
     .fetch_optional(&mut **change)
     .await?;
-    let path = &maintainer.project().path;
+    let path = &owner.project().path;
     let project = project.ok_or_else(|| Error::not_found("project", path))?;
     record(change, "project.delete", &project).await?;
     Ok(project)
 }
 
-async fn restore(
-    change: &mut Change,
-    _admin: &auth::Admin,
-    input: RestoreProjectInput,
-) -> Result<Project> {
+/// The project that was last deleted of those that had this path, or the one with this id.
+async fn find_deleted(change: &mut Change, input: &RestoreProjectInput) -> Result<Project> {
     let not_found = || Error::not_found("deleted project", &input.project);
     let wanted = match &input.id {
         Some(id) => match AnyId::parse(id)? {
@@ -166,69 +187,113 @@ async fn restore(
         },
         None => None,
     };
-    let (id,): (String,) = query(
-        "SELECT id FROM projects
-         WHERE path = $1 AND deleted_at_ms IS NOT NULL AND (id = $2 OR $2 IS NULL)
-         ORDER BY deleted_at_ms DESC, id DESC LIMIT 1",
-    )
+    query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM projects
+          WHERE path = $1 AND deleted_at_ms IS NOT NULL AND (id = $2 OR $2 IS NULL)
+          ORDER BY deleted_at_ms DESC, id DESC LIMIT 1"
+    ))
     .bind(text::looked_up(&input.project))
     .bind(wanted)
     .fetch_optional(&mut **change)
     .await?
-    .ok_or_else(not_found)?;
+    .ok_or_else(not_found)
+}
+
+async fn restore(change: &mut Change, owner: &Owner) -> Result<Project> {
+    let path = &owner.project().path;
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2
          WHERE id = $1 AND deleted_at_ms IS NOT NULL
          RETURNING ",
         columns!(),
     ))
-    .bind(id)
+    .bind(&owner.project().id)
     .bind(change.now)
     .fetch_optional(&mut **change)
     .await
-    .map_err(Error::unless_unique("project", &input.project))?;
-    let project = project.ok_or_else(not_found)?;
+    .map_err(Error::unless_unique("project", path))?;
+    let project = project.ok_or_else(|| Error::not_found("deleted project", path))?;
     record(change, "project.restore", &project).await?;
     Ok(project)
 }
 
-async fn record(change: &mut Change, action: &'static str, project: &Project) -> Result<()> {
-    let subject = Subject {
+fn subject(project: &Project) -> Subject<'_> {
+    Subject {
         name: project.path.clone(),
         project_id: Some(&project.id),
         model_id: None,
         object_id: project.id.raw(),
-    };
-    change.record(action, subject, serde_json::json!({})).await
-}
-
-/// The project at `path`, unless it is in the trash. Use a proof from `auth` instead, which asks this.
-pub async fn find(conn: impl Into<Conn<'_>>, path: &str) -> Result<Option<Project>> {
-    if path.contains('\0') {
-        return Ok(None);
     }
-    let project = query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM projects WHERE path = $1 AND deleted_at_ms IS NULL"
-    ))
-    .bind(path)
-    .fetch_optional(conn)
-    .await?;
-    Ok(project)
 }
 
-/// The project with this id, unless it is in the trash.
-pub async fn find_by_id(conn: impl Into<Conn<'_>>, id: &ProjectId) -> Result<Option<Project>> {
-    let project = query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM projects WHERE id = $1 AND deleted_at_ms IS NULL"
-    ))
-    .bind(id)
-    .fetch_optional(conn)
-    .await?;
-    Ok(project)
+async fn record(change: &mut Change, action: &'static str, project: &Project) -> Result<()> {
+    change.record(action, subject(project), serde_json::json!({})).await
+}
+
+/// A project and the role of a person's membership in it.
+#[derive(sqlx::FromRow)]
+struct WithRole {
+    #[sqlx(flatten)]
+    project: Project,
+    role: Option<String>,
+}
+
+macro_rules! select_with_role {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", (SELECT m.role FROM members m WHERE m.project_id = p.id AND m.user_id = $2) AS role
+             FROM projects p WHERE p.deleted_at_ms IS NULL AND "
+        )
+    };
+}
+
+fn split(found: WithRole) -> Result<(Project, Option<Role>)> {
+    let role = found.role.map(Role::try_from).transpose().map_err(Error::internal)?;
+    Ok((found.project, role))
+}
+
+/// The project at `path`, unless it is in the trash, and the role of a person's membership. In one
+/// statement, so that what is hidden takes as long as what is not there. Use a proof from `auth`.
+pub async fn find_with_role(
+    conn: impl Into<Conn<'_>>,
+    path: &str,
+    user: Option<&UserId>,
+) -> Result<Option<(Project, Option<Role>)>> {
+    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.path = $1"))
+        .bind(text::looked_up(path))
+        .bind(user.map(|user| user.raw().to_owned()))
+        .fetch_optional(conn)
+        .await?;
+    found.map(split).transpose()
+}
+
+/// As [`find_with_role`], by id.
+pub async fn find_by_id_with_role(
+    conn: impl Into<Conn<'_>>,
+    id: &ProjectId,
+    user: Option<&UserId>,
+) -> Result<Option<(Project, Option<Role>)>> {
+    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.id = $1"))
+        .bind(id)
+        .bind(user.map(|user| user.raw().to_owned()))
+        .fetch_optional(conn)
+        .await?;
+    found.map(split).transpose()
+}
+
+/// Marks a project as changed, which also locks it until the change is over.
+pub async fn touch(change: &mut Change, id: &ProjectId) -> Result<()> {
+    let touched =
+        query("UPDATE projects SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
+            .bind(id)
+            .bind(change.now)
+            .execute(change)
+            .await?;
+    if touched == 0 { Err(Error::not_found("project", id.raw())) } else { Ok(()) }
 }
 
 load_by_id!(

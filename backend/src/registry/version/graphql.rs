@@ -123,7 +123,7 @@ impl ModelVersion {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
-        Ok(event::list("object_id", self.id.raw(), Page::new(first, after, last, before)?))
+        Ok(event::list_of(self.id.raw(), Page::new(first, after, last, before)?))
     }
 }
 

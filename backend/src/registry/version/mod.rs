@@ -18,7 +18,7 @@ use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model, insert_object};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{file, metric, param, semver, text_enum};
+use crate::registry::{file, metric, param, protection, semver, text_enum};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -121,7 +121,7 @@ pub async fn promote(
     let version = lock(change, &version).await?;
     let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });
     let subject = subject(writer, model, &version);
-    change.record("version.promote", subject, detail).await?;
+    change.record("candidate.promote", subject, detail).await?;
     Ok(version)
 }
 
@@ -243,6 +243,7 @@ async fn delete(
     version: &ModelVersion,
 ) -> Result<ModelVersion> {
     model::touch(change, &model.id).await?;
+    protection::check_version(change, writer, &model.id, &version.id).await?;
     let deleted: Option<ModelVersion> = query(concat!(
         "UPDATE model_versions SET deleted_at_ms = $2, deleted_by_id = $3
          WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",

@@ -1,0 +1,191 @@
+//! What people and scripts show to be recognised: [sessions](session) and access [tokens](token).
+//!
+//! Never stores a secret: only the SHA-256 of its 238 random bits, which no dictionary has.
+
+pub mod session;
+pub mod token;
+
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::db::query;
+use crate::error::Result;
+use crate::id::{CredentialId, random_text};
+use crate::registry::event::Change;
+use crate::registry::project::Role;
+use crate::registry::text_enum;
+use crate::registry::user::User;
+use crate::time::Timestamp;
+
+pub use session::{Session, SessionMutation};
+pub use token::{Token, TokenMutation, TokensOfProject};
+
+/// How stale a last-used time may be: a write for every request would cost more than it tells.
+const LAST_USED_MILLIS: i64 = 60_000;
+
+text_enum! {
+    /// What a token may do of all that its owner may.
+    TokenScope {
+        /// Read.
+        Read = "READ",
+        /// Also create, change, upload, promote and delete, as a developer can.
+        Write = "WRITE",
+        /// Everything, also members, tokens and settings.
+        Admin = "ADMIN",
+    }
+}
+
+impl TokenScope {
+    /// The most that can be done in a project within this scope.
+    pub fn most(self) -> Role {
+        match self {
+            Self::Read => Role::Guest,
+            Self::Write => Role::Developer,
+            Self::Admin => Role::Owner,
+        }
+    }
+}
+
+text_enum! {
+    /// What sort of credential it is.
+    CredentialKind {
+        /// The cookie of a browser.
+        Session = "SESSION",
+        /// An access token.
+        Token = "TOKEN",
+    }
+}
+
+impl CredentialKind {
+    /// What its secrets begin with, so that secret scanners know them.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Session => "mrs_",
+            Self::Token => "mrt_",
+        }
+    }
+}
+
+struct NewCredential {
+    kind: CredentialKind,
+    name: String,
+    scope: TokenScope,
+    address: Option<String>,
+    expires_at_ms: Option<Timestamp>,
+}
+
+/// Makes a credential of `user`; returns its id and its secret.
+async fn insert(
+    change: &mut Change,
+    user: &User,
+    new: NewCredential,
+) -> Result<(CredentialId, String)> {
+    let secret = format!("{}{}", new.kind.prefix(), random_text(40));
+    let id = CredentialId::new(change.now);
+    query(
+        "INSERT INTO credentials
+             (id, user_id, kind, name, scope, address, secret_sha256, created_at_ms, expires_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&id)
+    .bind(&user.id)
+    .bind(new.kind)
+    .bind(new.name)
+    .bind(new.scope)
+    .bind(new.address)
+    .bind(hash_secret(&secret))
+    .bind(change.now)
+    .bind(new.expires_at_ms)
+    .execute(change)
+    .await?;
+    Ok((id, secret))
+}
+
+/// What is stored of a secret.
+pub fn hash_secret(secret: &str) -> String {
+    crate::store::hex(&Sha256::digest(secret.as_bytes()))
+}
+
+/// Stops whatever a person or robot shows to be recognised, from the next request on.
+pub async fn end_all(change: &mut Change, user: &User, kind: CredentialKind) -> Result<()> {
+    query(
+        "UPDATE credentials SET revoked_at_ms = $2
+         WHERE user_id = $1 AND kind = $3 AND revoked_at_ms IS NULL",
+    )
+    .bind(&user.id)
+    .bind(change.now)
+    .bind(kind)
+    .execute(change)
+    .await?;
+    Ok(())
+}
+
+/// Somebody who showed a live credential.
+#[derive(sqlx::FromRow)]
+pub struct Recognised {
+    #[sqlx(flatten)]
+    pub user: User,
+    pub credential_id: CredentialId,
+    #[sqlx(rename = "credential_kind", try_from = "String")]
+    pub kind: CredentialKind,
+    #[sqlx(try_from = "String")]
+    pub scope: TokenScope,
+    last_used_at_ms: Option<Timestamp>,
+}
+
+/// Who holds this secret, if it is a live credential of that kind, of somebody who may come in.
+pub async fn find_by_secret(
+    app: &App,
+    kind: CredentialKind,
+    secret: &str,
+) -> Result<Option<Recognised>> {
+    if !secret.starts_with(kind.prefix()) {
+        return Ok(None);
+    }
+    let now = app.clock.now();
+    let found: Option<Recognised> = query(concat!(
+        "SELECT ",
+        crate::registry::user::columns!(),
+        ", c.id AS credential_id, c.kind AS credential_kind, c.scope, c.last_used_at_ms
+         FROM credentials c JOIN users u ON u.id = c.user_id
+         WHERE c.secret_sha256 = $1 AND c.kind = $2 AND c.revoked_at_ms IS NULL
+           AND (c.expires_at_ms IS NULL OR c.expires_at_ms > $3)
+           AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL"
+    ))
+    .bind(hash_secret(secret))
+    .bind(kind)
+    .bind(now)
+    .fetch_optional(&app.db)
+    .await?;
+    let Some(found) = found else { return Ok(None) };
+    let stale = |last: Timestamp| now.millis() - last.millis() > LAST_USED_MILLIS;
+    if found.last_used_at_ms.is_none_or(stale) {
+        // Beside the request: reading goes on where nothing can be written.
+        let (app, id) = (app.clone(), found.credential_id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = touch(&app, &id, now).await {
+                tracing::warn!(?error, "cannot note when a credential was used");
+            }
+        });
+    }
+    Ok(Some(found))
+}
+
+async fn touch(app: &App, id: &CredentialId, now: Timestamp) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    query("UPDATE credentials SET last_used_at_ms = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now)
+        .execute(&mut tx)
+        .await?;
+    query(
+        "UPDATE users SET last_seen_at_ms = $2
+         WHERE id = (SELECT user_id FROM credentials WHERE id = $1)",
+    )
+    .bind(id)
+    .bind(now)
+    .execute(&mut tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! Members, project tokens, protected aliases, and the lists that each sees.
+
+use model_registry::registry::credential::TokenScope;
+use serde_json::{Value, json};
+
+use crate::harness::{Caller, Server};
+
+/// `vision/ocr` with version 1.0.0, in which ada is an owner, bob a maintainer, cleo a developer.
+async fn team() -> (Server, Caller, Caller, Caller, Caller) {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    for (name, role) in [("ada", "OWNER"), ("bob", "MAINTAINER"), ("cleo", "DEVELOPER")] {
+        admin.invite(name).await;
+        admin.add_member("vision", name, role).await;
+    }
+    let ada = server.person("ada", TokenScope::Admin).await;
+    let bob = server.person("bob", TokenScope::Admin).await;
+    let cleo = server.person("cleo", TokenScope::Admin).await;
+    (server, admin, ada, bob, cleo)
+}
+
+const REMOVE: &str = "mutation($u: String!) { removeMember(input: {project: \"vision\", username: $u}) { member { role } } }";
+const UPDATE: &str = "mutation($u: String!, $r: Role!) { updateMember(input: {project: \"vision\", username: $u, role: $r}) { member { role } } }";
+const ADD: &str = "mutation($u: String!, $r: Role!) { addMember(input: {project: \"vision\", username: $u, role: $r}) { member { role } } }";
+const READ: &str = "{ model(path: \"vision/ocr\") { id } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gives_or_takes_more_than_they_have_and_an_owner_stays() {
+    let (server, admin, ada, bob, _) = team().await;
+    admin.invite("dora").await;
+    assert_eq!(bob.refused(ADD, json!({"u": "dora", "r": "OWNER"})).await.code, "FORBIDDEN");
+    bob.ok(ADD, json!({"u": "dora", "r": "MAINTAINER"})).await;
+    assert_eq!(bob.refused(ADD, json!({"u": "dora", "r": "GUEST"})).await.code, "ALREADY_EXISTS");
+    assert_eq!(bob.refused(ADD, json!({"u": "nobody", "r": "GUEST"})).await.code, "NOT_FOUND");
+    assert_eq!(bob.refused(UPDATE, json!({"u": "bob", "r": "OWNER"})).await.code, "FORBIDDEN");
+    assert_eq!(bob.refused(UPDATE, json!({"u": "ada", "r": "GUEST"})).await.code, "FORBIDDEN");
+    assert_eq!(bob.refused(REMOVE, json!({"u": "ada"})).await.code, "FORBIDDEN");
+    // The administrator made the project and is its owner, too; then ada is the last.
+    ada.ok(REMOVE, json!({"u": "admin"})).await;
+    for (query, variables) in
+        [(REMOVE, json!({"u": "ada"})), (UPDATE, json!({"u": "ada", "r": "MAINTAINER"}))]
+    {
+        let refusal = ada.refused(query, variables).await;
+        assert_eq!(
+            (refusal.code.as_str(), refusal.message.contains("make somebody else OWNER")),
+            ("CONFLICT", true)
+        );
+    }
+    let delete = "mutation { deleteUser(input: {username: \"ada\"}) { user { id } } }";
+    assert!(admin.refused(delete, json!({})).await.message.contains("vision"));
+    ada.ok(UPDATE, json!({"u": "dora", "r": "OWNER"})).await;
+    let dora = server.person("dora", TokenScope::Admin).await;
+    let (a, b) = tokio::join!(
+        ada.graphql(REMOVE, json!({"u": "ada"})),
+        dora.graphql(REMOVE, json!({"u": "dora"}))
+    );
+    let left = [&a, &b].iter().filter(|answer| answer.get("errors").is_none()).count();
+    assert_eq!(left, 1, "of two owners who leave at once, one stays: {a} {b}");
+    assert_eq!(server.count("SELECT COUNT(*) FROM members WHERE role = 'OWNER'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_away_is_gone_with_the_next_request() {
+    let (server, admin, _, bob, cleo) = team().await;
+    let robot = bob.robot("vision", "DEVELOPER").await;
+    for caller in [&bob, &cleo, &robot] {
+        assert!(caller.ok(READ, json!({})).await["model"].is_object());
+    }
+    admin.ok(REMOVE, json!({"u": "cleo"})).await;
+    assert_eq!(cleo.ok(READ, json!({})).await["model"], Value::Null);
+    assert_eq!(cleo.get("/files/vision/ocr/1.0.0").await.status(), 404);
+    bob.ok(REMOVE, json!({"u": "bob"})).await;
+    assert_eq!(bob.ok(READ, json!({})).await["model"], Value::Null, "who leaves is out");
+    let tokens =
+        "{ project(path: \"vision\") { tokens { id name role scope user { isRobot username } } } }";
+    let tokens = admin.ok(tokens, json!({})).await["project"]["tokens"].take();
+    assert_eq!((&tokens[0]["role"], &tokens[0]["scope"]), (&json!("DEVELOPER"), &Value::Null));
+    assert_eq!(tokens[0]["user"]["isRobot"], true);
+    let revoke = "mutation($id: ID!) { revokeToken(input: {id: $id}) { token { name } } }";
+    admin.ok(revoke, json!({"id": tokens[0]["id"]})).await;
+    assert_eq!(robot.get("/files/vision/ocr/1.0.0").await.status(), 401);
+    admin.ok(ADD, json!({"u": "cleo", "r": "GUEST"})).await;
+    let block = "mutation($b: Boolean!) { blockUser(input: {username: \"cleo\"}) @include(if: $b) { user { state } }
+        unblockUser(input: {username: \"cleo\"}) @skip(if: $b) { user { state } } }";
+    assert_eq!(admin.ok(block, json!({"b": true})).await["blockUser"]["user"]["state"], "BLOCKED");
+    assert_eq!(cleo.refused(READ, json!({})).await.code, "UNAUTHENTICATED");
+    admin.ok(block, json!({"b": false})).await;
+    assert!(cleo.ok(READ, json!({})).await["model"].is_object());
+    assert_eq!(server.count("SELECT COUNT(*) FROM members WHERE user_id IN (SELECT id FROM users WHERE kind = 'ROBOT')").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_is_in_its_project_only_and_makes_no_tokens() {
+    let (_server, admin, ada, bob, _) = team().await;
+    let robot = ada.robot("vision", "MAINTAINER").await;
+    let create = "mutation($r: Role!) { createProjectToken(input: {project: \"vision\", name: \"x\", role: $r}) { secret } }";
+    assert_eq!(bob.refused(create, json!({"r": "OWNER"})).await.field, "role");
+    for query in [
+        "mutation { createToken(input: {name: \"x\"}) { secret } }",
+        "mutation { createProject(input: {path: \"mine\"}) { project { id } } }",
+        "{ users { totalCount } }",
+    ] {
+        assert_eq!(robot.refused(query, json!({})).await.code, "FORBIDDEN", "{query}");
+    }
+    assert_eq!(robot.refused(create, json!({"r": "GUEST"})).await.code, "FORBIDDEN");
+    admin.invite("dora").await;
+    robot.ok(ADD, json!({"u": "dora", "r": "GUEST"})).await;
+    let other = "mutation { createProject(input: {path: \"other\", visibility: INTERNAL}) { project { id } } }";
+    admin.ok(other, json!({})).await;
+    let seen = robot
+        .ok("{ projects { totalCount nodes { path } } project(path: \"other\") { id } }", json!({}))
+        .await;
+    assert_eq!(seen["projects"], json!({"totalCount": 1, "nodes": [{"path": "vision"}]}));
+    assert_eq!(seen["project"], Value::Null);
+    let by = "{ project(path: \"vision\") { events(first: 1) { nodes { action actor { isRobot } token { name role } } } } }";
+    let event = robot.ok(by, json!({})).await["project"]["events"]["nodes"][0].take();
+    assert_eq!(
+        event,
+        json!({"action": "member.add", "actor": {"isRobot": true}, "token": {"name": "ci", "role": "MAINTAINER"}})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn protected_aliases_move_by_maintainers_only_whichever_way() {
+    let (_server, _admin, _, bob, cleo) = team().await;
+    bob.ok("mutation { protectAlias(input: {project: \"vision\", pattern: \"prod*\"}) { protectedAlias { pattern } } }", json!({})).await;
+    bob.ok("mutation { protectAlias(input: {model: \"vision/ocr\", pattern: \"champion\"}) { protectedAlias { pattern model { path } } } }", json!({})).await;
+    let set = "mutation($n: String!) { setAlias(input: {model: \"vision/ocr\", name: $n, version: \"1.0.0\"}) { alias { protected } } }";
+    for name in ["production", "champion"] {
+        assert_eq!(cleo.refused(set, json!({"n": name})).await.code, "FORBIDDEN");
+        assert_eq!(bob.ok(set, json!({"n": name})).await["setAlias"]["alias"]["protected"], true);
+    }
+    assert_eq!(cleo.ok(set, json!({"n": "free"})).await["setAlias"]["alias"]["protected"], false);
+    for mutation in [
+        "deleteAlias(input: {model: \"vision/ocr\", name: \"production\"}) { alias { id } }",
+        "deleteModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } }",
+        "deleteModel(input: {model: \"vision/ocr\"}) { model { id } }",
+    ] {
+        let refusal = cleo.refused(&format!("mutation {{ {mutation} }}"), json!({})).await;
+        assert_eq!(refusal.code, "FORBIDDEN", "{mutation}");
+    }
+    let rules = "{ model(path: \"vision/ocr\") { protectedAliases { pattern model { name } } } project(path: \"vision\") { protectedAliases { pattern } } }";
+    let rules = cleo.ok(rules, json!({})).await;
+    assert_eq!(rules["project"]["protectedAliases"], json!([{"pattern": "prod*"}]));
+    assert_eq!(rules["model"]["protectedAliases"].as_array().unwrap().len(), 2);
+    bob.ok("mutation { unprotectAlias(input: {project: \"vision\", pattern: \"prod*\"}) { protectedAlias { pattern } } }", json!({})).await;
+    cleo.ok("mutation { deleteAlias(input: {model: \"vision/ocr\", name: \"production\"}) { alias { id } } }", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_counts_hold_what_one_may_see_in_as_many_statements_for_many() {
+    let (server, admin, _, _, cleo) = team().await;
+    admin.invite("eve").await;
+    let eve = server.person("eve", TokenScope::Read).await;
+    let make = async |range: std::ops::Range<usize>| {
+        for number in range {
+            let visibility = ["PRIVATE", "INTERNAL", "PUBLIC"][number % 3];
+            let create = format!("mutation {{ createProject(input: {{path: \"p-{number}\", visibility: {visibility}}}) {{ project {{ id }} }}
+                createModel(input: {{project: \"p-{number}\", name: \"m\"}}) {{ model {{ id }} }} }}");
+            admin.ok(&create, json!({})).await;
+        }
+    };
+    let page = "{ projects(first: 50) { totalCount nodes { path viewerRole memberCount members(first: 2) { totalCount nodes { role user { username } } }
+        protectedAliases { pattern } events(first: 1) { nodes { address token { name } } } } }
+        models(first: 50) { totalCount nodes { path project { viewerRole } } } }";
+    let ask = async |caller: &Caller| {
+        let before = server.app.db.statements();
+        let answer = caller.ok(page, json!({})).await;
+        (answer, server.app.db.statements() - before)
+    };
+    make(0..3).await;
+    ask(&cleo).await;
+    let (few, of_few) = ask(&cleo).await;
+    assert_eq!(few["projects"]["totalCount"], 3, "vision, and what is not private: {few}");
+    make(3..45).await;
+    let (many, of_many) = ask(&cleo).await;
+    assert_eq!(many["projects"]["totalCount"], 31);
+    assert_eq!(many["models"]["totalCount"], 31);
+    assert_eq!(many["projects"]["nodes"].as_array().unwrap().len(), 31, "no page has holes");
+    assert_eq!(of_few, of_many);
+    let roles = many["projects"]["nodes"].as_array().unwrap();
+    assert!(
+        roles.iter().all(|node| (node["path"] == "vision") == (node["viewerRole"] == "DEVELOPER"))
+    );
+    assert!(!many.to_string().contains("127.0.0.1"), "addresses are for maintainers");
+    assert_eq!(ask(&eve).await.0["projects"]["totalCount"], 30);
+    let anonymous = "{ projects { totalCount } models { totalCount } }";
+    let seen = server.anonymous().ok(anonymous, json!({})).await;
+    assert_eq!(seen, json!({"projects": {"totalCount": 15}, "models": {"totalCount": 15}}));
+    assert_eq!(ask(&admin).await.0["projects"]["totalCount"], 46);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
+    let (server, _admin, _, bob, cleo) = team().await;
+    cleo.put("/files/vision/ocr/1.0.0/a", "kept").await;
+    cleo.ok("mutation { createCandidate(input: {model: \"vision/ocr\", params: [{name: \"p\", value: \"1\"}], metrics: [{name: \"m\", value: 1}]}) { candidate { id } } }", json!({})).await;
+    cleo.put("/files/vision/ocr/candidate:1/b", "weights").await;
+    cleo.ok("mutation { promoteCandidate(input: {model: \"vision/ocr\", candidate: 1, version: \"2.0.0\"}) { modelVersion { id } }
+        setAlias(input: {model: \"vision/ocr\", name: \"a\", version: \"1.0.0\"}) { alias { id } }
+        createModel(input: {project: \"vision\", name: \"gone\"}) { model { id } }
+        createModelVersion(input: {model: \"vision/gone\"}) { modelVersion { id } }
+        createCandidate(input: {model: \"vision/gone\"}) { candidate { id } }
+        promoteAgain: promoteCandidate(input: {model: \"vision/gone\", candidate: 1}) { modelVersion { id } }
+        setAgain: setAlias(input: {model: \"vision/gone\", name: \"a\", version: \"0.1.0\"}) { alias { id } } }".replace("0.1.0", "latest").as_str(), json!({})).await;
+    cleo.put("/files/vision/gone/1.0.0/c", "away").await;
+    let deleted = cleo.ok("mutation { deleteCandidate(input: {model: \"vision/ocr\", candidate: 1}) { candidate { id } }
+        deleteModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } }
+        deleteModel(input: {model: \"vision/gone\"}) { model { id } } }", json!({})).await;
+    let empty = "mutation($item: ID) { emptyTrash(input: {project: \"vision\", item: $item}) { removedCount } }";
+    assert_eq!(cleo.refused(empty, json!({})).await.code, "FORBIDDEN");
+    let alive = bob.ok(READ, json!({})).await["model"]["id"].take();
+    assert_eq!(
+        bob.refused(empty, json!({"item": alive})).await.code,
+        "NOT_FOUND",
+        "only what is in the trash"
+    );
+    let version = &deleted["deleteModelVersion"]["modelVersion"]["id"];
+    assert_eq!(bob.ok(empty, json!({"item": version})).await["emptyTrash"]["removedCount"], 1);
+    let left = "{ project(path: \"vision\") { trash { totalCount } } }";
+    assert_eq!(bob.ok(left, json!({})).await["project"]["trash"]["totalCount"], 2);
+    assert_eq!(bob.ok(empty, json!({})).await["emptyTrash"]["removedCount"], 2);
+    assert_eq!(server.count("SELECT COUNT(*) FROM objects").await, 2, "vision/ocr and 2.0.0");
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
+    assert_eq!(server.count("SELECT COUNT(*) FROM names").await, 1);
+    let kept = bob.ok("{ model(path: \"vision/ocr\") { version(ref: \"2.0.0\") { candidate { id } params { value } files { nodes { path } } } } }", json!({})).await;
+    assert_eq!(
+        kept["model"]["version"],
+        json!({"candidate": null, "params": [{"value": "1"}], "files": {"nodes": [{"path": "b"}]}})
+    );
+    bob.ok("mutation { createModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } } }", json!({})).await;
+}

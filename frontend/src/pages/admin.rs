@@ -1,0 +1,49 @@
+//! `/admin/…`: the frame of the pages for administrators, and the log of the whole registry.
+
+use leptos::prelude::*;
+use leptos_router::components::Outlet;
+
+use crate::{
+    components::{
+        failed::Allowed,
+        icon,
+        tabs::{Tab, Tabs},
+        title::PageTitle,
+    },
+    graphql::event::Source,
+    parts::{events::Events, signed_in::SignedIn},
+    session::use_session,
+};
+
+#[component]
+pub fn AdminFrame() -> impl IntoView {
+    let session = use_session();
+    let tabs = StoredValue::new(vec![
+        Tab::new("/admin/users", icon::USERS, "Users"),
+        Tab::new("/admin/audit", icon::HISTORY, "Audit log"),
+    ]);
+    let is_admin = Memo::new(move |_| session.is_admin());
+    view! {
+        <PageTitle text="Administration"/>
+        <SignedIn>
+            <Allowed when=is_admin who="administrators" page=true>
+                <div class="grid grid-cols-[minmax(0,1fr)] gap-6 lg:grid-cols-[12rem_minmax(0,1fr)] lg:gap-8">
+                    <Tabs label="Administration" tabs=tabs.get_value() side=true/>
+                    <div><Outlet/></div>
+                </div>
+            </Allowed>
+        </SignedIn>
+    }
+}
+
+#[component]
+pub fn AdminAuditPage() -> impl IntoView {
+    view! {
+        <PageTitle text="Audit log"/>
+        <h1 class="text-2xl font-semibold tracking-tight">"Audit log"</h1>
+        <p class="mb-6 mt-1 max-w-prose text-sm text-muted">
+            "Every change in the registry, and every change that was refused. Nothing here can be edited or deleted."
+        </p>
+        <Events source=Source::Registry in_full=true/>
+    }
+}

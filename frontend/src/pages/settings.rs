@@ -1,0 +1,29 @@
+//! `/settings/…`: the frame of the pages about oneself.
+
+use leptos::prelude::*;
+use leptos_router::components::Outlet;
+
+use crate::{
+    components::{
+        icon,
+        tabs::{Tab, Tabs},
+    },
+    parts::signed_in::SignedIn,
+};
+
+#[component]
+pub fn SettingsFrame() -> impl IntoView {
+    let tabs = StoredValue::new(vec![
+        Tab::new("/settings/account", icon::USER, "Account"),
+        Tab::new("/settings/sessions", icon::MONITOR, "Sessions"),
+        Tab::new("/settings/tokens", icon::KEY, "Access tokens"),
+    ]);
+    view! {
+        <SignedIn>
+            <div class="grid grid-cols-[minmax(0,1fr)] gap-6 lg:grid-cols-[12rem_minmax(0,1fr)] lg:gap-8">
+                <Tabs label="Settings" tabs=tabs.get_value() side=true/>
+                <div><Outlet/></div>
+            </div>
+        </SignedIn>
+    }
+}
