@@ -13,7 +13,16 @@ type Options = {
   expectedComplaints: RegExp[];
 };
 
-export const test = base.extend<Options & { api: Api; complaints: string[] }, { state: State }>({
+type Tools = {
+  api: Api;
+  complaints: string[];
+  /** Notes what a page complains about on its console. */
+  watch: (page: Page) => void;
+  /** A browser of somebody else's, with nobody signed in. */
+  stranger: () => Promise<Page>;
+};
+
+export const test = base.extend<Options & Tools, { state: State }>({
   expectedComplaints: [[], { option: true }],
 
   // One sign-in for each worker: the server hashes a password for every one.
@@ -34,24 +43,63 @@ export const test = base.extend<Options & { api: Api; complaints: string[] }, { 
 
   api: async ({ request }, use) => use(new Api(request)),
 
-  complaints: [
-    async ({ page, expectedComplaints }, use) => {
-      const complaints: string[] = [];
-      const complain = (text: string) => {
-        if (!expectedComplaints.some((expected) => expected.test(text))) complaints.push(text);
+  complaints: async ({}, use) => {
+    const complaints: string[] = [];
+    await use(complaints);
+    expect(complaints, "the console stays silent").toEqual([]);
+  },
+
+  watch: [
+    async ({ page, complaints, expectedComplaints }, use) => {
+      const watch = (page: Page) => {
+        const complain = (text: string) => {
+          if (!expectedComplaints.some((expected) => expected.test(text))) complaints.push(text);
+        };
+        page.on("console", (message) => {
+          if (["error", "warning"].includes(message.type())) complain(message.text());
+        });
+        page.on("pageerror", (error) => complain(String(error)));
       };
-      page.on("console", (message) => {
-        if (["error", "warning"].includes(message.type())) complain(message.text());
-      });
-      page.on("pageerror", (error) => complain(String(error)));
-      await use(complaints);
-      expect(complaints, "the console stays silent").toEqual([]);
+      watch(page);
+      await use(watch);
     },
     { auto: true },
   ],
+
+  stranger: async ({ browser, watch }, use) => {
+    const opened: Page[] = [];
+    await use(async () => {
+      const context = await browser.newContext({ storageState: nobody });
+      const page = await context.newPage();
+      watch(page);
+      opened.push(page);
+      return page;
+    });
+    for (const page of opened) await page.context().close();
+  },
 });
 
 type State = Awaited<ReturnType<APIRequestContext["storageState"]>>;
+
+/** A browser in which nobody is signed in. */
+export const nobody: State = { cookies: [], origins: [] };
+
+/** Makes a name that no other journey has. */
+export function unique(prefix: string): string {
+  return `${prefix}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+}
+
+/** Somebody with an account. */
+export type Person = { username: string; password: string };
+
+/** Signs somebody in through the sign-in page. */
+export async function signIn(page: Page, { username, password }: Person): Promise<void> {
+  await page.goto("/sign-in");
+  await page.getByLabel("User name").fill(username);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("button", { name: "Account" })).toBeVisible();
+}
 
 /** The registry's API, as the administrator. */
 export class Api {
@@ -77,12 +125,45 @@ export class Api {
   }
 
   /** A project of its own for a journey. */
-  async project(): Promise<string> {
-    const path = `p-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+  async project(visibility = "PRIVATE"): Promise<string> {
+    const path = unique("p");
     await this.graphql("mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }", {
-      input: { path },
+      input: { path, visibility },
     });
     return path;
+  }
+
+  /** A one-time link for somebody new, as the server makes it. */
+  async invite(username: string): Promise<string> {
+    const made = await this.graphql(
+      "mutation($input: InviteUserInput!) { inviteUser(input: $input) { invitation { url } } }",
+      { input: { username } },
+    );
+    const { url } = made.inviteUser.invitation;
+    return `/invitation${url.slice(url.indexOf("#"))}`;
+  }
+
+  /** Somebody new, who has set their password. */
+  async person(prefix: string): Promise<Person> {
+    const person = { username: unique(prefix), password: "tall ships need deep water" };
+    const link = await this.invite(person.username);
+    // Not through this context, whose cookie is the administrator's.
+    const response = await fetch(`${process.env.MODEL_REGISTRY_URL}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        query: "mutation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { user { id } } }",
+        variables: { input: { secret: link.split("#")[1], password: person.password } },
+      }),
+    });
+    expect((await response.json()).errors).toBeUndefined();
+    return person;
+  }
+
+  async member(project: string, username: string, role: string): Promise<void> {
+    await this.graphql("mutation($input: AddMemberInput!) { addMember(input: $input) { member { id } } }", {
+      input: { project, username, role },
+    });
   }
 
   async model(project: string, name: string, description = ""): Promise<string> {

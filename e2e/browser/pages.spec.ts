@@ -1,9 +1,9 @@
 // Every page, full and empty, light and dark, on a desk and on a phone: no complaint on the console, no
 // violation that axe finds, nothing wider than the screen. Screenshots are in e2e/screenshots.
 
-import { type Page } from "@playwright/test";
+import { type Page, type TestInfo } from "@playwright/test";
 
-import { type Api, expect, test, violations } from "./fixtures";
+import { type Api, expect, nobody, test, unique, violations } from "./fixtures";
 
 const card = `# Optical character recognition
 
@@ -37,7 +37,32 @@ async function furnish(api: Api): Promise<Record<string, string>> {
   await api.graphql("mutation($input: DeleteModelInput!) { deleteModel(input: $input) { model { id } } }", {
     input: { model: gone },
   });
+  const somebody = await api.person("ada");
+  await api.member(project, somebody.username, "DEVELOPER");
+  await api.invite(unique("invited"));
+  const refused = await api.person("bob");
+  await api.member(project, refused.username, "GUEST");
+  await api.graphql("mutation($input: BlockUserInput!) { blockUser(input: $input) { user { id } } }", {
+    input: { username: refused.username },
+  });
+  await api.graphql("mutation($input: ProtectAliasInput!) { protectAlias(input: $input) { protectedAlias { pattern } } }", {
+    input: { project, pattern: "champ*" },
+  });
+  await api.graphql("mutation($input: CreateProjectTokenInput!) { createProjectToken(input: $input) { token { id } } }", {
+    input: { project, name: "ci", role: "DEVELOPER" },
+  });
   return {
+    account: "/settings/account",
+    sessions: "/settings/sessions",
+    users: "/admin/users",
+    "users-none": "/admin/users?q=nobody-like-this",
+    "admin-audit": "/admin/audit",
+    members: `/${project}/-/members`,
+    "project-tokens": `/${project}/-/tokens`,
+    "project-tokens-none": `/${empty}/-/tokens`,
+    "project-audit": `/${project}/-/audit`,
+    "project-audit-none": `/${project}/-/audit?actor=nobody&since=2020-01-01`,
+    "model-audit": `/${model}/-/audit`,
     projects: "/",
     "projects-none": "/?q=nothing-like-it",
     "project-new": "/new",
@@ -69,26 +94,59 @@ async function settle(page: Page): Promise<void> {
   await page.waitForLoadState("networkidle");
 }
 
+/** What is there for everybody, also without signing in. */
+async function furnishForAll(api: Api): Promise<Record<string, string>> {
+  const project = await api.project("PUBLIC");
+  const model = await api.model(project, "ocr", card);
+  await api.version(model, "1.0.0", { "onnx/model.onnx": "weights" });
+  await api.alias(model, "champion", "1.0.0");
+  return {
+    "anonymous-projects": "/",
+    "anonymous-project": `/${project}`,
+    "anonymous-model": `/${model}`,
+    "anonymous-version": `/${model}/versions/1.0.0`,
+    "anonymous-audit": `/${project}/-/audit`,
+    "anonymous-not-found": "/nothing-here",
+    "sign-in": "/sign-in",
+    "sign-in-expired": "/sign-in?error=expired",
+    invitation: await api.invite(unique("new")),
+    "invitation-wrong": "/invitation#mri_wrong",
+  };
+}
+
+async function visit(page: Page, addresses: Record<string, string>, colorScheme: string, info: TestInfo) {
+  for (const [name, address] of Object.entries(addresses)) {
+    await test.step(name, async () => {
+      await page.goto(address);
+      await settle(page);
+      await page.screenshot({
+        path: `screenshots/${name}-${info.project.name}-${colorScheme}.png`,
+        fullPage: true,
+      });
+      expect.soft(await violations(page), name).toEqual([]);
+      const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect.soft(excess, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+      await expect.soft(page, name).toHaveTitle(/Model Registry/);
+    });
+  }
+}
+
 for (const colorScheme of ["light", "dark"] as const) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
 
     test("every page", async ({ page, api }, info) => {
-      test.setTimeout(180_000);
-      for (const [name, address] of Object.entries(await furnish(api))) {
-        await test.step(name, async () => {
-          await page.goto(address);
-          await settle(page);
-          await page.screenshot({
-            path: `screenshots/${name}-${info.project.name}-${colorScheme}.png`,
-            fullPage: true,
-          });
-          expect.soft(await violations(page), name).toEqual([]);
-          const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          expect.soft(excess, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
-          await expect.soft(page, name).toHaveTitle(/Model Registry/);
-        });
-      }
+      test.setTimeout(300_000);
+      await visit(page, await furnish(api), colorScheme, info);
+    });
+
+    test("every page that needs no session", async ({ browser, watch, api }, info) => {
+      test.setTimeout(120_000);
+      const context = await browser.newContext({ storageState: nobody, colorScheme });
+      const page = await context.newPage();
+      watch(page);
+      await visit(page, await furnishForAll(api), colorScheme, info);
+      await context.close();
     });
   });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { admin } from "../server";
-import { expect, test } from "./fixtures";
+import { expect, nobody, test } from "./fixtures";
 
 test("a model is published, found, moved to by an alias, deleted and restored", async ({ page, api }, info) => {
   const project = `j-${Date.now().toString(36)}-${info.project.name}`;
@@ -144,7 +144,7 @@ test.describe(() => {
 });
 
 test.describe("without a session", () => {
-  test.use({ storageState: { cookies: [], origins: [] } });
+  test.use({ storageState: nobody });
 
   test("a deep link leads through the sign-in and back", async ({ page }) => {
     await page.goto("/settings/tokens?x=1");
@@ -169,6 +169,7 @@ test.describe("without a session", () => {
     await page.getByRole("button", { name: "Sign out" }).click();
     await expect(page).toHaveURL(/sign-in/);
     await page.goto("/");
-    await expect(page).toHaveURL(/sign-in/);
+    await expect(page.getByRole("link", { name: "Sign in" }).first()).toBeVisible();
+    await expect(page.getByRole("link", { name: "New project" })).toBeHidden();
   });
 });

@@ -198,7 +198,7 @@ def address_printed_by(process: subprocess.Popen) -> str | None:
 
 
 def make_token(data: Path) -> str:
-    command = [BINARY, "token", "--user", "admin", "--name", "e2e", "--data", str(data)]
+    command = [BINARY, "token", "--user", "admin", "--name", "e2e", "--scope", "admin", "--data", str(data)]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     return result.stdout.strip()
 
