@@ -65,3 +65,4 @@ ALTER TABLE events ADD COLUMN credential_id TEXT;
 ALTER TABLE events ADD COLUMN address TEXT;
 ALTER TABLE events ADD COLUMN refused BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX events_of_actor ON events (actor_id, id);
+CREATE INDEX alias_moves_of_version ON alias_moves (version_id);

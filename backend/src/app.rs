@@ -21,6 +21,8 @@ pub struct App {
     pub password_hashing: Arc<Semaphore>,
     /// Wrong passwords, by account and address.
     pub wrong_passwords: Arc<Throttle>,
+    /// Wrong passwords that were written into the log, by network.
+    pub logged_passwords: Arc<Throttle>,
     /// Refused changes, by who was refused.
     pub refusals: Arc<Throttle>,
     /// How many descriptions are rendered at once: users write them, and some take long.
@@ -36,6 +38,7 @@ impl App {
             clock,
             password_hashing: Arc::new(Semaphore::new(2)),
             wrong_passwords: Arc::new(Throttle::new(20)),
+            logged_passwords: Arc::new(Throttle::new(1000)),
             refusals: Arc::new(Throttle::new(1000)),
             rendering: Arc::new(Semaphore::new(2)),
         }

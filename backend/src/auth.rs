@@ -19,12 +19,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::app::App;
-use crate::config::Serve;
 use crate::db::{Conn, Sql};
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, ProjectId, UserId};
 use crate::loader::loaders;
+use crate::network;
 use crate::registry::credential::{self, CredentialKind, TokenScope};
+use crate::registry::event::Change;
 use crate::registry::member::{self, RoleIn};
 use crate::registry::project::{self, Project, Role, Visibility};
 use crate::registry::user::{self, User};
@@ -34,10 +35,6 @@ pub const SESSION_COOKIE: &str = "model_registry_session";
 
 const SIGN_IN_FIRST: Error =
     Error::Unauthenticated("sign in first, or send a token: Authorization: Bearer TOKEN");
-
-/// The other end of a connection: `server` puts it into every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
 
 /// Who makes a request, and from where.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +101,7 @@ impl Actor {
             .headers
             .get("user-agent")
             .map(|name| String::from_utf8_lossy(name.as_bytes()).chars().take(255).collect());
-        Self { address: client_address(&app.config, request), client, caller: None }
+        Self { address: network::client_address(&app.config, request), client, caller: None }
     }
 
     /// A person who has just been recognised otherwise, such as by their password.
@@ -121,6 +118,11 @@ impl Actor {
     /// Who it is, or an error that asks to sign in.
     pub fn user(&self) -> Result<&User> {
         self.caller.as_ref().map(|caller| &*caller.user).ok_or(SIGN_IN_FIRST)
+    }
+
+    /// The network that they come from, as far as what they do too often is counted.
+    pub fn network(&self) -> String {
+        self.address.map(network::of).unwrap_or_default()
     }
 
     /// The session or token that they came with.
@@ -218,29 +220,6 @@ async fn everybody_is_admin(app: &App, headers: &HeaderMap) -> Result<Caller> {
         kind: CredentialKind::Session,
         scope: TokenScope::Admin,
     })
-}
-
-/// The address of the client: the other end of the connection or, where that is a proxy that the
-/// configuration trusts, the last address in `X-Forwarded-For` that is none.
-fn client_address(config: &Serve, request: &Parts) -> Option<IpAddr> {
-    let trusted = |address: &IpAddr| {
-        config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
-    };
-    let Peer(peer) = *request.extensions.get::<Peer>()?;
-    if !trusted(&peer) {
-        return Some(peer.to_canonical());
-    }
-    let forwarded: Vec<_> = request
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|address| address.trim().parse::<IpAddr>().ok())
-        .collect();
-    // What is no address was not written by our proxy; nor is anything before it to be believed.
-    let known = forwarded.into_iter().rev().map_while(|address| address);
-    Some(known.into_iter().find(|address| !trusted(address)).unwrap_or(peer).to_canonical())
 }
 
 /// The token in the value of `Authorization`.
@@ -372,6 +351,13 @@ pub async fn reader(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Res
     prove(actor, found, path)
 }
 
+/// As [`maintainer`], and holds the project: whoever takes their role away does so before or after this.
+pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> Result<Maintainer> {
+    let before = maintainer(&mut **change, actor, path).await?;
+    project::touch(change, &before.project().id).await?;
+    maintainer(&mut **change, actor, path).await
+}
+
 /// Checks that the caller may read the project with this id.
 pub async fn reader_of(conn: impl Into<Conn<'_>>, actor: &Actor, id: &ProjectId) -> Result<Reader> {
     let found = project::find_by_id_with_role(conn, id, user_id(actor)).await?;
@@ -416,6 +402,8 @@ fn user_id(actor: &Actor) -> Option<&UserId> {
 fn prove(actor: &Actor, found: Option<(Project, Option<Role>)>, key: &str) -> Result<Reader> {
     if let Some((project, membership)) = found
         && let Some(role) = actor.role(&project, membership)
+        // What is in the trash is there for its owners.
+        && (project.deleted_at_ms.is_none() || role == Role::Owner)
     {
         let caller = actor.caller.as_ref();
         let scope = caller.map(|caller| caller.scope);

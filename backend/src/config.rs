@@ -86,7 +86,7 @@ pub struct Serve {
     #[arg(long, env = "MODEL_REGISTRY_NO_AUTH")]
     pub no_auth: bool,
 
-    /// Let people sign in by single sign-on and invitations' ends only, not with a password
+    /// Let people sign in by single sign-on only, not with a password
     #[arg(long, env = "MODEL_REGISTRY_NO_PASSWORD_SIGN_IN")]
     pub no_password_sign_in: bool,
 

@@ -90,13 +90,20 @@ async fn upload(
 ) -> Result<Response> {
     let Path(address) = address.map_err(|_| not_utf8())?;
     let mut body = Box::pin(arriving(body, Duration::from_secs(app.config.stall_seconds)));
-    let actor = Actor::of_request(&app, &parts).await?;
+    let path = format!("{}/{}", address.project, address.model);
+    let actor = match Actor::of_request(&app, &parts).await {
+        Ok(actor) => actor,
+        Err(error) => {
+            let stranger = Actor::of_network(&app, &parts);
+            refusal::log_error(&app, &stranger, "file.put", &path, &error).await;
+            return Err(error);
+        }
+    };
     let put = receive(&app, &actor, &address, &parts.headers, &mut body).await;
     let put = match put {
         Ok(put) => put,
         Err(error) => {
-            let subject = format!("{}/{}", address.project, address.model);
-            refusal::log_error(&app, &actor, "file.put", &subject, &error).await;
+            refusal::log_error(&app, &actor, "file.put", &path, &error).await;
             // Who asks first has sent nothing yet, and need not; strangers are not waited for.
             let stranger = matches!(error, Error::Unauthenticated(_));
             if !stranger && !parts.headers.contains_key(EXPECT) {

@@ -3,6 +3,7 @@
 //! The handler is ours: it takes only `application/json`, one operation of at most 64 KiB, and counts
 //! tokens before parsing, so that a hostile request costs next to nothing.
 
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
@@ -23,7 +24,7 @@ use crate::auth::Actor;
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
-use crate::refusal::{Attempt, LogRefusals};
+use crate::refusal::{self, Attempt, LogRefusals};
 use crate::registry::alias::AliasMutation;
 use crate::registry::candidate::CandidateMutation;
 use crate::registry::credential::{SessionMutation, TokenMutation};
@@ -220,8 +221,6 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Reques
     if !json {
         return Err(Error::invalid("content-type", "must be application/json"));
     }
-    let actor = Actor::of_request(app, parts).await?;
-    check_origin(&app.config, &actor, headers)?;
     let stall = Duration::from_secs(app.config.stall_seconds);
     let body = tokio::time::timeout(stall, to_bytes(body, MAX_BODY_WITH_VARIABLES))
         .await
@@ -241,11 +240,31 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Reques
         .map_err(|error| Error::invalid("query", error.to_string()))?;
     check_aliases(&document)?;
     let variables = operation.variables.map(Variables::from_json).unwrap_or_default();
-    let attempt = Attempt { app: app.clone(), actor: actor.clone(), variables: variables.clone() };
+    // Who it is comes last: reading takes time, and by then they may be somebody else.
+    let actor = match recognise(app, parts).await {
+        Ok(actor) => actor,
+        Err(error) => {
+            let stranger = Actor::of_network(app, parts);
+            refusal::log_document(app, &stranger, &document, &variables, &error).await;
+            return Err(error);
+        }
+    };
+    let attempt = Attempt {
+        app: app.clone(),
+        actor: actor.clone(),
+        variables: variables.clone(),
+        lines: AtomicU32::new(0),
+    };
     let mut request = Request::new(operation.query).variables(variables).data(actor).data(attempt);
     request.set_parsed_query(document);
     request.operation_name = operation.operation_name;
     Ok(request)
+}
+
+async fn recognise(app: &App, parts: &request::Parts) -> Result<Actor> {
+    let actor = Actor::of_request(app, parts).await?;
+    check_origin(&app.config, &actor, &parts.headers)?;
+    Ok(actor)
 }
 
 fn too_large() -> Error {

@@ -17,6 +17,7 @@ pub mod graphql;
 pub mod id;
 pub mod loader;
 pub mod long;
+pub mod network;
 pub mod oidc;
 pub mod page;
 pub mod refusal;

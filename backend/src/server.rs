@@ -21,7 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::app::App;
-use crate::auth::Peer;
+use crate::network::Peer;
 use crate::registry::credential::session;
 use crate::registry::file;
 

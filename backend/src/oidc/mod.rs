@@ -26,9 +26,8 @@ use crate::auth::{Actor, cookie};
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::id::random_text;
-use crate::refusal;
 use crate::registry::credential::session;
-use crate::registry::event::Change;
+use crate::registry::event::{self, Change};
 use crate::registry::identity;
 use provider::Provider;
 
@@ -198,8 +197,13 @@ async fn sign_in(
     let actor = Actor::of_network(app, request);
     let user = match identity::sign_in(app, &actor, &identity).await {
         Err(error) => {
-            let action = "session.create";
-            refusal::log_error(app, &actor, action, &identity.username, &error).await;
+            let refusal = event::Refusal {
+                action: "session.create",
+                subject: &identity.username,
+                is_path: false,
+                code: error.code(),
+            };
+            event::record_refusal(app, &actor, refusal).await?;
             return Err(error.into());
         }
         user => user?,

@@ -51,6 +51,7 @@ impl Alias {
     }
 
     /// Whether only maintainers may move it.
+    #[graphql(complexity = "ENTRIES")]
     async fn protected(&self, ctx: &Context<'_>) -> Result<bool> {
         let model = model::load(ctx, &self.model_id).await?;
         let rules = protection::load(ctx, &model.project_id).await?;
@@ -88,11 +89,14 @@ pub struct AliasMove {
 
 #[ComplexObject]
 impl AliasMove {
-    /// The version that it was moved to; null where the alias was deleted.
+    /// The version that it was moved to; null where the alias or the version was deleted.
     #[graphql(name = "version")]
     async fn model_version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
         match &self.version_id {
-            Some(id) => loaders(ctx).load_one(id.clone()).await,
+            Some(id) => {
+                let version: Option<ModelVersion> = loaders(ctx).load_one(id.clone()).await?;
+                Ok(version.filter(|version| version.deleted_at_ms.is_none()))
+            }
             None => Ok(None),
         }
     }

@@ -12,11 +12,11 @@ use crate::app::App;
 use crate::auth::{self, Actor, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql, Tx, query};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{ENTRIES, List, OrderDirection, Page, Sort, cost};
-use crate::registry::credential::Token;
+use crate::registry::credential::{self, Token};
 use crate::registry::project::{Project, Role};
 use crate::registry::user::{self, User};
 use crate::text;
@@ -221,10 +221,16 @@ impl By {
 }
 
 impl Change {
-    /// Begins a change; the caller must be signed in, and not with a token that only reads.
+    /// Begins a change; the caller must be signed in, and not with a token that only reads. Looks again
+    /// whether they still may: a request can last, and somebody may have been blocked meanwhile.
     pub async fn begin(app: &App, actor: &Actor) -> Result<Self> {
         actor.check_may_write()?;
-        Ok(Self { tx: app.db.begin().await?, by: By::of(actor), now: app.clock.now() })
+        let mut tx = app.db.begin().await?;
+        let (user, now) = (actor.user()?, app.clock.now());
+        if !credential::is_live(&mut tx, user, actor.credential(), now).await? {
+            return Err(Error::Unauthenticated("your account or token was changed: sign in again"));
+        }
+        Ok(Self { tx, by: By::of(actor), now })
     }
 
     /// Begins a change by somebody who is not signed in yet, at the other end of `actor`.
@@ -308,27 +314,21 @@ async fn insert(tx: &mut Tx, by: &By, now: Timestamp, line: Line<'_>) -> Result<
 /// A change that was refused.
 pub struct Refusal<'a> {
     pub action: &'a str,
-    /// What it was about, as the caller named it: the path of a project or model, a user name.
+    /// What it was about, as the caller named it: the path of a project or model, a user name, an id.
     pub subject: &'a str,
+    /// Whether `subject` is a path.
+    pub is_path: bool,
     /// The code of the error.
     pub code: &'static str,
 }
 
-/// Writes a refused change into the log, unless somebody is refused so often that this is an attack on
-/// the log itself.
+/// Writes a refused change into the log.
 pub async fn record_refusal(app: &App, actor: &Actor, refusal: Refusal<'_>) -> Result<()> {
-    let by = By::of(actor);
-    let now = app.clock.now();
-    let who = match (&by.user, by.address) {
-        (Some(user), _) => user.raw().to_owned(),
-        (None, Some(address)) => address.to_string(),
-        (None, None) => String::new(),
+    let (by, now) = (By::of(actor), app.clock.now());
+    let place = match refusal.is_path {
+        true => place_of(&app.db, text::looked_up(refusal.subject)).await?,
+        false => None,
     };
-    if app.refusals.count(&who, now).is_err() {
-        tracing::warn!(who, action = refusal.action, "refused too often to log each time");
-        return Ok(());
-    }
-    let place = place_of(&app.db, text::looked_up(refusal.subject)).await?;
     let (project_id, model_id) = place.unwrap_or_default();
     let subject = Subject {
         name: refusal.subject.replace('\0', "").chars().take(1024).collect(),
@@ -343,7 +343,7 @@ pub async fn record_refusal(app: &App, actor: &Actor, refusal: Refusal<'_>) -> R
     Ok(tx.commit().await?)
 }
 
-/// Whether there is a project at this path, whoever may see it.
+/// Whether there is a project at this path, or was one, whoever may see it.
 pub async fn is_project(db: &Db, path: &str) -> Result<bool> {
     Ok(place_of(db, text::looked_up(path)).await?.is_some())
 }
@@ -354,7 +354,7 @@ async fn place_of(db: &Db, path: &str) -> Result<Option<(Option<ProjectId>, Opti
     let place = query(
         "SELECT p.id, m.id FROM projects p
          LEFT JOIN models m ON m.project_id = p.id AND m.name = $2 AND m.deleted_at_ms IS NULL
-         WHERE p.path = $1 AND p.deleted_at_ms IS NULL",
+         WHERE p.path = $1 ORDER BY p.deleted_at_ms DESC NULLS FIRST LIMIT 1",
     )
     .bind(project)
     .bind(text::nfc(model))

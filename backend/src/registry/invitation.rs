@@ -25,7 +25,8 @@ const PREFIX: &str = "mri_";
 /// A new one-time link with which a person sets their password.
 #[derive(SimpleObject)]
 pub struct NewInvitation {
-    /// The link. It is shown this once, works once, and only until it expires.
+    /// The link; only its path where the server was not told its `--public-url`. It is shown this once, works
+    /// once, and only until it expires.
     url: String,
     /// When it stops working.
     expires_at: Timestamp,
@@ -105,7 +106,9 @@ impl InvitationMutation {
         let hash = password::hash(app, input.password).await?;
         let user = user::get_by_id(&app.db, &known.user_id).await?;
         let mut change = Change::begin(app, &actor(ctx).recognised(user)).await?;
-        let user = accept(&mut change, &input.secret, &hash, name).await?.ok_or_else(unknown)?;
+        let user = accept(&mut change, &known.user_id, &input.secret, &hash, name)
+            .await?
+            .ok_or_else(unknown)?;
         let secret = session::start(&mut change, &user, actor(ctx)).await?;
         change.commit().await?;
         ctx.append_http_header("set-cookie", session::cookie(app, &secret));
@@ -120,6 +123,11 @@ pub async fn create(
     app: &App,
     user: &User,
 ) -> Result<NewInvitation> {
+    if app.config.no_password_sign_in {
+        return Err(Error::Forbidden(
+            "people are added when they first sign in: there are no passwords",
+        ));
+    }
     end_all(change, user).await?;
     let secret = format!("{PREFIX}{}", random_text(40));
     let expires_at = change.now.plus_seconds(INVITATION_SECONDS);
@@ -141,29 +149,32 @@ pub async fn create(
 
 async fn accept(
     change: &mut Change,
+    id: &UserId,
     secret: &str,
     password_hash: &str,
     name: Option<String>,
 ) -> Result<Option<User>> {
-    let used: Option<(UserId,)> = query(
-        "UPDATE invitations SET ended_at_ms = $2
-         WHERE secret_sha256 = $1 AND ended_at_ms IS NULL AND expires_at_ms > $2
-         RETURNING user_id",
-    )
-    .bind(hash_secret(secret))
-    .bind(change.now)
-    .fetch_optional(&mut **change)
-    .await?;
-    let Some((id,)) = used else { return Ok(None) };
     query("UPDATE users SET name = COALESCE($2, name) WHERE id = $1")
-        .bind(&id)
+        .bind(id)
         .bind(name)
         .execute(change)
         .await?;
-    let user = user::get_by_id(&mut **change, &id).await?;
+    let used = query(
+        "UPDATE invitations SET ended_at_ms = $2
+         WHERE secret_sha256 = $1 AND user_id = $3 AND ended_at_ms IS NULL AND expires_at_ms > $2",
+    )
+    .bind(hash_secret(secret))
+    .bind(change.now)
+    .bind(id)
+    .execute(change)
+    .await?;
+    if used == 0 {
+        return Ok(None);
+    }
+    let user = user::get_by_id(&mut **change, id).await?;
     user::set_password(change, &user, password_hash).await?;
     user::record(change, "invitation.accept", &user, serde_json::json!({})).await?;
-    user::get_by_id(&mut **change, &id).await.map(Some)
+    user::get_by_id(&mut **change, id).await.map(Some)
 }
 
 /// Lets the links of a person work no more.

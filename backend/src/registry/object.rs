@@ -116,8 +116,27 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             None => return Ok(None),
         },
     };
-    auth::reader_of(db, actor(ctx), &project_id).await?;
-    Ok(Some(node))
+    let reader = auth::reader_of(db, actor(ctx), &project_id).await?;
+    // The trash is for developers.
+    let shown = !is_deleted(ctx, &node).await? || reader.check_sees(Role::Developer).is_ok();
+    Ok(shown.then_some(node))
+}
+
+/// Whether something, or the model that it is of, is in the trash.
+async fn is_deleted(ctx: &Context<'_>, node: &Node) -> Result<bool> {
+    let (own, model) = match node {
+        Node::Model(model) => return Ok(model.deleted_at_ms.is_some()),
+        Node::ModelVersion(version) => (version.deleted_at_ms, Some(&version.model_id)),
+        Node::Candidate(candidate) => (candidate.deleted_at_ms, candidate.model_id.as_ref()),
+        Node::Experiment(experiment) => (None, experiment.model_id.as_ref()),
+        Node::Alias(alias) => (None, Some(&alias.model_id)),
+        _ => (None, None),
+    };
+    Ok(own.is_some()
+        || match model {
+            Some(id) => model::load(ctx, id).await?.deleted_at_ms.is_some(),
+            None => false,
+        })
 }
 
 /// A model, or one of its versions or candidates.

@@ -14,6 +14,9 @@ use crate::registry::payload;
 use crate::registry::user::{self, User};
 use crate::time::Timestamp;
 
+/// How many a project can have, with those of its models.
+const MAX_RULES: i64 = 100;
+
 /// The name of an alias, or a pattern of names, that only maintainers move.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
@@ -165,7 +168,7 @@ async fn place(
 ) -> Result<Place> {
     match (project, model) {
         (Some(project), None) => {
-            let maintainer = auth::maintainer(&mut **change, actor(ctx), &project).await?;
+            let maintainer = auth::lone_maintainer(change, actor(ctx), &project).await?;
             Ok(Place { maintainer, model: None })
         }
         (None, Some(model)) => {
@@ -181,6 +184,15 @@ async fn protect(change: &mut Change, place: &Place, pattern: &str) -> Result<Pr
         && pattern.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-*".contains(&byte));
     if !good {
         return Err(Error::invalid("pattern", "must be 1 to 255 of A-Z, a-z, 0-9, _, - and *"));
+    }
+    let (there,): (i64,) = query("SELECT COUNT(*) FROM protected_aliases WHERE project_id = $1")
+        .bind(&place.maintainer.project().id)
+        .fetch_one(&mut **change)
+        .await?;
+    if there >= MAX_RULES {
+        return Err(Error::Conflict(format!(
+            "a project can have {MAX_RULES} of them: use * in some"
+        )));
     }
     let protected = query(
         "INSERT INTO protected_aliases (id, project_id, model_id, pattern, created_by_id, created_at_ms)
@@ -266,8 +278,17 @@ pub async fn check_version(
     check(change, writer, model, &aliases).await
 }
 
-/// Refuses to delete a model that has protected aliases.
+/// Refuses to delete or rename a model that has protected aliases, or a rule of its own: another model of
+/// its name would be without.
 pub async fn check_model(change: &mut Change, writer: &Writer, model: &ModelId) -> Result<()> {
+    let own: Vec<(String,)> = query("SELECT id FROM protected_aliases WHERE model_id = $1")
+        .bind(model)
+        .fetch_all(&mut **change)
+        .await?;
+    if !own.is_empty() {
+        let reader: &Reader = writer;
+        Maintainer::of(reader.clone())?;
+    }
     let aliases: Vec<(String,)> = query("SELECT name FROM aliases WHERE model_id = $1")
         .bind(model)
         .fetch_all(&mut **change)

@@ -12,7 +12,7 @@ use crate::page::{List, OrderDirection, Page, Sort};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::Model;
-use crate::registry::project::{self, Project};
+use crate::registry::project::Project;
 use crate::registry::user::{self, User};
 use crate::registry::version::ModelVersion;
 use crate::time::Timestamp;
@@ -65,14 +65,14 @@ impl TrashEntry {
 /// What is in the trash of all projects.
 macro_rules! deleted {
     () => {
-        "(SELECT m.id, 'MODEL' AS kind, m.name, m.project_id, m.deleted_at_ms, m.deleted_by_id
+        "(SELECT m.id, 'MODEL' AS kind, m.name, m.id AS model_id, m.project_id, m.deleted_at_ms, m.deleted_by_id
           FROM models m WHERE m.deleted_at_ms IS NOT NULL
           UNION ALL
-          SELECT v.id, 'VERSION', m.name || '@' || v.version, m.project_id, v.deleted_at_ms, v.deleted_by_id
+          SELECT v.id, 'VERSION', m.name || '@' || v.version, m.id, m.project_id, v.deleted_at_ms, v.deleted_by_id
           FROM model_versions v JOIN models m ON m.id = v.model_id
           WHERE v.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL
           UNION ALL
-          SELECT c.id, 'CANDIDATE', m.name || '/candidates/' || c.number, m.project_id, c.deleted_at_ms, c.deleted_by_id
+          SELECT c.id, 'CANDIDATE', m.name || '/candidates/' || c.number, m.id, m.project_id, c.deleted_at_ms, c.deleted_by_id
           FROM candidates c JOIN models m ON m.id = c.model_id
           WHERE c.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL) t"
     };
@@ -109,8 +109,11 @@ pub struct EmptyTrashInput {
 pub struct EmptyTrashPayload {
     /// The project.
     project: Project,
-    /// How many things were deleted. What a model had is not counted by itself.
+    /// How many things were deleted: at most 200 at once, so that nobody waits long for the others. What a
+    /// model had is not counted by itself.
     removed_count: i32,
+    /// How many things are left in the trash.
+    remaining_count: i32,
 }
 
 #[derive(Default)]
@@ -125,10 +128,12 @@ impl TrashMutation {
         #[graphql(desc = "Which project, and what of it.")] input: EmptyTrashInput,
     ) -> Result<EmptyTrashPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let removed_count = empty(&mut change, &maintainer, input.item).await?;
+        let remaining_count = count(&mut change, &maintainer.project().id).await?;
         change.commit().await?;
-        Ok(EmptyTrashPayload { project: maintainer.project().clone(), removed_count })
+        let project = maintainer.project().clone();
+        Ok(EmptyTrashPayload { project, removed_count, remaining_count })
     }
 }
 
@@ -137,6 +142,7 @@ struct Deleted {
     id: String,
     kind: String,
     name: String,
+    model_id: ModelId,
 }
 
 async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -> Result<i32> {
@@ -148,12 +154,11 @@ async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -
         Some(AnyId::CandidateId(id)) => Some(id.raw().to_owned()),
         Some(_) => Some(String::new()),
     };
-    // The lock keeps what is in the trash from being restored meanwhile.
-    project::touch(change, &project.id).await?;
+    // The project is held, as it is by whoever restores something.
     let all: Vec<Deleted> = query(concat!(
-        "SELECT id, kind, name FROM ",
+        "SELECT id, kind, name, model_id FROM ",
         deleted!(),
-        " WHERE project_id = $1 AND (id = $2 OR $2 IS NULL)"
+        " WHERE project_id = $1 AND (id = $2 OR $2 IS NULL) ORDER BY deleted_at_ms LIMIT 200"
     ))
     .bind(&project.id)
     .bind(wanted)
@@ -163,11 +168,10 @@ async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -
         return Err(Error::not_found("deleted item", item.as_str()));
     }
     for deleted in &all {
-        let model = ModelId::from_raw(&deleted.id);
         let subject = Subject {
             name: format!("{}/{}", project.path, deleted.name),
             project_id: Some(&project.id),
-            model_id: (deleted.kind == "MODEL").then_some(&model),
+            model_id: Some(&deleted.model_id),
             object_id: &deleted.id,
         };
         change.record("trash.empty", subject, serde_json::json!({ "kind": deleted.kind })).await?;
@@ -178,6 +182,15 @@ async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -
         }
     }
     Ok(i32::try_from(all.len()).unwrap_or(i32::MAX))
+}
+
+async fn count(change: &mut Change, project: &ProjectId) -> Result<i32> {
+    let (left,): (i64,) =
+        query(concat!("SELECT COUNT(*) FROM ", deleted!(), " WHERE project_id = $1"))
+            .bind(project)
+            .fetch_one(&mut **change)
+            .await?;
+    Ok(i32::try_from(left).unwrap_or(i32::MAX))
 }
 
 async fn run(change: &mut Change, statements: &[&'static str], id: &str) -> Result<()> {

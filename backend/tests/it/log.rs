@@ -149,3 +149,75 @@ async fn who_may_what_is_told_to_maintainers_only() {
         assert_eq!(node["node"], Value::Null);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_every_sort_are_in_the_log_where_they_belong() {
+    let (server, admin, ada) = with_guest().await;
+    let made = admin
+        .ok("mutation { createToken(input: {name: \"t\"}) { token { id } } }", json!({}))
+        .await;
+    let account = server.person("ada", TokenScope::Admin).await;
+    let revoke = "mutation($id: ID!) { revokeToken(input: {id: $id}) { token { id } } }";
+    account.refused(revoke, json!({"id": made["createToken"]["token"]["id"]})).await;
+    let wrong = Caller { token: Some("mrt_wrong".into()), ..server.anonymous() };
+    wrong.refused(TAG, json!({})).await;
+    wrong.put("/files/vision/ocr/candidate:1/f", "x").await;
+    let change = "mutation { changePassword(input: {currentPassword: \"wrong\", newPassword: \"a new password\"}) { user { id } } }";
+    account.refused(change, json!({})).await;
+    ada.refused(
+        "mutation { deleteUser(input: {username: \"vision/ocr\"}) { user { id } } }",
+        json!({}),
+    )
+    .await;
+    admin
+        .ok(
+            "mutation { deleteProject(input: {project: \"vision\"}) { project { id } } }",
+            json!({}),
+        )
+        .await;
+    ada.refused(
+        "mutation { restoreProject(input: {project: \"vision\"}) { project { id } } }",
+        json!({}),
+    )
+    .await;
+    let log = "{ events(filter: {refused: true}) { nodes { action project { path } } } }";
+    let mut seen = Vec::new();
+    for _ in 0..500 {
+        let answer = admin.ok(log, json!({})).await["events"]["nodes"].take();
+        seen = answer.as_array().unwrap().iter().map(Value::to_string).collect();
+        if seen.len() == 6 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    seen.sort();
+    let line =
+        |action: &str, project: Value| json!({"action": action, "project": project}).to_string();
+    let there = || json!({"path": "vision"});
+    let mut expected = [
+        line("file.put", there()),
+        line("password.change", Value::Null),
+        line("project.restore", there()),
+        line("tag.set", there()),
+        line("token.revoke", Value::Null),
+        line("user.delete", Value::Null),
+    ];
+    expected.sort();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_says_from_what_to_what() {
+    let (_server, admin, _) = with_guest().await;
+    admin.ok("mutation { updateProject(input: {project: \"vision\", visibility: PUBLIC}) { project { id } }
+        updateMember(input: {project: \"vision\", username: \"ada\", role: DEVELOPER}) { member { id } }
+        deleteUser(input: {username: \"ada\"}) { user { id } } }", json!({})).await;
+    let log = "{ project(path: \"vision\") { events(first: 3) { nodes { action detail } } } }";
+    let log = admin.ok(log, json!({})).await["project"]["events"]["nodes"].take();
+    let detail = |index: usize| {
+        serde_json::from_str::<Value>(log[index]["detail"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(log[0]["action"], "member.remove", "with the account its memberships end");
+    assert_eq!(detail(1), json!({"username": "ada", "from": "GUEST", "role": "DEVELOPER"}));
+    assert_eq!(detail(2), json!({"visibility": {"from": "PRIVATE", "to": "PUBLIC"}}));
+}

@@ -135,6 +135,7 @@ async fn protected_aliases_move_by_maintainers_only_whichever_way() {
         "deleteAlias(input: {model: \"vision/ocr\", name: \"production\"}) { alias { id } }",
         "deleteModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } }",
         "deleteModel(input: {model: \"vision/ocr\"}) { model { id } }",
+        "renameModel(input: {model: \"vision/ocr\", name: \"old\"}) { model { id } }",
     ] {
         let refusal = cleo.refused(&format!("mutation {{ {mutation} }}"), json!({})).await;
         assert_eq!(refusal.code, "FORBIDDEN", "{mutation}");
@@ -229,4 +230,54 @@ async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
         json!({"candidate": null, "params": [{"value": "1"}], "files": {"nodes": [{"path": "b"}]}})
     );
     bob.ok("mutation { createModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } } }", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_of_a_model_holds_before_there_is_such_an_alias() {
+    let (_server, _admin, _, bob, cleo) = team().await;
+    bob.ok("mutation { protectAlias(input: {model: \"vision/ocr\", pattern: \"production\"}) { protectedAlias { pattern } } }", json!({})).await;
+    // Another model of the name would be without the rule.
+    for mutation in [
+        "deleteModel(input: {model: \"vision/ocr\"}) { model { id } }",
+        "renameModel(input: {model: \"vision/ocr\", name: \"old\"}) { model { id } }",
+    ] {
+        let refusal = cleo.refused(&format!("mutation {{ {mutation} }}"), json!({})).await;
+        assert_eq!(refusal.code, "FORBIDDEN", "{mutation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_trash_is_not_there_for_guests_and_robots() {
+    let (server, admin, ada, _, cleo) = team().await;
+    admin.invite("dora").await;
+    admin.add_member("vision", "dora", "GUEST").await;
+    let dora = server.person("dora", TokenScope::Admin).await;
+    let ids =
+        "{ model(path: \"vision/ocr\") { id aliases { id } version(ref: \"1.0.0\") { id } } }";
+    let ids = cleo.ok(ids, json!({})).await["model"].take();
+    cleo.ok("mutation { deleteModel(input: {model: \"vision/ocr\"}) { model { id } } }", json!({}))
+        .await;
+    for id in [&ids["id"], &ids["version"]["id"]] {
+        let node = "query($id: ID!) { node(id: $id) { id } }";
+        assert_eq!(dora.ok(node, json!({ "id": id })).await["node"], Value::Null);
+        assert!(cleo.ok(node, json!({ "id": id })).await["node"].is_object());
+    }
+    let robot = ada.robot("vision", "GUEST").await;
+    let home = "{ viewer { robotOf { path } } }";
+    assert_eq!(robot.ok(home, json!({})).await["viewer"]["robotOf"]["path"], "vision");
+    ada.ok(
+        "mutation { deleteProject(input: {project: \"vision\"}) { project { id } } }",
+        json!({}),
+    )
+    .await;
+    assert_eq!(robot.ok(home, json!({})).await["viewer"]["robotOf"], Value::Null);
+    let trashed = "{ projects(trashed: true) { nodes { path viewerRole } } }";
+    let mine = json!({"projects": {"nodes": [{"path": "vision", "viewerRole": "OWNER"}]}});
+    assert_eq!(ada.ok(trashed, json!({})).await, mine);
+    assert_eq!(cleo.ok(trashed, json!({})).await["projects"]["nodes"], json!([]));
+    ada.ok(
+        "mutation { restoreProject(input: {project: \"vision\"}) { project { id } } }",
+        json!({}),
+    )
+    .await;
 }

@@ -31,6 +31,20 @@ async fn migrations_keep_the_sample_data_of_each_step() {
     let model = json!({"latestVersion": version, "aliases": [{"name": "champion"}],
         "candidates": {"nodes": [candidate]}, "events": {"totalCount": 1}, "tags": [{"key": "team"}]});
     assert_eq!(found, json!({"model": model, "models": {"totalCount": 1}}));
+    let access = "{ project(path: \"sample\") { members { nodes { role bySingleSignOn user { username } } } protectedAliases { pattern }
+        events(filter: {refused: true}) { nodes { address } } }
+        viewer { tokens { name scope } } }";
+    let found = admin.ok(access, json!({})).await;
+    let owner = json!({"role": "OWNER", "bySingleSignOn": false, "user": {"username": "admin"}});
+    let ada = json!({"role": "DEVELOPER", "bySingleSignOn": true, "user": {"username": "ada"}});
+    let project = json!({"members": {"nodes": [ada, owner]}, "protectedAliases": [{"pattern": "champion"}],
+        "events": {"nodes": [{"address": "192.0.2.1"}]}});
+    assert_eq!(found["project"], project, "who made a project before there were members owns it");
+    let old = json!({"name": "ci", "scope": "ADMIN"});
+    assert!(
+        found["viewer"]["tokens"].as_array().unwrap().contains(&old),
+        "old tokens may what they could"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

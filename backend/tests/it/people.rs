@@ -336,3 +336,68 @@ fn assert_nowhere(secrets: &[&str], answers: Vec<String>, data: &std::path::Path
         }
     }
 }
+
+/// A request can last: what its caller may is looked at again when it changes something.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_shut_out_while_a_request_arrives_changes_nothing() {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    let upload_of = async |name: &'static str| {
+        admin.invite(name).await;
+        admin.add_member("vision", name, "DEVELOPER").await;
+        let caller = server.person(name, TokenScope::Admin).await;
+        let (sender, body) = halved(name);
+        let path = format!("/files/vision/ocr/1.0.0/{name}");
+        let request = caller.request(Method::PUT, &path).body(body);
+        (tokio::spawn(request.send()), sender)
+    };
+    let mut uploads = Vec::new();
+    for name in ["blocked", "deleted", "removed", "left"] {
+        uploads.push(upload_of(name).await);
+    }
+    // Their heads have been answered for by then: their bodies are being read.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    admin
+        .ok(
+            "mutation { blockUser(input: {username: \"blocked\"}) { user { id } }
+                deleteUser(input: {username: \"deleted\"}) { user { id } }
+                removeMember(input: {project: \"vision\", username: \"removed\"}) { member { id } } }",
+            json!({}),
+        )
+        .await;
+    let mut statuses = Vec::new();
+    for (response, sender) in uploads {
+        sender.send(()).unwrap();
+        statuses.push(response.await.unwrap().unwrap().status().as_u16());
+    }
+    assert_eq!(statuses, [401, 401, 404, 201]);
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
+}
+
+/// A body of which one half waits until it is told to go on.
+fn halved(text: &'static str) -> (tokio::sync::oneshot::Sender<()>, reqwest::Body) {
+    let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+    let halves =
+        futures_util::stream::unfold((0, Some(receiver)), move |(part, receiver)| async move {
+            match part {
+                0 => Some((Ok::<_, std::io::Error>(text), (1, receiver))),
+                1 => {
+                    receiver?.await.ok();
+                    Some((Ok(text), (2, None)))
+                }
+                _ => None,
+            }
+        });
+    (sender, reqwest::Body::wrap_stream(halves))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_old_password_is_good_for_one_change() {
+    let server = Server::start().await;
+    server.admin().await.invite("ada").await;
+    let ada = server.person("ada", TokenScope::Admin).await;
+    let change = "mutation($c: String!) { a: changePassword(input: {currentPassword: $c, newPassword: \"first new password\"}) { user { id } }
+        b: changePassword(input: {currentPassword: $c, newPassword: \"second new password\"}) { user { id } } }";
+    assert_eq!(ada.refused(change, json!({"c": PASSWORD})).await.code, "CONFLICT");
+    server.anonymous().ok(SIGN_IN, json!({"u": "ada", "p": "first new password"})).await;
+}

@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
+use model_registry::registry::credential::TokenScope;
 use serde_json::json;
 
-use crate::harness::Server;
+use crate::harness::{CREATE_PROJECT, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_racing_creators_get_forty_numbers_and_versions() {
@@ -130,4 +131,45 @@ async fn of_many_who_want_to_be_the_first_one_is() {
     statuses.sort_unstable();
     assert_eq!(statuses[0], 201, "{statuses:?}");
     assert_eq!(statuses[1..], [412; 15], "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_holds_on_to_a_role_that_is_taken_away() {
+    let (server, admin) = Server::with_model().await;
+    admin.invite("bob").await;
+    admin.add_member("vision", "bob", "OWNER").await;
+    let bob = server.person("bob", TokenScope::Admin).await;
+    let set = "mutation($r: Role!) { updateMember(input: {project: \"vision\", username: \"bob\", role: $r}) { member { role } } }";
+    for round in 0..8 {
+        admin.ok(set, json!({"r": "OWNER"})).await;
+        let holding = join_all((0..8).map(|_| bob.graphql(set, json!({"r": "OWNER"}))));
+        let taking = admin.graphql(set, json!({"r": "GUEST"}));
+        tokio::join!(holding, taking);
+        let owners = "SELECT COUNT(*) FROM members WHERE role = 'OWNER'";
+        assert_eq!(server.count(owners).await, 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_owners_who_go_at_once_in_whatever_way_one_stays() {
+    let (server, admin) = Server::with_model().await;
+    for round in 0..6 {
+        let (project, ada, bob) =
+            (format!("p-{round}"), format!("a-{round}"), format!("b-{round}"));
+        admin.ok(CREATE_PROJECT, json!({ "path": project })).await;
+        for name in [&ada, &bob] {
+            admin.invite(name).await;
+            admin.add_member(&project, name, "OWNER").await;
+        }
+        let remove = "mutation($p: String!, $u: String!) { removeMember(input: {project: $p, username: $u}) { member { id } } }";
+        admin.ok(remove, json!({"p": project, "u": "admin"})).await;
+        let leaver = server.person(&bob, TokenScope::Admin).await;
+        let delete = "mutation($u: String!) { deleteUser(input: {username: $u}) { user { id } } }";
+        let deleting = admin.graphql(delete, json!({ "u": ada }));
+        let leaving = leaver.graphql(remove, json!({"p": project, "u": bob}));
+        tokio::join!(deleting, leaving);
+        let owners = "SELECT COUNT(*) FROM members WHERE role = 'OWNER' AND project_id =
+            (SELECT MAX(id) FROM projects)";
+        assert_eq!(server.count(owners).await, 1, "round {round}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::registry::metric::{self, MetricInput};
 use crate::registry::model::{Model, insert_object};
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{experiment, text_enum};
+use crate::registry::{experiment, project, text_enum};
 use crate::text;
 use crate::time::Timestamp;
 use graphql::{CreateCandidateInput, UpdateCandidateInput};
@@ -190,6 +190,8 @@ async fn set_deleted(
     number: i64,
     deleted: bool,
 ) -> Result<Candidate> {
+    // With the trash of the project held, what is restored is not deleted for good meanwhile.
+    project::touch(change, &writer.project().id).await?;
     let (kind, action) = if deleted {
         ("candidate", "candidate.delete")
     } else {

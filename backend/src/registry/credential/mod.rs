@@ -8,7 +8,7 @@ pub mod token;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::db::query;
+use crate::db::{Conn, query};
 use crate::error::Result;
 use crate::id::{CredentialId, random_text};
 use crate::registry::event::Change;
@@ -18,7 +18,7 @@ use crate::registry::user::User;
 use crate::time::Timestamp;
 
 pub use session::{Session, SessionMutation};
-pub use token::{Token, TokenMutation, TokensOfProject};
+pub use token::{Token, TokenMutation, TokensOfProject, TokensOfUser};
 
 /// How stale a last-used time may be: a write for every request would cost more than it tells.
 const LAST_USED_MILLIS: i64 = 60_000;
@@ -161,9 +161,9 @@ pub async fn find_by_secret(
     let stale = |last: Timestamp| now.millis() - last.millis() > LAST_USED_MILLIS;
     if found.last_used_at_ms.is_none_or(stale) {
         // Beside the request: reading goes on where nothing can be written.
-        let (app, id) = (app.clone(), found.credential_id.clone());
+        let (app, user, id) = (app.clone(), found.user.clone(), found.credential_id.clone());
         tokio::spawn(async move {
-            if let Err(error) = touch(&app, &id, now).await {
+            if let Err(error) = touch(&app, &user, &id, now).await {
                 tracing::warn!(?error, "cannot note when a credential was used");
             }
         });
@@ -171,21 +171,50 @@ pub async fn find_by_secret(
     Ok(Some(found))
 }
 
-async fn touch(app: &App, id: &CredentialId, now: Timestamp) -> Result<()> {
+/// Whether somebody who was recognised when the request began still may what they could then.
+pub async fn is_live(
+    conn: impl Into<Conn<'_>>,
+    user: &User,
+    credential: Option<&CredentialId>,
+    now: Timestamp,
+) -> Result<bool> {
+    let found: Option<(String,)> = query(
+        "SELECT u.id FROM users u
+         WHERE u.id = $1 AND u.is_admin = $2 AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL
+           AND ($3 IS NULL OR EXISTS
+               (SELECT 1 FROM credentials c WHERE c.id = $3 AND c.revoked_at_ms IS NULL
+                AND (c.expires_at_ms IS NULL OR c.expires_at_ms > $4)))",
+    )
+    .bind(&user.id)
+    .bind(user.is_admin)
+    .bind(credential.map(|id| id.raw().to_owned()))
+    .bind(now)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Whether there is, or was, such a credential.
+pub async fn exists(conn: impl Into<Conn<'_>>, id: &CredentialId) -> Result<bool> {
+    let found: Option<(String,)> =
+        query("SELECT id FROM credentials WHERE id = $1").bind(id).fetch_optional(conn).await?;
+    Ok(found.is_some())
+}
+
+/// Notes when a credential was used. Users are always locked before what they have: nothing waits for
+/// each other.
+async fn touch(app: &App, user: &User, id: &CredentialId, now: Timestamp) -> Result<()> {
     let mut tx = app.db.begin().await?;
+    query("UPDATE users SET last_seen_at_ms = $2 WHERE id = $1")
+        .bind(&user.id)
+        .bind(now)
+        .execute(&mut tx)
+        .await?;
     query("UPDATE credentials SET last_used_at_ms = $2 WHERE id = $1")
         .bind(id)
         .bind(now)
         .execute(&mut tx)
         .await?;
-    query(
-        "UPDATE users SET last_seen_at_ms = $2
-         WHERE id = (SELECT user_id FROM credentials WHERE id = $1)",
-    )
-    .bind(id)
-    .bind(now)
-    .execute(&mut tx)
-    .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Sessions: browsers that are signed in. A session is a cookie that no script can read.
 
-use std::net::IpAddr;
-
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use super::{CredentialKind, NewCredential, TokenScope, insert};
@@ -141,10 +139,19 @@ impl SessionMutation {
     }
 }
 
-/// Where the wrong passwords for an account from an address are counted.
-fn throttle_key(username: &str, address: Option<IpAddr>) -> String {
-    let address = address.map(|address| address.to_string()).unwrap_or_default();
-    format!("{address} {}", super::hash_secret(username))
+/// Writes a wrong password into the log, unless they are so many that this is an attack on the log.
+pub async fn log_wrong_password(
+    app: &App,
+    actor: &Actor,
+    action: &str,
+    username: &str,
+) -> Result<()> {
+    if app.logged_passwords.count(&actor.network(), app.clock.now()).is_err() {
+        tracing::warn!(address = ?actor.address, "too many wrong passwords to log each");
+        return Ok(());
+    }
+    let refusal = Refusal { action, subject: username, is_path: false, code: "UNAUTHENTICATED" };
+    event::record_refusal(app, actor, refusal).await
 }
 
 /// Checks a password, and slows down who tries many: for one account from one address, so that nobody
@@ -156,7 +163,7 @@ pub async fn check_password(
     stored: Option<&str>,
     password: String,
 ) -> Result<bool> {
-    let key = throttle_key(username, actor.address);
+    let key = format!("{} {}", actor.network(), super::hash_secret(username));
     if let Err(seconds) = app.wrong_passwords.count(&key, app.clock.now()) {
         return Err(Error::RateLimited(format!(
             "too many wrong passwords: try again in {seconds} seconds"
@@ -182,9 +189,9 @@ async fn sign_in(app: &App, actor: &Actor, input: SignInInput) -> Result<(User, 
     let user = user::find_by_username(&app.db, &input.username).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     if !check_password(app, actor, &input.username, hash, input.password).await? {
-        let refusal =
-            Refusal { action: "session.create", subject: &input.username, code: "UNAUTHENTICATED" };
-        event::record_refusal(app, actor, refusal).await?;
+        // What is no user's name may be a password, typed into the wrong field.
+        let subject = user.as_ref().map_or("", |user| &user.username);
+        log_wrong_password(app, actor, "session.create", subject).await?;
         return Err(wrong());
     }
     let user = user.ok_or_else(wrong)?;
@@ -276,7 +283,7 @@ fn set_cookie(app: &App, secret: &str, seconds: i64) -> String {
     format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
-/// The live sessions of a user, newest first.
+/// The live sessions of a user, newest first; at most a hundred.
 pub async fn of_user(
     conn: impl Into<Conn<'_>>,
     user: &User,
@@ -285,7 +292,7 @@ pub async fn of_user(
     let sessions = query(
         "SELECT id, name, address, created_at_ms, expires_at_ms, last_used_at_ms FROM credentials
          WHERE user_id = $1 AND kind = 'SESSION' AND revoked_at_ms IS NULL AND expires_at_ms > $2
-         ORDER BY id DESC",
+         ORDER BY id DESC LIMIT 100",
     )
     .bind(&user.id)
     .bind(now)

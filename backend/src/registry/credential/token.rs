@@ -19,6 +19,9 @@ use crate::registry::user::{self, User};
 use crate::text;
 use crate::time::Timestamp;
 
+/// How many live tokens a person or a project can have.
+const MAX_LIVE: i64 = 200;
+
 /// An access token: what a script sends instead of a password.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
@@ -161,7 +164,7 @@ impl TokenMutation {
         #[graphql(desc = "Its project, name, role and expiry.")] input: CreateProjectTokenInput,
     ) -> Result<CreateProjectTokenPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let account = auth::account(actor(ctx))?;
         let payload = create_for_project(&mut change, &maintainer, &account, input).await?;
         change.commit().await?;
@@ -187,7 +190,10 @@ impl TokenMutation {
             let Some(project) = &owner.project_id else { return Err(not_found()) };
             let reader = auth::reader_of(&mut *change, actor(ctx), project).await;
             // Others do not see the tokens of a project, so for them there is none.
-            reader.and_then(Maintainer::of).map_err(|_| not_found())?;
+            match reader.and_then(Maintainer::of) {
+                Err(Error::NotFound { .. } | Error::Forbidden(_)) => return Err(not_found()),
+                maintainer => maintainer?,
+            };
         }
         revoke(&mut change, &account, &owner, &token).await?;
         change.commit().await?;
@@ -200,6 +206,14 @@ pub async fn create(
     user: &User,
     input: CreateTokenInput,
 ) -> Result<CreateTokenPayload> {
+    let (live,): (i64,) = query(
+        "SELECT COUNT(*) FROM credentials
+         WHERE user_id = $1 AND kind = 'TOKEN' AND revoked_at_ms IS NULL",
+    )
+    .bind(&user.id)
+    .fetch_one(&mut **change)
+    .await?;
+    check_room(live)?;
     let scope = input.scope.unwrap_or(TokenScope::Write);
     let (token, secret) = make(change, user, &input.name, scope, input.expires_at).await?;
     let detail = serde_json::json!({ "name": token.name, "scope": scope.as_str() });
@@ -217,12 +231,28 @@ async fn create_for_project(
         return Err(Error::invalid("role", "must be at most MAINTAINER: owners are persons"));
     }
     let name = text::name("name", &input.name)?;
+    let (live,): (i64,) = query(
+        "SELECT COUNT(*) FROM credentials c JOIN users u ON u.id = c.user_id
+         WHERE u.project_id = $1 AND c.kind = 'TOKEN' AND c.revoked_at_ms IS NULL",
+    )
+    .bind(&maintainer.project().id)
+    .fetch_one(&mut **change)
+    .await?;
+    check_room(live)?;
     let robot = user::create_robot(change, maintainer, &name).await?;
     member::add_robot(change, maintainer, &robot, input.role).await?;
     let (token, secret) = make(change, &robot, &name, TokenScope::Admin, input.expires_at).await?;
     let detail = serde_json::json!({ "name": token.name, "role": input.role.as_str() });
     record(change, "token.create", &robot, &token, detail).await?;
     Ok(CreateProjectTokenPayload { token, secret })
+}
+
+/// Lists of tokens have no pages.
+fn check_room(live: i64) -> Result<()> {
+    if live >= MAX_LIVE {
+        return Err(Error::Conflict(format!("there are {MAX_LIVE} tokens: revoke some first")));
+    }
+    Ok(())
 }
 
 async fn make(
@@ -315,20 +345,6 @@ pub async fn find_visible(ctx: &Context<'_>, id: &CredentialId) -> Result<Option
     Ok(reader.check_sees(Role::Maintainer).is_ok().then_some(token))
 }
 
-/// The live personal access tokens of a user, newest first.
-pub async fn of_user(conn: impl Into<Conn<'_>>, user: &User) -> Result<Vec<Token>> {
-    let tokens = query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM credentials c WHERE c.user_id = $1 AND c.kind = 'TOKEN' AND c.revoked_at_ms IS NULL
-          ORDER BY c.id DESC"
-    ))
-    .bind(&user.id)
-    .fetch_all(conn)
-    .await?;
-    Ok(tokens)
-}
-
 /// The project whose robot this is.
 pub async fn home_of(ctx: &Context<'_>, user: &User) -> Result<Option<Project>> {
     match &user.project_id {
@@ -342,6 +358,15 @@ load_by_id!(
     CredentialId => Token,
     concat!("SELECT ", columns!(), " FROM credentials c WHERE c.kind = 'TOKEN' AND "),
     "c.id"
+);
+
+load_by_owner!(
+    /// The live personal access tokens of a user, newest first.
+    TokensOfUser => Token,
+    concat!("SELECT c.user_id AS owner_id, ", columns!(), " FROM credentials c
+             WHERE c.kind = 'TOKEN' AND c.revoked_at_ms IS NULL AND "),
+    "c.user_id",
+    " ORDER BY c.id DESC"
 );
 
 load_by_owner!(

@@ -155,7 +155,7 @@ impl MemberMutation {
         #[graphql(desc = "Who, where, and with which role.")] input: AddMemberInput,
     ) -> Result<AddMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let member = add(&mut change, &maintainer, &input.username, input.role).await?;
         change.commit().await?;
         Ok(AddMemberPayload { member })
@@ -168,7 +168,7 @@ impl MemberMutation {
         #[graphql(desc = "Who, where, and with which role.")] input: UpdateMemberInput,
     ) -> Result<UpdateMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let member = update(&mut change, &maintainer, &input.username, input.role).await?;
         change.commit().await?;
         Ok(UpdateMemberPayload { member })
@@ -182,12 +182,13 @@ impl MemberMutation {
         #[graphql(desc = "Who, and where.")] input: RemoveMemberInput,
     ) -> Result<RemoveMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let reader = auth::reader(&mut *change, actor(ctx), &input.project).await?;
         let member = if actor(ctx).user()?.username == input.username {
+            let reader = auth::reader(&mut *change, actor(ctx), &input.project).await?;
             auth::account(actor(ctx))?;
             leave(&mut change, &reader, &input.username).await?
         } else {
-            remove(&mut change, &Maintainer::of(reader)?, &input.username).await?
+            let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+            remove(&mut change, &maintainer, &input.username).await?
         };
         change.commit().await?;
         Ok(RemoveMemberPayload { member })
@@ -277,7 +278,6 @@ async fn update(
     username: &str,
     role: Role,
 ) -> Result<Member> {
-    project::touch(change, &maintainer.project().id).await?;
     let member = get(change, maintainer.project(), username).await?;
     if role > maintainer.role() || member.role > maintainer.role() {
         return Err(TOO_MUCH);
@@ -291,12 +291,15 @@ async fn update(
     .fetch_one(&mut **change)
     .await?;
     check_owned(change, maintainer.project(), &member).await?;
-    record(change, "member.update", maintainer.project(), username, &updated).await?;
+    let detail = serde_json::json!({
+        "username": username, "from": member.role.as_str(), "role": role.as_str(),
+    });
+    let subject = subject(maintainer.project(), username, &updated);
+    change.record("member.update", subject, detail).await?;
     Ok(updated)
 }
 
 async fn remove(change: &mut Change, maintainer: &Maintainer, username: &str) -> Result<Member> {
-    project::touch(change, &maintainer.project().id).await?;
     let member = get(change, maintainer.project(), username).await?;
     if member.role > maintainer.role() {
         return Err(TOO_MUCH);
@@ -362,18 +365,29 @@ async fn record(
     username: &str,
     member: &Member,
 ) -> Result<()> {
-    let subject = Subject {
+    let detail = serde_json::json!({ "username": username, "role": member.role.as_str() });
+    change.record(action, subject(project, username, member), detail).await
+}
+
+fn subject<'a>(project: &'a Project, username: &str, member: &'a Member) -> Subject<'a> {
+    Subject {
         name: format!("{}: {username}", project.path),
         project_id: Some(&project.id),
         model_id: None,
         object_id: member.user_id.raw(),
-    };
-    let detail = serde_json::json!({ "username": username, "role": member.role.as_str() });
-    change.record(action, subject, detail).await
+    }
 }
 
 /// Ends all memberships of a person. Refuses where a project would be without an owner.
 pub async fn end_all(change: &mut Change, _admin: &auth::Admin, user: &User) -> Result<()> {
+    // Held, so that of two owners who leave at once the second sees that the first has left.
+    query(
+        "UPDATE projects SET path = path
+         WHERE id IN (SELECT project_id FROM members WHERE user_id = $1)",
+    )
+    .bind(&user.id)
+    .execute(change)
+    .await?;
     let owned: Vec<(String,)> = query(
         "SELECT p.path FROM members m JOIN projects p ON p.id = m.project_id
          WHERE m.user_id = $1 AND m.role = 'OWNER' AND p.deleted_at_ms IS NULL AND NOT EXISTS
@@ -390,6 +404,17 @@ pub async fn end_all(change: &mut Change, _admin: &auth::Admin, user: &User) -> 
             paths.join(", ")
         )));
     }
-    query("DELETE FROM members WHERE user_id = $1").bind(&user.id).execute(change).await?;
+    let ended: Vec<Member> = query(
+        "DELETE FROM members WHERE user_id = $1
+         RETURNING id, project_id, user_id, role, source, added_by_id, created_at_ms",
+    )
+    .bind(&user.id)
+    .fetch_all(&mut **change)
+    .await?;
+    for member in ended {
+        if let Some(project) = project::find_by_id(&mut **change, &member.project_id).await? {
+            record(change, "member.remove", &project, &user.username, &member).await?;
+        }
+    }
     Ok(())
 }

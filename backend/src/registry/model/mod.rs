@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::registry::event::{Change, Subject};
-use crate::registry::project::Project;
+use crate::registry::project::{self, Project};
 use crate::registry::{experiment, protection, tag};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
@@ -117,6 +117,8 @@ async fn update(
 
 async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
     let name = ModelName::parse("name", name)?;
+    touch(change, &old.id).await?;
+    protection::check_model(change, writer, &old.id).await?;
     let renamed: Option<Model> = query(concat!(
         "UPDATE models SET name = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()
@@ -160,6 +162,7 @@ async fn restore(
     id: Option<ID>,
 ) -> Result<Model> {
     let not_found = || Error::not_found("deleted model", name);
+    project::touch(change, &writer.project().id).await?;
     let wanted = match id.map(|id| AnyId::parse(&id)).transpose()? {
         Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
         Some(_) => return Err(not_found()),

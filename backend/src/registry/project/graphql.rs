@@ -407,7 +407,7 @@ impl ProjectMutation {
         #[graphql(desc = "Which project.")] input: RestoreProjectInput,
     ) -> Result<RestoreProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let deleted = find_deleted(&mut change, &input).await?;
+        let deleted = find_deleted(&mut change, actor(ctx).user()?, &input).await?;
         let owner = auth::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
         let project = restore(&mut change, &owner).await?;
         change.commit().await?;

@@ -138,8 +138,26 @@ async fn update(
     .await?;
     let path = &maintainer.project().path;
     let project = project.ok_or_else(|| Error::not_found("project", path))?;
-    record(change, "project.update", &project).await?;
+    change
+        .record("project.update", subject(&project), changes(maintainer.project(), &project))
+        .await?;
     Ok(project)
+}
+
+/// What an event tells of an update.
+fn changes(old: &Project, new: &Project) -> serde_json::Value {
+    let mut detail = serde_json::Map::new();
+    if old.name != new.name {
+        detail.insert("name".into(), serde_json::json!({ "from": old.name, "to": new.name }));
+    }
+    if old.visibility != new.visibility {
+        let (from, to) = (old.visibility.as_str(), new.visibility.as_str());
+        detail.insert("visibility".into(), serde_json::json!({ "from": from, "to": to }));
+    }
+    if old.description != new.description {
+        detail.insert("description".into(), "changed".into());
+    }
+    detail.into()
 }
 
 async fn rename(change: &mut Change, owner: &Owner, path: &str) -> Result<Project> {
@@ -177,8 +195,12 @@ async fn delete(change: &mut Change, owner: &Owner) -> Result<Project> {
     Ok(project)
 }
 
-/// The project that was last deleted of those that had this path, or the one with this id.
-async fn find_deleted(change: &mut Change, input: &RestoreProjectInput) -> Result<Project> {
+/// The project of theirs that was last deleted of those that had this path, or the one with this id.
+async fn find_deleted(
+    change: &mut Change,
+    user: &User,
+    input: &RestoreProjectInput,
+) -> Result<Project> {
     let not_found = || Error::not_found("deleted project", &input.project);
     let wanted = match &input.id {
         Some(id) => match AnyId::parse(id)? {
@@ -192,10 +214,13 @@ async fn find_deleted(change: &mut Change, input: &RestoreProjectInput) -> Resul
         columns!(),
         " FROM projects
           WHERE path = $1 AND deleted_at_ms IS NOT NULL AND (id = $2 OR $2 IS NULL)
+            AND ($3 OR id IN (SELECT m.project_id FROM members m WHERE m.user_id = $4 AND m.role = 'OWNER'))
           ORDER BY deleted_at_ms DESC, id DESC LIMIT 1"
     ))
     .bind(text::looked_up(&input.project))
     .bind(wanted)
+    .bind(user.is_admin)
+    .bind(&user.id)
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(not_found)
@@ -283,6 +308,15 @@ pub async fn find_by_id_with_role(
         .fetch_optional(conn)
         .await?;
     found.map(split).transpose()
+}
+
+/// The project with this id, also from the trash.
+pub async fn find_by_id(conn: impl Into<Conn<'_>>, id: &ProjectId) -> Result<Option<Project>> {
+    let project = query(concat!("SELECT ", columns!(), " FROM projects WHERE id = $1"))
+        .bind(id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(project)
 }
 
 /// Marks a project as changed, which also locks it until the change is over.

@@ -6,11 +6,11 @@ use super::{User, UserKind, columns, find_by_username};
 use crate::auth::{self, actor};
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::UserId;
 use crate::loader::loaders;
 use crate::page::{LOOK_UP, List, OrderDirection, Page, Sort, cost};
-use crate::registry::credential::{Session, Token, session, token};
+use crate::registry::credential::{Session, Token, TokensOfUser, session, token};
 use crate::registry::member::{self, Member};
 use crate::registry::project::Project;
 use crate::text;
@@ -65,7 +65,11 @@ impl User {
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn robot_of(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         let Some(project) = token::home_of(ctx, self).await? else { return Ok(None) };
-        Ok(auth::reader_in(ctx, &project).await.is_ok().then_some(project))
+        match auth::reader_in(ctx, &project).await {
+            Ok(_) => Ok(Some(project)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether they manage the whole registry; null for everybody but themselves and administrators.
@@ -97,7 +101,8 @@ impl User {
         if self.private(ctx, ()).is_none() {
             return Ok(None);
         }
-        token::of_user(&loaders(ctx).loader().app.db, self).await.map(Some)
+        let tokens = loaders(ctx).load_one(TokensOfUser(self.id.raw().to_owned())).await?;
+        Ok(Some(tokens.unwrap_or_default()))
     }
 
     /// Their sessions, newest first; null for everybody but themselves.

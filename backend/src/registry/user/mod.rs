@@ -210,7 +210,8 @@ async fn update(
         .execute(change)
         .await?;
     let user = get_by_id(&mut **change, &user.id).await?;
-    record(change, "user.update", &user, serde_json::json!({ "isAdmin": user.is_admin })).await?;
+    let detail = serde_json::json!({ "name": user.name, "isAdmin": user.is_admin });
+    record(change, "user.update", &user, detail).await?;
     Ok(user)
 }
 
@@ -238,10 +239,6 @@ async fn set_blocked(
 async fn delete(change: &mut Change, admin: &Admin, username: &str) -> Result<User> {
     let user = get_person(change, username).await?;
     refuse_oneself(change, &user).await?;
-    member::end_all(change, admin, &user).await?;
-    credential::end_all(change, &user, CredentialKind::Session).await?;
-    credential::end_all(change, &user, CredentialKind::Token).await?;
-    invitation::end_all(change, &user).await?;
     query(
         "UPDATE users SET deleted_at_ms = $2, is_admin = FALSE, password_hash = '' WHERE id = $1",
     )
@@ -249,6 +246,10 @@ async fn delete(change: &mut Change, admin: &Admin, username: &str) -> Result<Us
     .bind(change.now)
     .execute(change)
     .await?;
+    member::end_all(change, admin, &user).await?;
+    credential::end_all(change, &user, CredentialKind::Session).await?;
+    credential::end_all(change, &user, CredentialKind::Token).await?;
+    invitation::end_all(change, &user).await?;
     let user = get_by_id(&mut **change, &user.id).await?;
     record(change, "user.delete", &user, serde_json::json!({})).await?;
     Ok(user)
@@ -288,8 +289,27 @@ async fn rename_oneself(change: &mut Change, account: &Account, name: &str) -> R
         .execute(change)
         .await?;
     let user = get_by_id(&mut **change, &user.id).await?;
-    record(change, "user.update", &user, serde_json::json!({})).await?;
+    record(change, "user.update", &user, serde_json::json!({ "name": user.name })).await?;
     Ok(user)
+}
+
+/// Changes a password that is still the one that was checked, which ends all sessions.
+async fn change_password(change: &mut Change, user: &User, password_hash: &str) -> Result<User> {
+    let changed = query(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2
+         AND blocked_at_ms IS NULL AND deleted_at_ms IS NULL",
+    )
+    .bind(&user.id)
+    .bind(&user.password_hash)
+    .bind(password_hash)
+    .execute(change)
+    .await?;
+    if changed == 0 {
+        return Err(Error::Conflict("the password was changed meanwhile".to_owned()));
+    }
+    credential::end_all(change, user, CredentialKind::Session).await?;
+    record(change, "password.change", user, serde_json::json!({})).await?;
+    get_by_id(&mut **change, &user.id).await
 }
 
 /// Sets the hash of a password, which ends all sessions.

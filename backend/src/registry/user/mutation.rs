@@ -3,8 +3,7 @@
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::{
-    Changes, User, delete, get_by_id, invite, record, rename_oneself, reset, set_blocked,
-    set_password, update,
+    Changes, User, change_password, delete, invite, rename_oneself, reset, set_blocked, update,
 };
 use crate::auth::{self, actor};
 use crate::error::{Error, Result};
@@ -240,7 +239,8 @@ impl UserMutation {
     }
 
     /// Changes the caller's password. All of their sessions end; who did it in a browser gets a new one.
-    async fn change_password(
+    #[graphql(name = "changePassword")]
+    async fn change_own_password(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The old and the new password.")] input: ChangePasswordInput,
@@ -257,13 +257,12 @@ impl UserMutation {
         let current = input.current_password;
         let short = current.len() <= password::MAX_BYTES;
         if !short || !session::check_password(app, actor, &user.username, stored, current).await? {
+            session::log_wrong_password(app, actor, "password.change", &user.username).await?;
             return Err(Error::invalid("currentPassword", "is wrong"));
         }
         let hash = password::hash(app, input.new_password).await?;
         let mut change = Change::begin(app, actor).await?;
-        set_password(&mut change, user, &hash).await?;
-        record(&mut change, "password.change", user, serde_json::json!({})).await?;
-        let user = get_by_id(&mut *change, &user.id).await?;
+        let user = change_password(&mut change, user, &hash).await?;
         let secret = match actor.session() {
             Some(_) => Some(session::start(&mut change, &user, actor).await?),
             None => None,

@@ -74,7 +74,8 @@ impl ModelVersion {
         param::load(ctx, self.id.raw()).await
     }
 
-    /// The candidate that it was promoted from; null if it was made by hand.
+    /// The candidate that it was promoted from, also from the trash; null if it was made by hand, or that one
+    /// was deleted for good.
     async fn candidate(&self, ctx: &Context<'_>) -> Result<Option<Candidate>> {
         match &self.candidate_id {
             Some(id) => loaders(ctx).load_one(id.clone()).await,

@@ -18,7 +18,7 @@ use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model, insert_object};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{file, metric, param, protection, semver, text_enum};
+use crate::registry::{file, metric, param, project, protection, semver, text_enum};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -272,6 +272,7 @@ async fn restore(
         Some(_) => return Err(not_found()),
         None => None,
     };
+    project::touch(change, &model.project_id).await?;
     model::touch(change, &model.id).await?;
     let (id,): (VersionId,) = query(
         "SELECT id FROM model_versions

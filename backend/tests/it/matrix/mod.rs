@@ -5,6 +5,7 @@ mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use model_registry::refusal::action_of;
 use model_registry::registry::credential::TokenScope;
 use reqwest::Method;
@@ -312,11 +313,12 @@ async fn try_query(
     name: &'static str,
     piece: &str,
 ) {
+    let world_ref = &*world;
+    let mut tries = Vec::new();
     for visibility in VISIBILITIES {
-        for (actor, expected) in
-            table.actors.iter().zip(table.expected(kind, name, visibility).to_vec())
-        {
-            let caller = world.callers[&(*actor, visibility)].clone();
+        let expected = table.expected(kind, name, visibility);
+        tries.extend(table.actors.iter().zip(expected).map(|(actor, expected)| async move {
+            let caller = world_ref.callers[&(*actor, visibility)].clone();
             let ask = async |project: &str| {
                 let query = format!("{{ {} }}", fill(piece, project, "", ""));
                 alike(&caller.graphql(&query, json!({})).await, &[project])
@@ -327,17 +329,15 @@ async fn try_query(
                 piece.contains("{p}") && (!shown || name == "projects" || name == "models");
             let missing = if about_a_project { ask("absent").await } else { Value::Null };
             let got = match verdict(&answer, &missing) {
-                "ok" if expected == "null" && is_null(&answer["data"]) => "null",
+                "ok" if *expected == "null" && is_null(&answer["data"]) => "null",
                 "ok" if kind == "field" && is_empty(&answer["data"]) => "nothing at all",
                 got => got,
             };
-            world.check(
-                &format!("{name} as {actor}, {visibility}"),
-                expected,
-                got,
-                &answer.to_string(),
-            );
-        }
+            (format!("{name} as {actor}, {visibility}"), *expected, got, answer.to_string())
+        }));
+    }
+    for (what, expected, got, answer) in join_all(tries).await {
+        world.check(&what, expected, got, &answer);
     }
 }
 

@@ -1,0 +1,45 @@
+//! Where a request comes from: the address of the client, and the network that it is in.
+
+use std::net::IpAddr;
+
+use axum::http::request::Parts;
+
+use crate::config::Serve;
+
+/// The other end of a connection: `server` puts it into every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// The address of the client: the other end of the connection or, where that is a proxy that the
+/// configuration trusts, the last address in `X-Forwarded-For` that is none.
+pub fn client_address(config: &Serve, request: &Parts) -> Option<IpAddr> {
+    let trusted = |address: &IpAddr| {
+        config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
+    };
+    let Peer(peer) = *request.extensions.get::<Peer>()?;
+    if !trusted(&peer) {
+        return Some(peer.to_canonical());
+    }
+    let forwarded: Vec<_> = request
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|address| address.trim().parse::<IpAddr>().ok())
+        .collect();
+    // What is no address was not written by our proxy; nor is anything before it to be believed.
+    let known = forwarded.into_iter().rev().map_while(|address| address);
+    Some(known.into_iter().find(|address| !trusted(address)).unwrap_or(peer).to_canonical())
+}
+
+/// The network of an address, as far as one customer has it: of IPv6 that is a /64.
+pub fn of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        IpAddr::V4(address) => address.to_string(),
+    }
+}
