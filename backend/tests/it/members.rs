@@ -281,3 +281,31 @@ async fn what_is_in_the_trash_is_not_there_for_guests_and_robots() {
     )
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_people_are_as_many_statements_as_a_few() {
+    let (server, admin, ..) = team().await;
+    let page = "{ users(first: 100) { totalCount nodes { username state lastSeenAt hasPassword tokens { name scope role user { username } }
+        memberships(first: 2) { totalCount nodes { role project { path viewerRole } addedBy { username } } } } } }";
+    let ask = async || {
+        let before = server.app.db.statements();
+        let answer = admin.ok(page, json!({})).await["users"].take();
+        (answer, server.app.db.statements() - before)
+    };
+    ask().await;
+    let (_, of_few) = ask().await;
+    for number in 0..40 {
+        let invite = format!("mutation {{ inviteUser(input: {{username: \"u{number}\"}}) {{ user {{ id }} }}
+            addMember(input: {{project: \"vision\", username: \"u{number}\", role: GUEST}}) {{ member {{ id }} }} }}");
+        admin.ok(&invite, json!({})).await;
+        server.person(&format!("u{number}"), TokenScope::Read).await;
+    }
+    let (people, of_many) = ask().await;
+    assert_eq!(people["totalCount"], 44);
+    let last = people["nodes"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["tokens"][0]["scope"], &last["memberships"]["totalCount"]),
+        (&json!("READ"), &json!(1))
+    );
+    assert_eq!(of_few, of_many);
+}
