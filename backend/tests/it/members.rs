@@ -3,7 +3,7 @@
 use model_registry::registry::credential::TokenScope;
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Server};
+use crate::harness::{Caller, PASSWORD, Server};
 
 /// `vision/ocr` with version 1.0.0, in which ada is an owner, bob a maintainer, cleo a developer.
 async fn team() -> (Server, Caller, Caller, Caller, Caller) {
@@ -84,6 +84,11 @@ async fn what_is_taken_away_is_gone_with_the_next_request() {
         unblockUser(input: {username: \"cleo\"}) @skip(if: $b) { user { state } } }";
     assert_eq!(admin.ok(block, json!({"b": true})).await["blockUser"]["user"]["state"], "BLOCKED");
     assert_eq!(cleo.refused(READ, json!({})).await.code, "UNAUTHENTICATED");
+    let sign_in = "mutation($p: String!) { signIn(input: {username: \"cleo\", password: $p}) { user { id } } }";
+    let refusal = server.anonymous().refused(sign_in, json!({ "p": PASSWORD })).await;
+    assert_eq!((refusal.code.as_str(), refusal.message.contains("blocked")), ("FORBIDDEN", true));
+    let refusal = server.anonymous().refused(sign_in, json!({"p": "wrong"})).await;
+    assert_eq!(refusal.code, "UNAUTHENTICATED", "who does not know the password learns nothing");
     admin.ok(block, json!({"b": false})).await;
     assert!(cleo.ok(READ, json!({})).await["model"].is_object());
     assert_eq!(server.count("SELECT COUNT(*) FROM members WHERE user_id IN (SELECT id FROM users WHERE kind = 'ROBOT')").await, 0);

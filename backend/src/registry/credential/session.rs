@@ -15,6 +15,7 @@ use crate::registry::{password, payload};
 use crate::time::Timestamp;
 
 const SESSION_SECONDS: i64 = 14 * 24 * 3600;
+const BLOCKED: Error = Error::Forbidden("this account is blocked: ask an administrator");
 
 /// A browser that is signed in.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -195,6 +196,13 @@ async fn sign_in(app: &App, actor: &Actor, input: SignInInput) -> Result<(User, 
         return Err(wrong());
     }
     let user = user.ok_or_else(wrong)?;
+    if user.blocked_at_ms.is_some() {
+        let subject = &user.username;
+        let refusal =
+            Refusal { action: "session.create", subject, is_path: false, code: "FORBIDDEN" };
+        event::record_refusal(app, actor, refusal).await?;
+        return Err(BLOCKED);
+    }
     let mut change = Change::begin(app, &actor.recognised(user.clone())).await?;
     let secret = start(&mut change, &user, actor).await?;
     change.commit().await?;
@@ -215,7 +223,7 @@ pub async fn start(change: &mut Change, user: &User, actor: &Actor) -> Result<St
     .execute(change)
     .await?;
     if still == 0 {
-        return Err(Error::Forbidden("this account is blocked: ask an administrator"));
+        return Err(BLOCKED);
     }
     let expires = change.now.plus_seconds(SESSION_SECONDS);
     let new = NewCredential {

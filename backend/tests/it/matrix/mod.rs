@@ -2,8 +2,9 @@
 //! route, as everybody, against projects of every visibility; compared with `access.table`.
 
 mod operations;
+mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use model_registry::refusal::action_of;
@@ -12,54 +13,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, PASSWORD, Server};
-use operations::{MUTATIONS, OTHER_TYPES, QUERIES, TYPES, arguments};
+use operations::{MUTATIONS, QUERIES, TYPES, arguments};
+use table::{Table, check_complete, walk};
 
 const VISIBILITIES: [&str; 3] = ["private", "internal", "public"];
-
-struct Table {
-    actors: Vec<&'static str>,
-    /// By rule and visibility, what each actor gets.
-    rules: BTreeMap<(&'static str, &'static str), Vec<&'static str>>,
-    /// By kind and name, the rule.
-    operations: BTreeMap<(&'static str, &'static str), &'static str>,
-}
-
-impl Table {
-    fn read() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/matrix/access.table");
-        let text: &'static str = std::fs::read_to_string(path).unwrap().leak();
-        let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let actors = lines.next().unwrap().split_whitespace().skip(1).collect();
-        let (mut rules, mut operations) = (BTreeMap::new(), BTreeMap::new());
-        for line in lines.by_ref().take_while(|line| *line != "operations:") {
-            let mut words = line.split_whitespace();
-            let (rule, visibility) = (words.next().unwrap(), words.next().unwrap());
-            rules.insert((rule, visibility), words.collect());
-        }
-        for line in lines {
-            let (kind, rest) = line.split_once(' ').unwrap();
-            let (name, rule) = rest.rsplit_once(' ').unwrap();
-            assert!(operations.insert((kind, name.trim()), rule).is_none(), "twice: {line}");
-        }
-        Self { actors, rules, operations }
-    }
-
-    fn names(&self, kind: &str) -> BTreeSet<&'static str> {
-        let of_kind = self.operations.keys().filter(|(found, _)| *found == kind);
-        of_kind.map(|(_, name)| *name).collect()
-    }
-
-    fn expected(
-        &self,
-        kind: &'static str,
-        name: &'static str,
-        visibility: &'static str,
-    ) -> &[&'static str] {
-        let rule = self.operations[&(kind, name)];
-        let row = self.rules.get(&(rule, visibility)).or_else(|| self.rules.get(&(rule, "any")));
-        row.unwrap_or_else(|| panic!("no rule {rule}"))
-    }
-}
 
 /// The registry that the matrix is tried on, and who tries.
 struct World {
@@ -476,93 +433,6 @@ async fn try_shut_out(world: &mut World, table: &Table) {
             let response =
                 caller.request(method, &path.replace("{*path}", "f")).send().await.unwrap();
             assert_eq!(response.status(), 401, "{route}");
-        }
-    }
-}
-
-/// The types of the schema and their fields, with what each field's own fields are.
-async fn walk(admin: &Caller) -> BTreeMap<String, Vec<(String, String)>> {
-    let query = include_str!("../introspection.graphql");
-    let schema = admin.ok(query, json!({})).await["__schema"].take();
-    let mut kinds = BTreeMap::new();
-    for found in schema["types"].as_array().unwrap() {
-        kinds.insert(
-            found["name"].as_str().unwrap().to_owned(),
-            found["kind"].as_str().unwrap().to_owned(),
-        );
-    }
-    let selection = |mut kind: &Value| {
-        while kind["name"].is_null() {
-            kind = &kind["ofType"];
-        }
-        let name = kind["name"].as_str().unwrap();
-        match kinds[name].as_str() {
-            "SCALAR" | "ENUM" => "",
-            _ if name.ends_with("Connection") => "{ totalCount nodes { __typename } }",
-            _ => "{ __typename }",
-        }
-        .to_owned()
-    };
-    let objects =
-        schema["types"].as_array().unwrap().iter().filter(|found| found["kind"] == "OBJECT");
-    objects
-        .map(|found| {
-            let fields = found["fields"].as_array().unwrap().iter();
-            let fields = fields.map(|field| {
-                (field["name"].as_str().unwrap().to_owned(), selection(&field["type"]))
-            });
-            (found["name"].as_str().unwrap().to_owned(), fields.collect())
-        })
-        .collect()
-}
-
-/// That the table, this file and the program know the same operations.
-fn check_complete(table: &Table, types: &BTreeMap<String, Vec<(String, String)>>) {
-    let names = |of: &str| types[of].iter().map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>();
-    let plain = |kind: &str| {
-        table
-            .names(kind)
-            .into_iter()
-            .map(|name| name.split('/').next().unwrap())
-            .collect::<BTreeSet<_>>()
-    };
-    assert_eq!(plain("mutation"), names("Mutation"), "the table has all mutations");
-    let tried = MUTATIONS.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(table.names("mutation"), tried, "every mutation of the table is tried");
-    let mut queries = table.names("query");
-    assert_eq!(queries, QUERIES.iter().map(|(name, _)| *name).collect(), "every query is tried");
-    queries.insert("node");
-    assert_eq!(queries, names("Query"), "the table has all queries");
-    let fields: BTreeSet<String> = TYPES
-        .iter()
-        .flat_map(|(name, _)| types[*name].iter().map(move |(field, _)| format!("{name}.{field}")))
-        .collect();
-    assert_eq!(
-        table.names("field"),
-        fields.iter().map(String::as_str).collect(),
-        "the table has all fields"
-    );
-    for name in types.keys() {
-        let plumbing = ["Connection", "Edge", "Payload"].iter().any(|end| name.ends_with(end));
-        let known =
-            TYPES.iter().any(|(known, _)| known == name) || OTHER_TYPES.contains(&name.as_str());
-        assert!(plumbing || known || name.starts_with("__"), "where is {name} read?");
-    }
-    let mut nodes = plain("node");
-    nodes.insert("Node");
-    let ids =
-        include_str!("../../../src/id.rs").lines().filter(|line| line.contains("Id = \"")).count();
-    assert_eq!(plain("node").len(), ids, "node is tried with ids of every type");
-    let routes: BTreeSet<String> = table
-        .names("rest")
-        .into_iter()
-        .map(|route| route.split(['?', ' ']).nth(1).unwrap().to_owned())
-        .collect();
-    for file in ["files", "audit", "telemetry", "oidc/mod", "graphql", "web"] {
-        let path = format!("{}/src/{file}.rs", env!("CARGO_MANIFEST_DIR"));
-        let source = std::fs::read_to_string(path).unwrap();
-        for route in source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-            assert!(routes.contains(route) || route == "/graphql", "{route} is not in the table");
         }
     }
 }
