@@ -3,7 +3,6 @@
 //! The handler is ours: it takes only `application/json`, one operation of at most 64 KiB, and counts
 //! tokens before parsing, so that a hostile request costs next to nothing.
 
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
@@ -24,7 +23,7 @@ use crate::auth::Actor;
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
-use crate::refusal::{self, Attempt, LogRefusals};
+use crate::refusal::Attempt;
 use crate::registry::alias::AliasMutation;
 use crate::registry::candidate::CandidateMutation;
 use crate::registry::credential::{SessionMutation, TokenMutation};
@@ -132,7 +131,6 @@ pub fn schema() -> RegistrySchema {
         .limit_recursive_depth(2 * MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)
-        .extension(LogRefusals)
         .finish()
 }
 
@@ -177,12 +175,12 @@ async fn execute(
     parts: request::Parts,
     body: Body,
 ) -> HttpResponse {
-    let request = match prepare(&app, &parts, body).await {
-        Ok(request) => request,
+    let Prepared { request, actor, attempt } = match prepare(&app, &parts, body).await {
+        Ok(prepared) => prepared,
         Err(error) => return refused(&error),
     };
     let spawned = Spawned::default();
-    let request = request.data(spawned.loaders(app));
+    let request = request.data(actor.clone()).data(spawned.loaders(app.clone()));
     let run = loader::run(schema.execute(request), spawned);
     let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
         let error = Error::Timeout("the operation took too long: ask for less");
@@ -190,6 +188,9 @@ async fn execute(
             async_graphql::Error::from(error).into_server_error(Pos::default()),
         ])
     });
+    if let Some(attempt) = attempt.filter(|_| response.is_err()) {
+        attempt.log(&app, &actor, &response.errors).await;
+    }
     let headers = response.http_headers.clone();
     (headers, Json(with_codes(response))).into_response()
 }
@@ -211,8 +212,15 @@ fn refused(error: &Error) -> HttpResponse {
     (status, challenge, Json(Response::from_errors(vec![error]))).into_response()
 }
 
+/// A request that can be run.
+struct Prepared {
+    request: Request,
+    actor: Actor,
+    attempt: Option<Attempt>,
+}
+
 /// Checks everything that can be checked before the operation runs, cheapest first.
-async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Request> {
+async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepared> {
     let headers = &parts.headers;
     let json =
         headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
@@ -240,25 +248,21 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Reques
         .map_err(|error| Error::invalid("query", error.to_string()))?;
     check_aliases(&document)?;
     let variables = operation.variables.map(Variables::from_json).unwrap_or_default();
+    let attempt = Attempt::of(&document, &variables);
     // Who it is comes last: reading takes time, and by then they may be somebody else.
     let actor = match recognise(app, parts).await {
         Ok(actor) => actor,
         Err(error) => {
-            let stranger = Actor::of_network(app, parts);
-            refusal::log_document(app, &stranger, &document, &variables, &error).await;
+            if let Some(attempt) = attempt {
+                attempt.log_all(app, &Actor::of_network(app, parts), &error).await;
+            }
             return Err(error);
         }
     };
-    let attempt = Attempt {
-        app: app.clone(),
-        actor: actor.clone(),
-        variables: variables.clone(),
-        lines: AtomicU32::new(0),
-    };
-    let mut request = Request::new(operation.query).variables(variables).data(actor).data(attempt);
+    let mut request = Request::new(operation.query).variables(variables);
     request.set_parsed_query(document);
     request.operation_name = operation.operation_name;
-    Ok(request)
+    Ok(Prepared { request, actor, attempt })
 }
 
 async fn recognise(app: &App, parts: &request::Parts) -> Result<Actor> {

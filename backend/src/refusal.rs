@@ -1,16 +1,12 @@
-//! Changes that were refused: each becomes a line of the log, by construction and for every mutation.
+//! Changes that were refused: each becomes a line of the log, whatever the mutation.
 //!
 //! Never tells the caller more than the answer does: where something is hidden, the line is written
 //! beside the answer, so that it takes as long as for what is not there.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo,
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationType, Selection, SelectionSet,
 };
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationType, Selection};
-use async_graphql::{ID, ServerResult, Value, Variables};
+use async_graphql::{ID, PathSegment, ServerError, Value, Variables};
 
 use crate::app::App;
 use crate::auth::{self, Actor};
@@ -20,84 +16,89 @@ use crate::registry::credential;
 use crate::registry::event::{self, Refusal};
 
 /// How many refused mutations of one request are logged: nobody needs more, but who fills the log.
-const MAX_LINES: u32 = 10;
+const MAX_LINES: usize = 10;
+/// How many selections are looked at: fragments have not been checked for circles yet.
+const MAX_SELECTIONS: usize = 1000;
 
-/// What the extension needs of a request.
+/// The mutations that a request asks for.
 pub struct Attempt {
-    pub app: App,
-    pub actor: Actor,
-    pub variables: Variables,
-    /// How many lines were logged.
-    pub lines: AtomicU32,
+    fields: Vec<Field>,
+    variables: Variables,
 }
 
-/// Writes the refused mutations of a schema into the log.
-pub struct LogRefusals;
+impl Attempt {
+    /// Of a document that mutates nothing there is none.
+    pub fn of(document: &ExecutableDocument, variables: &Variables) -> Option<Self> {
+        let (mut fields, mut budget) = (Vec::new(), MAX_SELECTIONS);
+        for (_, operation) in document.operations.iter() {
+            if operation.node.ty == OperationType::Mutation {
+                collect(document, &operation.node.selection_set.node, &mut budget, &mut fields);
+            }
+        }
+        (!fields.is_empty()).then(|| Self { fields, variables: variables.clone() })
+    }
 
-impl ExtensionFactory for LogRefusals {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+    /// Logs those that were refused, as the errors of the answer say. A sign-in is logged where the
+    /// password is checked.
+    pub async fn log(&self, app: &App, actor: &Actor, errors: &[ServerError]) {
+        let refused = errors.iter().filter_map(|error| {
+            let [PathSegment::Field(key)] = error.path.as_slice() else { return None };
+            let field = self.fields.iter().find(|field| response_key(field) == key)?;
+            Some((field, refused_with(error)?))
+        });
+        let refused = refused.filter(|(field, _)| field.name.node != "signIn");
+        for (field, code) in refused.take(MAX_LINES) {
+            self.log_field(app, actor, field, code).await;
+        }
+    }
+
+    /// Logs all of them: the request was refused as a whole, for its token or its origin.
+    pub async fn log_all(&self, app: &App, actor: &Actor, error: &Error) {
+        for field in self.fields.iter().take(MAX_LINES) {
+            self.log_field(app, actor, field, error.code()).await;
+        }
+    }
+
+    async fn log_field(&self, app: &App, actor: &Actor, field: &Field, code: &'static str) {
+        let subject = subject_of(field, &self.variables);
+        log(app, actor, action_of(&field.name.node), subject, code).await;
     }
 }
 
-#[async_trait::async_trait]
-impl Extension for LogRefusals {
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        // Wrong passwords are logged where they are checked.
-        if info.parent_type != "Mutation" || info.name == "signIn" {
-            return next.run(ctx, info).await;
+/// The fields of a selection, with those in its fragments.
+fn collect(
+    document: &ExecutableDocument,
+    selections: &SelectionSet,
+    budget: &mut usize,
+    fields: &mut Vec<Field>,
+) {
+    for selection in &selections.items {
+        let Some(left) = budget.checked_sub(1) else { return };
+        *budget = left;
+        match &selection.node {
+            Selection::Field(field) => fields.push(field.node.clone()),
+            Selection::InlineFragment(fragment) => {
+                collect(document, &fragment.node.selection_set.node, budget, fields);
+            }
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                    collect(document, &fragment.node.selection_set.node, budget, fields);
+                }
+            }
         }
-        let (name, field) = (info.name, info.field);
-        let answer = next.run(ctx, info).await;
-        if let Err(error) = &answer
-            && let Some(code) = refused_with(error)
-            && let Ok(attempt) = ctx.data::<Attempt>()
-            && attempt.lines.fetch_add(1, Ordering::Relaxed) < MAX_LINES
-        {
-            let subject = subject_of(field, &attempt.variables);
-            log(&attempt.app, &attempt.actor, action_of(name), subject, code).await;
-        }
-        answer
     }
+}
+
+fn response_key(field: &Field) -> &str {
+    field.alias.as_ref().map_or(&field.name, |alias| alias).node.as_str()
 }
 
 /// The code of an error that may mean that the caller may not.
-fn refused_with(error: &async_graphql::ServerError) -> Option<&'static str> {
+fn refused_with(error: &ServerError) -> Option<&'static str> {
     let code = error.extensions.as_ref()?.get("code")?;
     ["FORBIDDEN", "UNAUTHENTICATED", "NOT_FOUND"]
         .into_iter()
         .find(|refusal| *code == Value::from(*refusal))
-}
-
-/// Logs the mutations of a request that was refused as a whole: for its token or its origin.
-pub async fn log_document(
-    app: &App,
-    actor: &Actor,
-    document: &ExecutableDocument,
-    variables: &Variables,
-    error: &Error,
-) {
-    let mutations = document
-        .operations
-        .iter()
-        .map(|(_, operation)| &operation.node)
-        .filter(|operation| operation.ty == OperationType::Mutation);
-    let fields =
-        mutations.flat_map(|mutation| &mutation.selection_set.node.items).filter_map(|selection| {
-            match &selection.node {
-                Selection::Field(field) => Some(&field.node),
-                _ => None,
-            }
-        });
-    for field in fields.take(MAX_LINES as usize) {
-        let subject = subject_of(field, variables);
-        log(app, actor, action_of(&field.name.node), subject, error.code()).await;
-    }
 }
 
 /// Logs the refused change of a REST route, of the model at `path`.

@@ -180,12 +180,17 @@ async fn refusals_of_every_sort_are_in_the_log_where_they_belong() {
         json!({}),
     )
     .await;
+    let hidden = "mutation { a: createToken(input: {name: \"x\"}) { secret } ...f } fragment f on Mutation { ...g } \
+        fragment g on Mutation { b: inviteUser(input: {username: \"x\"}) { user { id } } }";
+    ada.refused(hidden, json!({})).await;
+    let circle = "mutation { ...f } fragment f on Mutation { ...g ...g } fragment g on Mutation { ...f ...f }";
+    wrong.refused(circle, json!({})).await;
     let log = "{ events(filter: {refused: true}) { nodes { action project { path } } } }";
     let mut seen = Vec::new();
     for _ in 0..500 {
         let answer = admin.ok(log, json!({})).await["events"]["nodes"].take();
         seen = answer.as_array().unwrap().iter().map(Value::to_string).collect();
-        if seen.len() == 6 {
+        if seen.len() == 8 {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -197,6 +202,8 @@ async fn refusals_of_every_sort_are_in_the_log_where_they_belong() {
     let mut expected = [
         line("file.put", there()),
         line("password.change", Value::Null),
+        line("token.create", Value::Null),
+        line("user.invite", Value::Null),
         line("project.restore", there()),
         line("tag.set", there()),
         line("token.revoke", Value::Null),
