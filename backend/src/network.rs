@@ -43,3 +43,16 @@ pub fn of(address: IpAddr) -> String {
         IpAddr::V4(address) => address.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[test]
+    fn a_network_is_what_one_customer_has() {
+        let network = |address: &str| of(address.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
+}

@@ -228,3 +228,39 @@ async fn an_event_says_from_what_to_what() {
     assert_eq!(detail(1), json!({"username": "ada", "from": "GUEST", "role": "DEVELOPER"}));
     assert_eq!(detail(2), json!({"visibility": {"from": "PRIVATE", "to": "PUBLIC"}}));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_holds_other_sites_attempts_no_typed_secrets_and_few_lines_a_request() {
+    let (server, admin, ada) = with_guest().await;
+    let refused = "SELECT COUNT(*) FROM events WHERE refused";
+    let request = ada.http.post(format!("{}/graphql", server.url)).json(&json!({ "query": TAG }));
+    let response = request.header("origin", "https://evil.example").send().await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert_eq!(server.count(refused).await, 1, "a page of another site");
+    // A password that was typed where the user name goes.
+    let sign_in = "mutation { signIn(input: {username: \"hunter2 hunter2\", password: \"x\"}) { user { id } } }";
+    server.anonymous().refused(sign_in, json!({})).await;
+    let log = "{ events(first: 1) { nodes { action subject refused } } }";
+    let last = admin.ok(log, json!({})).await["events"]["nodes"][0].take();
+    assert_eq!(last, json!({"action": "session.create", "subject": "", "refused": true}));
+    let before = server.count(refused).await;
+    let many: String = (0..30)
+        .map(|n| TAG[11..TAG.len() - 2].replace("setTag", &format!("a{n}: setTag")))
+        .collect();
+    ada.refused(&format!("mutation {{ {many} }}"), json!({})).await;
+    let lines = server.count(refused).await - before;
+    assert!((1..=10).contains(&lines), "{lines} lines of one request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_is_in_the_log() {
+    let (server, admin, _) = with_guest().await;
+    let http = reqwest::Client::builder().cookie_store(true).build().unwrap();
+    let browser = Caller { http, ..server.anonymous() };
+    let sign_in = "mutation($p: String!) { signIn(input: {username: \"ada\", password: $p}) { user { id } } }";
+    browser.ok(sign_in, json!({ "p": crate::harness::PASSWORD })).await;
+    browser.ok("mutation { signOut { signedOut } }", json!({})).await;
+    let log = "{ events(first: 1) { nodes { action actor { username } } } }";
+    let last = admin.ok(log, json!({})).await["events"]["nodes"][0].take();
+    assert_eq!(last, json!({"action": "session.end", "actor": {"username": "ada"}}));
+}

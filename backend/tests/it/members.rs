@@ -314,3 +314,36 @@ async fn many_people_are_as_many_statements_as_a_few() {
     );
     assert_eq!(of_few, of_many);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_trash_is_emptied_in_parts() {
+    let (server, _admin, _, bob, cleo) = team().await;
+    for _ in 0..5 {
+        let many: String = (0..50).map(|n| format!("a{n}: createCandidate(input: {{model: \"vision/ocr\"}}) {{ candidate {{ id }} }} ")).collect();
+        cleo.ok(&format!("mutation {{ {many} }}"), json!({})).await;
+    }
+    let bury = "UPDATE candidates SET deleted_at_ms = 1";
+    server.app.db.run_script(bury).await.unwrap();
+    let empty =
+        "mutation { emptyTrash(input: {project: \"vision\"}) { removedCount remainingCount } }";
+    let first = bob.ok(empty, json!({})).await["emptyTrash"].take();
+    assert_eq!(first, json!({"removedCount": 200, "remainingCount": 50}));
+    let second = bob.ok(empty, json!({})).await["emptyTrash"].take();
+    assert_eq!(second, json!({"removedCount": 50, "remainingCount": 0}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_restores_their_own_of_two_projects_that_had_one_path() {
+    let (server, admin, ada, ..) = team().await;
+    let delete = "mutation { deleteProject(input: {project: \"vision\"}) { project { id } } }";
+    ada.ok(delete, json!({})).await;
+    admin.invite("eve").await;
+    let eve = server.person("eve", TokenScope::Write).await;
+    eve.ok("mutation { createProject(input: {path: \"vision\"}) { project { id } } }", json!({}))
+        .await;
+    let eve = server.person("eve", TokenScope::Admin).await;
+    eve.ok(delete, json!({})).await;
+    let restore =
+        "mutation { restoreProject(input: {project: \"vision\"}) { project { modelCount } } }";
+    assert_eq!(ada.ok(restore, json!({})).await["restoreProject"]["project"]["modelCount"], 1);
+}

@@ -248,7 +248,7 @@ async fn try_mutations(world: &mut World, table: &Table) {
         let sign_in = mutation == "signIn";
         for sql in [Some(logged(false)), refused.then(|| logged(true))].into_iter().flatten() {
             let action = if sign_in { "session.create".to_owned() } else { action_of(mutation) };
-            // Nobody could sign out: tokens have no session. It is tried in access.rs.
+            // Nobody could sign out: tokens have no session. It is tried in log.rs.
             if mutation == "signOut" {
                 continue;
             }
