@@ -3,6 +3,7 @@
 
 mod files;
 mod graphql;
+mod mlflow;
 mod process;
 mod setup;
 
@@ -25,6 +26,7 @@ fn main() {
     rows.extend(process::measure());
     rows.extend(runtime.block_on(graphql::measure()));
     rows.extend(runtime.block_on(files::measure()));
+    rows.extend(runtime.block_on(mlflow::measure()));
     let width = |column: fn(&Row) -> &str| {
         rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
     };

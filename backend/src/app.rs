@@ -6,6 +6,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::Serve;
 use crate::db::Db;
+use crate::registry::password::Known;
+use crate::signing::Signing;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use crate::time::Clock;
@@ -19,6 +21,8 @@ pub struct App {
     pub clock: Clock,
     /// How many passwords are hashed at once: each takes 19 MiB and a core for a while.
     pub password_hashing: Arc<Semaphore>,
+    /// Passwords that were right a moment ago.
+    pub known_passwords: Arc<Known>,
     /// Wrong passwords, by account and address.
     pub wrong_passwords: Arc<Throttle>,
     /// Wrong passwords that were written into the log, by network.
@@ -27,6 +31,8 @@ pub struct App {
     pub refusals: Arc<Throttle>,
     /// How many descriptions are rendered at once: users write them, and some take long.
     pub rendering: Arc<Semaphore>,
+    /// Signs addresses that stand for who asked for them.
+    pub signing: Arc<Signing>,
 }
 
 impl App {
@@ -37,10 +43,12 @@ impl App {
             config: Arc::new(config),
             clock,
             password_hashing: Arc::new(Semaphore::new(2)),
+            known_passwords: Arc::default(),
             wrong_passwords: Arc::new(Throttle::new(20)),
             logged_passwords: Arc::new(Throttle::new(1000)),
             refusals: Arc::new(Throttle::new(1000)),
             rendering: Arc::new(Semaphore::new(2)),
+            signing: Arc::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::id::{CredentialId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::network;
-use crate::registry::credential::{self, CredentialKind, TokenScope};
+use crate::registry::credential::{self, CredentialKind, TokenScope, session};
 use crate::registry::event::Change;
 use crate::registry::member::{self, RoleIn};
 use crate::registry::project::{self, Project, Role, Visibility};
@@ -56,10 +56,22 @@ struct Caller {
     scope: TokenScope,
 }
 
+impl Caller {
+    /// A person who sent their password along; no browser does that by itself.
+    fn by_password(user: User) -> Self {
+        Self {
+            user: Arc::new(user),
+            credential: None,
+            kind: CredentialKind::Token,
+            scope: TokenScope::Admin,
+        }
+    }
+}
+
 impl Actor {
-    /// Reads `Authorization: Bearer TOKEN`, or `Basic` with any user name and the token as password
-    /// (RFC 7617: what MLflow and git-like clients send), or else the session cookie. A token that is
-    /// wrong, expired or revoked is an error; a stale cookie is nobody.
+    /// Reads `Authorization: Bearer TOKEN`, or `Basic` (RFC 7617: what MLflow and git-like clients send)
+    /// with any user name and the token as password, or a person's own two; or else the session cookie.
+    /// What is wrong, expired or revoked is an error; a stale cookie is nobody.
     pub async fn of_request(app: &App, request: &Parts) -> Result<Self> {
         let headers = &request.headers;
         let mut actor = Self::of_network(app, request);
@@ -69,13 +81,20 @@ impl Actor {
         }
         let found = match (headers.get(AUTHORIZATION), cookie(headers, SESSION_COOKIE)) {
             (Some(value), _) => {
-                let token = value.to_str().ok().and_then(token_in);
-                let found = match token {
-                    Some(token) => {
-                        credential::find_by_secret(app, CredentialKind::Token, &token).await?
+                let given = value.to_str().ok().and_then(authorization);
+                let found = match &given {
+                    Some((_, secret)) => {
+                        credential::find_by_secret(app, CredentialKind::Token, secret).await?
                     }
                     None => None,
                 };
+                if let (None, Some((Some(username), password))) = (&found, given)
+                    && let Some(user) =
+                        session::find_by_password(app, &actor, &username, password).await?
+                {
+                    actor.caller = Some(Caller::by_password(user));
+                    return Ok(actor);
+                }
                 Some(found.ok_or(Error::Unauthenticated(
                     "the token is not valid: send Authorization: Bearer TOKEN with one that was \
                      not revoked and has not expired",
@@ -222,18 +241,18 @@ async fn everybody_is_admin(app: &App, headers: &HeaderMap) -> Result<Caller> {
     })
 }
 
-/// The token in the value of `Authorization`.
-fn token_in(value: &str) -> Option<String> {
+/// The secret in the value of `Authorization`, and the user name where there is one.
+fn authorization(value: &str) -> Option<(Option<String>, String)> {
     let (scheme, rest) = value.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(rest.to_owned());
+        return Some((None, rest.to_owned()));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-    pair.split_once(':').map(|(_, token)| token.to_owned())
+    pair.split_once(':').map(|(name, secret)| (Some(name.to_owned()), secret.to_owned()))
 }
 
 /// The value of a cookie.

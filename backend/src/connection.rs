@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
-use sqlx::FromRow;
+use sqlx::{ColumnIndex, FromRow};
 use tokio::sync::OnceCell;
 
-use crate::db::{Query, Row, Sql};
+use crate::db::{Db, Query, Row, Sql};
 use crate::error::{Error, Result};
 use crate::loader::{Loaders, loaders};
-use crate::page::{Cursor, Key, List, Page};
+use crate::page::{Cursor, KEY_COLUMNS, Key, List, Page};
 
 /// A row with its place.
 #[derive(Clone, Debug)]
@@ -36,19 +36,31 @@ where
     String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
 {
     fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let key = if let Some(text) = row.try_get::<Option<String>, _>("page_text")? {
-            Key::Text(text)
-        } else if let Some(real) = row.try_get::<Option<f64>, _>("page_real")? {
-            Key::Real(real.to_bits())
-        } else {
-            Key::Int(row.try_get("page_int")?)
-        };
+        let keys = KEY_COLUMNS.into_iter().map_while(|[text, int, real]| {
+            if has(row, int) {
+                Some(row.try_get(int).map(Key::Int))
+            } else if has(row, text) {
+                Some(row.try_get(text).map(Key::Text))
+            } else if has(row, real) {
+                Some(row.try_get(real).map(|real: f64| Key::Real(real.to_bits())))
+            } else {
+                None
+            }
+        });
+        let keys = keys.collect::<Result<_, sqlx::Error>>()?;
         Ok(Self {
             node: T::from_row(row)?,
             parent: row.try_get("page_parent")?,
-            cursor: Cursor { flag: row.try_get("page_flag")?, key, id: row.try_get("page_id")? },
+            cursor: Cursor { keys, id: row.try_get("page_id")? },
         })
     }
+}
+
+fn has<R: sqlx::Row>(row: &R, column: &'static str) -> bool
+where
+    &'static str: sqlx::ColumnIndex<R>,
+{
+    column.index(row).is_ok()
 }
 
 /// The rows of one page, and whether there are more.
@@ -56,6 +68,22 @@ where
 pub struct Rows<T> {
     rows: Vec<Keyed<T>>,
     more: bool,
+}
+
+/// One page of a list, and the cursor that the next one begins after, if there is one.
+pub async fn fetch<T: Row>(
+    db: &Db,
+    list: &List,
+    page: &Page,
+    parent: Option<&str>,
+) -> Result<(Vec<T>, Option<Cursor>)> {
+    let rows: Vec<Keyed<T>> = Query::from(list.select(page, parent)?).fetch_all(db).await?;
+    let size = usize::try_from(page.size).unwrap_or_default();
+    let next = match size.checked_sub(1).filter(|_| rows.len() > size) {
+        Some(last) => rows.get(last).map(|row| row.cursor.clone()),
+        None => None,
+    };
+    Ok((rows.into_iter().take(size).map(|row| row.node).collect(), next))
 }
 
 /// Runs one page of the same list for many parents in one statement.

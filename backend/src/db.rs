@@ -366,6 +366,8 @@ const REGISTRY: &str = include_str!("../../migrations/0001_registry.sql");
 
 const ACCESS: &str = include_str!("../../migrations/0003_access.sql");
 
+const MLFLOW: &str = include_str!("../../migrations/0005_mlflow.sql");
+
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
     Migration {
@@ -378,6 +380,12 @@ const MIGRATIONS: &[Migration] = &[
         number: 4,
         sqlite: include_str!("../../migrations/0004_log.sqlite.sql"),
         postgres: include_str!("../../migrations/0004_log.postgres.sql"),
+    },
+    Migration { number: 5, sqlite: MLFLOW, postgres: MLFLOW },
+    Migration {
+        number: 6,
+        sqlite: include_str!("../../migrations/0006_text_order.sqlite.sql"),
+        postgres: include_str!("../../migrations/0006_text_order.postgres.sql"),
     },
 ];
 

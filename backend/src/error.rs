@@ -143,7 +143,7 @@ impl Error {
         headers
     }
 
-    fn log(&self) {
+    pub fn log(&self) {
         if let Self::Internal(source) = self {
             tracing::error!(?source, "internal error");
         }

@@ -81,6 +81,7 @@ ids! {
     VersionId = "ver_";
     ExperimentId = "exp_";
     CandidateId = "can_";
+    LoggedModelId = "lgm_";
     AliasId = "ali_";
     EventId = "evt_";
 }

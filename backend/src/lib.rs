@@ -1,6 +1,6 @@
 //! Model Registry: a self-hosted registry for machine-learning models.
 //!
-//! Dependencies point one way: `main` → `graphql`, `files`, `web` → `registry` → `db`, `store`, `id`,
+//! Dependencies point one way: `main` → `graphql`, `mlflow`, `files`, `web` → `registry` → `db`, `store`, `id`,
 //! `error`.
 
 pub mod app;
@@ -17,12 +17,14 @@ pub mod graphql;
 pub mod id;
 pub mod loader;
 pub mod long;
+pub mod mlflow;
 pub mod network;
 pub mod oidc;
 pub mod page;
 pub mod refusal;
 pub mod registry;
 pub mod server;
+pub mod signing;
 pub mod sql;
 pub mod store;
 pub mod telemetry;
@@ -54,6 +56,7 @@ pub fn app(app: App) -> Router {
         .merge(graphql::routes())
         .merge(files::routes())
         .merge(audit::routes())
+        .merge(mlflow::routes())
         .merge(oidc::routes(&app))
         .merge(telemetry::routes())
         .merge(web::routes())

@@ -4,26 +4,47 @@
 //! spawn is polled by the request itself, and only once every resolver stands still ([`run`]), which
 //! is when no more keys can come.
 
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::hash::Hash;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
+use async_graphql::dataloader::{DataLoader, Loader};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::task::AtomicWaker;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 
 /// SQLite puts at most 500 selects together.
 const MAX_BATCH: usize = 400;
+/// SQLite takes 32,766 values, and a longer list is no faster.
+const MAX_KEYS: usize = 1000;
 
 /// What loaders load with.
 pub struct Loaders {
     pub app: App,
+}
+
+impl Loaders {
+    /// What is there of many keys at once, outside GraphQL.
+    pub async fn load_all<K, V>(&self, keys: impl IntoIterator<Item = K>) -> Result<HashMap<K, V>>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        Self: Loader<K, Value = V, Error = Error>,
+    {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let mut found = HashMap::new();
+        for keys in keys.chunks(MAX_KEYS) {
+            found.extend(self.load(keys).await?);
+        }
+        Ok(found)
+    }
 }
 
 /// The loaders of one request.

@@ -9,7 +9,7 @@ use model_registry::db::Db;
 use model_registry::error::{Error, Result};
 use model_registry::registry::credential::token::{self, CreateTokenInput};
 use model_registry::registry::event::Change;
-use model_registry::registry::user;
+use model_registry::registry::{project, user};
 use model_registry::store::Store;
 use model_registry::time::Clock;
 use model_registry::{graphql, oidc, server, telemetry};
@@ -51,7 +51,11 @@ async fn serve(config: Serve) -> Result<()> {
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.clone().unwrap_or(address);
     let app = App::new(db, store, config, Clock::System);
-    if let Some(password) = user::create_admin(&app).await? {
+    let password = user::create_admin(&app).await?;
+    if app.config.no_auth {
+        project::create_default(&app).await?;
+    }
+    if let Some(password) = password {
         println!("The first start: sign in as admin with the password {password}");
     }
     println!("Model Registry is at {address}");

@@ -55,6 +55,18 @@ impl Page {
     }
 }
 
+/// The columns of the sort keys of a row, as text, integer or real.
+pub const KEY_COLUMNS: [[&str; 3]; MAX_KEYS] = [
+    ["page_text_0", "page_int_0", "page_real_0"],
+    ["page_text_1", "page_int_1", "page_real_1"],
+    ["page_text_2", "page_int_2", "page_real_2"],
+    ["page_text_3", "page_int_3", "page_real_3"],
+    ["page_text_4", "page_int_4", "page_real_4"],
+    ["page_text_5", "page_int_5", "page_real_5"],
+    ["page_text_6", "page_int_6", "page_real_6"],
+    ["page_text_7", "page_int_7", "page_real_7"],
+];
+
 /// What a field costs that has a statement of its own, in rows.
 pub const LOOK_UP: usize = 50;
 
@@ -70,8 +82,7 @@ pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
 /// A place in a list: the values that the list is sorted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    pub flag: i64,
-    pub key: Key,
+    pub keys: Vec<Key>,
     pub id: String,
 }
 
@@ -85,53 +96,95 @@ pub enum Key {
 }
 
 impl Cursor {
-    fn parse(field: &str, text: &str) -> Result<Self> {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
         let wrong = || Error::invalid(field, "is not a cursor of this list: use one that it gave");
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
-        let (flag, key, id): (i64, Key, String) =
-            serde_json::from_slice(&json).map_err(|_| wrong())?;
-        if id.contains('\0') || matches!(&key, Key::Text(text) if text.contains('\0')) {
+        let (keys, id): (Vec<Key>, String) = serde_json::from_slice(&json).map_err(|_| wrong())?;
+        let has_nul = |key: &Key| matches!(key, Key::Text(text) if text.contains('\0'));
+        if id.contains('\0') || keys.iter().any(has_nul) {
             return Err(wrong());
         }
-        Ok(Self { flag, key, id })
+        Ok(Self { keys, id })
     }
 
     /// As API users see it: opaque, URL-safe.
     pub fn encode(&self) -> String {
-        let json = serde_json::to_vec(&(self.flag, &self.key, &self.id));
+        let json = serde_json::to_vec(&(&self.keys, &self.id));
         URL_SAFE_NO_PAD.encode(json.expect("numbers and strings are JSON"))
     }
 }
 
-/// What a list is sorted by. Expressions are SQL of ours, never a caller's text.
+/// The type of a sort key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyType {
+    Text,
+    Int,
+    Real,
+}
+
+/// One of the things that a list is sorted by: an expression that is never NULL. SQL of ours, never a
+/// caller's text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Sort {
-    /// A number in ascending order before everything else: 1 for rows that come last, for example.
-    pub flag: Option<Sql>,
-    pub key: SortKey,
-    /// A unique column that breaks ties.
-    pub id: &'static str,
+pub struct SortKey {
+    pub sql: Sql,
+    pub of: KeyType,
     pub descending: bool,
 }
 
+impl SortKey {
+    pub fn new(of: KeyType, sql: Sql, direction: OrderDirection) -> Self {
+        Self { sql, of, descending: direction == OrderDirection::Desc }
+    }
+
+    pub fn text(column: &str, direction: OrderDirection) -> Self {
+        Self::new(KeyType::Text, Sql::new(column), direction)
+    }
+
+    pub fn int(column: &str, direction: OrderDirection) -> Self {
+        Self::new(KeyType::Int, Sql::new(column), direction)
+    }
+
+    /// A number in ascending order: 1 for rows that come last, for example.
+    pub fn flag(sql: Sql) -> Self {
+        Self::new(KeyType::Int, sql, OrderDirection::Asc)
+    }
+
+    /// Which rows come `strictly` after a value, or with it.
+    fn compare(&self, value: &Value, after: bool, strictly: bool) -> Sql {
+        let mut sql = self.sql.clone();
+        sql.push(if self.descending == after { " <" } else { " >" });
+        sql.push(if strictly { " " } else { "= " }).push_value(value.clone());
+        sql
+    }
+}
+
+/// How many keys a list can be sorted by.
+pub const MAX_KEYS: usize = 8;
+
+/// What a list is sorted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SortKey {
-    Text(Sql),
-    Int(Sql),
-    Real(Sql),
+pub struct Sort {
+    /// At most [`MAX_KEYS`].
+    pub keys: Vec<SortKey>,
+    /// A unique column that breaks ties.
+    pub id: &'static str,
+    /// Which way it breaks them.
+    pub descending: bool,
 }
 
 impl Sort {
     pub fn text(column: &str, id: &'static str, direction: OrderDirection) -> Self {
-        Self::by(SortKey::Text(Sql::new(column)), id, direction)
+        Self::by(vec![SortKey::text(column, direction)], id)
     }
 
     pub fn int(column: &str, id: &'static str, direction: OrderDirection) -> Self {
-        Self::by(SortKey::Int(Sql::new(column)), id, direction)
+        Self::by(vec![SortKey::int(column, direction)], id)
     }
 
-    pub fn by(key: SortKey, id: &'static str, direction: OrderDirection) -> Self {
-        Self { flag: None, key, id, descending: direction == OrderDirection::Desc }
+    /// Ties are broken in the direction of the last key: an index can then do both.
+    pub fn by(keys: Vec<SortKey>, id: &'static str) -> Self {
+        let descending = keys.last().is_some_and(|key| key.descending);
+        Self { keys, id, descending }
     }
 }
 
@@ -151,20 +204,20 @@ pub struct List {
 impl List {
     /// One page of the list of one parent.
     pub fn select(&self, page: &Page, parent: Option<&str>) -> Result<Sql> {
-        let (text, int, real) = match &self.sort.key {
-            SortKey::Text(key) => (Some(key), None, None),
-            SortKey::Int(key) => (None, Some(key), None),
-            SortKey::Real(key) => (None, None, Some(key)),
-        };
-        let or_null =
-            |key: Option<&Sql>, null: &str| key.cloned().unwrap_or_else(|| Sql::new(null));
         let mut sql = Sql::new(format!("SELECT {}, ", self.columns));
-        sql.push_sql(or_null(text, "CAST(NULL AS TEXT)")).push(" AS page_text, ");
-        sql.push_sql(or_null(int, "CAST(NULL AS BIGINT)")).push(" AS page_int, ");
-        sql.push_sql(or_null(real, "CAST(NULL AS DOUBLE PRECISION)")).push(" AS page_real, ");
-        sql.push("CAST(")
-            .push_sql(or_null(self.sort.flag.as_ref(), "0"))
-            .push(" AS BIGINT) AS page_flag, ");
+        for (key, [text, int, real]) in self.sort.keys.iter().zip(KEY_COLUMNS) {
+            match key.of {
+                KeyType::Text => sql.push_sql(key.sql.clone()).push(&format!(" AS {text}, ")),
+                KeyType::Int => sql
+                    .push("CAST(")
+                    .push_sql(key.sql.clone())
+                    .push(&format!(" AS BIGINT) AS {int}, ")),
+                KeyType::Real => sql
+                    .push("CAST(")
+                    .push_sql(key.sql.clone())
+                    .push(&format!(" AS DOUBLE PRECISION) AS {real}, ")),
+            };
+        }
         sql.push(self.sort.id).push(" AS page_id, ");
         sql.push(self.parent.unwrap_or("''")).push(" AS page_parent FROM ").push(self.from);
         sql.push(" WHERE ").push_sql(self.filter.clone());
@@ -183,50 +236,30 @@ impl List {
     }
 
     fn order_by(&self, sql: &mut Sql, backward: bool) {
-        let direction = |descending: bool| if descending { " DESC" } else { " ASC" };
+        let direction = |descending: bool| if descending != backward { " DESC" } else { " ASC" };
         sql.push(" ORDER BY ");
-        if let Some(flag) = &self.sort.flag {
-            sql.push_sql(flag.clone()).push(direction(backward)).push(", ");
+        for key in &self.sort.keys {
+            sql.push_sql(key.sql.clone()).push(direction(key.descending)).push(", ");
         }
-        let descending = direction(self.sort.descending != backward);
-        sql.push_sql(self.sort.key.sql().clone()).push(descending).push(", ");
-        sql.push(self.sort.id).push(descending);
+        sql.push(self.sort.id).push(direction(self.sort.descending));
     }
 
     /// The rows that come after (or before) a cursor.
     fn beyond(&self, field: &str, cursor: &Cursor, after: bool) -> Result<Sql> {
-        let value = match (&self.sort.key, &cursor.key) {
-            (SortKey::Text(_), Key::Text(text)) => Value::from(text.as_str()),
-            (SortKey::Int(_), Key::Int(int)) => Value::from(*int),
-            (SortKey::Real(_), Key::Real(bits)) => Value::from(f64::from_bits(*bits)),
-            _ => {
-                return Err(Error::invalid(
-                    field,
-                    "is a cursor of another order: use one that this list gave",
-                ));
-            }
-        };
-        let than = if self.sort.descending == after { "<" } else { ">" };
-        let key = self.sort.key.sql();
-        let mut rows = Sql::new("(");
-        rows.push_sql(key.clone()).push(", ").push(self.sort.id).push(") ").push(than).push(" (");
-        rows.push_value(value).push(", ").push_value(cursor.id.as_str()).push(")");
-        let Some(flag) = &self.sort.flag else {
-            return Ok(rows);
-        };
-        let mut sql = Sql::default();
-        // Said twice: an index finds where to begin by the first condition only.
-        let (strictly, beyond) = if after { (" > ", " >= ") } else { (" < ", " <= ") };
-        sql.push_sql(flag.clone()).push(beyond).push_value(cursor.flag).push(" AND (");
-        sql.push_sql(flag.clone())
-            .push(strictly)
-            .push_value(cursor.flag)
-            .push(" OR (")
-            .push_sql(flag.clone())
-            .push(" = ")
-            .push_value(cursor.flag);
-        sql.push(" AND ").push_sql(rows).push("))");
-        Ok(sql)
+        let of_another =
+            || Error::invalid(field, "is a cursor of another order: use one that this list gave");
+        if cursor.keys.len() != self.sort.keys.len() {
+            return Err(of_another());
+        }
+        let values =
+            self.sort.keys.iter().zip(&cursor.keys).map(|(key, value)| match (key.of, value) {
+                (KeyType::Text, Key::Text(text)) => Ok(Value::from(text.as_str())),
+                (KeyType::Int, Key::Int(int)) => Ok(Value::from(*int)),
+                (KeyType::Real, Key::Real(bits)) => Ok(Value::from(f64::from_bits(*bits))),
+                _ => Err(of_another()),
+            });
+        let values = values.collect::<Result<Vec<_>>>()?;
+        Ok(self.sort.beyond(&values, &cursor.id, after))
     }
 
     /// The totals of the lists of some parents.
@@ -245,11 +278,31 @@ impl List {
     }
 }
 
-impl SortKey {
-    fn sql(&self) -> &Sql {
-        match self {
-            Self::Text(sql) | Self::Int(sql) | Self::Real(sql) => sql,
+impl Sort {
+    /// As [`List::beyond`]. The last key and the id are one comparison where they go the same way, so
+    /// that an index finds where to begin.
+    fn beyond(&self, values: &[Value], id: &str, after: bool) -> Sql {
+        let than = if self.descending == after { " < " } else { " > " };
+        let (last, mut rows) = match (self.keys.last(), values.last()) {
+            (Some(key), Some(value)) if key.descending == self.descending => {
+                let mut rows = Sql::new("(");
+                rows.push_sql(key.sql.clone()).push(", ").push(self.id).push(")").push(than);
+                rows.push("(").push_value(value.clone()).push(", ").push_value(id).push(")");
+                (1, rows)
+            }
+            _ => (0, Sql::new(self.id).push(than).push_value(id).clone()),
+        };
+        let others = self.keys.len() - last;
+        for (key, value) in self.keys.iter().zip(values).take(others).rev() {
+            // Said twice: an index finds where to begin by the first condition only.
+            let mut equal = key.sql.clone();
+            equal.push(" = ").push_value(value.clone()).push(" AND ").push_sql(rows);
+            let mut either = key.compare(value, after, true);
+            either.push(" OR (").push_sql(equal).push(")");
+            rows = Sql::new("(").push_sql(key.compare(value, after, false)).clone().and(either);
+            rows.push(")");
         }
+        rows
     }
 }
 
@@ -260,7 +313,7 @@ mod tests {
     #[test]
     fn a_cursor_survives_the_wire() {
         for key in [Key::Int(7), Key::Real(f64::INFINITY.to_bits()), Key::Text("ä".into())] {
-            let cursor = Cursor { flag: 1, key, id: "x".into() };
+            let cursor = Cursor { keys: vec![Key::Int(1), key], id: "x".into() };
             assert_eq!(Cursor::parse("after", &cursor.encode()).unwrap(), cursor);
         }
         assert!(Cursor::parse("after", "nonsense").is_err());

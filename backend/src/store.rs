@@ -1,8 +1,10 @@
 //! Blobs: immutable bytes named by their SHA-256, over the `object_store` crate.
 //!
 //! Bytes are written to a temporary name while they are hashed, synced, and renamed into place; the row
-//! comes second. What no row names is swept, never while it may be about to be named. Never knows who
-//! may read what.
+//! comes second. What no row names is swept, never while it may be about to be named. The bytes of a blob may
+//! also come in several parts, in any order. Never knows who may read what.
+
+mod parts;
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -36,6 +38,8 @@ pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// Read while a blob may be about to get its row, written while blobs without a row are removed.
     naming: Arc<RwLock<()>>,
+    /// Bytes that come in several parts.
+    uploads: parts::Uploads,
     /// Held for as long as the store is open: two servers on one folder would sweep each other's uploads.
     _lock: Arc<File>,
 }
@@ -60,7 +64,12 @@ impl Store {
             _ => std::fs::create_dir(folder.join("uploads"))?,
         }
         let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), naming: Arc::default(), _lock: Arc::new(lock) })
+        Ok(Self {
+            objects: Arc::new(objects),
+            naming: Arc::default(),
+            uploads: parts::Uploads::default(),
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Takes in the bytes of `body` with flat memory. They are durable when this returns, and nothing is
@@ -108,12 +117,20 @@ impl Store {
         sha256: &str,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+        Ok(self.read_object(&path_of(sha256), range).await?)
+    }
+
+    async fn read_object(
+        &self,
+        place: &Path,
+        range: Range<u64>,
+    ) -> object_store::Result<BoxStream<'static, std::io::Result<Bytes>>> {
         let options =
             GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() };
         if range.is_empty() {
             return Ok(futures_util::stream::empty().boxed());
         }
-        let found = self.objects.get_opts(&path_of(sha256), options).await?;
+        let found = self.objects.get_opts(place, options).await?;
         Ok(match found.payload {
             GetResultPayload::File(file, _) => read_file(file, found.range).boxed(),
             GetResultPayload::Stream(stream) => stream.map_err(std::io::Error::other).boxed(),
@@ -121,11 +138,13 @@ impl Store {
     }
 
     /// Removes blobs that no row names. `rowless` says which of some are without a row, and forgets the
-    /// rows that nothing uses; no upload gets its row meanwhile.
+    /// rows that nothing uses; no upload gets its row meanwhile. What was uploaded in parts that nobody
+    /// put together goes, too.
     pub async fn remove<F: Future<Output = Result<Vec<String>>>>(
         &self,
         rowless: impl FnOnce() -> F,
     ) -> Result<usize> {
+        self.end_stale_uploads(parts::STALE).await?;
         let _naming = self.naming.write().await;
         let rowless = rowless().await?;
         for sha256 in &rowless {

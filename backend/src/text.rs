@@ -11,7 +11,7 @@ const MAX_VALUE: usize = 8000;
 const MAX_PATH_BYTES: usize = 1024;
 
 /// First segments of the server's own addresses: no project can have them.
-const RESERVED_PROJECTS: [&str; 19] = [
+const RESERVED_PROJECTS: [&str; 20] = [
     "admin",
     "api",
     "ajax-api",
@@ -24,6 +24,7 @@ const RESERVED_PROJECTS: [&str; 19] = [
     "invitation",
     "metrics",
     "mlflow",
+    "mlflow-signed",
     "new",
     "readyz",
     "settings",
@@ -213,6 +214,23 @@ pub fn name(field: &str, text: &str) -> Result<String> {
     Ok(text)
 }
 
+/// As [`name`], of at most 500 characters: of an experiment.
+pub fn long_name(field: &str, text: &str) -> Result<String> {
+    let text: String = text.nfc().collect();
+    if !(1..=500).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "must be 1 to 500 characters, no control characters"));
+    }
+    Ok(text)
+}
+
+/// What a program describes something by, such as the schema of a dataset: at most 1 MiB.
+pub fn document(field: &str, text: String) -> Result<String> {
+    if text.len() > 1 << 20 {
+        return Err(Error::invalid(field, "must be at most 1 MiB"));
+    }
+    no_nul(field, text)
+}
+
 /// Markdown of at most 64 KiB.
 pub fn description(field: &str, text: Option<String>) -> Result<String> {
     let text = text.unwrap_or_default();
@@ -247,7 +265,18 @@ pub fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// The value of a tag or param: at most 8,000 characters.
+/// The value of a tag: at most 100,000 characters.
+pub fn tag_value(field: &str, text: String) -> Result<String> {
+    if text.chars().count() > 100_000 {
+        return Err(Error::invalid(
+            field,
+            "must be at most 100000 characters; put more into a file",
+        ));
+    }
+    no_nul(field, text)
+}
+
+/// The value of a param: at most 8,000 characters.
 pub fn value(field: &str, text: String) -> Result<String> {
     if text.chars().count() > MAX_VALUE {
         return Err(Error::invalid(field, "must be at most 8000 characters; put more into a file"));

@@ -180,7 +180,7 @@ macro_rules! columns {
     };
 }
 
-async fn set(
+pub async fn set(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
@@ -213,7 +213,12 @@ async fn set(
     Ok(alias)
 }
 
-async fn delete(change: &mut Change, writer: &Writer, model: &Model, name: &str) -> Result<Alias> {
+pub async fn delete(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    name: &str,
+) -> Result<Alias> {
     model::touch(change, &model.id).await?;
     protection::check_alias(change, writer, &model.id, name).await?;
     let alias: Alias = query(concat!(

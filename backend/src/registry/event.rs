@@ -261,6 +261,27 @@ impl Change {
         insert(&mut self.tx, &self.by, self.now, line).await
     }
 
+    /// Writes a line into the log, unless the same person did the same within the last minute: for what
+    /// programs do every second, and what is kept with its time elsewhere.
+    pub async fn record_sometimes(
+        &mut self,
+        action: &'static str,
+        subject: Subject<'_>,
+    ) -> Result<()> {
+        let last: Option<(String, Option<String>, Timestamp)> = query(
+            "SELECT action, actor_id, at_ms FROM events WHERE object_id = $1 ORDER BY id DESC LIMIT 1",
+        )
+        .bind(subject.object_id)
+        .fetch_optional(&mut self.tx)
+        .await?;
+        let again = last.is_some_and(|(last, actor, at)| {
+            last == action
+                && actor.as_deref() == self.by.user.as_ref().map(UserId::raw)
+                && at.plus_seconds(60) > self.now
+        });
+        if again { Ok(()) } else { self.record(action, subject, serde_json::json!({})).await }
+    }
+
     /// Makes the change durable.
     pub async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)

@@ -1,20 +1,25 @@
 //! Metrics: what a training run measured. Every point is kept: value, step, time; NaN and infinities too.
 
+use std::collections::HashMap;
+
 use async_graphql::{
     Context, InputObject, InputValueError, InputValueResult, Number, Scalar, ScalarType,
     SimpleObject, Value,
 };
 
 use crate::connection::{Connection, Node};
-use crate::db::{Sql, query};
+use crate::db::{Query, Sql, query};
 use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
-use crate::page::{List, OrderDirection, Page, Sort};
+use crate::page::{List, OrderDirection, Page, Sort, SortKey};
 use crate::registry::event::Change;
 use crate::registry::tag::check_count;
 use crate::text;
 use crate::time::Timestamp;
+
+/// How many rows one statement inserts: few enough for the limits of both databases.
+const MAX_ROWS: usize = 200;
 
 /// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +64,12 @@ impl From<Option<f64>> for MetricValue {
 
 impl MetricValue {
     /// The value as the database keeps it.
-    fn stored(self) -> Option<f64> {
+    pub fn stored(self) -> Option<f64> {
         (!self.0.is_nan()).then_some(self.0)
     }
 
     /// An integer of the same order, with NaN above all; -0.0 counts as 0.0.
-    fn order(self) -> i64 {
+    pub fn order(self) -> i64 {
         if self.0.is_nan() {
             return i64::MAX;
         }
@@ -106,7 +111,7 @@ impl Node for MetricPoint {
 }
 
 /// A point of a metric to log.
-#[derive(InputObject)]
+#[derive(Clone, InputObject)]
 pub struct MetricInput {
     /// The name, 1–255 characters.
     pub name: String,
@@ -118,45 +123,83 @@ pub struct MetricInput {
     pub timestamp: Option<Timestamp>,
 }
 
+/// A point as its row has it.
+struct Row {
+    name: String,
+    step: i64,
+    timestamp: Timestamp,
+    value: MetricValue,
+}
+
+impl Row {
+    /// Which of two points of a metric is the last.
+    fn place(&self) -> (i64, Timestamp, i64) {
+        (self.step, self.timestamp, self.value.order())
+    }
+}
+
 /// Logs points. A point that is there already is kept once, so a retried request adds nothing.
 pub async fn insert_all(
     change: &mut Change,
     owner_id: &str,
     inputs: Vec<MetricInput>,
 ) -> Result<()> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
     check_count("metrics", inputs.len())?;
-    for (index, input) in inputs.into_iter().enumerate() {
-        let name = text::key(&format!("metrics[{index}].name"), &input.name)?;
-        let step = input.step.map_or(0, |step| step.0);
-        let timestamp = input.timestamp.unwrap_or(change.now);
-        for statement in [
-            "INSERT INTO metric_points (owner_id, name, step, timestamp_ms, value_order, value)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING",
-            "INSERT INTO metrics (owner_id, name, step, timestamp_ms, value_order, value)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (owner_id, name) DO UPDATE
-             SET step = excluded.step, timestamp_ms = excluded.timestamp_ms,
-                 value_order = excluded.value_order, value = excluded.value
-             WHERE (excluded.step, excluded.timestamp_ms, excluded.value_order)
-                 > (metrics.step, metrics.timestamp_ms, metrics.value_order)",
-        ] {
-            query(statement)
-                .bind(owner_id)
-                .bind(&name)
-                .bind(step)
-                .bind(timestamp)
-                .bind(input.value.order())
-                .bind(input.value.stored())
-                .execute(change)
-                .await?;
+    let now = change.now;
+    let rows = inputs.into_iter().enumerate().map(|(index, input)| {
+        Ok(Row {
+            name: text::key(&format!("metrics[{index}].name"), &input.name)?,
+            step: input.step.map_or(0, |step| step.0),
+            timestamp: input.timestamp.unwrap_or(now),
+            value: input.value,
+        })
+    });
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let mut last = HashMap::<&str, &Row>::new();
+    for row in &rows {
+        let kept = last.entry(&row.name).or_insert(row);
+        if row.place() > kept.place() {
+            *kept = row;
         }
+    }
+    for rows in rows.chunks(MAX_ROWS) {
+        let mut sql = insert_into("metric_points", owner_id, rows.iter());
+        sql.push(" ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING");
+        Query::from(sql).execute(change).await?;
+    }
+    let last: Vec<&Row> = last.into_values().collect();
+    for rows in last.chunks(MAX_ROWS) {
+        let mut sql = insert_into("metrics", owner_id, rows.iter().copied());
+        sql.push(
+            " ON CONFLICT (owner_id, name) DO UPDATE \
+              SET step = excluded.step, timestamp_ms = excluded.timestamp_ms, \
+                  value_order = excluded.value_order, value = excluded.value \
+              WHERE (excluded.step, excluded.timestamp_ms, excluded.value_order) \
+                  > (metrics.step, metrics.timestamp_ms, metrics.value_order)",
+        );
+        Query::from(sql).execute(change).await?;
     }
     let (stored,): (i64,) = query("SELECT COUNT(*) FROM metrics WHERE owner_id = $1")
         .bind(owner_id)
         .fetch_one(&mut **change)
         .await?;
     check_count("metrics", usize::try_from(stored).unwrap_or(usize::MAX))
+}
+
+fn insert_into<'a>(table: &str, owner_id: &str, rows: impl Iterator<Item = &'a Row>) -> Sql {
+    let mut sql = Sql::new(format!(
+        "INSERT INTO {table} (owner_id, name, step, timestamp_ms, value_order, value) VALUES "
+    ));
+    for (index, row) in rows.enumerate() {
+        sql.push(if index == 0 { "(" } else { ", (" }).push_value(owner_id);
+        sql.push(", ").push_value(row.name.as_str()).push(", ").push_value(row.step);
+        sql.push(", ").push_value(row.timestamp).push(", ").push_value(row.value.order());
+        sql.push(", ").push_value(row.value.stored()).push(")");
+    }
+    sql
 }
 
 /// Gives a version the last points of the candidate that it was made from.
@@ -187,17 +230,24 @@ load_by_owner!(
 
 /// Every point of one metric of a candidate, by step and time.
 pub fn history(candidate_id: &str, name: &str, page: Page) -> Connection<MetricPoint> {
-    let list = List {
+    Connection::new(history_list(name), page, candidate_id)
+}
+
+/// As [`history`], of any candidate.
+pub fn history_list(name: &str) -> List {
+    List {
         columns: "value, step, timestamp_ms",
         from: "metric_points",
         parent: Some("owner_id"),
         filter: Sql::new("name = ?").bind(text::looked_up(name)),
-        sort: Sort {
-            flag: Some(Sql::new("step")),
-            ..Sort::int("timestamp_ms", "CAST(value_order AS TEXT)", OrderDirection::Asc)
-        },
-    };
-    Connection::new(list, page, candidate_id)
+        sort: Sort::by(
+            vec![
+                SortKey::int("step", OrderDirection::Asc),
+                SortKey::int("timestamp_ms", OrderDirection::Asc),
+            ],
+            "CAST(value_order AS TEXT)",
+        ),
+    }
 }
 
 #[cfg(test)]

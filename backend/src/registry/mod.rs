@@ -6,14 +6,17 @@
 pub mod alias;
 pub mod candidate;
 pub mod credential;
+pub mod dataset;
 pub mod event;
 pub mod experiment;
 pub mod file;
 pub mod identity;
 pub mod invitation;
+pub mod logged_model;
 pub mod markdown;
 pub mod member;
 pub mod metric;
+pub mod mlmodel;
 pub mod model;
 pub mod object;
 pub mod param;

@@ -1,17 +1,18 @@
-//! What tags and files can be on: a model, one of its versions, or one of its candidates; and `node(id)`.
+//! What tags and files can be on: models, versions, candidates, logged models, experiments; and `node(id)`.
 
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::auth::{self, Actor, Reader, Writer, actor};
-use crate::db::Conn;
+use crate::db::{Conn, query};
 use crate::error::{Error, Result};
-use crate::id::AnyId;
+use crate::id::{AnyId, ModelId, ProjectId};
 use crate::loader::loaders;
 use crate::registry::alias::Alias;
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::credential::{Token, token};
 use crate::registry::event::{Change, Event, Subject};
-use crate::registry::experiment::Experiment;
+use crate::registry::experiment::{self, Experiment};
+use crate::registry::logged_model::{self, LoggedModel};
 use crate::registry::member::Member;
 use crate::registry::model::{self, Model};
 use crate::registry::project::{Project, Role};
@@ -92,6 +93,7 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             }
             None => return Ok(None),
         },
+        AnyId::LoggedModelId(_) => return Ok(None),
         AnyId::ExperimentId(id) => match loader.load_one(id).await? {
             Some(experiment) => (Node::Experiment(experiment.clone()), experiment.project_id),
             None => return Ok(None),
@@ -139,44 +141,116 @@ async fn is_deleted(ctx: &Context<'_>, node: &Node) -> Result<bool> {
         })
 }
 
-/// A model, or one of its versions or candidates.
-pub enum Target {
-    Model { name: String, model: Model },
-    Version { name: String, model: Model, version: ModelVersion },
-    Candidate { name: String, model: Model, candidate: Candidate },
+/// What tags, params, metrics and files can be filed under.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Model(Model),
+    Version(ModelVersion),
+    Candidate(Candidate),
+    LoggedModel(LoggedModel),
+    Experiment(Experiment),
+}
+
+/// One of [`Kind`], and where it is.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// As events name it: `vision/ocr@1.2.0`.
+    pub name: String,
+    pub project_id: ProjectId,
+    pub model_id: Option<ModelId>,
+    pub kind: Kind,
 }
 
 impl Target {
+    pub fn model(project: &Project, model: Model) -> Self {
+        Self {
+            name: format!("{}/{}", project.path, model.name),
+            project_id: project.id.clone(),
+            model_id: Some(model.id.clone()),
+            kind: Kind::Model(model),
+        }
+    }
+
+    pub fn version(project: &Project, model: &Model, version: ModelVersion) -> Self {
+        Self {
+            name: format!("{}/{}@{}", project.path, model.name, version.version),
+            project_id: project.id.clone(),
+            model_id: Some(model.id.clone()),
+            kind: Kind::Version(version),
+        }
+    }
+
+    /// A candidate of `model`, or a run that belongs to none.
+    pub fn candidate(project: &Project, model: Option<&Model>, candidate: Candidate) -> Self {
+        let name = match (model, candidate.number) {
+            (Some(model), Some(number)) => {
+                format!("{}/{}/candidates/{number}", project.path, model.name)
+            }
+            _ => format!("{}/-/runs/{}", project.path, candidate.id.raw()),
+        };
+        Self {
+            name,
+            project_id: project.id.clone(),
+            model_id: candidate.model_id.clone(),
+            kind: Kind::Candidate(candidate),
+        }
+    }
+
+    pub fn logged_model(project: &Project, model: LoggedModel) -> Self {
+        Self {
+            name: format!("{}/-/logged-models/{}", project.path, model.wire_id()),
+            project_id: project.id.clone(),
+            model_id: None,
+            kind: Kind::LoggedModel(model),
+        }
+    }
+
+    pub fn experiment(project: &Project, experiment: Experiment) -> Self {
+        Self {
+            name: format!("{}/-/experiments/{}", project.path, experiment.number),
+            project_id: project.id.clone(),
+            model_id: experiment.model_id.clone(),
+            kind: Kind::Experiment(experiment),
+        }
+    }
+
     /// The raw id, as tags, params, metrics and files are filed under it.
     pub fn id(&self) -> &str {
-        match self {
-            Self::Model { model, .. } => model.id.raw(),
-            Self::Version { version, .. } => version.id.raw(),
-            Self::Candidate { candidate, .. } => candidate.id.raw(),
+        match &self.kind {
+            Kind::Model(model) => model.id.raw(),
+            Kind::Version(version) => version.id.raw(),
+            Kind::Candidate(candidate) => candidate.id.raw(),
+            Kind::LoggedModel(model) => model.id.raw(),
+            Kind::Experiment(experiment) => experiment.id.raw(),
         }
     }
 
     /// The object as events name it.
     pub fn subject(&self) -> Subject<'_> {
-        let (Self::Model { name, model }
-        | Self::Version { name, model, .. }
-        | Self::Candidate { name, model, .. }) = self;
         Subject {
-            name: name.clone(),
-            project_id: Some(&model.project_id),
-            model_id: Some(&model.id),
+            name: self.name.clone(),
+            project_id: Some(&self.project_id),
+            model_id: self.model_id.as_ref(),
             object_id: self.id(),
         }
     }
 
     /// Marks the object as changed, which also locks it until the change is over.
     pub async fn touch(&self, change: &mut Change) -> Result<()> {
-        match self {
-            Self::Model { model, .. } => model::touch(change, &model.id).await,
-            Self::Version { version, .. } => version::touch(change, &version.id).await,
-            Self::Candidate { candidate, .. } => candidate::touch(change, &candidate.id).await,
+        match &self.kind {
+            Kind::Model(model) => model::touch(change, &model.id).await,
+            Kind::Version(version) => version::touch(change, &version.id).await,
+            Kind::Candidate(candidate) => candidate::touch(change, &candidate.id).await,
+            Kind::LoggedModel(model) => logged_model::touch(change, &model.id).await,
+            Kind::Experiment(experiment) => experiment::touch(change, &experiment.id).await,
         }
     }
+}
+
+/// Makes the row that tags, params, metrics and files of something new hang on.
+pub async fn insert(change: &mut Change, id: &str) -> Result<()> {
+    query("INSERT INTO objects (id) VALUES ($1)").bind(id).execute(change).await?;
+    Ok(())
 }
 
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.
@@ -189,20 +263,20 @@ pub async fn readable(
 ) -> Result<(Reader, Target)> {
     let mut conn = conn.into();
     let (reader, model) = model::readable(conn.again(), actor, path).await?;
-    let base = format!("{}/{}", reader.project().path, model.name);
+    let project = reader.project();
     let target = match (version, candidate) {
         (Some(_), Some(_)) => {
             return Err(Error::invalid("candidate", "goes without version: name one of the two"));
         }
         (Some(reference), None) => {
             let version = version::get(conn, &model, reference).await?;
-            Target::Version { name: format!("{base}@{}", version.version), model, version }
+            Target::version(project, &model, version)
         }
         (None, Some(number)) => {
             let candidate = candidate::get(conn, &model, number.into()).await?;
-            Target::Candidate { name: format!("{base}/candidates/{number}"), model, candidate }
+            Target::candidate(project, Some(&model), candidate)
         }
-        (None, None) => Target::Model { name: base, model },
+        (None, None) => Target::model(project, model),
     };
     Ok((reader, target))
 }

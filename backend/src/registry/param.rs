@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, InputObject, SimpleObject};
 
-use crate::db::query;
+use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::registry::event::Change;
@@ -33,6 +33,9 @@ pub async fn insert_all(
     owner_id: &str,
     inputs: Vec<ParamInput>,
 ) -> Result<()> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
     check_count("params", inputs.len())?;
     for (index, input) in inputs.into_iter().enumerate() {
         let name = text::key(&format!("params[{index}].name"), &input.name)?;
@@ -68,6 +71,16 @@ pub async fn copy(change: &mut Change, from: &str, to: &str) -> Result<()> {
         .execute(change)
         .await?;
     Ok(())
+}
+
+/// The param with this name.
+pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, name: &str) -> Result<Option<Param>> {
+    let found = query("SELECT name, value FROM params WHERE owner_id = $1 AND name = $2")
+        .bind(owner_id)
+        .bind(text::looked_up(name))
+        .fetch_optional(conn)
+        .await?;
+    Ok(found)
 }
 
 /// The params of a candidate or version, by name.

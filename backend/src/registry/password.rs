@@ -3,12 +3,18 @@
 //! How many are hashed at once is bounded: each takes 19 MiB and a core for a while, so without that
 //! signing in could exhaust the machine.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::id::random_text;
+use crate::registry::credential::hash_secret;
+use crate::time::Timestamp;
 
 const MIN_CHARACTERS: usize = 12;
 /// Longer ones would only keep the hash busy.
@@ -27,6 +33,50 @@ pub fn check_new(field: &str, password: &str) -> Result<()> {
         return Err(Error::invalid(field, reason));
     }
     Ok(())
+}
+
+/// How long a password that was right is known without hashing it again, in seconds.
+const KNOWN_SECONDS: i64 = 10 * 60;
+const MAX_KNOWN: usize = 10_000;
+
+/// Passwords that were right a moment ago: clients that send theirs with every request would otherwise
+/// wait for a slow hash each time. In memory only, and as a keyed hash of the stored one and the password,
+/// so that a changed password is not known.
+pub struct Known {
+    key: String,
+    until: Mutex<HashMap<String, Timestamp>>,
+}
+
+impl Known {
+    pub fn new() -> Self {
+        Self { key: random_text(32), until: Mutex::default() }
+    }
+
+    fn entry(&self, stored: &str, password: &str) -> String {
+        hash_secret(&format!("{}\0{stored}\0{password}", self.key))
+    }
+
+    pub fn contains(&self, stored: &str, password: &str, now: Timestamp) -> bool {
+        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.get(&self.entry(stored, password)).is_some_and(|until| *until > now)
+    }
+
+    pub fn add(&self, stored: &str, password: &str, now: Timestamp) {
+        let entry = self.entry(stored, password);
+        let mut known = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KNOWN {
+            known.retain(|_, until| *until > now);
+        }
+        if known.len() < MAX_KNOWN {
+            known.insert(entry, now.plus_seconds(KNOWN_SECONDS));
+        }
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// The hash to store.

@@ -263,17 +263,21 @@ pub async fn check_alias(
     check(change, writer, model, &[alias.to_owned()]).await
 }
 
-/// Refuses to delete a version that protected aliases name: they would be gone with it.
+/// Refuses to delete a version that protected aliases name, or that is in a stage of such a name: they
+/// would be gone with it.
 pub async fn check_version(
     change: &mut Change,
     writer: &Writer,
     model: &ModelId,
     version: &VersionId,
 ) -> Result<()> {
-    let aliases: Vec<(String,)> = query("SELECT name FROM aliases WHERE version_id = $1")
-        .bind(version)
-        .fetch_all(&mut **change)
-        .await?;
+    let aliases: Vec<(String,)> = query(
+        "SELECT name FROM aliases WHERE version_id = $1
+         UNION ALL SELECT LOWER(stage) FROM model_versions WHERE id = $1 AND stage <> 'NONE'",
+    )
+    .bind(version)
+    .fetch_all(&mut **change)
+    .await?;
     let aliases: Vec<_> = aliases.into_iter().map(|(name,)| name).collect();
     check(change, writer, model, &aliases).await
 }
@@ -289,10 +293,14 @@ pub async fn check_model(change: &mut Change, writer: &Writer, model: &ModelId) 
         let reader: &Reader = writer;
         Maintainer::of(reader.clone())?;
     }
-    let aliases: Vec<(String,)> = query("SELECT name FROM aliases WHERE model_id = $1")
-        .bind(model)
-        .fetch_all(&mut **change)
-        .await?;
+    let aliases: Vec<(String,)> = query(
+        "SELECT name FROM aliases WHERE model_id = $1
+         UNION ALL SELECT LOWER(stage) FROM model_versions
+         WHERE model_id = $1 AND stage <> 'NONE' AND deleted_at_ms IS NULL",
+    )
+    .bind(model)
+    .fetch_all(&mut **change)
+    .await?;
     let aliases: Vec<_> = aliases.into_iter().map(|(name,)| name).collect();
     check(change, writer, model, &aliases).await
 }

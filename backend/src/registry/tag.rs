@@ -1,9 +1,9 @@
-//! Tags: free keys and values on models, versions and candidates.
+//! Tags: free keys and values on models, versions, candidates, logged models and experiments.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::auth::{Writer, actor};
-use crate::db::query;
+use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::registry::event::Change;
@@ -28,7 +28,7 @@ pub struct Tag {
 pub struct TagInput {
     /// The key, 1–255 characters.
     pub key: String,
-    /// The value, at most 8,000 characters.
+    /// The value, at most 100,000 characters.
     pub value: String,
 }
 
@@ -43,7 +43,7 @@ pub struct SetTagInput {
     candidate: Option<i32>,
     /// The key, 1–255 characters.
     key: String,
-    /// The value, at most 8,000 characters.
+    /// The value, at most 100,000 characters.
     value: String,
 }
 
@@ -112,7 +112,7 @@ impl TagMutation {
     }
 }
 
-async fn set(
+pub async fn set(
     change: &mut Change,
     _writer: &Writer,
     target: &Target,
@@ -127,7 +127,12 @@ async fn set(
     Ok(tag)
 }
 
-async fn delete(change: &mut Change, _writer: &Writer, target: &Target, key: &str) -> Result<Tag> {
+pub async fn delete(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    key: &str,
+) -> Result<Tag> {
     target.touch(change).await?;
     let tag: Tag = query("DELETE FROM tags WHERE owner_id = $1 AND key = $2 RETURNING key, value")
         .bind(target.id())
@@ -142,6 +147,9 @@ async fn delete(change: &mut Change, _writer: &Writer, target: &Target, key: &st
 
 /// Sets several tags of an object at once.
 pub async fn insert_all(change: &mut Change, owner_id: &str, inputs: Vec<TagInput>) -> Result<()> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
     check_count("tags", inputs.len())?;
     for (index, input) in inputs.into_iter().enumerate() {
         insert(change, owner_id, &parse(&format!("tags[{index}]."), input)?).await?;
@@ -161,7 +169,7 @@ async fn check_stored(change: &mut Change, owner_id: &str) -> Result<()> {
 fn parse(place: &str, input: TagInput) -> Result<Tag> {
     Ok(Tag {
         key: text::key(&format!("{place}key"), &input.key)?,
-        value: text::value(&format!("{place}value"), input.value)?,
+        value: text::tag_value(&format!("{place}value"), input.value)?,
     })
 }
 
@@ -184,6 +192,16 @@ pub fn check_count(field: &str, count: usize) -> Result<()> {
         return Err(Error::invalid(field, format!("must be at most {MAX_ENTRIES}")));
     }
     Ok(())
+}
+
+/// The tag with this key.
+pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, key: &str) -> Result<Option<Tag>> {
+    let found = query("SELECT key, value FROM tags WHERE owner_id = $1 AND key = $2")
+        .bind(owner_id)
+        .bind(text::looked_up(key))
+        .fetch_optional(conn)
+        .await?;
+    Ok(found)
 }
 
 /// The tags of an object, by key.

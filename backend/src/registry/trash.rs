@@ -4,13 +4,14 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
 use crate::auth::{self, Maintainer, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Sql, query};
+use crate::db::{Query, Sql, query};
 use crate::error::{Error, Result};
-use crate::id::{AnyId, CandidateId, ModelId, ProjectId, UserId, VersionId};
+use crate::id::{AnyId, CandidateId, ExperimentId, ModelId, ProjectId, UserId, VersionId};
 use crate::loader::loaders;
 use crate::page::{List, OrderDirection, Page, Sort};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
+use crate::registry::experiment::Experiment;
 use crate::registry::model::Model;
 use crate::registry::project::Project;
 use crate::registry::user::{self, User};
@@ -32,6 +33,7 @@ pub enum TrashItem {
     Model(Model),
     ModelVersion(ModelVersion),
     Candidate(Candidate),
+    Experiment(Experiment),
 }
 
 /// One thing in the trash.
@@ -56,6 +58,9 @@ impl TrashEntry {
             "VERSION" => {
                 loader.load_one(VersionId::from_raw(id)).await?.map(TrashItem::ModelVersion)
             }
+            "EXPERIMENT" => {
+                loader.load_one(ExperimentId::from_raw(id)).await?.map(TrashItem::Experiment)
+            }
             _ => loader.load_one(CandidateId::from_raw(id)).await?.map(TrashItem::Candidate),
         };
         item.ok_or_else(|| Error::internal("the trash names what is not there"))
@@ -74,7 +79,14 @@ macro_rules! deleted {
           UNION ALL
           SELECT c.id, 'CANDIDATE', m.name || '/candidates/' || c.number, m.id, m.project_id, c.deleted_at_ms, c.deleted_by_id
           FROM candidates c JOIN models m ON m.id = c.model_id
-          WHERE c.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL) t"
+          WHERE c.deleted_at_ms IS NOT NULL AND m.deleted_at_ms IS NULL
+          UNION ALL
+          SELECT c.id, 'CANDIDATE', '-/runs/' || c.id, NULL, e.project_id, c.deleted_at_ms, c.deleted_by_id
+          FROM candidates c JOIN experiments e ON e.id = c.experiment_id
+          WHERE c.deleted_at_ms IS NOT NULL AND c.model_id IS NULL AND e.deleted_at_ms IS NULL
+          UNION ALL
+          SELECT e.id, 'EXPERIMENT', '-/experiments/' || e.number, NULL, e.project_id, e.deleted_at_ms, NULL
+          FROM experiments e WHERE e.deleted_at_ms IS NOT NULL AND e.model_id IS NULL) t"
     };
 }
 
@@ -100,7 +112,7 @@ pub fn list(project_id: &ProjectId, page: Page) -> Connection<TrashEntry> {
 pub struct EmptyTrashInput {
     /// The path of the project, such as `vision`.
     project: String,
-    /// Only this model, version or candidate, by its id; everything in the trash if omitted.
+    /// Only this model, version, candidate or experiment, by its id; everything in the trash if omitted.
     item: Option<ID>,
 }
 
@@ -142,7 +154,7 @@ struct Deleted {
     id: String,
     kind: String,
     name: String,
-    model_id: ModelId,
+    model_id: Option<ModelId>,
 }
 
 async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -> Result<i32> {
@@ -152,6 +164,7 @@ async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -
         Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
         Some(AnyId::VersionId(id)) => Some(id.raw().to_owned()),
         Some(AnyId::CandidateId(id)) => Some(id.raw().to_owned()),
+        Some(AnyId::ExperimentId(id)) => Some(id.raw().to_owned()),
         Some(_) => Some(String::new()),
     };
     // The project is held, as it is by whoever restores something.
@@ -171,13 +184,14 @@ async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -
         let subject = Subject {
             name: format!("{}/{}", project.path, deleted.name),
             project_id: Some(&project.id),
-            model_id: Some(&deleted.model_id),
+            model_id: deleted.model_id.as_ref(),
             object_id: &deleted.id,
         };
         change.record("trash.empty", subject, serde_json::json!({ "kind": deleted.kind })).await?;
         match deleted.kind.as_str() {
             "MODEL" => remove_model(change, &deleted.id).await?,
             "VERSION" => remove_version(change, &deleted.id).await?,
+            "EXPERIMENT" => remove_experiment(change, &deleted.id).await?,
             _ => remove_candidate(change, &deleted.id).await?,
         }
     }
@@ -207,11 +221,12 @@ async fn remove_model(change: &mut Change, id: &str) -> Result<()> {
         "DELETE FROM aliases WHERE model_id = $1",
         "DELETE FROM protected_aliases WHERE model_id = $1",
         "DELETE FROM objects WHERE id IN (SELECT v.id FROM model_versions v WHERE v.model_id = $1)",
-        "DELETE FROM objects WHERE id IN (SELECT c.id FROM candidates c WHERE c.model_id = $1)",
-        "DELETE FROM experiments WHERE model_id = $1",
-        "DELETE FROM names WHERE object_id = $1",
-        "DELETE FROM objects WHERE id = $1",
     ];
+    run(change, &statements, id).await?;
+    remove_runs(change, "c.model_id", id).await?;
+    remove_experiments(change, "e.model_id", id).await?;
+    let statements =
+        ["DELETE FROM names WHERE object_id = $1", "DELETE FROM objects WHERE id = $1"];
     run(change, &statements, id).await
 }
 
@@ -224,11 +239,44 @@ async fn remove_version(change: &mut Change, id: &str) -> Result<()> {
     run(change, &statements, id).await
 }
 
-/// A version that was made from it stays.
 async fn remove_candidate(change: &mut Change, id: &str) -> Result<()> {
-    let statements = [
-        "UPDATE model_versions SET candidate_id = NULL WHERE candidate_id = $1",
-        "DELETE FROM objects WHERE id = $1",
-    ];
-    run(change, &statements, id).await
+    remove_runs(change, "c.id", id).await
+}
+
+async fn remove_experiment(change: &mut Change, id: &str) -> Result<()> {
+    remove_runs(change, "c.experiment_id", id).await?;
+    remove_experiments(change, "e.id", id).await
+}
+
+/// Removes the runs that have `id` in a column. Versions and logged models that were made from them stay.
+async fn remove_runs(change: &mut Change, column: &str, id: &str) -> Result<()> {
+    let runs = format!("(SELECT c.id FROM candidates c WHERE {column} = ?)");
+    for statement in [
+        "UPDATE model_versions SET candidate_id = NULL WHERE candidate_id IN ",
+        "UPDATE logged_models SET candidate_id = NULL, folder = NULL WHERE candidate_id IN ",
+        "DELETE FROM objects WHERE id IN (SELECT i.id FROM dataset_inputs i WHERE i.candidate_id IN ",
+        "DELETE FROM objects WHERE id IN ",
+    ] {
+        let end = if statement.contains("(SELECT i.id") { ")" } else { "" };
+        let sql = Sql::new(format!("{statement}{runs}{end}")).bind(id);
+        Query::from(sql).execute(change).await?;
+    }
+    Ok(())
+}
+
+/// Removes the experiments, without runs by now, that have `id` in a column.
+async fn remove_experiments(change: &mut Change, column: &str, id: &str) -> Result<()> {
+    let experiments = format!("(SELECT e.id FROM experiments e WHERE {column} = ?)");
+    for statement in [
+        format!(
+            "DELETE FROM objects WHERE id IN (SELECT l.id FROM logged_models l WHERE l.experiment_id IN {experiments})"
+        ),
+        format!("DELETE FROM datasets WHERE experiment_id IN {experiments}"),
+        // Tags go with it; the experiment itself does not hang on it.
+        format!("DELETE FROM objects WHERE id IN {experiments}"),
+        format!("DELETE FROM experiments WHERE id IN {experiments}"),
+    ] {
+        Query::from(Sql::new(statement).bind(id)).execute(change).await?;
+    }
+    Ok(())
 }

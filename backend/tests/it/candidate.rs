@@ -88,12 +88,13 @@ async fn candidates_are_filtered_and_sorted_by_any_metric_or_param() {
         ("status = 'FINISHED'", "e"),
         ("tags.mlflow.user = 'ann'", "e"),
         ("tags.`mlflow.user` LIKE 'a%'", "e"),
-        ("attributes.name = 'x'", ""),
+        ("attributes.name = 'b'", "b"),
+        ("unheard.name = 'x'", ""),
         ("number <= 2", "ba"),
         ("created_at > '2020-01-01T00:00:00Z' and author = 'admin'", "edcba"),
         ("", "edcba"),
     ] {
-        if filter.starts_with("attributes") {
+        if filter.starts_with("unheard") {
             assert_eq!(admin.refused(list, json!({"f": filter})).await.field, "filter");
             continue;
         }

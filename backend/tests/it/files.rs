@@ -229,7 +229,7 @@ async fn folders_are_listed_and_archived() {
         response.headers()["content-disposition"]
             .to_str()
             .unwrap()
-            .contains("\"ocr-1.0.0-onnx.tar\"")
+            .contains("filename=ocr-1.0.0-onnx.tar")
     );
     let bytes = response.bytes().await.unwrap();
     let mut archive = tar::Archive::new(&bytes[..]);

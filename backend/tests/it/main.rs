@@ -11,6 +11,8 @@ mod log;
 mod matrix;
 mod members;
 mod migrations;
+mod mlflow;
+mod mlflow_artifacts;
 mod model;
 mod oidc;
 mod operations;

@@ -226,7 +226,11 @@ async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
     let left = "{ project(path: \"vision\") { trash { totalCount } } }";
     assert_eq!(bob.ok(left, json!({})).await["project"]["trash"]["totalCount"], 2);
     assert_eq!(bob.ok(empty, json!({})).await["emptyTrash"]["removedCount"], 2);
-    assert_eq!(server.count("SELECT COUNT(*) FROM objects").await, 2, "vision/ocr and 2.0.0");
+    assert_eq!(
+        server.count("SELECT COUNT(*) FROM objects").await,
+        4,
+        "vision/ocr, 2.0.0, two experiments"
+    );
     assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
     assert_eq!(server.count("SELECT COUNT(*) FROM names").await, 1);
     let kept = bob.ok("{ model(path: \"vision/ocr\") { version(ref: \"2.0.0\") { candidate { id } params { value } files { nodes { path } } } } }", json!({})).await;

@@ -2,18 +2,24 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
-use super::{Candidate, CandidateStatus, create, get, set_deleted, update};
-use crate::auth::actor;
+use super::sql::get_deleted;
+use super::{
+    Candidate, CandidateChanges, CandidateStatus, Log, NewCandidate, adopt, create, find_in, get,
+    get_run, set_deleted, update,
+};
+use crate::auth::{Writer, actor};
 use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};
+use crate::id::CandidateId;
 use crate::loader::loaders;
 use crate::long::Long;
 use crate::page::{ENTRIES, OrderDirection, Page, cost};
 use crate::registry::event::{self, Change, Event};
-use crate::registry::experiment::Experiment;
+use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
 use crate::registry::metric::{self, Metric, MetricInput, MetricPoint};
 use crate::registry::model::{self, Model};
+use crate::registry::object::{self, Target};
 use crate::registry::param::{self, Param, ParamInput};
 use crate::registry::payload;
 use crate::registry::tag::{self, Tag, TagInput};
@@ -242,7 +248,9 @@ pub struct PromoteCandidateInput {
     /// The model's path, such as `vision/ocr`.
     model: String,
     /// The number of the candidate.
-    candidate: i32,
+    candidate: Option<i32>,
+    /// Or its run id, which may be of a run without a model: that becomes a candidate of the model.
+    run_id: Option<String>,
     /// Strict SemVer 2.0, such as `1.2.0`; the next patch if omitted, 1.0.0 for the first.
     version: Option<String>,
     /// What is new in it, in markdown, at most 64 KiB.
@@ -298,7 +306,15 @@ impl CandidateMutation {
     ) -> Result<CreateCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let candidate = create(&mut change, &writer, &model, input).await?;
+        let experiment = experiment::default_of(&mut change, &model).await?;
+        let new = NewCandidate {
+            name: input.name,
+            status: input.status,
+            started_at: input.started_at,
+            log: Log::of(input.params, input.metrics, input.tags),
+        };
+        let target = create(&mut change, &writer, &experiment, Some(&model), new).await?;
+        let candidate = get_run(&mut *change, &CandidateId::from_raw(target.id())).await?;
         change.commit().await?;
         Ok(CreateCandidatePayload { candidate })
     }
@@ -311,9 +327,14 @@ impl CandidateMutation {
         input: UpdateCandidateInput,
     ) -> Result<UpdateCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let old = get(&mut *change, &model, input.candidate.into()).await?;
-        let candidate = update(&mut change, &writer, &model, old, input).await?;
+        let (writer, target) = writable(&mut change, ctx, &input.model, input.candidate).await?;
+        let changes = CandidateChanges {
+            name: input.name.take(),
+            status: input.status.take(),
+            ended_at: input.ended_at.take(),
+            log: Log::of(input.params, input.metrics, input.tags),
+        };
+        let candidate = update(&mut change, &writer, &target, changes).await?;
         change.commit().await?;
         Ok(UpdateCandidatePayload { candidate })
     }
@@ -325,9 +346,8 @@ impl CandidateMutation {
         #[graphql(desc = "Which candidate.")] input: DeleteCandidateInput,
     ) -> Result<DeleteCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let number = input.candidate.into();
-        let candidate = set_deleted(&mut change, &writer, &model, number, true).await?;
+        let (writer, target) = writable(&mut change, ctx, &input.model, input.candidate).await?;
+        let candidate = set_deleted(&mut change, &writer, &target, true).await?;
         change.commit().await?;
         Ok(DeleteCandidatePayload { candidate })
     }
@@ -340,8 +360,9 @@ impl CandidateMutation {
     ) -> Result<RestoreCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let number = input.candidate.into();
-        let candidate = set_deleted(&mut change, &writer, &model, number, false).await?;
+        let candidate = get_deleted(&mut *change, &model, input.candidate.into()).await?;
+        let target = Target::candidate(writer.project(), Some(&model), candidate);
+        let candidate = set_deleted(&mut change, &writer, &target, false).await?;
         change.commit().await?;
         Ok(RestoreCandidatePayload { candidate })
     }
@@ -355,11 +376,28 @@ impl CandidateMutation {
     ) -> Result<PromoteCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let candidate = get(&mut *change, &model, input.candidate.into()).await?;
+        let candidate = match (input.candidate, input.run_id) {
+            (Some(number), None) => get(&mut *change, &model, number.into()).await?,
+            (None, Some(run_id)) => {
+                let run = find_in(&mut *change, writer.project(), &run_id).await?;
+                let run = run.ok_or_else(|| Error::not_found("run", run_id))?;
+                adopt(&mut change, &model, run).await?
+            }
+            _ => return Err(Error::invalid("candidate", "or runId: name one of the two")),
+        };
         let named = (input.version, input.description);
         let model_version =
             version::promote(&mut change, &writer, &model, &candidate, named).await?;
         change.commit().await?;
         Ok(PromoteCandidatePayload { model_version })
     }
+}
+
+async fn writable(
+    change: &mut Change,
+    ctx: &Context<'_>,
+    model: &str,
+    number: i32,
+) -> Result<(Writer, Target)> {
+    object::writable(change, actor(ctx), model, None, Some(number)).await
 }

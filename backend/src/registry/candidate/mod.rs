@@ -8,18 +8,21 @@ use crate::auth::Writer;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
-use crate::registry::event::{Change, Subject};
+use crate::registry::event::Change;
 use crate::registry::metric::{self, MetricInput};
-use crate::registry::model::{Model, insert_object};
+use crate::registry::model::Model;
+use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{experiment, project, text_enum};
+use crate::registry::{project, text_enum};
 use crate::text;
 use crate::time::Timestamp;
-use graphql::{CreateCandidateInput, UpdateCandidateInput};
 
 pub use graphql::{CandidateMutation, CandidateOrder};
-pub use sql::{CandidateColumns, CandidateCount, columns_of, find, get, list};
+pub use sql::{
+    CandidateColumns, CandidateCount, CountInExperiment, columns_of, find, find_in, find_run, get,
+    get_run, list, readable_run, search,
+};
 
 text_enum! {
     /// How a training run is doing.
@@ -89,29 +92,94 @@ macro_rules! columns {
 use columns;
 
 /// What is logged to a run.
-struct Log {
-    params: Option<Vec<ParamInput>>,
-    metrics: Option<Vec<MetricInput>>,
-    tags: Option<Vec<TagInput>>,
+#[derive(Default)]
+pub struct Log {
+    pub params: Vec<ParamInput>,
+    pub metrics: Vec<MetricInput>,
+    pub tags: Vec<TagInput>,
 }
 
 impl Log {
+    fn of(
+        params: Option<Vec<ParamInput>>,
+        metrics: Option<Vec<MetricInput>>,
+        tags: Option<Vec<TagInput>>,
+    ) -> Self {
+        Self {
+            params: params.unwrap_or_default(),
+            metrics: metrics.unwrap_or_default(),
+            tags: tags.unwrap_or_default(),
+        }
+    }
+
     async fn insert(self, change: &mut Change, id: &CandidateId) -> Result<()> {
-        param::insert_all(change, id.raw(), self.params.unwrap_or_default()).await?;
-        metric::insert_all(change, id.raw(), self.metrics.unwrap_or_default()).await?;
-        tag::insert_all(change, id.raw(), self.tags.unwrap_or_default()).await?;
-        Ok(())
+        param::insert_all(change, id.raw(), self.params).await?;
+        metric::insert_all(change, id.raw(), self.metrics).await?;
+        tag::insert_all(change, id.raw(), self.tags).await
     }
 }
 
-async fn create(
+/// A new training run.
+#[derive(Default)]
+pub struct NewCandidate {
+    pub name: Option<String>,
+    pub status: Option<CandidateStatus>,
+    pub started_at: Option<Timestamp>,
+    pub log: Log,
+}
+
+/// What changes about a training run; what is none stays.
+#[derive(Default)]
+pub struct CandidateChanges {
+    pub name: Option<String>,
+    pub status: Option<CandidateStatus>,
+    pub ended_at: Option<Timestamp>,
+    pub log: Log,
+}
+
+/// Records a run in an experiment, which is that of `model` if there is one.
+pub async fn create(
     change: &mut Change,
     writer: &Writer,
-    model: &Model,
-    input: CreateCandidateInput,
-) -> Result<Candidate> {
-    let name = input.name.map(|name| text::name("name", &name)).transpose()?;
-    let status = input.status.unwrap_or(CandidateStatus::Running);
+    experiment: &ExperimentId,
+    model: Option<&Model>,
+    new: NewCandidate,
+) -> Result<Target> {
+    let name = new.name.map(|name| text::name("name", &name)).transpose()?;
+    let status = new.status.unwrap_or(CandidateStatus::Running);
+    let number = match model {
+        Some(model) => Some(next_number(change, model).await?),
+        None => None,
+    };
+    let id = CandidateId::new(change.now);
+    object::insert(change, id.raw()).await?;
+    let unnamed =
+        || number.map_or_else(|| "run".to_owned(), |number| format!("candidate-{number}"));
+    let candidate: Candidate = query(concat!(
+        "INSERT INTO candidates (id, experiment_id, model_id, number, name, status, author_id,
+             started_at_ms, ended_at_ms, created_at_ms, updated_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING ",
+        columns!()
+    ))
+    .bind(&id)
+    .bind(experiment)
+    .bind(model.map(|model| model.id.raw().to_owned()))
+    .bind(number)
+    .bind(name.unwrap_or_else(unnamed))
+    .bind(status)
+    .bind(change.author())
+    .bind(new.started_at.unwrap_or(change.now))
+    .bind(status.is_over().then_some(change.now))
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await?;
+    new.log.insert(change, &id).await?;
+    let target = Target::candidate(writer.project(), model, candidate);
+    change.record("candidate.create", target.subject(), serde_json::json!({})).await?;
+    Ok(target)
+}
+
+async fn next_number(change: &mut Change, model: &Model) -> Result<i64> {
     let (number,): (i64,) = query(
         "UPDATE models SET last_candidate = last_candidate + 1
          WHERE id = $1 AND deleted_at_ms IS NULL RETURNING last_candidate",
@@ -120,54 +188,50 @@ async fn create(
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(|| Error::not_found("model", &model.name))?;
-    let experiment_id = experiment::default_of(change, model).await?;
-    let id = CandidateId::new(change.now);
-    insert_object(change, id.raw(), "CANDIDATE").await?;
-    let candidate: Candidate = query(concat!(
-        "INSERT INTO candidates (id, experiment_id, model_id, number, name, status, author_id,
-             started_at_ms, ended_at_ms, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING ",
-        columns!()
-    ))
-    .bind(&id)
-    .bind(&experiment_id)
-    .bind(&model.id)
-    .bind(number)
-    .bind(name.unwrap_or_else(|| format!("candidate-{number}")))
-    .bind(status)
-    .bind(change.author())
-    .bind(input.started_at.unwrap_or(change.now))
-    .bind(status.is_over().then_some(change.now))
-    .bind(change.now)
-    .fetch_one(&mut **change)
-    .await?;
-    let log = Log { params: input.params, metrics: input.metrics, tags: input.tags };
-    log.insert(change, &id).await?;
-    record(change, writer, "candidate.create", model, &candidate).await?;
-    Ok(candidate)
+    Ok(number)
 }
 
-async fn update(
+/// Makes a run that belongs to no model a candidate of one.
+pub async fn adopt(change: &mut Change, model: &Model, candidate: Candidate) -> Result<Candidate> {
+    if candidate.model_id.is_some() {
+        return Ok(candidate);
+    }
+    let number = next_number(change, model).await?;
+    let adopted: Option<Candidate> = query(concat!(
+        "UPDATE candidates SET model_id = $2, number = $3 WHERE id = $1 AND model_id IS NULL RETURNING ",
+        columns!()
+    ))
+    .bind(&candidate.id)
+    .bind(&model.id)
+    .bind(number)
+    .fetch_optional(&mut **change)
+    .await?;
+    // Somebody else was quicker: it is as good.
+    match adopted {
+        Some(candidate) => Ok(candidate),
+        None => get_run(&mut **change, &candidate.id).await,
+    }
+}
+
+/// Changes a run, and logs to it.
+pub async fn update(
     change: &mut Change,
-    writer: &Writer,
-    model: &Model,
-    old: Candidate,
-    input: UpdateCandidateInput,
+    _writer: &Writer,
+    target: &Target,
+    changes: CandidateChanges,
 ) -> Result<Candidate> {
-    let name = input.name.take().map(|name| text::name("name", &name)).transpose()?;
+    let name = changes.name.map(|name| text::name("name", &name)).transpose()?;
     // Locked first, then read again: two who log at once change each their own.
-    touch(change, &old.id).await?;
-    let number = old.number.unwrap_or_default();
-    let old = get(&mut **change, model, number).await?;
-    let status = input.status.take().unwrap_or(old.status);
-    let ended = match (input.ended_at.take(), old.ended_at_ms) {
+    target.touch(change).await?;
+    let old = get_run(&mut **change, &CandidateId::from_raw(target.id())).await?;
+    let status = changes.status.unwrap_or(old.status);
+    let ended = match (changes.ended_at, old.ended_at_ms) {
         (Some(ended), _) => Some(ended),
         _ if !status.is_over() => None,
         (None, Some(ended)) => Some(ended),
         (None, None) => Some(change.now),
     };
-    let log = Log { params: input.params, metrics: input.metrics, tags: input.tags };
-    log.insert(change, &old.id).await?;
+    changes.log.insert(change, &old.id).await?;
     let candidate: Candidate = query(concat!(
         "UPDATE candidates SET name = $2, status = $3, ended_at_ms = $4 WHERE id = $1 RETURNING ",
         columns!()
@@ -178,16 +242,22 @@ async fn update(
     .bind(ended)
     .fetch_one(&mut **change)
     .await?;
-    record(change, writer, "candidate.update", model, &candidate).await?;
+    change.record("candidate.update", target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
 }
 
+/// Logs to a run that goes on. Of a run that logs every second, the log has one line a minute.
+pub async fn log(change: &mut Change, _writer: &Writer, target: &Target, log: Log) -> Result<()> {
+    target.touch(change).await?;
+    log.insert(change, &CandidateId::from_raw(target.id())).await?;
+    change.record_sometimes("candidate.log", target.subject()).await
+}
+
 /// Puts a candidate into the trash, or takes it out.
-async fn set_deleted(
+pub async fn set_deleted(
     change: &mut Change,
     writer: &Writer,
-    model: &Model,
-    number: i64,
+    target: &Target,
     deleted: bool,
 ) -> Result<Candidate> {
     // With the trash of the project held, what is restored is not deleted for good meanwhile.
@@ -198,19 +268,18 @@ async fn set_deleted(
         ("deleted candidate", "candidate.restore")
     };
     let candidate: Option<Candidate> = query(concat!(
-        "UPDATE candidates SET deleted_at_ms = $3, deleted_by_id = $4
-         WHERE model_id = $1 AND number = $2 AND (deleted_at_ms IS NULL) = $5 RETURNING ",
+        "UPDATE candidates SET deleted_at_ms = $2, deleted_by_id = $3
+         WHERE id = $1 AND (deleted_at_ms IS NULL) = $4 RETURNING ",
         columns!()
     ))
-    .bind(&model.id)
-    .bind(number)
+    .bind(target.id())
     .bind(deleted.then_some(change.now))
     .bind(deleted.then(|| change.author().raw().to_owned()))
     .bind(deleted)
     .fetch_optional(&mut **change)
     .await?;
-    let candidate = candidate.ok_or_else(|| Error::not_found(kind, number.to_string()))?;
-    record(change, writer, action, model, &candidate).await?;
+    let candidate = candidate.ok_or_else(|| Error::not_found(kind, target.id()))?;
+    change.record(action, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
 }
 
@@ -223,21 +292,4 @@ pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
             .execute(change)
             .await?;
     if touched == 0 { Err(Error::not_found("candidate", id.raw())) } else { Ok(()) }
-}
-
-async fn record(
-    change: &mut Change,
-    writer: &Writer,
-    action: &'static str,
-    model: &Model,
-    candidate: &Candidate,
-) -> Result<()> {
-    let number = candidate.number.unwrap_or_default();
-    let subject = Subject {
-        name: format!("{}/{}/candidates/{number}", writer.project().path, model.name),
-        project_id: Some(&model.project_id),
-        model_id: Some(&model.id),
-        object_id: candidate.id.raw(),
-    };
-    change.record(action, subject, serde_json::json!({})).await
 }

@@ -3,14 +3,18 @@
 use async_graphql::SimpleObject;
 
 use super::{Candidate, CandidateOrder, columns};
-use crate::db::{Conn, Db, Sql, query};
+use crate::auth::Reader;
+use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
-use crate::id::{CandidateId, ModelId};
+use crate::id::{CandidateId, ExperimentId, ModelId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::registry::candidate::graphql::CandidateOrderField;
-use crate::registry::model::Model;
+use crate::registry::experiment::{self, Experiment, Lifecycle};
+use crate::registry::model::{self, Model};
+use crate::registry::object::Target as Object;
+use crate::registry::project::Project;
 use crate::text;
 
 /// The candidate with this number, unless it is in the trash.
@@ -37,22 +41,104 @@ pub async fn get(conn: impl Into<Conn<'_>>, model: &Model, number: i64) -> Resul
     candidate.ok_or_else(|| Error::not_found("candidate", number.to_string()))
 }
 
+/// The candidate with this number in the trash.
+pub async fn get_deleted(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    number: i64,
+) -> Result<Candidate> {
+    query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM candidates WHERE model_id = $1 AND number = $2 AND deleted_at_ms IS NOT NULL"
+    ))
+    .bind(&model.id)
+    .bind(number)
+    .fetch_optional(conn)
+    .await?
+    .ok_or_else(|| Error::not_found("deleted candidate", number.to_string()))
+}
+
+/// The run with this id, with or without a model, also from the trash.
+pub async fn find_run(conn: impl Into<Conn<'_>>, id: &str) -> Result<Option<Candidate>> {
+    let found = query(concat!("SELECT ", columns!(), " FROM candidates WHERE id = $1"))
+        .bind(text::looked_up(id))
+        .fetch_optional(conn)
+        .await?;
+    Ok(found)
+}
+
+/// As [`find_run`], but a missing run is an error.
+pub async fn get_run(conn: impl Into<Conn<'_>>, id: &CandidateId) -> Result<Candidate> {
+    find_run(conn, id.raw()).await?.ok_or_else(|| Error::not_found("run", id.raw()))
+}
+
+/// The run with this id in a project, unless it is in the trash, with its experiment or model.
+pub async fn find_in(
+    conn: impl Into<Conn<'_>>,
+    project: &Project,
+    run_id: &str,
+) -> Result<Option<Candidate>> {
+    let mut conn = conn.into();
+    let Some(run) = find_run(conn.again(), run_id).await? else { return Ok(None) };
+    let experiment = experiment::get_by_id(conn, &run.experiment_id).await?;
+    let deleted = run.deleted_at_ms.or(experiment.deleted_at_ms);
+    Ok((experiment.project_id == project.id && deleted.is_none()).then_some(run))
+}
+
+/// The run with this id in a project that the caller may read, also from the trash, and its experiment.
+pub async fn readable_run(
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    run_id: &str,
+) -> Result<(Object, Experiment)> {
+    let mut conn = conn.into();
+    let not_found = || Error::not_found("run", run_id);
+    let run = find_run(conn.again(), run_id).await?.ok_or_else(not_found)?;
+    let experiment = experiment::get_by_id(conn.again(), &run.experiment_id).await?;
+    if experiment.project_id != reader.project().id {
+        return Err(not_found());
+    }
+    let model = match &run.model_id {
+        Some(id) => Some(model::get_by_id(conn, id).await?),
+        None => None,
+    };
+    Ok((Object::candidate(reader.project(), model.as_ref(), run), experiment))
+}
+
+/// Who ran it, as MLflow's client says, or else whose token it was.
+const USER: &str = "COALESCE((SELECT f.value FROM tags f WHERE f.owner_id = c.id AND f.key = 'mlflow.user'), \
+                    (SELECT u.username FROM users u WHERE u.id = c.author_id))";
+
+/// Where MLflow's client finds its files.
+const ARTIFACT_URI: &str = "(SELECT COALESCE(e.artifact_location, 'mlflow-artifacts:/' || e.number) \
+     || '/' || c.id || '/artifacts' FROM experiments e WHERE e.id = c.experiment_id)";
+
 const FIELDS: Fields = Fields {
     targets: &[
         ("name", Target::Text("c.name")),
+        ("run_name", Target::Text("c.name")),
+        ("run name", Target::Text("c.name")),
         ("run_id", Target::Text("c.id")),
+        ("user_id", Target::Text(USER)),
+        ("artifact_uri", Target::Text(ARTIFACT_URI)),
         ("status", Target::Text("c.status")),
         ("number", Target::Number("c.number")),
         ("author", Target::Text("(SELECT u.username FROM users u WHERE u.id = c.author_id)")),
         ("created_at", Target::Time("c.created_at_ms")),
         ("updated_at", Target::Time("c.updated_at_ms")),
-        ("started_at", Target::Time("c.started_at_ms")),
-        ("ended_at", Target::Time("c.ended_at_ms")),
-        ("tags", Target::Tag("c.id")),
+        ("started_at", Target::LaterTime("c.started_at_ms")),
+        ("start_time", Target::LaterTime("c.started_at_ms")),
+        ("created", Target::LaterTime("c.started_at_ms")),
+        ("ended_at", Target::LaterTime("c.ended_at_ms")),
+        ("end_time", Target::LaterTime("c.ended_at_ms")),
+        ("datasets", Target::Dataset("c.id")),
+        ("tags", Target::TagOr("c.id", "mlflow.runName", "c.name")),
         ("params", Target::Param("c.id")),
         ("metrics", Target::Metric("c.id")),
     ],
     example: "metrics.accuracy > 0.9 and params.lr = '0.01' and status = 'FINISHED'",
+    missing_differs: true,
 };
 
 /// The candidates of a model that are not in the trash.
@@ -78,23 +164,39 @@ pub fn list(
     })
 }
 
+/// As [`FIELDS`], as MLflow reads them.
+const SEARCH_FIELDS: Fields = Fields { missing_differs: false, ..FIELDS };
+
+/// The runs that MLflow's search asks for, of the experiments with these ids.
+pub fn search(
+    db: &Db,
+    experiments: &[ExperimentId],
+    filter: &str,
+    order_by: &[String],
+    lifecycle: Lifecycle,
+) -> Result<List> {
+    let filter = filter::parse(db, &SEARCH_FIELDS, filter)?;
+    let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
+    keys.push(SortKey::int("COALESCE(c.started_at_ms, 0)", OrderDirection::Desc));
+    // Ties in the order of their ids, as MLflow has them.
+    let sort = Sort { descending: false, ..Sort::by(keys, "c.id") };
+    let within = Sql::is_in("c.experiment_id", experiments);
+    Ok(List {
+        columns: columns!(),
+        from: "candidates c",
+        parent: None,
+        filter: lifecycle.condition("c.deleted_at_ms").and(within).and(filter),
+        sort,
+    })
+}
+
 fn sort(order_by: Option<CandidateOrder>) -> Result<Sort> {
     let Some(CandidateOrder { field, direction, key }) = order_by else {
         return Ok(Sort::int("c.created_at_ms", "c.id", OrderDirection::Desc));
     };
-    // Rows without the key come last, either way, and NaN before them.
-    let logged = |table: &str, fallback: &str| {
-        let Some(key) = &key else {
-            return Err(Error::invalid("key", "must name the metric or param to order by"));
-        };
-        let key = crate::text::key("key", key)?;
-        let select = |value: &str, otherwise: &str| {
-            let row =
-                format!("SELECT {value} FROM {table} f WHERE f.owner_id = c.id AND f.name = ?");
-            Sql::new(format!("COALESCE(({row}), {otherwise})")).bind(key.as_str())
-        };
-        let flag = select("CASE WHEN f.value IS NULL THEN 1 ELSE 0 END", "2");
-        Ok((Some(flag), select("f.value", fallback)))
+    let by_key = |target: &Target| {
+        let keys = filter::sort_keys(target, key.as_deref(), direction, &Sql::new("TRUE"))?;
+        Ok::<_, Error>(Sort::by(keys, "c.id"))
     };
     Ok(match field {
         CandidateOrderField::Name => Sort::text("c.name", "c.id", direction),
@@ -102,14 +204,8 @@ fn sort(order_by: Option<CandidateOrder>) -> Result<Sort> {
         CandidateOrderField::Number => Sort::int("c.number", "c.id", direction),
         CandidateOrderField::CreatedAt => Sort::int("c.created_at_ms", "c.id", direction),
         CandidateOrderField::UpdatedAt => Sort::int("c.updated_at_ms", "c.id", direction),
-        CandidateOrderField::Metric => {
-            let (flag, key) = logged("metrics", "0.0")?;
-            Sort { flag, ..Sort::by(SortKey::Real(key), "c.id", direction) }
-        }
-        CandidateOrderField::Param => {
-            let (flag, key) = logged("params", "''")?;
-            Sort { flag, ..Sort::by(SortKey::Text(key), "c.id", direction) }
-        }
+        CandidateOrderField::Metric => by_key(&Target::Metric("c.id"))?,
+        CandidateOrderField::Param => by_key(&Target::Param("c.id"))?,
     })
 }
 
@@ -124,28 +220,21 @@ pub struct CandidateColumns {
     tags: Vec<String>,
 }
 
-/// See [`CandidateColumns`].
-pub async fn columns_of(db: &Db, model_id: &ModelId) -> Result<CandidateColumns> {
-    let names = async |select: &'static str| {
-        let rows: Vec<(String,)> = query(select).bind(model_id).fetch_all(db).await?;
+/// See [`CandidateColumns`]; `column` is what the candidates have in common, such as `c.model_id`.
+pub async fn columns_of(db: &Db, column: &str, id: &str) -> Result<CandidateColumns> {
+    let names = async |table: &str, name: &str| {
+        let mut sql = Sql::new(format!(
+            "SELECT DISTINCT f.{name} FROM candidates c JOIN {table} f ON f.owner_id = c.id \
+             WHERE c.deleted_at_ms IS NULL AND {column} = ? ORDER BY f.{name} LIMIT 500"
+        ));
+        sql = sql.bind(id);
+        let rows: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
         Ok::<_, Error>(rows.into_iter().map(|(name,)| name).collect())
     };
     Ok(CandidateColumns {
-        metrics: names(
-            "SELECT DISTINCT f.name FROM candidates c JOIN metrics f ON f.owner_id = c.id
-             WHERE c.model_id = $1 AND c.deleted_at_ms IS NULL ORDER BY f.name LIMIT 500",
-        )
-        .await?,
-        params: names(
-            "SELECT DISTINCT f.name FROM candidates c JOIN params f ON f.owner_id = c.id
-             WHERE c.model_id = $1 AND c.deleted_at_ms IS NULL ORDER BY f.name LIMIT 500",
-        )
-        .await?,
-        tags: names(
-            "SELECT DISTINCT f.key FROM candidates c JOIN tags f ON f.owner_id = c.id
-             WHERE c.model_id = $1 AND c.deleted_at_ms IS NULL ORDER BY f.key LIMIT 500",
-        )
-        .await?,
+        metrics: names("metrics", "name").await?,
+        params: names("params", "name").await?,
+        tags: names("tags", "key").await?,
     })
 }
 
@@ -161,4 +250,12 @@ load_by_owner!(
     "SELECT model_id AS owner_id, COUNT(*) AS total FROM candidates WHERE deleted_at_ms IS NULL AND ",
     "model_id",
     " GROUP BY model_id"
+);
+
+load_by_owner!(
+    /// How many candidates an experiment has.
+    CountInExperiment => Count,
+    "SELECT experiment_id AS owner_id, COUNT(*) AS total FROM candidates WHERE deleted_at_ms IS NULL AND ",
+    "experiment_id",
+    " GROUP BY experiment_id"
 );

@@ -177,6 +177,40 @@ pub async fn check_password(
     Ok(right)
 }
 
+/// Whom a user name and a password, sent with a request as in RFC 7617, are of. Takes as long for a name
+/// that is not there as for a wrong password.
+pub async fn find_by_password(
+    app: &App,
+    actor: &Actor,
+    username: &str,
+    password: String,
+) -> Result<Option<User>> {
+    if app.config.no_password_sign_in
+        || username.is_empty()
+        || password.starts_with(CredentialKind::Token.prefix())
+        || username.contains('\0')
+        || password.len() > password::MAX_BYTES
+    {
+        return Ok(None);
+    }
+    let user = user::find_by_username(&app.db, username).await?;
+    let stored =
+        user.as_ref().map(|user| user.password_hash.clone()).filter(|hash| !hash.is_empty());
+    let now = app.clock.now();
+    let known = |stored: &String| app.known_passwords.contains(stored, &password, now);
+    if !stored.as_ref().is_some_and(known) {
+        if !check_password(app, actor, username, stored.as_deref(), password.clone()).await? {
+            let subject = user.as_ref().map_or("", |user| &user.username);
+            log_wrong_password(app, actor, "session.create", subject).await?;
+            return Ok(None);
+        }
+        if let Some(stored) = stored {
+            app.known_passwords.add(&stored, &password, now);
+        }
+    }
+    Ok(user.filter(|user| user.blocked_at_ms.is_none()))
+}
+
 /// Checks a password and starts a session; returns its secret. Takes as long for a name that is not
 /// there as for a wrong password, and says the same.
 async fn sign_in(app: &App, actor: &Actor, input: SignInInput) -> Result<(User, String)> {

@@ -2,7 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
-use super::{Model, create, delete, list, readable, rename, restore, update, writable};
+use super::{Model, NewModel, create, delete, list, readable, rename, restore, update, writable};
 use crate::auth::{self, actor};
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
@@ -162,7 +162,7 @@ impl Model {
     /// What its candidates have been logged with: the columns that a table of them can have.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn candidate_columns(&self, ctx: &Context<'_>) -> Result<CandidateColumns> {
-        candidate::columns_of(&loaders(ctx).loader().app.db, &self.id).await
+        candidate::columns_of(&loaders(ctx).loader().app.db, "c.model_id", self.id.raw()).await
     }
 
     /// Its aliases, by name.
@@ -379,7 +379,9 @@ impl ModelMutation {
     ) -> Result<CreateModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let writer = auth::writer(&mut *change, actor(ctx), &input.project).await?;
-        let model = create(&mut change, &writer, input).await?;
+        let tags = input.tags.unwrap_or_default();
+        let new = NewModel { name: input.name, description: input.description, tags };
+        let model = create(&mut change, &writer, new).await?;
         change.commit().await?;
         Ok(CreateModelPayload { model })
     }

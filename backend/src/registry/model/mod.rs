@@ -12,13 +12,13 @@ use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::registry::event::{Change, Subject};
 use crate::registry::project::{self, Project};
-use crate::registry::{experiment, protection, tag};
+use crate::registry::tag::{self, TagInput};
+use crate::registry::{experiment, object, protection};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
-use graphql::CreateModelInput;
 
 pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
-pub use sql::{find, list, load, readable, writable};
+pub use sql::{find, get_by_id, list, load, readable, search, writable};
 
 /// A named thing in a project that is trained, published and used.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -66,11 +66,18 @@ macro_rules! columns {
 }
 use columns;
 
-async fn create(change: &mut Change, writer: &Writer, input: CreateModelInput) -> Result<Model> {
-    let name = ModelName::parse("name", &input.name)?;
-    let description = text::description("description", input.description)?;
+/// A new model.
+pub struct NewModel {
+    pub name: String,
+    pub description: Option<String>,
+    pub tags: Vec<TagInput>,
+}
+
+pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Result<Model> {
+    let name = ModelName::parse("name", &new.name)?;
+    let description = text::description("description", new.description)?;
     let id = ModelId::new(change.now);
-    insert_object(change, id.raw(), "MODEL").await?;
+    object::insert(change, id.raw()).await?;
     let model: Model = query(concat!(
         "INSERT INTO models (id, project_id, name, description, author_id, created_at_ms, updated_at_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $6)
@@ -88,12 +95,12 @@ async fn create(change: &mut Change, writer: &Writer, input: CreateModelInput) -
     .map_err(Error::unless_unique("model", name.as_str()))?;
     set_search_name(change, &model).await?;
     experiment::create_default(change, writer, &model).await?;
-    tag::insert_all(change, id.raw(), input.tags.unwrap_or_default()).await?;
+    tag::insert_all(change, id.raw(), new.tags).await?;
     record(change, writer, "model.create", &model).await?;
     Ok(model)
 }
 
-async fn update(
+pub async fn update(
     change: &mut Change,
     writer: &Writer,
     model: Model,
@@ -115,7 +122,7 @@ async fn update(
     Ok(model)
 }
 
-async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
+pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
     let name = ModelName::parse("name", name)?;
     touch(change, &old.id).await?;
     protection::check_model(change, writer, &old.id).await?;
@@ -137,7 +144,7 @@ async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) ->
     Ok(model)
 }
 
-async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
+pub async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
     touch(change, &model.id).await?;
     protection::check_model(change, writer, &model.id).await?;
     let deleted: Option<Model> = query(concat!(
@@ -215,16 +222,6 @@ async fn record(
     change.record(action, subject(writer, model), serde_json::json!({})).await
 }
 
-/// Makes the row that tags, params, metrics and files of a new model, version or candidate hang on.
-pub async fn insert_object(change: &mut Change, id: &str, kind: &'static str) -> Result<()> {
-    query("INSERT INTO objects (id, kind) VALUES ($1, $2)")
-        .bind(id)
-        .bind(kind)
-        .execute(change)
-        .await?;
-    Ok(())
-}
-
 async fn set_search_name(change: &mut Change, model: &Model) -> Result<()> {
     query(
         "INSERT INTO names (object_id, name) VALUES ($1, $2)
@@ -235,6 +232,17 @@ async fn set_search_name(change: &mut Change, model: &Model) -> Result<()> {
     .execute(change)
     .await?;
     Ok(())
+}
+
+/// Locks a model until the change is over, without marking it as changed.
+pub async fn hold(change: &mut Change, id: &ModelId) -> Result<()> {
+    let held = query(
+        "UPDATE models SET updated_at_ms = updated_at_ms WHERE id = $1 AND deleted_at_ms IS NULL",
+    )
+    .bind(id)
+    .execute(change)
+    .await?;
+    if held == 0 { Err(Error::not_found("model", id.raw())) } else { Ok(()) }
 }
 
 /// Marks a model as changed, which also locks it until the change is over.

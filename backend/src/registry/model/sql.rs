@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
 use crate::id::{ModelId, ProjectId};
 use crate::loader::{load_by_id, loaders};
-use crate::page::{List, OrderDirection, Sort};
+use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::registry::event::Change;
 use crate::text;
 
@@ -68,6 +68,7 @@ const FIELDS: Fields = Fields {
         ("tags", Target::Tag("m.id")),
     ],
     example: "tags.team = 'ocr' and name like 'ocr-%'",
+    missing_differs: true,
 };
 
 /// The models that are not in the trash; the caller says of which project.
@@ -96,6 +97,51 @@ pub fn list(
         ModelOrderField::UpdatedAt => Sort::int("m.updated_at_ms", "m.id", direction),
     };
     Ok(List { columns: columns!(), from: "models m", parent: None, filter: condition, sort })
+}
+
+const SEARCH_FIELDS: Fields = Fields {
+    targets: &[
+        ("name", Target::Text("m.name")),
+        ("timestamp", Target::Time("m.updated_at_ms")),
+        ("last_updated_timestamp", Target::Time("m.updated_at_ms")),
+        ("creation_timestamp", Target::Time("m.created_at_ms")),
+        ("tags", Target::Tag("m.id")),
+    ],
+    example: "name LIKE 'ocr-%' and tags.team = 'vision'",
+    missing_differs: false,
+};
+
+/// The models of a project that MLflow's search asks for.
+pub fn search(db: &Db, filter: &str, order_by: &[String]) -> Result<List> {
+    // Prompts are shown to those who ask for them only, as MLflow does it.
+    let prompts = match filter.contains("mlflow.prompt.is_prompt") {
+        true => Sql::new("TRUE"),
+        false => Sql::new(
+            "NOT EXISTS (SELECT 1 FROM tags f WHERE f.owner_id = m.id
+             AND f.key = 'mlflow.prompt.is_prompt' AND f.value = 'true')",
+        ),
+    };
+    let filter = filter::parse(db, &SEARCH_FIELDS, filter)?.and(prompts);
+    let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
+    if keys.is_empty() {
+        keys.push(SortKey::text("m.name", OrderDirection::Asc));
+    }
+    Ok(List {
+        columns: columns!(),
+        from: "models m",
+        parent: Some("m.project_id"),
+        filter: Sql::new("m.deleted_at_ms IS NULL").and(filter),
+        sort: Sort::by(keys, "m.id"),
+    })
+}
+
+/// The model with this id, also from the trash.
+pub async fn get_by_id(conn: impl Into<Conn<'_>>, id: &ModelId) -> Result<Model> {
+    query(concat!("SELECT ", columns!(), " FROM models WHERE id = $1"))
+        .bind(id)
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(|| Error::internal("a row without its model"))
 }
 
 /// The model of a version, candidate or alias: it is there even in the trash.

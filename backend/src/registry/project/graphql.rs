@@ -12,8 +12,10 @@ use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
 use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
+use crate::registry::candidate::{self, Candidate};
 use crate::registry::credential::{Token, TokensOfProject};
 use crate::registry::event::{self, Change, Event, EventFilter};
+use crate::registry::experiment::{self, Experiment};
 use crate::registry::member::{self, Member, MemberCount};
 use crate::registry::model::{self, Model, ModelOrder};
 use crate::registry::protection::{self, ProtectedAlias};
@@ -136,6 +138,51 @@ impl Project {
         let db = &loaders(ctx).loader().app.db;
         let list = model::list(db, search, filter, order_by)?;
         Ok(Connection::new(List { parent: Some("m.project_id"), ..list }, page, self.id.raw()))
+    }
+
+    /// The experiment with this number; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn experiment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its number in the project; 0 is the default one.")] number: i32,
+    ) -> Result<Option<Experiment>> {
+        let db = &loaders(ctx).loader().app.db;
+        let found = experiment::find_by_number(db, &self.id, number.into()).await?;
+        Ok(found.filter(|experiment| experiment.deleted_at_ms.is_none()))
+    }
+
+    /// Its experiments, newest first.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn experiments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(desc = "Only those that are not the default one of a model.")] standalone: Option<
+            bool,
+        >,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Experiment>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = experiment::list(db, search, standalone.unwrap_or(false))?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// The candidate with this MLflow run id, with or without a model; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "32 hexadecimal digits.")] run_id: String,
+    ) -> Result<Option<Candidate>> {
+        candidate::find_in(&loaders(ctx).loader().app.db, self, &run_id).await
     }
 
     /// Its deleted models, versions and candidates, last deleted first; shown to developers.

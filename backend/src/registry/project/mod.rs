@@ -4,19 +4,20 @@ mod graphql;
 
 use async_graphql::SimpleObject;
 
-use crate::auth::{self, Maintainer, Owner};
-use crate::db::{Conn, query};
+use crate::app::App;
+use crate::auth::{self, Actor, Maintainer, Owner};
+use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ProjectId, UserId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::registry::event::{Change, Subject};
-use crate::registry::user::User;
-use crate::registry::{member, text_enum};
+use crate::registry::user::{self, User};
+use crate::registry::{experiment, member, text_enum};
 use crate::text::{self, ProjectPath};
 use crate::time::Timestamp;
-use graphql::{CreateProjectInput, RestoreProjectInput, UpdateProjectInput};
+use graphql::RestoreProjectInput;
 
-pub use graphql::{ProjectMutation, ProjectQuery};
+pub use graphql::{CreateProjectInput, ProjectMutation, ProjectQuery, UpdateProjectInput};
 
 text_enum! {
     /// Who can see a project without being a member.
@@ -43,6 +44,9 @@ text_enum! {
         Owner = "OWNER",
     }
 }
+
+/// The project of clients that name none.
+pub const DEFAULT: &str = "default";
 
 /// The home of models and the unit of access control.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -80,12 +84,16 @@ macro_rules! columns {
 }
 use columns;
 
-async fn create(
+pub async fn create(
     change: &mut Change,
     _creator: &auth::Creator,
     creator: &User,
     input: CreateProjectInput,
 ) -> Result<Project> {
+    insert(change, creator, input).await
+}
+
+async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) -> Result<Project> {
     let path = ProjectPath::parse("path", &input.path)?;
     let name = text::name("name", input.name.as_deref().unwrap_or(path.as_str()))?;
     let description = text::description("description", input.description)?;
@@ -108,11 +116,31 @@ async fn create(
     .await
     .map_err(Error::unless_unique("project", path.as_str()))?;
     member::add_creator(change, &project, creator).await?;
+    experiment::create_first(change, &project).await?;
     record(change, "project.create", &project).await?;
     Ok(project)
 }
 
-async fn update(
+/// Makes the project that MLflow clients are in unless told: with `--no-auth`, where nobody would have
+/// thought of it.
+pub async fn create_default(app: &App) -> Result<()> {
+    let admin = user::find_by_username(&app.db, "admin").await?;
+    let admin = admin.ok_or_else(|| Error::internal("there is no admin"))?;
+    if find_with_role(&app.db, DEFAULT, None).await?.is_some() {
+        return Ok(());
+    }
+    let mut change = Change::begin_in(&app.db, &app.clock, admin.id.clone()).await?;
+    let input = CreateProjectInput {
+        path: DEFAULT.to_owned(),
+        name: None,
+        description: None,
+        visibility: None,
+    };
+    insert(&mut change, &admin, input).await?;
+    change.commit().await
+}
+
+pub async fn update(
     change: &mut Change,
     maintainer: &Maintainer,
     input: UpdateProjectInput,
@@ -178,7 +206,7 @@ async fn rename(change: &mut Change, owner: &Owner, path: &str) -> Result<Projec
     Ok(project)
 }
 
-async fn delete(change: &mut Change, owner: &Owner) -> Result<Project> {
+pub async fn delete(change: &mut Change, owner: &Owner) -> Result<Project> {
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL
          RETURNING ",
@@ -294,6 +322,15 @@ pub async fn find_with_role(
         .fetch_optional(conn)
         .await?;
     found.map(split).transpose()
+}
+
+/// The projects that the caller may read, by path.
+pub async fn readable(db: &Db, actor: &Actor) -> Result<Vec<Project>> {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM projects p WHERE p.deleted_at_ms IS NULL"))
+            .and(actor.may_read("p.id"));
+    sql.push(" ORDER BY p.path");
+    Ok(Query::from(sql).fetch_all(db).await?)
 }
 
 /// As [`find_with_role`], by id.

@@ -14,6 +14,7 @@ use crate::registry::candidate::Candidate;
 use crate::registry::event::{self, Change, Event};
 use crate::registry::file::{self, File};
 use crate::registry::metric::{self, Metric};
+use crate::registry::mlmodel::{self, ModelSignature};
 use crate::registry::model::{self, Model};
 use crate::registry::param::{self, Param};
 use crate::registry::tag::{self, Tag, TagInput};
@@ -47,6 +48,31 @@ impl ModelVersion {
     /// Who created it.
     async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         user::load(ctx, Some(&self.author_id)).await
+    }
+
+    /// What its MLmodel file says that it can be loaded as, such as `python_function` and `sklearn`, by name;
+    /// empty if it has no such file.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn flavors(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        Ok(mlmodel::load(ctx, &self.id).await?.flavors)
+    }
+
+    /// What its MLmodel file says that goes in and comes out; null if it does not say.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn signature(&self, ctx: &Context<'_>) -> Result<Option<ModelSignature>> {
+        Ok(mlmodel::load(ctx, &self.id).await?.signature)
+    }
+
+    /// The lines of the requirements.txt beside its MLmodel file, without comments.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn requirements(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        Ok(mlmodel::load(ctx, &self.id).await?.requirements)
+    }
+
+    /// The MLflow that it was logged with; null if it was not.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn mlflow_version(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        Ok(mlmodel::load(ctx, &self.id).await?.mlflow_version)
     }
 
     /// The aliases that name it, by name.
@@ -260,9 +286,10 @@ impl VersionMutation {
         let new = NewVersion {
             version: input.version,
             description: input.description,
-            candidate_id: None,
+            tags: input.tags.unwrap_or_default(),
+            ..NewVersion::default()
         };
-        let model_version = create(&mut change, &writer, &model, new, input.tags).await?;
+        let model_version = create(&mut change, &writer, &model, new).await?;
         change.commit().await?;
         Ok(CreateModelVersionPayload { model_version })
     }

@@ -16,14 +16,17 @@ use crate::error::{Error, Result};
 use crate::id::{AnyId, CandidateId, ModelId, UserId, VersionId};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
-use crate::registry::model::{self, Model, insert_object};
+use crate::registry::model::{self, Model};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{file, metric, param, project, protection, semver, text_enum};
+use crate::registry::{file, metric, object, param, project, protection, semver, text_enum};
 use crate::text;
 use crate::time::Timestamp;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
-pub use sql::{LatestVersionOf, VersionCount, VersionOfCandidate, find, get, list, next};
+pub use sql::{
+    LatestByStage, LatestVersionOf, VersionCount, VersionOfCandidate, filled_by_run, find,
+    find_numbered, find_readable_by_id, get, latest_in_stage, list, named_model, next, search,
+};
 
 text_enum! {
     /// Whether the files of a version can still change.
@@ -32,6 +35,20 @@ text_enum! {
         Draft = "DRAFT",
         /// Locked for good.
         Published = "PUBLISHED",
+    }
+}
+
+text_enum! {
+    /// The stages of MLflow. Aliases do the same better; they are there for those who use them.
+    ModelStage {
+        /// In no stage.
+        None = "NONE",
+        /// Being tried.
+        Staging = "STAGING",
+        /// In use.
+        Production = "PRODUCTION",
+        /// No longer in use.
+        Archived = "ARCHIVED",
     }
 }
 
@@ -50,6 +67,20 @@ pub struct ModelVersion {
     /// Whether its files can still change.
     #[sqlx(try_from = "String")]
     pub state: VersionState,
+    /// The stage that MLflow users have it in.
+    #[sqlx(try_from = "String")]
+    pub stage: ModelStage,
+    /// Where an MLflow client said that its files come from; null if it was made otherwise.
+    pub source: Option<String>,
+    /// Where its files are, if not here.
+    #[graphql(skip)]
+    pub location: Option<String>,
+    #[graphql(skip)]
+    pub run_id: Option<String>,
+    #[graphql(skip)]
+    pub run_link: Option<String>,
+    #[graphql(skip)]
+    pub logged_model_id: Option<String>,
     #[graphql(skip)]
     pub description: String,
     #[graphql(skip)]
@@ -73,33 +104,83 @@ pub struct ModelVersion {
     pub deleted_at_ms: Option<Timestamp>,
 }
 
+impl ModelVersion {
+    /// Whether what is logged to its run is its own: as with GitLab, where a version is made without a
+    /// source and filled by the run that it comes with.
+    pub fn is_filled_by_run(&self) -> bool {
+        self.source.as_deref() == Some("") && self.state == VersionState::Draft
+    }
+}
+
 /// The columns of [`ModelVersion`].
 macro_rules! columns {
     () => {
-        "id, model_id, version, number, state, description, author_id, candidate_id, digest, \
-         created_at_ms, updated_at_ms, published_at_ms, deleted_at_ms"
+        "id, model_id, version, number, state, stage, source, location, run_id, run_link, logged_model_id, \
+         description, author_id, candidate_id, digest, created_at_ms, updated_at_ms, published_at_ms, deleted_at_ms"
     };
 }
 use columns;
 
 /// What a new version is made of, besides its model.
-struct NewVersion {
-    version: Option<String>,
-    description: Option<String>,
-    candidate_id: Option<CandidateId>,
+#[derive(Default)]
+pub struct NewVersion {
+    pub version: Option<String>,
+    pub description: Option<String>,
+    pub tags: Vec<TagInput>,
+    /// The run that it comes from, where that is here.
+    pub candidate_id: Option<CandidateId>,
+    /// What an MLflow client said about that, also of runs and models elsewhere.
+    pub lineage: Lineage,
 }
 
-async fn create(
+/// Where a version comes from, in the words of an MLflow client.
+#[derive(Default)]
+pub struct Lineage {
+    pub source: Option<String>,
+    /// Where the files are, if not here.
+    pub location: Option<String>,
+    pub run_id: Option<String>,
+    pub run_link: Option<String>,
+    pub logged_model_id: Option<String>,
+}
+
+/// Makes a draft, to be filled and published.
+pub async fn create(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
     new: NewVersion,
-    tags: Option<Vec<TagInput>>,
 ) -> Result<ModelVersion> {
     let version = insert(change, model, new).await?;
-    tag::insert_all(change, version.id.raw(), tags.unwrap_or_default()).await?;
     record(change, writer, "version.create", model, &version).await?;
     Ok(version)
+}
+
+/// Makes a published version of what is here or elsewhere already. What is here it gets by reference:
+/// the files in a folder of `origin`, and the params and metrics of `measured`.
+pub async fn register(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    new: NewVersion,
+    (origin, measured): (Option<(&str, &str)>, Option<&str>),
+) -> Result<ModelVersion> {
+    let version = insert(change, model, new).await?;
+    if let Some((owner, folder)) = origin {
+        file::copy_folder(change, (owner, folder), (version.id.raw(), "")).await?;
+    }
+    if let Some(measured) = measured {
+        copy_measures(change, measured, &version).await?;
+    }
+    let version = lock(change, &version).await?;
+    let detail = serde_json::json!({ "source": version.source, "digest": version.digest });
+    change.record("version.create", subject(writer, model, &version), detail).await?;
+    Ok(version)
+}
+
+async fn copy_measures(change: &mut Change, from: &str, version: &ModelVersion) -> Result<()> {
+    param::copy(change, from, version.id.raw()).await?;
+    metric::copy(change, from, version.id.raw()).await
 }
 
 /// Makes a candidate a published version: by reference, so no byte is stored twice.
@@ -110,14 +191,13 @@ pub async fn promote(
     candidate: &Candidate,
     (version, description): (Option<String>, Option<String>),
 ) -> Result<ModelVersion> {
-    let new = NewVersion { version, description, candidate_id: Some(candidate.id.clone()) };
+    let candidate_id = Some(candidate.id.clone());
+    let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
     let version = insert(change, model, new).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     crate::registry::candidate::touch(change, &candidate.id).await?;
-    let (from, to) = (candidate.id.raw(), version.id.raw());
-    file::copy(change, from, to).await?;
-    param::copy(change, from, to).await?;
-    metric::copy(change, from, to).await?;
+    file::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
+    copy_measures(change, candidate.id.raw(), &version).await?;
     let version = lock(change, &version).await?;
     let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });
     let subject = subject(writer, model, &version);
@@ -143,11 +223,15 @@ async fn insert(change: &mut Change, model: &Model, new: NewVersion) -> Result<M
         None => next(&mut **change, &model.id).await?,
     };
     let id = VersionId::new(change.now);
-    insert_object(change, id.raw(), "VERSION").await?;
-    query(concat!(
+    object::insert(change, id.raw()).await?;
+    let lineage = new.lineage;
+    let candidate_id = new.candidate_id.map(|id| id.raw().to_owned());
+    let created: ModelVersion = query(concat!(
         "INSERT INTO model_versions (id, model_id, version, precedence, prerelease, rank, number, state,
-             description, author_id, candidate_id, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'DRAFT', $8, $9, $10, $11, $11) RETURNING ",
+             description, author_id, candidate_id, created_at_ms, updated_at_ms, project_id, source,
+             run_id, run_link, logged_model_id, location)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'DRAFT', $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, $17)
+         RETURNING ",
         columns!()
     ))
     .bind(&id)
@@ -159,20 +243,32 @@ async fn insert(change: &mut Change, model: &Model, new: NewVersion) -> Result<M
     .bind(number)
     .bind(description)
     .bind(change.author())
-    .bind(new.candidate_id.map(|id| id.raw().to_owned()))
+    .bind(candidate_id.clone())
     .bind(change.now)
+    .bind(&model.project_id)
+    .bind(lineage.source.map(|source| text::document("source", source)).transpose()?)
+    .bind(lineage.run_id.or(candidate_id))
+    .bind(lineage.run_link.map(|link| text::value("run_link", link)).transpose()?)
+    .bind(lineage.logged_model_id)
+    .bind(lineage.location)
     .fetch_one(&mut **change)
     .await
-    .map_err(Error::unless_unique("version", &version.to_string()))
+    .map_err(Error::unless_unique("version", &version.to_string()))?;
+    tag::insert_all(change, id.raw(), new.tags).await?;
+    Ok(created)
 }
 
-async fn publish(
+/// Publishes a draft.
+pub async fn publish(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
     version: &ModelVersion,
 ) -> Result<ModelVersion> {
     touch(change, &version.id).await?;
+    if let (true, Some(run)) = (version.is_filled_by_run(), &version.candidate_id) {
+        copy_measures(change, run.raw(), version).await?;
+    }
     let version = lock(change, version).await?;
     let detail = serde_json::json!({ "digest": version.digest });
     change.record("version.publish", subject(writer, model, &version), detail).await?;
@@ -212,7 +308,7 @@ async fn digest(change: &mut Change, version: &ModelVersion) -> Result<String> {
     Ok(crate::store::hex(&hasher.finalize()))
 }
 
-async fn update(
+pub async fn update(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
@@ -220,7 +316,7 @@ async fn update(
     description: MaybeUndefined<String>,
 ) -> Result<ModelVersion> {
     let description = text::new_description(description)?;
-    model::touch(change, &model.id).await?;
+    model::hold(change, &model.id).await?;
     let changed: Option<ModelVersion> = query(concat!(
         "UPDATE model_versions SET description = COALESCE($2, description), updated_at_ms = $3
          WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
@@ -236,7 +332,7 @@ async fn update(
     Ok(version)
 }
 
-async fn delete(
+pub async fn delete(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
@@ -257,6 +353,48 @@ async fn delete(
     let version = deleted.ok_or_else(|| Error::not_found("version", &version.version))?;
     record(change, writer, "version.delete", model, &version).await?;
     Ok(version)
+}
+
+/// Puts a version into a stage, and what is in it, if so wished, into the archive. Stages are protected
+/// as aliases of their names are.
+pub async fn set_stage(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    version: &ModelVersion,
+    (stage, archive_others): (ModelStage, bool),
+) -> Result<ModelVersion> {
+    model::touch(change, &model.id).await?;
+    for stage in [version.stage, stage].into_iter().filter(|stage| *stage != ModelStage::None) {
+        let name = stage.as_str().to_ascii_lowercase();
+        protection::check_alias(change, writer, &model.id, &name).await?;
+    }
+    if archive_others {
+        query(
+            "UPDATE model_versions SET stage = 'ARCHIVED', updated_at_ms = $3
+             WHERE model_id = $1 AND stage = $2 AND id <> $4 AND deleted_at_ms IS NULL",
+        )
+        .bind(&model.id)
+        .bind(stage)
+        .bind(change.now)
+        .bind(&version.id)
+        .execute(change)
+        .await?;
+    }
+    let changed: Option<ModelVersion> = query(concat!(
+        "UPDATE model_versions SET stage = $2, updated_at_ms = $3
+         WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
+        columns!()
+    ))
+    .bind(&version.id)
+    .bind(stage)
+    .bind(change.now)
+    .fetch_optional(&mut **change)
+    .await?;
+    let changed = changed.ok_or_else(|| Error::not_found("version", &version.version))?;
+    let detail = serde_json::json!({ "from": version.stage.as_str(), "to": stage.as_str(), "archive": archive_others });
+    change.record("version.stage", subject(writer, model, &changed), detail).await?;
+    Ok(changed)
 }
 
 async fn restore(

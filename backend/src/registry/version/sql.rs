@@ -2,14 +2,15 @@
 
 use ::semver::Version;
 
-use super::{ModelVersion, ModelVersionOrder, columns};
+use super::{ModelStage, ModelVersion, ModelVersionOrder, columns};
+use crate::auth::Reader;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
-use crate::id::{ModelId, VersionId};
+use crate::id::{CandidateId, ModelId, VersionId};
 use crate::loader::{Count, load_by_id, load_by_owner};
-use crate::page::{List, OrderDirection, Sort};
-use crate::registry::model::Model;
+use crate::page::{List, OrderDirection, Sort, SortKey};
+use crate::registry::model::{self, Model};
 use crate::registry::semver;
 use crate::registry::version::graphql::ModelVersionOrderField;
 use crate::text;
@@ -46,6 +47,88 @@ pub async fn find(
         sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
     }
     Ok(Query::from(sql).fetch_optional(conn).await?)
+}
+
+/// As [`find`], where a bare number is the number of the version, as in MLflow.
+pub async fn find_numbered(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<Option<ModelVersion>> {
+    if reference.is_empty() || !reference.bytes().all(|byte| byte.is_ascii_digit()) {
+        return find(conn, model, reference).await;
+    }
+    let Ok(number) = reference.parse::<i64>() else { return Ok(None) };
+    let version = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE model_id = $1 AND number = $2 AND deleted_at_ms IS NULL"
+    ))
+    .bind(&model.id)
+    .bind(number)
+    .fetch_optional(conn)
+    .await?;
+    Ok(version)
+}
+
+/// The version with this id in a project that the caller may read, unless it or its model is in the
+/// trash, and its model.
+pub async fn find_readable_by_id(
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    id: &str,
+) -> Result<Option<(ModelVersion, Model)>> {
+    let mut conn = conn.into();
+    let found: Option<ModelVersion> = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE id = $1 AND project_id = $2 AND deleted_at_ms IS NULL"
+    ))
+    .bind(text::looked_up(id))
+    .bind(&reader.project().id)
+    .fetch_optional(conn.again())
+    .await?;
+    let Some(version) = found else { return Ok(None) };
+    let model = model::get_by_id(conn, &version.model_id).await?;
+    Ok(model.deleted_at_ms.is_none().then_some((version, model)))
+}
+
+/// The latest version in a stage.
+pub async fn latest_in_stage(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    stage: ModelStage,
+) -> Result<Option<ModelVersion>> {
+    let found = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE model_id = $1 AND stage = $2 AND deleted_at_ms IS NULL
+          ORDER BY rank DESC, id DESC LIMIT 1"
+    ))
+    .bind(&model.id)
+    .bind(stage)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found)
+}
+
+/// The draft that is filled by what is logged to a run, see [`ModelVersion::is_filled_by_run`].
+pub async fn filled_by_run(
+    conn: impl Into<Conn<'_>>,
+    run: &CandidateId,
+) -> Result<Option<(ModelVersion, Model)>> {
+    let mut conn = conn.into();
+    let found: Option<ModelVersion> = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE candidate_id = $1 AND source = '' AND deleted_at_ms IS NULL"
+    ))
+    .bind(run)
+    .fetch_optional(conn.again())
+    .await?;
+    let Some(version) = found else { return Ok(None) };
+    let model = model::get_by_id(conn, &version.model_id).await?;
+    Ok(Some((version, model)))
 }
 
 /// As [`find`], but a missing version is an error.
@@ -85,6 +168,7 @@ const FIELDS: Fields = Fields {
         ("metrics", Target::Metric("v.id")),
     ],
     example: "state = 'PUBLISHED' and tags.stage = 'prod'",
+    missing_differs: true,
 };
 
 /// The versions of a model that are not in the trash.
@@ -123,6 +207,67 @@ pub fn list(
         sort,
     })
 }
+
+const MODEL_NAME: &str = "(SELECT m.name FROM models m WHERE m.id = v.model_id)";
+
+const SEARCH_FIELDS: Fields = Fields {
+    targets: &[
+        ("name", Target::Text(MODEL_NAME)),
+        ("run_id", Target::Text("COALESCE(v.run_id, '')")),
+        ("source_path", Target::Text("COALESCE(v.source, '')")),
+        ("version_number", Target::Number("v.number")),
+        ("version", Target::Number("v.number")),
+        ("creation_timestamp", Target::Time("v.created_at_ms")),
+        ("last_updated_timestamp", Target::Time("v.updated_at_ms")),
+        ("tags", Target::Tag("v.id")),
+    ],
+    example: "name = 'ocr' and tags.stage = 'prod'",
+    missing_differs: false,
+};
+
+/// The versions of a project, or of one model, that MLflow's search asks for; `model` is for a filter that
+/// says `name = '…'`, which finds them by an index then.
+pub fn search(db: &Db, filter: &str, order_by: &[String], one_model: bool) -> Result<List> {
+    let filter = filter::parse(db, &SEARCH_FIELDS, filter)?;
+    let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
+    if keys.is_empty() {
+        keys.push(SortKey::int("v.updated_at_ms", OrderDirection::Desc));
+    }
+    let mut live = Sql::new("v.deleted_at_ms IS NULL");
+    if !one_model {
+        keys.push(SortKey::text(MODEL_NAME, OrderDirection::Asc));
+        keys.push(SortKey::int("v.number", OrderDirection::Desc));
+        live.push(" AND EXISTS (SELECT 1 FROM models m WHERE m.id = v.model_id AND m.deleted_at_ms IS NULL)");
+    }
+    Ok(List {
+        columns: columns!(),
+        from: "model_versions v",
+        parent: Some(if one_model { "v.model_id" } else { "v.project_id" }),
+        filter: live.and(filter),
+        sort: Sort::by(keys, "v.id"),
+    })
+}
+
+/// The value of a comparison `name = '…'` that a filter of versions has, if it has one.
+pub fn named_model(filter: &str) -> Result<Option<String>> {
+    filter::equal_to(&SEARCH_FIELDS, "name", filter)
+}
+
+load_by_owner!(
+    /// The latest version of a model in each stage: an index look-up each.
+    LatestByStage => ModelVersion,
+    concat!(
+        "SELECT model_id AS owner_id, ",
+        columns!(),
+        " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
+         WHERE v.model_id = m.id AND v.stage = s.stage AND v.deleted_at_ms IS NULL \
+         ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
+         FROM models m CROSS JOIN (SELECT 'NONE' AS stage UNION ALL SELECT 'STAGING' \
+         UNION ALL SELECT 'PRODUCTION' UNION ALL SELECT 'ARCHIVED') s WHERE "
+    ),
+    "m.id",
+    ") ORDER BY model_id, number"
+);
 
 load_by_id!(
     VersionId => ModelVersion,

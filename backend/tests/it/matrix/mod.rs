@@ -1,170 +1,20 @@
 //! The matrix: every mutation, every field of a project's data, `node(id:)` of every type and every
 //! route, as everybody, against projects of every visibility; compared with `access.table`.
 
+mod mlflow;
 mod operations;
+mod requests;
 mod table;
-
-use std::collections::BTreeMap;
+mod world;
 
 use futures_util::future::join_all;
 use model_registry::refusal::action_of;
-use model_registry::registry::credential::TokenScope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, PASSWORD, Server};
 use operations::{MUTATIONS, QUERIES, TYPES, arguments};
 use table::{Table, check_complete, walk};
-
-const VISIBILITIES: [&str; 3] = ["private", "internal", "public"];
-
-/// The registry that the matrix is tried on, and who tries.
-struct World {
-    server: Server,
-    admin: Caller,
-    callers: BTreeMap<(&'static str, &'static str), Caller>,
-    shut_out: Vec<Caller>,
-    count: u32,
-    wrong: Vec<String>,
-}
-
-impl World {
-    async fn new() -> Self {
-        let server = Server::start().await;
-        let admin = server.admin().await;
-        for name in ["stranger", "guest", "developer", "maintainer", "owner", "blocked"] {
-            admin.invite(name).await;
-        }
-        let mut callers = BTreeMap::new();
-        for visibility in VISIBILITIES {
-            lay_out(&server, &admin, visibility).await;
-        }
-        for visibility in VISIBILITIES {
-            for name in ["stranger", "guest", "developer", "maintainer", "owner", "admin"] {
-                callers.insert((name, visibility), server.person(name, TokenScope::Admin).await);
-            }
-            callers.insert(("anonymous", visibility), server.anonymous());
-            callers.insert(("read", visibility), server.person("owner", TokenScope::Read).await);
-            callers.insert(("write", visibility), server.person("owner", TokenScope::Write).await);
-            callers.insert(("robot", visibility), admin.robot(visibility, "DEVELOPER").await);
-            callers.insert(("foreign", visibility), admin.robot("elsewhere", "MAINTAINER").await);
-        }
-        let blocked = server.person("blocked", TokenScope::Admin).await;
-        let block = "mutation { blockUser(input: {username: \"blocked\"}) { user { id } } }";
-        admin.ok(block, json!({})).await;
-        let expired = server.person("owner", TokenScope::Admin).await;
-        let now = server.app.clock.now().millis();
-        let expire = format!(
-            "UPDATE credentials SET expires_at_ms = {now} WHERE id = (SELECT MAX(id) FROM credentials)"
-        );
-        server.app.db.run_script(&expire).await.unwrap();
-        let shut_out = vec![blocked, expired];
-        Self { server, admin, callers, shut_out, count: 0, wrong: Vec::new() }
-    }
-
-    /// Notes what is not as the table says.
-    fn check(&mut self, what: &str, expected: &str, got: &str, answer: &str) {
-        if expected != got {
-            self.wrong.push(format!("{what}: {got} instead of {expected}: {answer:.300}"));
-        }
-    }
-
-    /// Runs a piece of a mutation as the administrator; gives the first id or secret in the answer.
-    async fn prepare(&mut self, piece: &str, visibility: &str, who: &Caller) -> String {
-        self.count += 1;
-        let n = self.count.to_string();
-        match piece {
-            "" => String::new(),
-            "PUT" => {
-                self.admin.put(&format!("/files/{visibility}/ocr/candidate:1/f-{n}"), "x").await;
-                String::new()
-            }
-            "SESSION" => self.session_of(who).await,
-            _ => {
-                let piece = format!("mutation {{ {} }}", fill(piece, visibility, &n, ""));
-                let made = self.admin.ok(&piece, json!({})).await;
-                first_text(&made).rsplit('#').next().unwrap_or_default().to_owned()
-            }
-        }
-    }
-
-    /// A session of the caller, or one that is not there where they cannot have any.
-    async fn session_of(&self, who: &Caller) -> String {
-        let viewer = who.ok("{ viewer { username isRobot } }", json!({})).await;
-        let username = viewer["viewer"]["username"].as_str();
-        let person = username.filter(|_| viewer["viewer"]["isRobot"] == false);
-        let Some(username) = person else {
-            return "tok_00000000000000000000000000000000".to_owned();
-        };
-        let sign_in = format!(
-            "mutation {{ signIn(input: {{username: \"{username}\", password: \"{PASSWORD}\"}}) {{ user {{ id }} }} }}"
-        );
-        self.server.anonymous().ok(&sign_in, json!({})).await;
-        let sessions = who.ok("{ viewer { sessions { id } } }", json!({})).await;
-        sessions["viewer"]["sessions"][0]["id"].as_str().unwrap().to_owned()
-    }
-}
-
-/// The first string in an answer.
-fn first_text(value: &Value) -> &str {
-    match value {
-        Value::String(text) => text,
-        Value::Object(fields) => {
-            fields.values().map(first_text).find(|text| !text.is_empty()).unwrap_or_default()
-        }
-        _ => "",
-    }
-}
-
-fn fill(piece: &str, project: &str, n: &str, x: &str) -> String {
-    let visibility = project.to_ascii_uppercase();
-    piece
-        .replace("{p}", project)
-        .replace("{v}", if VISIBILITIES.contains(&project) { &visibility } else { "PUBLIC" })
-        .replace("{n}", n)
-        .replace("{x}", x)
-        .replace("{password}", PASSWORD)
-}
-
-/// A project with something of everything.
-async fn lay_out(server: &Server, admin: &Caller, visibility: &str) {
-    let create = format!(
-        "mutation {{ createProject(input: {{path: \"{visibility}\", visibility: {}}}) {{ project {{ id }} }} }}",
-        visibility.to_ascii_uppercase()
-    );
-    admin.ok(&create, json!({})).await;
-    admin
-        .graphql(
-            "mutation { createProject(input: {path: \"elsewhere\"}) { project { id } } }",
-            json!({}),
-        )
-        .await;
-    for role in ["guest", "developer", "maintainer", "owner"] {
-        admin.add_member(visibility, role, &role.to_ascii_uppercase()).await;
-    }
-    let make = r#"mutation {
-        createModel(input: {project: "{p}", name: "ocr", tags: [{key: "home", value: "{p}"}]}) { model { id } }
-        a: createCandidate(input: {model: "{p}/ocr", params: [{name: "lr", value: "1"}],
-            metrics: [{name: "loss", value: 1}], tags: [{key: "k", value: "v"}]}) { candidate { id } }
-        b: createCandidate(input: {model: "{p}/ocr"}) { candidate { id } }
-        protectAlias(input: {project: "{p}", pattern: "champ*"}) { protectedAlias { pattern } }
-        c: createModel(input: {project: "{p}", name: "gone"}) { model { id } }
-        deleteModel(input: {model: "{p}/gone"}) { model { id } }
-        createProjectToken(input: {project: "{p}", name: "t", role: GUEST}) { token { id } }
-    }"#;
-    admin.ok(&make.replace("{p}", visibility), json!({})).await;
-    admin.put(&format!("/files/{visibility}/ocr/candidate:1/f"), "x").await;
-    let make = r#"mutation {
-        promoteCandidate(input: {model: "{p}/ocr", candidate: 1, version: "1.0.0"}) { modelVersion { id } }
-        setAlias(input: {model: "{p}/ocr", name: "champion", version: "1.0.0"}) { alias { id } }
-        a: setTag(input: {model: "{p}/ocr", version: "1.0.0", key: "k", value: "v"}) { tag { key } }
-        b: setTag(input: {model: "{p}/ocr", key: "k", value: "v"}) { tag { key } }
-    }"#;
-    admin.ok(&make.replace("{p}", visibility), json!({})).await;
-    let guest = server.person("guest", TokenScope::Admin).await;
-    let refused = "mutation { setTag(input: {model: \"{p}/ocr\", key: \"k\", value: \"v\"}) { tag { key } } }";
-    guest.refused(&refused.replace("{p}", visibility), json!({})).await;
-}
+use world::{VISIBILITIES, World, fill};
 
 /// What a GraphQL answer amounts to, given the answer to the same about what is not there.
 fn verdict(answer: &Value, missing: &Value) -> &'static str {
@@ -277,7 +127,9 @@ async fn try_query(
         tries.extend(table.actors.iter().zip(expected).map(|(actor, expected)| async move {
             let caller = world_ref.callers[&(*actor, visibility)].clone();
             let ask = async |project: &str| {
-                let query = format!("{{ {} }}", fill(piece, project, "", ""));
+                let run = &world_ref.laid_out[visibility].run;
+                let piece = fill(piece, project, "", "").replace("{run}", run);
+                let query = format!("{{ {piece} }}");
                 alike(&caller.graphql(&query, json!({})).await, &[project])
             };
             let answer = ask(visibility).await;
@@ -332,32 +184,27 @@ async fn try_nodes(world: &mut World, table: &Table) {
                     candidate(number: 1) {{ Candidate: id }} experiment {{ Experiment: id }}
                     aliases {{ Alias: id }} }} }} }}"#
         );
+        let logged_model = world.laid_out[visibility].model.trim_start_matches("m-").to_owned();
         let all = world.admin.ok(&all, json!({})).await.to_string();
+        let all = format!("{all}\"LoggedModel\":\"lgm_{logged_model}\"");
         for name in table.names("node") {
             let alias = if name == "Event/refused" { "Refused" } else { name };
             let id =
                 all.rsplit(&format!("\"{alias}\":\"")).next().unwrap().split('"').next().unwrap();
-            for (actor, expected) in
-                table.actors.iter().zip(table.expected("node", name, visibility).to_vec())
-            {
-                let caller = world.callers[&(*actor, visibility)].clone();
+            let cells = table.actors.iter().zip(table.expected("node", name, visibility));
+            let tries = cells.map(async |(actor, expected)| {
+                let caller = &world.callers[&(*actor, visibility)];
                 let ask = async |id: &str| {
-                    caller
-                        .graphql(
-                            "query($id: ID!) { node(id: $id) { id __typename } }",
-                            json!({"id": id}),
-                        )
-                        .await
+                    let query = "query($id: ID!) { node(id: $id) { id __typename } }";
+                    caller.graphql(query, json!({ "id": id })).await
                 };
                 let absent = format!("{}00000000000000000000000000000000", &id[..4]);
                 let (answer, missing) = (ask(id).await, ask(&absent).await);
-                let got = verdict(&answer, &missing);
-                world.check(
-                    &format!("node {name} as {actor}, {visibility}"),
-                    expected,
-                    got,
-                    &answer.to_string(),
-                );
+                let what = format!("node {name} as {actor}, {visibility}");
+                (what, *expected, verdict(&answer, &missing), answer.to_string())
+            });
+            for (what, expected, got, answer) in join_all(tries).await {
+                world.check(&what, expected, got, &answer);
             }
         }
     }
@@ -368,10 +215,9 @@ async fn try_routes(world: &mut World, table: &Table) {
         let (method, path) = route.split_once(' ').unwrap();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         for visibility in VISIBILITIES {
-            for (actor, expected) in
-                table.actors.iter().zip(table.expected("rest", route, visibility).to_vec())
-            {
-                let caller = world.callers[&(*actor, visibility)].clone();
+            let cells = table.actors.iter().zip(table.expected("rest", route, visibility));
+            let tries = cells.map(async |(actor, expected)| {
+                let caller = &world.callers[&(*actor, visibility)];
                 let send = async |project: &str| {
                     let reference = if method == Method::PUT { "candidate:1" } else { "1.0.0" };
                     let path = path
@@ -380,11 +226,8 @@ async fn try_routes(world: &mut World, table: &Table) {
                         .replace("{reference}", reference)
                         .replace("{*path}", "f");
                     let request = caller.request(method.clone(), &path);
-                    let response = request
-                        .body(if method == Method::PUT { "x" } else { "" })
-                        .send()
-                        .await
-                        .unwrap();
+                    let request = request.body(if method == Method::PUT { "x" } else { "" });
+                    let response = request.send().await.unwrap();
                     let status = response.status().as_u16();
                     let bytes = response.bytes().await.unwrap();
                     (status, String::from_utf8_lossy(&bytes).replace(project, "~"))
@@ -397,7 +240,10 @@ async fn try_routes(world: &mut World, table: &Table) {
                     404 if answer == send("absent").await => "hidden",
                     _ => "an error",
                 };
-                world.check(&format!("{route} as {actor}, {visibility}"), expected, got, &answer.1);
+                (format!("{route} as {actor}, {visibility}"), *expected, got, answer.1)
+            });
+            for (what, expected, got, answer) in join_all(tries).await {
+                world.check(&what, expected, got, &answer);
             }
         }
     }
@@ -413,16 +259,13 @@ async fn try_shut_out(world: &mut World, table: &Table) {
         queries.extend(
             QUERIES.iter().map(|(_, piece)| format!("{{ {} }}", fill(piece, "public", "", ""))),
         );
-        for query in queries {
-            let response = caller
-                .request(Method::POST, "/graphql")
-                .json(&json!({ "query": query }))
-                .send()
-                .await
-                .unwrap();
+        let tries = queries.iter().map(async |query| {
+            let request = caller.request(Method::POST, "/graphql");
+            let response = request.json(&json!({ "query": query })).send().await.unwrap();
             assert_eq!(response.status(), 401, "{query}");
             assert!(response.headers().contains_key("www-authenticate"));
-        }
+        });
+        join_all(tries).await;
         for route in table.names("rest").into_iter().filter(|route| route.contains("{project}")) {
             let (method, path) = route.split_once(' ').unwrap();
             let path = path
@@ -457,5 +300,5 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
     try_routes(&mut world, &table).await;
     try_shut_out(&mut world, &table).await;
     try_mutations(&mut world, &table).await;
-    assert!(world.wrong.is_empty(), "{} cells:\n{}", world.wrong.len(), world.wrong.join("\n"));
+    world.assert_nothing_wrong();
 }

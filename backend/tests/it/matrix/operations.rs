@@ -141,6 +141,12 @@ pub const MUTATIONS: &[(&str, &str, &str, &str)] = &[
         "",
     ),
     (
+        "promoteCandidate/run",
+        "RUN",
+        r#"promoteCandidate(input: {model: "{p}/ocr", runId: "{x}"}) { modelVersion { id } }"#,
+        "",
+    ),
+    (
         "setAlias",
         "",
         r#"setAlias(input: {model: "{p}/ocr", name: "free", version: "1.0.0"}) { alias { id } }"#,
@@ -308,6 +314,14 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Project", "project(path: \"{p}\") { {f} }"),
     ("Model", "model(path: \"{p}/ocr\") { {f} }"),
     ("ModelVersion", "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { {f} } }"),
+    (
+        "ModelSignature",
+        "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { signature { {f} } } }",
+    ),
+    (
+        "SignatureField",
+        "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { signature { inputs { {f} } outputs { {f} } params { {f} } } } }",
+    ),
     ("Candidate", "model(path: \"{p}/ocr\") { candidate(number: 1) { {f} } }"),
     ("CandidateColumns", "model(path: \"{p}/ocr\") { candidateColumns { {f} } }"),
     ("Experiment", "model(path: \"{p}/ocr\") { experiment { {f} } }"),
@@ -363,6 +377,8 @@ pub const QUERIES: &[(&str, &str)] = &[
 pub fn arguments(key: &str) -> &'static str {
     match key {
         "Project.model" => "(name: \"ocr\")",
+        "Project.experiment" => "(number: 1)",
+        "Project.run" => "(runId: \"{run}\")",
         "Model.version" => "(ref: \"1.0.0\")",
         "Model.candidate" => "(number: 1)",
         "Candidate.metricHistory" => "(name: \"loss\")",

@@ -1,10 +1,13 @@
 //! The table of who may do what, and whether it names all that the schema and the routes have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::mlflow::{route_of, routes};
 use super::operations::{MUTATIONS, OTHER_TYPES, QUERIES, TYPES};
+use super::requests::REQUESTS;
 use crate::harness::Caller;
 
 pub struct Table {
@@ -125,16 +128,48 @@ pub fn check_complete(table: &Table, types: &BTreeMap<String, Vec<(String, Strin
     let ids =
         include_str!("../../../src/id.rs").lines().filter(|line| line.contains("Id = \"")).count();
     assert_eq!(plain("node").len(), ids, "node is tried with ids of every type");
+    check_mlflow_complete(table);
     let routes: BTreeSet<String> = table
         .names("rest")
         .into_iter()
         .map(|route| route.split(['?', ' ']).nth(1).unwrap().to_owned())
         .collect();
-    for file in ["files", "audit", "telemetry", "oidc/mod", "graphql", "web"] {
-        let path = format!("{}/src/{file}.rs", env!("CARGO_MANIFEST_DIR"));
-        let source = std::fs::read_to_string(path).unwrap();
-        for route in source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+    for (path, source) in sources("src") {
+        let found = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        for route in found.filter(|_| !path.contains("/src/mlflow/")) {
             assert!(routes.contains(route) || route == "/graphql", "{route} is not in the table");
         }
     }
+}
+
+/// The files in a folder of this package, with their paths.
+pub fn sources(folder: &str) -> Vec<(String, String)> {
+    let (mut folders, mut found) =
+        (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)], vec![]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let source = std::fs::read_to_string(&path).unwrap();
+                found.push((path.to_string_lossy().replace('\\', "/"), source));
+            }
+        }
+    }
+    found
+}
+
+/// That the table, `requests.rs` and the sources know the same routes of MLflow's API.
+fn check_mlflow_complete(table: &Table) {
+    let tried: BTreeSet<_> = REQUESTS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(tried.len(), REQUESTS.len(), "every request has a line of its own");
+    assert_eq!(table.names("mlflow"), tried, "every request of the table is tried");
+    let known: BTreeSet<_> = tried
+        .iter()
+        .map(|name| route_of(name))
+        .filter(|route| !route.starts_with("HEAD"))
+        .collect();
+    let routes = routes();
+    assert_eq!(known, routes.keys().map(String::as_str).collect(), "the table has all routes");
 }

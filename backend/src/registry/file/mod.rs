@@ -4,11 +4,12 @@
 //! is a run that may write its checkpoint again, a later upload takes the path over. Never touches bytes:
 //! those are in the store before a row names them.
 
+mod folder;
+mod sweep;
+
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
-use futures_util::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::app::App;
 use crate::auth::{Writer, actor};
 use crate::connection::{Connection, Node};
 use crate::db::{Conn, Db, Query, Sql, query};
@@ -17,11 +18,15 @@ use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort};
 use crate::registry::event::Change;
-use crate::registry::object::{self, Target};
+use crate::registry::logged_model::LoggedModelStatus;
+use crate::registry::object::{self, Kind, Target};
 use crate::registry::payload;
 use crate::registry::version::VersionState;
 use crate::text::{self, FilePath};
 use crate::time::Timestamp;
+
+pub use folder::{Child, children, delete_all};
+pub use sweep::sweep;
 
 /// A path inside a version or candidate, and the bytes that it points at.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -165,9 +170,9 @@ pub async fn put(
         if old.sha256 == blob.sha256 {
             return Ok(Put::Unchanged(old.clone()));
         }
-        if matches!(target, Target::Version { .. }) {
+        if matches!(target.kind, Kind::Version(_)) || !draft {
             return Err(Error::Conflict(format!(
-                "{} has other bytes already, and files of a version are written once: {}",
+                "{} has other bytes already, and is written once: {}",
                 path.as_str(),
                 if draft { "delete it first" } else { "make a new version" },
             )));
@@ -177,7 +182,7 @@ pub async fn put(
         return Err(published());
     }
     check_no_folder_clash(&mut **change, target, path).await?;
-    let content_type = mime_guess::from_path(path.as_str()).first_or_octet_stream().to_string();
+    let content_type = content_type(path);
     query("INSERT INTO blobs (sha256, size, created_at_ms) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING")
         .bind(&blob.sha256)
         .bind(blob.size)
@@ -207,7 +212,7 @@ pub async fn put(
     Ok(if old.is_some() { Put::Replaced(file) } else { Put::Created(file) })
 }
 
-async fn delete(
+pub async fn delete(
     change: &mut Change,
     _writer: &Writer,
     target: &Target,
@@ -230,15 +235,31 @@ async fn delete(
     Ok(file)
 }
 
+/// The media type of a file, by its name: MLflow's own are text.
+fn content_type(path: &FilePath) -> String {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default();
+    if name.eq_ignore_ascii_case("MLmodel") || name.eq_ignore_ascii_case("MLproject") {
+        return "text/plain".to_owned();
+    }
+    mime_guess::from_path(name).first_or_octet_stream().to_string()
+}
+
 /// Locks the version or candidate until the change is over; returns whether its files may change.
 async fn lock(change: &mut Change, target: &Target) -> Result<bool> {
     target.touch(change).await?;
-    match target {
-        Target::Model { .. } => {
+    match &target.kind {
+        Kind::Model(_) | Kind::Experiment(_) => {
             Err(Error::invalid("version", "files are in a version or candidate: name one"))
         }
-        Target::Candidate { .. } => Ok(true),
-        Target::Version { version, .. } => {
+        Kind::Candidate(_) => Ok(true),
+        Kind::LoggedModel(model) => {
+            let (status,): (String,) = query("SELECT status FROM logged_models WHERE id = $1")
+                .bind(&model.id)
+                .fetch_one(&mut **change)
+                .await?;
+            Ok(status != LoggedModelStatus::Ready.as_str())
+        }
+        Kind::Version(version) => {
             let (state,): (String,) = query("SELECT state FROM model_versions WHERE id = $1")
                 .bind(&version.id)
                 .fetch_one(&mut **change)
@@ -249,12 +270,16 @@ async fn lock(change: &mut Change, target: &Target) -> Result<bool> {
 }
 
 fn is_published(target: &Target) -> bool {
-    matches!(target, Target::Version { version, .. } if version.state == VersionState::Published)
+    match &target.kind {
+        Kind::Version(version) => version.state == VersionState::Published,
+        Kind::LoggedModel(model) => model.status == LoggedModelStatus::Ready,
+        _ => false,
+    }
 }
 
 fn published() -> Error {
     Error::Conflict(
-        "the version is published, and its files never change: make a new version".into(),
+        "it is published or finished, and its files never change: make a new one".into(),
     )
 }
 
@@ -281,18 +306,40 @@ async fn check_no_folder_clash(
     }
 }
 
-/// Gives a version the files of the candidate that it was made from, by reference.
-pub async fn copy(change: &mut Change, from: &str, to: &str) -> Result<()> {
-    query(
-        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms)
-         SELECT $2, path, sha256, size, content_type, author_id, $3 FROM files WHERE owner_id = $1",
-    )
-    .bind(from)
-    .bind(to)
-    .bind(change.now)
-    .execute(change)
-    .await?;
+/// Gives something the files in a folder of something else, by reference, in a folder of its own; the
+/// empty one is the top.
+pub async fn copy_folder(
+    change: &mut Change,
+    (from, folder): (&str, &str),
+    (to, new_folder): (&str, &str),
+) -> Result<()> {
+    let prefix =
+        |folder: &str| if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let cut = i64::try_from(prefix(folder).chars().count()).unwrap_or(0);
+    let mut sql = Sql::new(
+        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms) SELECT ",
+    );
+    sql.push("CAST(").push_value(to).push(" AS TEXT), CAST(").push_value(prefix(new_folder));
+    sql.push(" AS TEXT) || SUBSTR(f.path, CAST(")
+        .push_value(cut + 1)
+        .push(" AS INTEGER)), f.sha256, f.size, ");
+    sql.push("f.content_type, f.author_id, CAST(").push_value(change.now).push(" AS BIGINT)");
+    sql.push(" FROM files f WHERE f.owner_id = ").push_value(from);
+    Query::from(sql.and(in_folder(folder)?)).execute(change).await?;
     Ok(())
+}
+
+/// Whether there is a file at this path, or in a folder of this name.
+pub async fn is_taken(change: &mut Change, owner_id: &str, path: &str) -> Result<bool> {
+    let mut sql = Sql::new("SELECT f.path FROM files f WHERE f.owner_id = ?").bind(owner_id);
+    sql = sql.and({
+        let mut there = in_folder(path)?;
+        there.push(" OR f.path = ").push_value(path);
+        there
+    });
+    sql.push(" LIMIT 1");
+    let found: Option<(String,)> = Query::from(sql).fetch_optional(&mut **change).await?;
+    Ok(found.is_some())
 }
 
 /// The file at exactly this path.
@@ -307,6 +354,29 @@ pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, path: &str) -> Resu
             .fetch_optional(conn)
             .await?;
     Ok(file)
+}
+
+/// The one folder that has a file of this name: the empty one is the top. None where no folder has, or,
+/// below the top, several.
+pub async fn folder_of(
+    conn: impl Into<Conn<'_>>,
+    owner_id: &str,
+    name: &'static str,
+) -> Result<Option<String>> {
+    let found: Vec<(String,)> = query(
+        "SELECT path FROM files WHERE owner_id = $1 AND (path = $2 OR path LIKE '%/' || $2)
+         ORDER BY LENGTH(path) LIMIT 2",
+    )
+    .bind(owner_id)
+    .bind(name)
+    .fetch_all(conn)
+    .await?;
+    let folder = |path: &str| path.strip_suffix(name).map(|f| f.trim_end_matches('/').to_owned());
+    Ok(match found.as_slice() {
+        [(path,)] => folder(path),
+        [(path,), _] if path == name => Some(String::new()),
+        _ => None,
+    })
 }
 
 /// The condition that a file is in a folder or below it; the empty path is the whole version.
@@ -390,53 +460,16 @@ pub struct Address {
 load_by_owner!(
     /// Where the files of a version or candidate are.
     AddressOf => Address,
-    "SELECT a.owner_id, p.path AS project, m.name AS model, a.reference FROM (
-         SELECT id AS owner_id, model_id, version AS reference FROM model_versions
+    "SELECT a.owner_id, p.path AS project, a.model, a.reference FROM (
+         SELECT v.id AS owner_id, m.project_id, m.name AS model, v.version AS reference
+         FROM model_versions v JOIN models m ON m.id = v.model_id
          UNION ALL
-         SELECT id, model_id, 'candidate:' || number FROM candidates
-     ) a JOIN models m ON m.id = a.model_id JOIN projects p ON p.id = m.project_id WHERE ",
+         SELECT c.id, m.project_id, m.name, 'candidate:' || c.number
+         FROM candidates c JOIN models m ON m.id = c.model_id
+         UNION ALL
+         SELECT c.id, e.project_id, '-', 'run:' || c.id
+         FROM candidates c JOIN experiments e ON e.id = c.experiment_id WHERE c.model_id IS NULL
+     ) a JOIN projects p ON p.id = a.project_id WHERE ",
     "a.owner_id",
     ""
 );
-
-/// Removes blobs that no file points at: rows that nothing uses, and, where the server was interrupted
-/// between a blob and its row, bytes without a row. Returns how many blobs went.
-pub async fn sweep(app: &App) -> Result<usize> {
-    let mut removed = 0;
-    loop {
-        let batch = app.store.remove(|| forget_unused(&app.db)).await?;
-        removed += batch;
-        if batch == 0 {
-            break;
-        }
-    }
-    let mut stored = std::pin::pin!(app.store.all());
-    while let Some(chunk) = stored.next().await {
-        let chunk = chunk?;
-        removed += app.store.remove(|| without_row(&app.db, chunk)).await?;
-    }
-    Ok(removed)
-}
-
-async fn forget_unused(db: &Db) -> Result<Vec<String>> {
-    let mut tx = db.begin().await?;
-    let rows: Vec<(String,)> = query(
-        "DELETE FROM blobs WHERE sha256 IN (
-             SELECT b.sha256 FROM blobs b
-             WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256) LIMIT 500)
-         RETURNING sha256",
-    )
-    .fetch_all(&mut tx)
-    .await?;
-    tx.commit().await?;
-    Ok(rows.into_iter().map(|(sha256,)| sha256).collect())
-}
-
-async fn without_row(db: &Db, stored: Vec<String>) -> Result<Vec<String>> {
-    let mut sql = Sql::new("SELECT sha256 FROM blobs WHERE ");
-    sql.push_sql(Sql::is_in("sha256", &stored));
-    let rows: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
-    let named: std::collections::HashSet<String> =
-        rows.into_iter().map(|(sha256,)| sha256).collect();
-    Ok(stored.into_iter().filter(|sha256| !named.contains(sha256)).collect())
-}

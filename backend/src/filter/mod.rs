@@ -4,11 +4,17 @@
 //! quoted with backticks or double quotes, texts with single or double quotes. Pure: text in, SQL with
 //! bound values out; a caller's text never becomes SQL.
 
+mod order;
+
 use crate::db::{Db, Sql};
 use crate::error::{Error, Result};
 
 const MAX_LENGTH: usize = 4096;
 const MAX_COMPARISONS: usize = 20;
+/// MLflow's clients always ask for what is no prompt so, and mean what has no such tag, too.
+const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
+pub use order::{parse_key, parse_order, sort_keys};
 
 /// What a field name of a filter stands for.
 pub enum Target {
@@ -16,10 +22,18 @@ pub enum Target {
     Number(&'static str),
     /// Times compare with RFC 3339 texts or milliseconds.
     Time(&'static str),
+    /// A time that may not have come yet.
+    LaterTime(&'static str),
     /// A row of `tags`, `params` or `metrics`, whose owner is in this column.
     Tag(&'static str),
     Param(&'static str),
     Metric(&'static str),
+    /// As `Tag`, where one tag is a column of its own: its key, and the column.
+    TagOr(&'static str, &'static str, &'static str),
+    /// A row of `logged_model_metrics`; the metrics of one kind of dataset, where only those count.
+    ModelMetric(&'static str),
+    /// The `name`, `digest` or `context` of a dataset that the candidate in this column was trained on.
+    Dataset(&'static str),
 }
 
 /// The fields that one kind of list can be filtered by.
@@ -28,11 +42,32 @@ pub struct Fields {
     pub targets: &'static [(&'static str, Target)],
     /// A filter that works, for messages.
     pub example: &'static str,
+    /// Whether `!=` also finds what has no such tag or param: not in MLflow, but for one tag.
+    pub missing_differs: bool,
+}
+
+/// Which datasets count, where metrics of logged models are compared: a condition on `f`.
+pub fn of_datasets(datasets: &[(String, Option<String>)]) -> Sql {
+    let mut any = Sql::new(if datasets.is_empty() { "TRUE" } else { "FALSE" });
+    for (name, digest) in datasets {
+        any.push(" OR (f.dataset_name = ").push_value(name.as_str());
+        if let Some(digest) = digest {
+            any.push(" AND f.dataset_digest = ").push_value(digest.as_str());
+        }
+        any.push(")");
+    }
+    any
 }
 
 /// The condition that `text` means; everything, where it is empty.
 pub fn parse(db: &Db, fields: &Fields, text: &str) -> Result<Sql> {
-    let mut parser = Parser { tokens: tokenize(fields, text)?, position: 0, fields, db };
+    parse_with(db, fields, text, of_datasets(&[]))
+}
+
+/// As [`parse`], where only some datasets count ([`of_datasets`]).
+pub fn parse_with(db: &Db, fields: &Fields, text: &str, datasets: Sql) -> Result<Sql> {
+    let tokens = tokenize(fields, text)?;
+    let mut parser = Parser { tokens, position: 0, fields, db, datasets };
     let mut sql = Sql::new("TRUE");
     if parser.tokens.is_empty() {
         return Ok(sql);
@@ -50,6 +85,22 @@ pub fn parse(db: &Db, fields: &Fields, text: &str) -> Result<Sql> {
         }
     }
     Ok(sql)
+}
+
+/// The text that a filter says a field is equal to, if it does.
+pub fn equal_to(fields: &Fields, field: &str, filter: &str) -> Result<Option<String>> {
+    let tokens = tokenize(fields, filter)?;
+    let found = tokens.windows(3).enumerate().find_map(|(index, window)| match window {
+        [Token::Name { text, .. }, Token::Symbol("=" | "=="), Token::Text(value)]
+            // Not tags.name = '…'
+            if text.eq_ignore_ascii_case(field)
+                && !matches!(index.checked_sub(1).map(|i| &tokens[i]), Some(Token::Symbol("."))) =>
+        {
+            Some(value.clone())
+        }
+        _ => None,
+    });
+    Ok(found)
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -93,11 +144,11 @@ fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
                 });
                 end + 2
             }
-            '.' => {
+            '.' if !(is_value(&tokens) && rest[1..].starts_with(|c: char| c.is_ascii_digit())) => {
                 tokens.push(Token::Symbol("."));
                 1
             }
-            _ if first.is_ascii_digit() || matches!(first, '-' | '+') => {
+            _ if first.is_ascii_digit() || matches!(first, '-' | '+' | '.') => {
                 let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
                 let word = &rest[..end.unwrap_or(rest.len())];
                 // A key may begin with a digit: metrics.5xx
@@ -131,11 +182,17 @@ fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
+/// Whether a value comes next, and no key: then `.5` is a number.
+fn is_value(tokens: &[Token]) -> bool {
+    matches!(tokens.last(), Some(Token::Symbol("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=")))
+}
+
 struct Parser<'a> {
     tokens: Vec<Token>,
     position: usize,
     fields: &'a Fields,
     db: &'a Db,
+    datasets: Sql,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -144,6 +201,7 @@ enum Operator {
     Like,
     ILike,
     In,
+    NotIn,
     IsNull,
     IsNotNull,
 }
@@ -184,28 +242,78 @@ impl Parser<'_> {
         let operator = self.operator()?;
         match (target, key) {
             (Target::Text(column), None) => self.text(column, operator),
-            (Target::Number(column), None) => self.number(column, operator),
-            (Target::Time(column), None) => self.time(column, operator),
+            (Target::Number(column), None) => {
+                // MLflow takes a quoted number here, and only here.
+                if let Some(Token::Text(text)) = self.tokens.get(self.position)
+                    && let Ok(number) = text.parse()
+                {
+                    self.tokens[self.position] = Token::Number(number, text.clone());
+                }
+                self.number(column, operator)
+            }
+            (Target::Time(column) | Target::LaterTime(column), None) => self.time(column, operator),
             (Target::Metric(owner), Some(key)) => {
                 let null = matches!(operator, Operator::IsNull | Operator::IsNotNull);
-                let value = if null { Sql::new("TRUE") } else { self.number("f.value", operator)? };
-                Ok(has("metrics f", "f.name", owner, &key, value, operator == Operator::IsNull))
+                let mut value =
+                    if null { Sql::new("TRUE") } else { self.number("f.value", operator)? };
+                if operator == Operator::Compare("!=") {
+                    // NaN, which is stored as NULL, is unlike every number.
+                    value = Sql::new("(f.value IS NULL OR ").push_sql(value).push(")").clone();
+                }
+                let owner = format!("f.owner_id = {owner}");
+                Ok(has("metrics f", "f.name", &owner, &key, value, operator == Operator::IsNull))
             }
-            (Target::Tag(owner), Some(key)) => self.keyed("tags f", "f.key", owner, &key, operator),
+            (Target::ModelMetric(owner), Some(key)) => {
+                let mut value = self.number("f.value", operator)?;
+                value.push(" AND (").push_sql(self.datasets.clone()).push(")");
+                let owner = format!("f.logged_model_id = {owner}");
+                Ok(has("logged_model_metrics f", "f.name", &owner, &key, value, false))
+            }
+            (Target::Dataset(owner), Some(key)) => self.dataset(owner, &key, operator),
+            (Target::TagOr(_, own, column), Some(key)) if key == *own => {
+                self.text(column, operator)
+            }
+            (Target::Tag(owner) | Target::TagOr(owner, ..), Some(key)) => {
+                self.keyed("tags f", "f.key", owner, &key, operator)
+            }
             (Target::Param(owner), Some(key)) => {
                 self.keyed("params f", "f.name", owner, &key, operator)
             }
-            (Target::Metric(_) | Target::Tag(_) | Target::Param(_), None) => {
-                Err(self.wrong("metrics, params and tags need a key, as in tags.team"))
-            }
             (_, Some(_)) => Err(self.wrong("only metrics, params and tags take a key")),
+            (_, None) => Err(self.wrong("metrics, params and tags need a key, as in tags.team")),
         }
     }
 
+    fn dataset(&mut self, owner: &str, key: &str, operator: Operator) -> Result<Sql> {
+        let (column, join) = match key {
+            "name" => ("d.name", ""),
+            "digest" => ("d.digest", ""),
+            "context" => {
+                ("t.value", " JOIN tags t ON t.owner_id = i.id AND t.key = 'mlflow.data.context'")
+            }
+            _ => return Err(self.wrong("a dataset has a name, a digest and a context")),
+        };
+        let mut sql = Sql::new(format!(
+            "EXISTS (SELECT 1 FROM dataset_inputs i JOIN datasets d ON d.id = i.dataset_id{join} \
+             WHERE i.candidate_id = {owner} AND "
+        ));
+        sql.push_sql(self.text(column, operator)?).push(")");
+        Ok(sql)
+    }
+
     fn field(&mut self) -> Result<(&'static Target, Option<String>)> {
-        let Some(Token::Name { text: name, .. }) = self.next() else {
+        let Some(Token::Name { text: mut name, .. }) = self.next() else {
             return Err(self.wrong("a comparison begins with the name of a field"));
         };
+        // MLflow also writes plain fields so: attributes.status
+        if ["attributes", "attribute", "attr", "run"].contains(&name.to_ascii_lowercase().as_str())
+            && self.symbol(".")
+        {
+            let Some(Token::Name { text, .. }) = self.next() else {
+                return Err(self.wrong(&format!("after {name}. comes the name of a field")));
+            };
+            name = text;
+        }
         let key = if self.symbol(".") {
             let Some(Token::Name { text: mut key, .. }) = self.next() else {
                 return Err(self.wrong(&format!("after {name}. comes a key")));
@@ -220,6 +328,10 @@ impl Parser<'_> {
             Some(key)
         } else {
             None
+        };
+        let name = match name.to_ascii_lowercase().as_str() {
+            "parameter" | "parameters" => "params".to_owned(),
+            _ => name,
         };
         let plural = format!("{name}s");
         let found = self.fields.targets.iter().find(|(field, target)| {
@@ -245,6 +357,12 @@ impl Parser<'_> {
         }
         if self.keyword("in") {
             return Ok(Operator::In);
+        }
+        if self.keyword("not") {
+            return match self.keyword("in") {
+                true => Ok(Operator::NotIn),
+                false => Err(self.wrong("NOT is followed by IN")),
+            };
         }
         if self.keyword("is") {
             let not = self.keyword("not");
@@ -280,18 +398,25 @@ impl Parser<'_> {
             }
             Operator::Like => Ok(self.db.like(column, &self.quoted()?)),
             Operator::ILike => Ok(self.db.ilike(column, &self.quoted()?)),
-            Operator::In => {
+            Operator::In | Operator::NotIn => {
                 if !self.symbol("(") {
                     return Err(self.wrong("IN is followed by a list such as ('a', 'b')"));
                 }
                 let mut values = vec![self.quoted()?];
-                while self.symbol(",") {
+                while self.symbol(",")
+                    && self.tokens.get(self.position) != Some(&Token::Symbol(")"))
+                {
                     values.push(self.quoted()?);
                 }
                 if !self.symbol(")") {
                     return Err(self.wrong("the list after IN is not closed"));
                 }
-                Ok(Sql::is_in(column, values))
+                let found = Sql::is_in(column, values);
+                Ok(if operator == Operator::In {
+                    found
+                } else {
+                    Sql::new("NOT ").push_sql(found).clone()
+                })
             }
             Operator::IsNull => Ok(Sql::new(format!("{column} IS NULL"))),
             Operator::IsNotNull => Ok(Sql::new(format!("{column} IS NOT NULL"))),
@@ -337,17 +462,22 @@ impl Parser<'_> {
         let (value, not) = match operator {
             Operator::IsNull => (Sql::new("TRUE"), true),
             Operator::IsNotNull => (Sql::new("TRUE"), false),
-            // What has no such tag has none of that value: it counts as different.
-            Operator::Compare("!=") => (self.text("f.value", Operator::Compare("="))?, true),
+            Operator::Compare("!=") if self.fields.missing_differs || key == PROMPT_TAG => {
+                (self.text("f.value", Operator::Compare("="))?, true)
+            }
+            Operator::Compare("<" | "<=" | ">" | ">=") => {
+                return Err(self
+                    .wrong("params and tags are texts: they compare with =, !=, LIKE and ILIKE"));
+            }
             operator => (self.text("f.value", operator)?, false),
         };
-        Ok(has(table, name, owner, key, value, not))
+        Ok(has(table, name, &format!("f.owner_id = {owner}"), key, value, not))
     }
 }
 
 fn has(table: &str, name: &str, owner: &str, key: &str, value: Sql, not: bool) -> Sql {
     let mut sql = Sql::new(if not { "NOT " } else { "" });
-    sql.push(&format!("EXISTS (SELECT 1 FROM {table} WHERE f.owner_id = {owner} AND {name} = "));
+    sql.push(&format!("EXISTS (SELECT 1 FROM {table} WHERE {owner} AND {name} = "));
     sql.push_value(key);
     sql.push(" AND ").push_sql(value).push(")");
     sql

@@ -1,0 +1,174 @@
+//! Files going out: with ranges (RFC 9110 §14) and conditions (§13), or many as one archive. Everything
+//! is an attachment, sandboxed and not to be sniffed: nothing that a user uploaded runs in our origin.
+
+use std::ops::Range;
+
+use axum::body::Body;
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::app::App;
+use crate::archive::{self, Format};
+use crate::error::{Error, Result};
+use crate::registry::file::File;
+use crate::registry::object::Target;
+
+/// Serves one file, or what `method` and the headers ask of it.
+pub async fn serve(
+    app: &App,
+    file: &File,
+    method: &Method,
+    request: &HeaderMap,
+) -> Result<Response> {
+    let size = file.size.0.unsigned_abs();
+    let etag = format!("\"{}\"", file.sha256);
+    let mut headers = HeaderMap::new();
+    let mut set = |name, value: &str| {
+        HeaderValue::from_str(value)
+            .map(|value| headers.insert(name, value))
+            .map_err(Error::internal)
+    };
+    set(ETAG, &etag)?;
+    // A reference may come to name another version, so caches ask each time; the ETag makes it cheap.
+    set(CACHE_CONTROL, "private, no-cache")?;
+    set(ACCEPT_RANGES, "bytes")?;
+    if request.contains_key(IF_MATCH) && !lists(request, IF_MATCH.as_str(), &etag) {
+        return Err(Error::PreconditionFailed("If-Match: the file is another one by now"));
+    }
+    if lists(request, IF_NONE_MATCH.as_str(), &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    set(CONTENT_TYPE, &file.content_type)?;
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    set(CONTENT_DISPOSITION, &attachment(name))?;
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+    set(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
+    // Compared as it stands: a part of other bytes must not be joined to these.
+    let unchanged = request.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
+    let range = match request.get(RANGE).filter(|_| unchanged && method == Method::GET) {
+        Some(range) => parse_range(range, size),
+        None => Requested::All,
+    };
+    let (status, range) = match range {
+        Requested::All => (StatusCode::OK, 0..size),
+        Requested::Part(range) => {
+            set(CONTENT_RANGE, &format!("bytes {}-{}/{size}", range.start, range.end - 1))?;
+            (StatusCode::PARTIAL_CONTENT, range)
+        }
+        Requested::Nothing => {
+            set(CONTENT_RANGE, &format!("bytes */{size}"))?;
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
+        }
+    };
+    set(CONTENT_LENGTH, &(range.end - range.start).to_string())?;
+    let body = Body::from_stream(app.store.read(&file.sha256, range).await?);
+    Ok((status, headers, body).into_response())
+}
+
+/// Whether a header lists an ETag, or `*`.
+pub(super) fn lists(request: &HeaderMap, header: &str, etag: &str) -> bool {
+    request
+        .get_all(header)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|value| value.trim().trim_start_matches("W/"))
+        .any(|value| value == etag || value == "*")
+}
+
+#[derive(Debug, PartialEq)]
+enum Requested {
+    All,
+    Part(Range<u64>),
+    Nothing,
+}
+
+/// Reads a `Range` header with one range; several, or what is no range, mean everything, as RFC 9110
+/// §14.2 allows.
+fn parse_range(header: &HeaderValue, size: u64) -> Requested {
+    let range = header.to_str().ok().and_then(|header| header.strip_prefix("bytes="));
+    let Some((first, last)) = range.and_then(|range| range.trim().split_once('-')) else {
+        return Requested::All;
+    };
+    let range = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => first..size.min(last.saturating_add(1)),
+        (Ok(first), Err(_)) if last.is_empty() => first..size,
+        (Err(_), Ok(length)) if first.is_empty() => size.saturating_sub(length)..size,
+        _ => return Requested::All,
+    };
+    if range.is_empty() { Requested::Nothing } else { Requested::Part(range) }
+}
+
+/// `attachment` with the name in both forms of RFC 6266.
+fn attachment(name: &str) -> String {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$&+-.^_`|~".contains(c);
+    if !name.is_empty() && name.chars().all(is_token) {
+        return format!("attachment; filename={name}");
+    }
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !"\"\\%;".contains(c) || c == ' ' { c } else { '_' })
+        .collect();
+    let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+/// Streams the files in a folder of something.
+pub fn archive(
+    app: App,
+    format: Format,
+    target: &Target,
+    folder: &str,
+    files: Vec<File>,
+) -> Response {
+    // `vision/ocr@1.2.0` is ocr-1.2.0, `vision/ocr/candidates/7` ocr-candidates-7
+    let of = target.name.split_once('/').map_or("files", |(_, name)| name);
+    let of = of.trim_start_matches("-/").replace(['/', '@'], "-");
+    let folder = folder.trim_end_matches('/').to_owned();
+    let name = match folder.rsplit('/').next() {
+        Some(last) if !last.is_empty() => format!("{of}-{last}"),
+        _ => of,
+    };
+    let headers = [
+        (CONTENT_TYPE, format.content_type().to_owned()),
+        (CONTENT_DISPOSITION, attachment(&format!("{name}.{}", format.ending()))),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    (headers, Body::from_stream(archive::stream(app.store, format, folder, files))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_the_rfc_says() {
+        let range = |text: &str| parse_range(&HeaderValue::from_str(text).unwrap(), 10);
+        assert_eq!(range("bytes=0-3"), Requested::Part(0..4));
+        assert_eq!(range("bytes=4-"), Requested::Part(4..10));
+        assert_eq!(range("bytes=-3"), Requested::Part(7..10));
+        assert_eq!(range("bytes=-30"), Requested::Part(0..10));
+        assert_eq!(range("bytes=8-99"), Requested::Part(8..10));
+        assert_eq!(range("bytes=10-"), Requested::Nothing);
+        assert_eq!(range("bytes=-0"), Requested::Nothing);
+        for text in ["bytes=3-1", "bytes=a-b", "bytes=0-1,4-5", "lines=1-2", "bytes=-"] {
+            assert_eq!(range(text), Requested::All, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_cannot_break_out_of_its_header() {
+        assert_eq!(attachment("a.txt"), "attachment; filename=a.txt");
+        assert_eq!(
+            attachment("\"\r\nü"),
+            "attachment; filename=\"____\"; filename*=UTF-8''%22%0D%0A%C3%BC"
+        );
+    }
+}

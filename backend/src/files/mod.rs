@@ -1,0 +1,212 @@
+//! Files over HTTP: `/files/{project}/{model}/{reference}/{path}`, where a reference is `1.2.0`, `^1.2`,
+//! `@champion`, `latest` or `candidate:7`; and `/files/{project}/-/run:{run_id}/{path}` for runs, which may
+//! belong to no model.
+//!
+//! `PUT` streams one file in, `GET` and `HEAD` serve it, a folder is listed as JSON or streamed as an
+//! archive. How bytes come in and go out is in [`upload`] and [`download`], which MLflow's API shares.
+
+pub mod download;
+pub mod upload;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CACHE_CONTROL, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{Method, StatusCode, request::Parts};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+
+use crate::app::App;
+use crate::archive::Format;
+use crate::auth::{self, Actor, Reader};
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::refusal;
+use crate::registry::candidate;
+use crate::registry::file::{self, File, Put};
+use crate::registry::object::{self, Kind, Target};
+use crate::text::FilePath;
+
+pub fn routes() -> Router<App> {
+    let file = get(get_file).put(put_file);
+    Router::new()
+        .route("/files/{project}/{model}/{reference}", file.clone())
+        .route("/files/{project}/{model}/{reference}/", file.clone())
+        .route("/files/{project}/{model}/{reference}/{*path}", file)
+}
+
+/// What stands for the model where something belongs to none: no model can have this name.
+const NO_MODEL: &str = "-";
+
+#[derive(serde::Deserialize)]
+struct Address {
+    project: String,
+    model: String,
+    reference: String,
+    #[serde(default)]
+    path: String,
+}
+
+/// An address, read.
+#[derive(Clone)]
+struct Place {
+    project: String,
+    /// The model's path.
+    model: String,
+    owner: Owner,
+    path: String,
+}
+
+/// What has the files.
+#[derive(Clone)]
+enum Owner {
+    Version(String),
+    Candidate(i32),
+    Run(String),
+}
+
+impl Address {
+    /// The model's path, or the project's where there is none.
+    fn subject(&self) -> String {
+        match self.model.as_str() {
+            NO_MODEL => self.project.clone(),
+            model => format!("{}/{model}", self.project),
+        }
+    }
+
+    fn place(&self) -> Result<Place> {
+        let owner = match (self.model.as_str(), self.reference.split_once(':')) {
+            (NO_MODEL, Some(("run", id))) => Owner::Run(id.to_owned()),
+            (_, Some(("candidate", number))) => {
+                Owner::Candidate(number.parse().map_err(|_| Error::not_found("candidate", number))?)
+            }
+            _ => Owner::Version(self.reference.clone()),
+        };
+        let model = format!("{}/{}", self.project, self.model);
+        Ok(Place { project: self.project.clone(), model, owner, path: self.path.clone() })
+    }
+}
+
+impl upload::Place for Place {
+    async fn find(&self, mut conn: Conn<'_>, actor: &Actor) -> Result<(Reader, Target)> {
+        let (version, candidate) = match &self.owner {
+            Owner::Version(reference) => (Some(reference.as_str()), None),
+            Owner::Candidate(number) => (None, Some(*number)),
+            Owner::Run(id) => {
+                let reader = auth::reader(conn.again(), actor, &self.project).await?;
+                let target = live_run(conn, &reader, id).await?;
+                return Ok((reader, target));
+            }
+        };
+        object::readable(conn, actor, &self.model, version, candidate).await
+    }
+
+    fn path(&self) -> Result<FilePath> {
+        FilePath::parse("path", &self.path)
+    }
+}
+
+/// The run with this id, with or without a model, unless it is in the trash.
+async fn live_run(conn: Conn<'_>, reader: &Reader, id: &str) -> Result<Target> {
+    let (target, experiment) = candidate::readable_run(conn, reader, id).await?;
+    match &target.kind {
+        Kind::Candidate(run) if run.deleted_at_ms.or(experiment.deleted_at_ms).is_none() => {
+            Ok(target)
+        }
+        _ => Err(Error::not_found("run", id)),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Options {
+    archive: Option<Format>,
+}
+
+fn not_utf8() -> Error {
+    Error::invalid("path", "must be percent-encoded UTF-8")
+}
+
+async fn put_file(
+    State(app): State<App>,
+    address: Result<Path<Address>, PathRejection>,
+    parts: Parts,
+    body: Body,
+) -> Result<Response> {
+    let Path(address) = address.map_err(|_| not_utf8())?;
+    let stall = Duration::from_secs(app.config.stall_seconds);
+    let mut body = Box::pin(upload::arriving(body, stall));
+    let subject = address.subject();
+    let actor = match Actor::of_request(&app, &parts).await {
+        Ok(actor) => actor,
+        Err(error) => {
+            let stranger = Actor::of_network(&app, &parts);
+            refusal::log_error(&app, &stranger, "file.put", &subject, &error).await;
+            return Err(error);
+        }
+    };
+    let put = async {
+        crate::graphql::check_origin(&app.config, &actor, &parts.headers)?;
+        upload::receive(&app, &actor, &address.place()?, &parts.headers, &mut body).await
+    };
+    let put = match put.await {
+        Ok(put) => put,
+        Err(error) => {
+            refusal::log_error(&app, &actor, "file.put", &subject, &error).await;
+            upload::take_rest(&mut body, &parts.headers, &error).await;
+            return Err(error);
+        }
+    };
+    let (status, file) = match put {
+        Put::Created(file) => (StatusCode::CREATED, file),
+        Put::Unchanged(file) | Put::Replaced(file) => (StatusCode::OK, file),
+    };
+    let etag = format!("\"{}\"", file.sha256);
+    let headers = [(ETAG, etag), (LOCATION, parts.uri.path().to_owned())];
+    Ok((status, headers, Json(description(&file))).into_response())
+}
+
+async fn get_file(
+    method: Method,
+    State(app): State<App>,
+    address: Result<Path<Address>, PathRejection>,
+    options: Result<Query<Options>, QueryRejection>,
+    request: Parts,
+) -> Result<Response> {
+    let Path(address) = address.map_err(|_| not_utf8())?;
+    let Query(options) = options.map_err(|_| Error::invalid("archive", "must be tar or zip"))?;
+    let actor = Actor::of_request(&app, &request).await?;
+    let place = address.place()?;
+    let (_reader, target) = upload::Place::find(&place, (&app.db).into(), &actor).await?;
+    if options.archive.is_none()
+        && let Some(file) = file::find(&app.db, target.id(), &address.path).await?
+    {
+        return download::serve(&app, &file, &method, &request.headers).await;
+    }
+    let files = file::all_in(&app.db, target.id(), &address.path).await?;
+    if files.is_empty() && !address.path.trim_end_matches('/').is_empty() {
+        return Err(Error::not_found("file", &address.path));
+    }
+    match options.archive {
+        Some(format) => Ok(download::archive(app, format, &target, &address.path, files)),
+        None => {
+            let files: Vec<_> = files.iter().map(description).collect();
+            let body = serde_json::json!({ "path": address.path, "files": files });
+            let headers =
+                [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "private, no-cache")];
+            Ok((headers, Json(body)).into_response())
+        }
+    }
+}
+
+fn description(file: &File) -> serde_json::Value {
+    serde_json::json!({
+        "path": file.path,
+        "size": file.size.0,
+        "sha256": file.sha256,
+        "contentType": file.content_type,
+        "createdAt": file.created_at_ms.to_rfc3339(),
+    })
+}

@@ -1,0 +1,206 @@
+//! Files coming in: hashed while they are written, and named under a lock.
+//!
+//! Knows no address: a [`Place`] says where the bytes go. Who may is asked before the body is read, and
+//! again inside the transaction that names the bytes.
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, EXPECT, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
+
+use super::download::lists;
+use crate::app::App;
+use crate::auth::{Actor, Reader, Writer};
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::registry::event::Change;
+use crate::registry::file::{self, Blob, File, Put};
+use crate::registry::object::Target;
+use crate::text::FilePath;
+
+/// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
+const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// What an upload must bring, in bytes a second.
+const SLOWEST: u64 = 1024;
+
+/// Where an upload goes.
+pub trait Place: Clone + Send + Sync + 'static {
+    /// What is to have the file, and proof that the caller may read it.
+    fn find(
+        &self,
+        conn: Conn<'_>,
+        actor: &Actor,
+    ) -> impl Future<Output = Result<(Reader, Target)>> + Send;
+
+    /// The path of the file in there.
+    fn path(&self) -> Result<FilePath>;
+}
+
+/// Refuses what could not be put, before its bytes are taken in.
+pub async fn check(
+    app: &App,
+    actor: &Actor,
+    place: &impl Place,
+    headers: &HeaderMap,
+) -> Result<()> {
+    actor.check_may_write()?;
+    let (reader, target) = place.find((&app.db).into(), actor).await?;
+    let writer = Writer::of(reader)?;
+    let path = place.path()?;
+    if headers.contains_key(CONTENT_RANGE) {
+        // RFC 9110 §14.5: taken for the whole file, a part would be one that is broken.
+        return Err(Error::invalid("content-range", "is not taken: send the whole file"));
+    }
+    check_conditions(headers, file::find(&app.db, target.id(), path.as_str()).await?.as_ref())?;
+    file::check_put(&app.db, &writer, &target, &path).await?;
+    let max_size = app.config.max_file_size;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|size: u64| size > max_size) {
+        return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
+    }
+    Ok(())
+}
+
+/// Takes in the bytes of a file and gives them their name. The headers are the request's: what they say
+/// of the bytes, and of what must be there already, is checked.
+pub async fn receive(
+    app: &App,
+    actor: &Actor,
+    place: &impl Place,
+    headers: &HeaderMap,
+    body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
+) -> Result<Put> {
+    check(app, actor, place, headers).await?;
+    let expected = expected_digests(headers)?;
+    let (blob, naming) = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
+    check_digests(&expected, &blob)?;
+    // By itself: a client who goes away now must not part the commit from what guards its blob.
+    let (app, actor, place, headers) = (app.clone(), actor.clone(), place.clone(), headers.clone());
+    let named = tokio::spawn(async move {
+        // Everything again inside the transaction: much may have happened while the bytes arrived.
+        let mut change = Change::begin(&app, &actor).await?;
+        let (reader, target) = place.find((&mut *change).into(), &actor).await?;
+        let (writer, path) = (Writer::of(reader)?, place.path()?);
+        // Locked before it is looked at: of two who each want to be the first, one is.
+        target.touch(&mut change).await?;
+        let there = file::find(&mut *change, target.id(), path.as_str()).await?;
+        check_conditions(&headers, there.as_ref())?;
+        let put = file::put(&mut change, &writer, &target, &path, &blob).await?;
+        change.commit().await?;
+        drop(naming);
+        Ok(put)
+    });
+    named.await.map_err(Error::internal)?
+}
+
+/// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.
+pub fn arriving(body: Body, stall: Duration) -> impl Stream<Item = Result<Bytes>> {
+    struct Arriving {
+        body: BodyDataStream,
+        /// Waiting for the client, not for our disk.
+        waited: Duration,
+        bytes: u64,
+    }
+    let begin = Arriving { body: body.into_data_stream(), waited: Duration::ZERO, bytes: 0 };
+    let bytes = futures_util::stream::unfold(Some(begin), move |state| async move {
+        let mut state = state?;
+        let stopped = |message| Some((Err(Error::Timeout(message)), None));
+        let asked = Instant::now();
+        let next = tokio::time::timeout(stall, state.body.next()).await;
+        state.waited += asked.elapsed();
+        match next {
+            Ok(Some(Ok(bytes))) => {
+                state.bytes += bytes.len() as u64;
+                if state.waited > stall {
+                    if state.bytes < SLOWEST * stall.as_secs() {
+                        return stopped("the upload is too slow: send at least 1 KiB a second");
+                    }
+                    (state.waited, state.bytes) = (Duration::ZERO, 0);
+                }
+                Some((Ok(bytes), Some(state)))
+            }
+            Ok(Some(Err(_))) => stopped("the upload was cut off"),
+            Ok(None) => None,
+            Err(_) => stopped("the upload stood still for too long"),
+        }
+    });
+    bytes.fuse()
+}
+
+/// Reads on where an upload was refused, so that a client that sends before it listens sees why.
+pub async fn take_rest(
+    body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
+    headers: &HeaderMap,
+    error: &Error,
+) {
+    // Who asks first has sent nothing yet, and need not; strangers are not waited for.
+    let stranger = matches!(error, Error::Unauthenticated(_));
+    if !stranger && !headers.contains_key(EXPECT) {
+        drain(body).await;
+    }
+}
+
+async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin)) {
+    let reading = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(bytes)) = body.next().await {
+            match left.checked_sub(bytes.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    tokio::time::timeout(DRAIN_TIME, reading).await.ok();
+}
+
+/// The SHA-256 that the client says the bytes have, in hexadecimal, by the header that says it:
+/// `Content-Digest` or `Repr-Digest` as in RFC 9530, `sha-256=:BASE64:`. Other algorithms are passed over.
+fn expected_digests(headers: &HeaderMap) -> Result<Vec<(&'static str, String)>> {
+    let mut expected = Vec::new();
+    for name in ["content-digest", "repr-digest"] {
+        for value in headers.get_all(name) {
+            let wrong = || Error::invalid(name, "is written sha-256=:BASE64: (RFC 9530)");
+            for entry in value.to_str().map_err(|_| wrong())?.split(',') {
+                let (algorithm, digest) = entry.trim().split_once('=').ok_or_else(wrong)?;
+                if algorithm.eq_ignore_ascii_case("sha-256") {
+                    let digest =
+                        digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
+                    let bytes = STANDARD.decode(digest.ok_or_else(wrong)?).map_err(|_| wrong())?;
+                    expected.push((name, crate::store::hex(&bytes)));
+                }
+            }
+        }
+    }
+    Ok(expected)
+}
+
+fn check_digests(expected: &[(&'static str, String)], blob: &Blob) -> Result<()> {
+    match expected.iter().find(|(_, digest)| *digest != blob.sha256) {
+        Some((name, _)) => Err(Error::invalid(
+            *name,
+            format!("the bytes that arrived have the SHA-256 {}: send them again", blob.sha256),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// `If-Match` and, for an upload, `If-None-Match` (RFC 9110 §13.1).
+fn check_conditions(headers: &HeaderMap, there: Option<&File>) -> Result<()> {
+    let etag = there.map(|file| format!("\"{}\"", file.sha256));
+    let matches =
+        |name: HeaderName| etag.as_ref().is_some_and(|etag| lists(headers, name.as_str(), etag));
+    if headers.contains_key(IF_MATCH) && !matches(IF_MATCH) {
+        return Err(Error::PreconditionFailed("If-Match: the file is another one by now"));
+    }
+    if matches(IF_NONE_MATCH) {
+        return Err(Error::PreconditionFailed("If-None-Match: the file is there already"));
+    }
+    Ok(())
+}

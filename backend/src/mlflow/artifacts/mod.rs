@@ -1,0 +1,273 @@
+//! Artifacts: the files of runs, logged models and versions, as `mlflow-artifacts:/…` and the addresses of
+//! the proxy name them. Finds what has them and lists them; bytes come and go as under `/files`.
+
+mod place;
+
+use std::future::Future;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::header::ETAG;
+use axum::http::{Method, StatusCode, request::Parts};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::Stream;
+use serde::Serialize;
+
+use super::address::Address;
+use super::error::{Failure, Result};
+use super::{Call, Done, model_versions, read, signed, uploads, wire, write};
+use crate::app::App;
+use crate::auth::{Actor, Writer};
+use crate::error::Result as Found;
+use crate::files::{download, upload};
+use crate::refusal;
+use crate::registry::event::Change;
+use crate::registry::file::{self, Put};
+use crate::registry::object::Target;
+use crate::registry::{candidate, logged_model, model};
+
+pub use place::{Place, check_inside};
+use place::{filled_by, folder, writable};
+
+pub fn routes() -> Router<App> {
+    let artifact = get(get_file).put(put_file).delete(write("file.delete", delete));
+    Router::new()
+        .route("/mlflow-artifacts/artifacts", get(read(list)))
+        .route("/mlflow-artifacts/artifacts/{*artifact_path}", artifact)
+        .route("/mlflow/artifacts/list", get(read(list_of_run)))
+        .route(
+            "/mlflow/logged-models/{model_id}/artifacts/directories",
+            get(read(list_of_logged_model)),
+        )
+        .route("/mlflow/logged-models/{model_id}/artifacts/files", get(get_logged_model_artifact))
+        .merge(uploads::routes())
+        .merge(signed::api())
+}
+
+async fn put_file(State(app): State<App>, request: Request) -> Result<Response> {
+    let (parts, params, body) = super::parse(request).await?;
+    let project = super::workspace(&parts, &params)?;
+    let stall = Duration::from_secs(app.config.stall_seconds);
+    let mut body = Box::pin(upload::arriving(body, stall));
+    let actor = match super::recognised(&app, &parts, true).await {
+        Ok(actor) => actor,
+        Err(failure) => {
+            let stranger = Actor::of_network(&app, &parts);
+            return Err(refuse(&app, &stranger, &project, &parts, &mut body, failure).await);
+        }
+    };
+    let path = params.iter().find(|(name, _)| name == "artifact_path");
+    let place = Address::get(path.map_or("", |(_, path)| path));
+    let place = place.and_then(|address| Place::new(&project, address));
+    match place {
+        Ok(place) => take_in(&app, &actor, &place, &parts, &mut body).await,
+        Err(failure) => Err(refuse(&app, &actor, &project, &parts, &mut body, failure).await),
+    }
+}
+
+/// Stores the body of a request.
+pub async fn take_in(
+    app: &App,
+    actor: &Actor,
+    place: &Place,
+    parts: &Parts,
+    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
+) -> Result<Response> {
+    match upload::receive(app, actor, place, &parts.headers, body).await {
+        Ok(Put::Created(file) | Put::Unchanged(file) | Put::Replaced(file)) => {
+            Ok(stored(&file.sha256))
+        }
+        Err(error) => Err(refuse(app, actor, &place.project, parts, body, error.into()).await),
+    }
+}
+
+/// What clients take for success: 200, whether the file is new or not.
+pub fn stored(sha256: &str) -> Response {
+    (StatusCode::OK, [(ETAG, format!("\"{sha256}\""))]).into_response()
+}
+
+/// Logs a refused upload, and lets the client come to listen.
+pub async fn refuse(
+    app: &App,
+    actor: &Actor,
+    project: &str,
+    parts: &Parts,
+    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
+    failure: Failure,
+) -> Failure {
+    refusal::log_error(app, actor, "file.put", project, &failure.error).await;
+    upload::take_rest(body, &parts.headers, &failure.error).await;
+    failure
+}
+
+/// Removes a file, or all in a folder. As in MLflow it is no error if there is none.
+async fn delete(call: Call) -> Result<Done> {
+    let address = Address::get(&call.message.required("artifact_path")?)?;
+    let path = folder(address.path())?;
+    let mut change = Change::begin(&call.app, &call.actor).await?;
+    let (reader, target) =
+        writable(&address, (&mut *change).into(), &call.actor, &call.project).await?;
+    let writer = Writer::of(reader)?;
+    if file::delete_all(&mut change, &writer, &target, &path).await? > 0 {
+        change.commit().await?;
+    }
+    Ok(Done {})
+}
+
+#[derive(Serialize)]
+struct FileInfo {
+    path: String,
+    is_dir: bool,
+    /// As MLflow has it: none of a folder or of an empty file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_size: Option<i64>,
+}
+
+#[derive(Serialize)]
+pub struct Listing {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_uri: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileInfo>,
+}
+
+/// What is directly in a folder; nothing if there is no such folder. `shown` is what paths begin with.
+async fn children(call: &Call, target: &Target, path: &str, shown: &str) -> Result<Vec<FileInfo>> {
+    let children = file::children(&call.app.db, target.id(), path).await?;
+    Ok(children
+        .into_iter()
+        .map(|child| FileInfo {
+            path: if shown.is_empty() { child.name } else { format!("{shown}/{}", child.name) },
+            is_dir: child.size.is_none(),
+            file_size: child.size.filter(|size| *size > 0),
+        })
+        .collect())
+}
+
+/// The names of what is in a folder.
+async fn list(call: Call) -> Result<Listing> {
+    let address = Address::get(&call.message.text_or_empty("path")?)?;
+    let path = folder(address.path())?;
+    let target = address.readable(&call.app, &call.actor, &call.project).await?;
+    Ok(Listing { root_uri: None, files: children(&call, &target, &path, "").await? })
+}
+
+/// What is in a folder of a run, by its path in the run.
+async fn list_of_run(call: Call) -> Result<Listing> {
+    let run_id = call.message.run_id()?;
+    let shown = call.message.text_or_empty("path")?;
+    let path = folder(&shown)?;
+    let reader = call.reader().await?;
+    let (run, experiment) = candidate::readable_run(&call.app.db, &reader, &run_id).await?;
+    let root_uri = Some(wire::run_location(&experiment, &run_id));
+    if experiment.artifact_location.is_some() {
+        return Ok(Listing { root_uri, files: Vec::new() });
+    }
+    let target = filled_by((&call.app.db).into(), &reader, run).await?;
+    let files = children(&call, &target, &path, shown.trim_end_matches('/')).await?;
+    Ok(Listing { root_uri, files })
+}
+
+/// What is in a folder of a logged model, by its path in the model.
+async fn list_of_logged_model(call: Call) -> Result<Listing> {
+    let model_id = call.message.required("model_id")?;
+    let shown = call.message.text_or_empty("artifact_directory_path")?;
+    let path = folder(&shown)?;
+    let reader = call.reader().await?;
+    let (model, experiment) = logged_model::readable(&call.app.db, &reader, &model_id).await?;
+    let root_uri = Some(wire::logged_model_location(&experiment, &model));
+    let target = Target::logged_model(reader.project(), model);
+    let files = children(&call, &target, &path, shown.trim_end_matches('/')).await?;
+    Ok(Listing { root_uri, files })
+}
+
+/// Answers a request with the file that `rule` finds. HEAD asks as GET does.
+async fn send<F, Fut>(app: &App, request: Request, rule: F) -> Result<Response>
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<file::File>>,
+{
+    let (mut parts, params, body) = super::parse(request).await?;
+    let method = std::mem::replace(&mut parts.method, Method::GET);
+    let call = super::recognise(app, &parts, &params, body, None).await?;
+    let stranger = call.stranger();
+    match rule(call).await {
+        Ok(file) => Ok(download::serve(app, &file, &method, &parts.headers).await?),
+        Err(failure) => Err(stranger.explain(failure).await),
+    }
+}
+
+async fn get_file(State(app): State<App>, request: Request) -> Result<Response> {
+    send(&app, request, async |call: Call| {
+        let address = Address::get(&call.message.required("artifact_path")?)?;
+        find(&call, &address).await
+    })
+    .await
+}
+
+/// A file of a run.
+pub async fn get_artifact(State(app): State<App>, request: Request) -> Result<Response> {
+    send(&app, request, async |call: Call| {
+        let run_id = call.message.run_id()?;
+        let path = folder(&call.message.required("path")?)?;
+        let reader = call.reader().await?;
+        let (_, experiment) = candidate::readable_run(&call.app.db, &reader, &run_id).await?;
+        let address = Address::Run { experiment: experiment.number, run_id, path };
+        find(&call, &address).await
+    })
+    .await
+}
+
+/// A file of a registered version.
+pub async fn get_model_version_artifact(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response> {
+    send(&app, request, async |call: Call| {
+        let path = folder(&call.message.required("path")?)?;
+        let reference = call.message.required("version")?;
+        let (_, model) = model::readable(&call.app.db, &call.actor, &call.model_path()?).await?;
+        let version = model_versions::get_in(&call.app.db, &model, &reference).await?;
+        let address = Address::Version { id: version.id.raw().to_owned(), path };
+        find(&call, &address).await
+    })
+    .await
+}
+
+/// A file of a logged model.
+async fn get_logged_model_artifact(State(app): State<App>, request: Request) -> Result<Response> {
+    send(&app, request, async |call: Call| {
+        let model_id = call.message.required("model_id")?;
+        let path = call.message.text_or_empty("artifact_file_path")?;
+        if path.is_empty() {
+            let message = "Request must include the \"artifact_file_path\" query parameter.";
+            return Err(Failure::invalid(message));
+        }
+        let path = folder(&path)?;
+        let reader = call.reader().await?;
+        let (_, experiment) = logged_model::readable(&call.app.db, &reader, &model_id).await?;
+        let address = Address::LoggedModel { experiment: experiment.number, model_id, path };
+        find(&call, &address).await
+    })
+    .await
+}
+
+/// The file at an address, for the caller.
+pub async fn find(call: &Call, address: &Address) -> Result<file::File> {
+    let path = folder(address.path())?;
+    let target = address.readable(&call.app, &call.actor, &call.project).await?;
+    if let Some(file) = file::find(&call.app.db, target.id(), &path).await? {
+        return Ok(file);
+    }
+    let is_folder = !file::children(&call.app.db, target.id(), &path).await?.is_empty();
+    Err(match is_folder {
+        true => Failure::invalid(format!(
+            "Artifact path refers to a directory, not a file: '{address}'"
+        )),
+        false => Failure::not_found("artifact", format!("No such artifact: '{address}'")),
+    })
+}

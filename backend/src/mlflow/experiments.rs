@@ -1,0 +1,239 @@
+//! Experiments: MLflow's id of one is its number in the project.
+
+use serde::Serialize;
+
+use super::error::{Failure, Result};
+use super::message::Message;
+use super::wire::WireExperiment;
+use super::{Call, Done, lists, names};
+use crate::auth::Reader;
+use crate::db::Conn;
+use crate::error::Error;
+use crate::registry::experiment::{self, Experiment, Lifecycle, NewExperiment};
+use crate::registry::model::{self, NewModel};
+use crate::registry::object::Target;
+use crate::registry::tag::{self, TagsOf};
+
+/// How many experiments one search may name.
+const MAX_EXPERIMENTS: usize = 5000;
+
+#[derive(Serialize)]
+pub struct Created {
+    experiment_id: String,
+}
+
+#[derive(Serialize)]
+pub struct Found {
+    experiment: WireExperiment,
+}
+
+#[derive(Serialize)]
+pub struct Page {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    experiments: Vec<WireExperiment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+/// The experiment that an id names, also from the trash.
+pub async fn get_numbered(
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    id: &str,
+) -> Result<Experiment> {
+    let found = experiment::find_by_number(conn, &reader.project().id, number(id)?).await?;
+    Ok(found.ok_or_else(|| Error::not_found("experiment", id))?)
+}
+
+fn number(id: &str) -> Result<i64> {
+    id.parse().map_err(|_| {
+        Failure::invalid(format!(
+            "Invalid experiment ID '{id}'. Experiment ID must be a valid integer."
+        ))
+    })
+}
+
+/// As [`get_numbered`], for what is to be changed.
+pub async fn get_active(
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    id: &str,
+) -> Result<Experiment> {
+    let experiment = get_numbered(conn, reader, id).await?;
+    if experiment.deleted_at_ms.is_some() {
+        return Err(Failure::invalid(format!(
+            "The experiment {id} must be in the 'active' state. Current state is deleted."
+        )));
+    }
+    Ok(experiment)
+}
+
+/// The experiments of several ids; what is not there is left out, as in MLflow's search.
+pub async fn find_numbered(
+    call: &Call,
+    reader: &Reader,
+    ids: &[String],
+) -> Result<Vec<Experiment>> {
+    if ids.len() > MAX_EXPERIMENTS {
+        return Err(Failure::invalid(format!(
+            "A search can be of at most {MAX_EXPERIMENTS} experiments, not {}",
+            ids.len()
+        )));
+    }
+    let numbers = ids.iter().map(|id| number(id)).collect::<Result<Vec<_>>>()?;
+    Ok(experiment::find_all(&call.app.db, &reader.project().id, numbers).await?)
+}
+
+pub async fn create(call: Call) -> Result<Created> {
+    let message = &call.message;
+    let name = message.required("name")?;
+    names::check_length("name", &name, 500)?;
+    let location = message.text("artifact_location")?.filter(|location| !location.is_empty());
+    if let Some(location) = &location {
+        check_location(location)?;
+    }
+    let tags = names::tags(message)?;
+    let (mut change, writer) = call.change().await?;
+    let experiment = match name.strip_prefix(experiment::MODEL_PREFIX) {
+        // As in GitLab, where it is how one begins with a model.
+        Some(model) => {
+            let new = NewModel { name: model.to_owned(), description: None, tags: Vec::new() };
+            let model = model::create(&mut change, &writer, new).await?;
+            let id = experiment::default_of(&mut change, &model).await?;
+            tag::insert_all(&mut change, id.raw(), tags).await?;
+            experiment::get_by_id(&mut *change, &id).await?
+        }
+        None => {
+            let new = NewExperiment { name, artifact_location: location, tags };
+            experiment::create(&mut change, &writer, new).await?
+        }
+    };
+    change.commit().await?;
+    Ok(Created { experiment_id: experiment.number.to_string() })
+}
+
+fn check_location(location: &str) -> Result<()> {
+    if location.contains(['#', '?', ';']) {
+        return Err(Failure::invalid("'artifact_location' URL can't include fragments or params."));
+    }
+    if location.starts_with("file:") || location.starts_with(['/', '.']) || !location.contains(':')
+    {
+        return Err(Failure::invalid(
+            "'artifact_location' must be the URI of a store that clients reach, such as s3://bucket/path; \
+             leave it out to keep the files in the registry",
+        ));
+    }
+    names::check_length("artifact_location", location, 2048)
+}
+
+pub async fn get(call: Call) -> Result<Found> {
+    let reader = call.reader().await?;
+    let id = call.message.required("experiment_id")?;
+    let experiment = get_numbered(&call.app.db, &reader, &id).await?;
+    one(&call, experiment).await
+}
+
+pub async fn get_by_name(call: Call) -> Result<Found> {
+    let reader = call.reader().await?;
+    let name = call.message.required("experiment_name")?;
+    let found = experiment::find_by_name(&call.app.db, &reader.project().id, &name).await?;
+    let message = || format!("Could not find experiment with name '{name}'");
+    one(&call, found.ok_or_else(|| Failure::not_found("experiment", message()))?).await
+}
+
+async fn one(call: &Call, experiment: Experiment) -> Result<Found> {
+    let experiments = render(call, vec![experiment]).await?;
+    let experiment = experiments.into_iter().next();
+    let experiment = experiment.ok_or_else(|| Error::internal("an experiment got lost"))?;
+    Ok(Found { experiment })
+}
+
+async fn render(call: &Call, experiments: Vec<Experiment>) -> Result<Vec<WireExperiment>> {
+    let owners = experiments.iter().map(|experiment| TagsOf(experiment.id.raw().to_owned()));
+    let mut tags = call.loaders().load_all(owners).await?;
+    Ok(experiments
+        .into_iter()
+        .map(|experiment| {
+            let tags = tags.remove(&TagsOf(experiment.id.raw().to_owned())).unwrap_or_default();
+            WireExperiment::new(experiment, tags, &call.project)
+        })
+        .collect())
+}
+
+/// The states of experiments and runs that a search may ask for, as protobuf numbers them.
+pub const VIEW_TYPE: &[(&str, i64, Lifecycle)] = &[
+    ("ACTIVE_ONLY", 1, Lifecycle::Active),
+    ("DELETED_ONLY", 2, Lifecycle::Deleted),
+    ("ALL", 3, Lifecycle::All),
+];
+
+pub async fn search(call: Call) -> Result<Page> {
+    let reader = call.reader().await?;
+    let message = &call.message;
+    let lifecycle = message.choice("view_type", VIEW_TYPE)?.unwrap_or(Lifecycle::Active);
+    let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
+    let page = lists::page(message, names::page_size(message, 1000, 50_000)?)?;
+    let list = experiment::search(&call.app.db, &filter, &order, lifecycle)?;
+    let parent = Some(reader.project().id.raw());
+    let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, parent).await?;
+    Ok(Page { experiments: render(&call, rows).await?, next_page_token })
+}
+
+pub async fn update(call: Call) -> Result<Done> {
+    let (mut change, writer) = call.change().await?;
+    let id = call.message.required("experiment_id")?;
+    let name = call.message.required("new_name")?;
+    names::check_length("name", &name, 500)?;
+    let experiment = get_active(&mut *change, &writer, &id).await?;
+    experiment::rename(&mut change, &writer, &experiment, &name).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn delete(call: Call) -> Result<Done> {
+    set_deleted(call, true).await
+}
+
+pub async fn restore(call: Call) -> Result<Done> {
+    set_deleted(call, false).await
+}
+
+async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
+    let (mut change, writer) = call.change().await?;
+    let id = call.message.required("experiment_id")?;
+    let experiment = get_numbered(&mut *change, &writer, &id).await?;
+    experiment::set_deleted(&mut change, &writer, &experiment, deleted).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn set_tag(call: Call) -> Result<Done> {
+    let (mut change, writer) = call.change().await?;
+    let target = target(&mut change, &writer, &call.message).await?;
+    call.message.required("key")?;
+    tag::set(&mut change, &writer, &target, names::tag(&call.message)?).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn delete_tag(call: Call) -> Result<Done> {
+    let (mut change, writer) = call.change().await?;
+    let target = target(&mut change, &writer, &call.message).await?;
+    let (id, key) = (call.message.required("experiment_id")?, call.message.required("key")?);
+    let missing = || format!("No tag with name: {key} in experiment with id {id}");
+    tag::delete(&mut change, &writer, &target, &key)
+        .await
+        .map_err(|error| Failure::from(error).or_not_found(missing))?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+async fn target(
+    change: &mut crate::registry::event::Change,
+    reader: &Reader,
+    message: &Message,
+) -> Result<Target> {
+    let id = message.required("experiment_id")?;
+    let experiment = get_active(&mut **change, reader, &id).await?;
+    Ok(Target::experiment(reader.project(), experiment))
+}

@@ -1,0 +1,238 @@
+//! Logged models: what MLflow's clients make of a model before they register it.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::error::{Failure, Result};
+use super::experiments;
+use super::message::{Message, missing};
+use super::wire::{
+    LOGGED_MODEL_STATUS, LoggedModelData, LoggedModelInfo, Metric, Pair, WireLoggedModel,
+};
+use super::{Call, Done, lists, names, runs};
+use crate::auth::Writer;
+use crate::error::Error;
+use crate::registry::event::Change;
+use crate::registry::experiment::Experiment;
+use crate::registry::logged_model::{
+    self, LoggedModel, LoggedModelMetric, LoggedModelOrder, MetricsOfLoggedModel, NewLoggedModel,
+    RegistrationsOf,
+};
+use crate::registry::object::Target;
+use crate::registry::param::ParamsOf;
+use crate::registry::tag::{self, TagsOf};
+
+/// The tag in which MLflow keeps which versions were registered from a logged model; here it follows from
+/// the versions.
+const VERSIONS_TAG: &str = "mlflow.modelVersions";
+
+#[derive(Serialize)]
+pub struct Found {
+    model: WireLoggedModel,
+}
+
+#[derive(Serialize)]
+pub struct Page {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<WireLoggedModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+/// The logged model that the request names, to be changed.
+async fn writable(call: &Call) -> Result<(Change, Writer, LoggedModel, Experiment)> {
+    let id = call.message.required("model_id")?;
+    let (mut change, writer) = call.change().await?;
+    let (model, experiment) = logged_model::readable(&mut *change, &writer, &id).await?;
+    if model.deleted_at_ms.is_some() {
+        return Err(Error::not_found("logged model", id).into());
+    }
+    Ok((change, writer, model, experiment))
+}
+
+pub async fn create(call: Call) -> Result<Found> {
+    let message = &call.message;
+    let experiment_id = message.required("experiment_id")?;
+    let params = message.messages("params")?;
+    let name = message.text("name")?.filter(|name| !name.is_empty());
+    if let Some(name) =
+        name.as_deref().filter(|name| name.contains(['/', ':', '.', '%', '"', '\'']))
+    {
+        return Err(Failure::invalid(format!(
+            "Invalid model name ('{name}') provided. Model name must be a non-empty string and cannot contain the \
+             following characters: ('/', ':', '.', '%', '\"', \"'\")"
+        )));
+    }
+    let new = NewLoggedModel {
+        name: name.unwrap_or_else(names::random_name),
+        model_type: message.text_or_empty("model_type")?,
+        params: params.iter().map(names::param).collect::<Result<_>>()?,
+        tags: names::tags(message)?,
+    };
+    let run_id = message.text("source_run_id")?.filter(|id| !id.is_empty());
+    let (mut change, writer) = call.change().await?;
+    let experiment = experiments::get_active(&mut *change, &writer, &experiment_id).await?;
+    let run = match run_id {
+        Some(run_id) => Some(runs::readable(&mut *change, &writer, &run_id).await?.0),
+        None => None,
+    };
+    let run = run.as_ref().map(runs::run_of).transpose()?;
+    let model = logged_model::create(&mut change, &writer, &experiment, run, new).await?;
+    change.commit().await?;
+    one(&call, model, experiment).await
+}
+
+pub async fn get(call: Call) -> Result<Found> {
+    let reader = call.reader().await?;
+    let id = call.message.required("model_id")?;
+    let (model, experiment) = logged_model::readable(&call.app.db, &reader, &id).await?;
+    let deleted = call.message.bool("allow_deleted").unwrap_or_default().unwrap_or(false);
+    if model.deleted_at_ms.is_some() && !deleted {
+        return Err(Error::not_found("logged model", id).into());
+    }
+    one(&call, model, experiment).await
+}
+
+async fn one(call: &Call, model: LoggedModel, experiment: Experiment) -> Result<Found> {
+    let models = render(call, vec![model], &[experiment]).await?;
+    let model = models.into_iter().next();
+    Ok(Found { model: model.ok_or_else(|| Error::internal("a logged model got lost"))? })
+}
+
+async fn render(
+    call: &Call,
+    models: Vec<LoggedModel>,
+    experiments: &[Experiment],
+) -> Result<Vec<WireLoggedModel>> {
+    let loaders = call.loaders();
+    let ids = || models.iter().map(|model| model.id.raw().to_owned());
+    let mut tags = loaders.load_all(ids().map(TagsOf)).await?;
+    let mut params = loaders.load_all(ids().map(ParamsOf)).await?;
+    let mut metrics = loaders.load_all(ids().map(MetricsOfLoggedModel)).await?;
+    let wire_ids = models.iter().map(|model| RegistrationsOf(model.wire_id()));
+    let mut registrations = loaders.load_all(wire_ids).await?;
+    let by_id: HashMap<_, _> =
+        experiments.iter().map(|experiment| (&experiment.id, experiment)).collect();
+    models
+        .into_iter()
+        .map(|model| {
+            let id = || model.id.raw().to_owned();
+            let experiment = by_id.get(&model.experiment_id);
+            let experiment =
+                experiment.ok_or_else(|| Error::internal("a logged model without experiment"))?;
+            let tags = tags.remove(&TagsOf(id())).unwrap_or_default().into_iter();
+            let mut tags: Vec<Pair> =
+                tags.filter(|tag| tag.key != VERSIONS_TAG).map(Pair::from).collect();
+            if let Some(registered) = registrations.remove(&RegistrationsOf(model.wire_id())) {
+                let versions = registered
+                    .iter()
+                    .map(|version| json!({ "name": version.name, "version": version.number }));
+                let value = serde_json::Value::from_iter(versions).to_string();
+                tags.push(Pair { key: VERSIONS_TAG.to_owned(), value });
+            }
+            let params = params.remove(&ParamsOf(id())).unwrap_or_default().into_iter();
+            let metrics = metrics.remove(&MetricsOfLoggedModel(id())).unwrap_or_default();
+            Ok(WireLoggedModel {
+                data: LoggedModelData {
+                    params: params.map(|p| Pair { key: p.name, value: p.value }).collect(),
+                    metrics: metrics.into_iter().map(|m| metric(m, &model)).collect(),
+                },
+                info: LoggedModelInfo::new(model, experiment, tags),
+            })
+        })
+        .collect()
+}
+
+fn metric(metric: LoggedModelMetric, model: &LoggedModel) -> Metric {
+    Metric {
+        dataset_name: metric.dataset_name,
+        dataset_digest: metric.dataset_digest,
+        model_id: model.wire_id(),
+        run_id: metric.run_id,
+        ..Metric::new(metric.name, metric.value, metric.timestamp_ms, metric.step.0)
+    }
+}
+
+pub async fn finalize(call: Call) -> Result<Found> {
+    let status = call.message.choice("status", LOGGED_MODEL_STATUS)?;
+    let status = status.ok_or_else(|| missing("status"))?;
+    let (mut change, writer, model, experiment) = writable(&call).await?;
+    let model = logged_model::finalize(&mut change, &writer, &model, status).await?;
+    change.commit().await?;
+    one(&call, model, experiment).await
+}
+
+pub async fn delete(call: Call) -> Result<Done> {
+    let (mut change, writer, model, _) = writable(&call).await?;
+    logged_model::delete(&mut change, &writer, &model).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn log_params(call: Call) -> Result<Done> {
+    let params = call.message.messages("params")?;
+    let params = params.iter().map(names::param).collect::<Result<_>>()?;
+    let (mut change, writer, model, _) = writable(&call).await?;
+    let target = Target::logged_model(writer.project(), model);
+    logged_model::log_params(&mut change, &writer, &target, params).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn set_tags(call: Call) -> Result<Done> {
+    let tags = names::tags(&call.message)?;
+    let (mut change, writer, model, _) = writable(&call).await?;
+    let target = Target::logged_model(writer.project(), model);
+    for tag in tags {
+        tag::set(&mut change, &writer, &target, tag).await?;
+    }
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn delete_tag(call: Call) -> Result<Done> {
+    let key = call.message.required("tag_key")?;
+    let (mut change, writer, model, _) = writable(&call).await?;
+    let message = format!("No tag with key '{key}' found for model with ID '{}'.", model.wire_id());
+    let target = Target::logged_model(writer.project(), model);
+    tag::delete(&mut change, &writer, &target, &key)
+        .await
+        .map_err(|error| Failure::from(error).or_not_found(|| message))?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn search(call: Call) -> Result<Page> {
+    let reader = call.reader().await?;
+    let message = &call.message;
+    let ids = message.texts("experiment_ids")?;
+    if ids.is_empty() {
+        return Err(missing("experiment_ids"));
+    }
+    let experiments = experiments::find_numbered(&call, &reader, &ids).await?;
+    let within: Vec<_> = experiments.iter().map(|experiment| experiment.id.clone()).collect();
+    let filter = message.text_or_empty("filter")?;
+    let datasets = message.messages("datasets")?;
+    let datasets = datasets.iter().map(dataset).collect::<Result<Vec<_>>>()?;
+    let order = message.messages("order_by")?;
+    let order = order.iter().map(order_of).collect::<Result<Vec<_>>>()?;
+    let page = lists::page(message, names::page_size(message, 100, 50_000)?)?;
+    let list = logged_model::search(&call.app.db, &within, &filter, &datasets, &order)?;
+    let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, None).await?;
+    Ok(Page { models: render(&call, rows, &experiments).await?, next_page_token })
+}
+
+fn dataset(message: &Message) -> Result<(String, Option<String>)> {
+    let digest = message.text("dataset_digest")?.filter(|digest| !digest.is_empty());
+    Ok((message.required("dataset_name")?, digest))
+}
+
+fn order_of(message: &Message) -> Result<LoggedModelOrder> {
+    Ok(LoggedModelOrder {
+        field: message.required("field_name")?,
+        descending: !message.bool("ascending")?.unwrap_or(true),
+        dataset: message.has("dataset_name").then(|| dataset(message)).transpose()?,
+    })
+}

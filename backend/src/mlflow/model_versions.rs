@@ -1,0 +1,341 @@
+//! Model versions. MLflow's number is ours; wherever it takes one, SemVer is taken, too.
+
+use std::collections::HashMap;
+
+use async_graphql::MaybeUndefined;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::{Failure, Result};
+use super::registered_models::{self as models, FoundVersion};
+use super::source::{self, Origin};
+use super::wire::{self, WireVersion};
+use super::{Call, Done, lists, names};
+use crate::db::Conn;
+use crate::error::Error;
+use crate::id::ModelId;
+use crate::registry::alias::{Alias, AliasesOfVersion};
+use crate::registry::candidate::{self, NewCandidate};
+use crate::registry::event::Change;
+use crate::registry::model::{self, Model};
+use crate::registry::object::Target;
+use crate::registry::tag::{self, Tag, TagInput, TagsOf};
+use crate::registry::version::{self, Lineage, ModelVersion, NewVersion};
+use crate::registry::{experiment, file};
+
+/// The tags that say what a version shall be called: ours, and GitLab's.
+const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
+
+/// What versions have, loaded for many at once.
+pub struct Versions {
+    tags: HashMap<TagsOf, Vec<Tag>>,
+    aliases: HashMap<AliasesOfVersion, Vec<Alias>>,
+    models: HashMap<ModelId, Model>,
+}
+
+impl Versions {
+    pub async fn load<'a>(
+        call: &Call,
+        versions: impl Iterator<Item = &'a ModelVersion> + Clone,
+    ) -> Result<Self> {
+        let loaders = call.loaders();
+        let ids = || versions.clone().map(|version| version.id.raw().to_owned());
+        Ok(Self {
+            tags: loaders.load_all(ids().map(TagsOf)).await?,
+            aliases: loaders.load_all(ids().map(AliasesOfVersion)).await?,
+            models: HashMap::new(),
+        })
+    }
+
+    /// A version of the model of this name.
+    pub fn render_in(&mut self, version: ModelVersion, model: &str) -> WireVersion {
+        let id = || version.id.raw().to_owned();
+        let tags = self.tags.remove(&TagsOf(id())).unwrap_or_default();
+        let aliases = self.aliases.remove(&AliasesOfVersion(id())).unwrap_or_default();
+        WireVersion::new(version, model, tags, &aliases)
+    }
+
+    fn render(&mut self, version: ModelVersion) -> WireVersion {
+        let model = self.models.get(&version.model_id).map(|model| model.name.clone());
+        self.render_in(version, &model.unwrap_or_default())
+    }
+}
+
+/// The version of a model that a number or reference names.
+pub async fn get_in(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<ModelVersion> {
+    let is_number = reference.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number && semver::Version::parse(reference).is_err() {
+        return Err(Failure::invalid(format!(
+            "Parameter 'version' must be an integer, got '{reference}'."
+        )));
+    }
+    let found = version::find_numbered(conn, model, reference).await?;
+    found.ok_or_else(|| not_found(&model.name, reference))
+}
+
+/// Whether a text that MLflow takes for a stage or an alias means versions: `1.2.0`, `^1.2`, `latest`.
+pub fn is_reference(text: &str) -> bool {
+    text == "latest" || text.starts_with(|c: char| c.is_ascii_digit() || "^~<>=".contains(c))
+}
+
+/// The version that stands after the name in `models:/`: a number or SemVer, `@alias`, `latest` or a stage.
+pub async fn get_named(
+    change: &mut Change,
+    model: &Model,
+    reference: &str,
+) -> Result<ModelVersion> {
+    if let Some(stage) = wire::find_stage(reference) {
+        let found = version::latest_in_stage(&mut **change, model, stage).await?;
+        return found.ok_or_else(|| not_found(&model.name, reference));
+    }
+    let found = match reference.strip_prefix('@') {
+        Some(_) => version::find(&mut **change, model, reference).await?,
+        None if is_reference(reference) => {
+            version::find_numbered(&mut **change, model, reference).await?
+        }
+        None => None,
+    };
+    found.ok_or_else(|| match reference.strip_prefix('@') {
+        Some(alias) => Failure::invalid(format!("Registered model alias {alias} not found.")),
+        None => not_found(&model.name, reference),
+    })
+}
+
+fn not_found(name: &str, reference: &str) -> Failure {
+    let message = format!("Model Version (name={name}, version={reference}) not found");
+    Failure::not_found("version", message)
+}
+
+/// The version that the request names.
+async fn readable(call: &Call) -> Result<(Model, ModelVersion)> {
+    let reference = call.message.required("version")?;
+    let name = call.message.required("name")?;
+    let (_, model) = models::readable(&call.app.db, call)
+        .await
+        .map_err(|failure| failure.or_not_found(|| version_message(&name, &reference)))?;
+    let version = get_in(&call.app.db, &model, &reference).await?;
+    Ok((model, version))
+}
+
+fn version_message(name: &str, reference: &str) -> String {
+    format!("Model Version (name={name}, version={reference}) not found")
+}
+
+/// The version that the request names, to be changed.
+async fn writable(call: &Call) -> Result<(Change, crate::auth::Writer, Model, ModelVersion)> {
+    let reference = call.message.required("version")?;
+    let name = call.message.required("name")?;
+    let (mut change, writer, model) = models::writable(call)
+        .await
+        .map_err(|failure| failure.or_not_found(|| version_message(&name, &reference)))?;
+    let version = get_in(&mut *change, &model, &reference).await?;
+    Ok((change, writer, model, version))
+}
+
+pub async fn one(call: &Call, model: &Model, version: ModelVersion) -> Result<FoundVersion> {
+    let mut versions = Versions::load(call, std::iter::once(&version)).await?;
+    Ok(FoundVersion { model_version: versions.render_in(version, &model.name) })
+}
+
+/// The SemVer version that tags ask for.
+fn semver_of(tags: &[TagInput]) -> Option<String> {
+    let tag = SEMVER_TAGS.iter().find_map(|key| tags.iter().find(|tag| tag.key == *key));
+    tag.map(|tag| tag.value.clone())
+}
+
+pub async fn create(call: Call) -> Result<FoundVersion> {
+    let message = &call.message;
+    message.required("name")?;
+    if !message.has("source") {
+        return Err(super::message::missing("source"));
+    }
+    let tags = names::registry_tags(message)?;
+    let given = source::Given {
+        source: message.text_or_empty("source")?,
+        run_id: message.text("run_id")?,
+        model_id: message.text("model_id")?,
+        is_prompt: tags.iter().any(|tag| tag.key == "mlflow.prompt.is_prompt"),
+    };
+    let (mut change, writer, model) = models::writable(&call).await?;
+    let origin = source::resolve(&mut change, &writer, given).await?;
+    let mut new = NewVersion {
+        version: semver_of(&tags),
+        description: message.text("description")?,
+        tags,
+        candidate_id: None,
+        lineage: Lineage { run_link: message.text("run_link")?, ..Lineage::default() },
+    };
+    let version = match origin {
+        Origin::Run => fill_by_run(&mut change, &writer, &model, new).await?,
+        Origin::Made(made) => {
+            if let Some(run) = made.run {
+                new.candidate_id = Some(candidate::adopt(&mut change, &model, run).await?.id);
+            }
+            new.lineage = Lineage { run_link: new.lineage.run_link, ..made.lineage };
+            let files =
+                made.files.as_ref().map(|(owner, folder)| (owner.as_str(), folder.as_str()));
+            let of = (files, made.measured.as_deref());
+            version::register(&mut change, &writer, &model, new, of).await?
+        }
+    };
+    change.commit().await?;
+    one(&call, &model, version).await
+}
+
+/// GitLab's way: a version that is made first, and filled by logging to its run.
+async fn fill_by_run(
+    change: &mut Change,
+    writer: &crate::auth::Writer,
+    model: &Model,
+    mut new: NewVersion,
+) -> Result<ModelVersion> {
+    let experiment = experiment::default_of(change, model).await?;
+    let run = candidate::create(change, writer, &experiment, Some(model), NewCandidate::default())
+        .await?;
+    new.candidate_id = Some(crate::id::CandidateId::from_raw(run.id()));
+    new.lineage.source = Some(String::new());
+    Ok(version::create(change, writer, model, new).await?)
+}
+
+pub async fn get(call: Call) -> Result<FoundVersion> {
+    let (model, version) = readable(&call).await?;
+    one(&call, &model, version).await
+}
+
+pub async fn update(call: Call) -> Result<FoundVersion> {
+    let description = match call.message.text("description")? {
+        Some(description) => MaybeUndefined::Value(description),
+        None => MaybeUndefined::Undefined,
+    };
+    let (mut change, writer, model, version) = writable(&call).await?;
+    let version = version::update(&mut change, &writer, &model, version, description).await?;
+    change.commit().await?;
+    one(&call, &model, version).await
+}
+
+pub async fn delete(call: Call) -> Result<Done> {
+    let (mut change, writer, model, version) = writable(&call).await?;
+    version::delete(&mut change, &writer, &model, &version).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+pub async fn set_stage(call: Call) -> Result<FoundVersion> {
+    let stage = call.message.required("stage")?;
+    let archive = call.message.bool("archive_existing_versions")?.unwrap_or(false);
+    let (mut change, writer, model, version) = writable(&call).await?;
+    let to = wire::find_stage(&stage).ok_or_else(|| {
+        Failure::invalid(format!(
+            "Invalid Model Version stage: {stage}. Value must be one of None, Staging, Production, Archived."
+        ))
+    })?;
+    if archive && !matches!(to, version::ModelStage::Staging | version::ModelStage::Production) {
+        return Err(Failure::invalid(format!(
+            "Model version transition cannot archive existing model versions because '{stage}' is not an Active \
+             stage. Valid stages are Staging, Production"
+        )));
+    }
+    let version = version::set_stage(&mut change, &writer, &model, &version, (to, archive)).await?;
+    change.commit().await?;
+    one(&call, &model, version).await
+}
+
+#[derive(Serialize)]
+pub struct DownloadUri {
+    artifact_uri: String,
+}
+
+/// Where to load a version from: its own files, which never change; or elsewhere, as it was said. Where a
+/// whole run was promoted the model is in a folder, which is named.
+pub async fn download_uri(call: Call) -> Result<DownloadUri> {
+    let (_, version) = readable(&call).await?;
+    if let Some(location) = version.location {
+        return Ok(DownloadUri { artifact_uri: location });
+    }
+    let folder = file::folder_of(&call.app.db, version.id.raw(), "MLmodel").await?;
+    let artifact_uri = match folder.as_deref() {
+        None | Some("") => wire::version_location(&version),
+        Some(folder) => format!("{}/{folder}", wire::version_location(&version)),
+    };
+    Ok(DownloadUri { artifact_uri })
+}
+
+#[derive(Serialize)]
+pub struct Page {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_versions: Vec<WireVersion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+const MAX_PAGE: i64 = 200_000;
+
+pub async fn search(call: Call) -> Result<Page> {
+    let reader = call.reader().await?;
+    let message = &call.message;
+    let size = message.int("max_results")?.unwrap_or(MAX_PAGE);
+    if size > MAX_PAGE {
+        return Err(super::message::wrong("max_results", &Value::from(size.to_string())));
+    }
+    if size < 1 {
+        return Err(Failure::invalid(format!(
+            "Invalid value for max_results. It must be a positive integer, but got {size}"
+        )));
+    }
+    let page = lists::page(message, size)?;
+    let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
+    let named = match version::named_model(&filter)? {
+        Some(name) => match model::find(&call.app.db, &reader.project().id, &name).await? {
+            Some(model) => Some(model),
+            None => {
+                // The rest of the filter is still checked.
+                version::search(&call.app.db, &filter, &order, true)?;
+                return Ok(Page { model_versions: Vec::new(), next_page_token: None });
+            }
+        },
+        None => None,
+    };
+    let list = version::search(&call.app.db, &filter, &order, named.is_some())?;
+    let parent = named.as_ref().map_or(reader.project().id.raw(), |model| model.id.raw());
+    let (rows, next_page_token) =
+        lists::fetch::<ModelVersion>(&call.app, &list, &page, Some(parent)).await?;
+    let mut versions = Versions::load(&call, rows.iter()).await?;
+    let model_ids = rows.iter().map(|version| version.model_id.clone());
+    let mut model_ids: Vec<_> = model_ids.collect();
+    model_ids.sort();
+    model_ids.dedup();
+    versions.models = call.loaders().load_all(model_ids).await?;
+    let model_versions = rows.into_iter().map(|version| versions.render(version)).collect();
+    Ok(Page { model_versions, next_page_token })
+}
+
+/// The tag that names a version is set when it is made, and stays.
+pub async fn set_tag(call: Call) -> Result<Done> {
+    call.message.required("key")?;
+    let tag = names::registry_tag(&call.message)?;
+    let (mut change, writer, model, version) = writable(&call).await?;
+    if SEMVER_TAGS.contains(&tag.key.as_str()) && tag.value != version.version {
+        return Err(Failure::from(Error::invalid(
+            tag.key,
+            format!("a version keeps its name, which is {}: make a new one", version.version),
+        )));
+    }
+    let target = Target::version(writer.project(), &model, version);
+    tag::set(&mut change, &writer, &target, tag).await?;
+    change.commit().await?;
+    Ok(Done {})
+}
+
+/// As in MLflow it is no error if there is none.
+pub async fn delete_tag(call: Call) -> Result<Done> {
+    let key = call.message.required("key")?;
+    let (mut change, writer, model, version) = writable(&call).await?;
+    let target = Target::version(writer.project(), &model, version);
+    models::delete_tag_of(&mut change, &writer, &target, &key).await?;
+    change.commit().await?;
+    Ok(Done {})
+}

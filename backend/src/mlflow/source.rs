@@ -1,0 +1,355 @@
+//! What a new version is made of: a source inside this registry is pinned, one elsewhere is kept as it is.
+//!
+//! Refuses what MLflow refuses, in its words: local paths, ways out of a folder, and runs or logged models
+//! that the request does not name as well. What is in another project here is refused, too.
+
+use percent_encoding::percent_decode_str;
+
+use super::address::Address;
+use super::error::{Failure, Result};
+use super::names;
+use super::wire::ARTIFACTS;
+use crate::auth::Writer;
+use crate::error::Error;
+use crate::registry::candidate::{self, Candidate};
+use crate::registry::event::Change;
+use crate::registry::experiment::{self, Experiment};
+use crate::registry::logged_model::{self, LoggedModel};
+use crate::registry::model;
+use crate::registry::version::{self, Lineage};
+use crate::text::FilePath;
+
+/// Longer ones are no address of anything.
+const MAX_SOURCE: usize = 4096;
+
+/// What the client says.
+pub struct Given {
+    pub source: String,
+    pub run_id: Option<String>,
+    pub model_id: Option<String>,
+    /// Prompts are versions whose source is a placeholder.
+    pub is_prompt: bool,
+}
+
+/// Where a new version comes from.
+pub enum Origin {
+    /// From what is here or elsewhere already.
+    Made(Box<Made>),
+    /// From a run that is yet to come.
+    Run,
+}
+
+/// What a version is made of.
+pub struct Made {
+    /// What has the files, by its raw id, and in which folder; none if they are elsewhere.
+    pub files: Option<(String, String)>,
+    /// What has the params and metrics, by its raw id.
+    pub measured: Option<String>,
+    /// The run, if that is here.
+    pub run: Option<Candidate>,
+    pub lineage: Lineage,
+}
+
+/// Finds out what a source means.
+pub async fn resolve(change: &mut Change, writer: &Writer, given: Given) -> Result<Origin> {
+    if given.is_prompt {
+        return Ok(elsewhere(None, given));
+    }
+    if given.source.is_empty() {
+        return Ok(Origin::Run);
+    }
+    check_source(&given)?;
+    if let Some(rest) = given.source.strip_prefix("models:/") {
+        let rest = rest.to_owned();
+        return match rest.starts_with("m-") && !rest.contains(['@', ' ']) {
+            true => logged(change, writer, given, &rest).await,
+            false => registered(change, writer, given, &rest).await,
+        };
+    }
+    if let Some(rest) = given.source.strip_prefix("runs:/") {
+        let (run_id, folder) = split(rest);
+        if given.run_id.as_deref() != Some(run_id.as_str()) {
+            return Err(contained(&given.source, "run_id"));
+        }
+        return of_run(change, writer, given, &run_id, folder).await;
+    }
+    let path = given.source.strip_prefix(ARTIFACTS).map(|path| path.trim_start_matches('/'));
+    match path.and_then(Address::parse) {
+        Some(Address::Run { run_id, path, .. }) => {
+            if given.run_id.as_deref() != Some(run_id.as_str()) {
+                return Err(contained(&given.source, "run_id"));
+            }
+            of_run(change, writer, given, &run_id, path).await
+        }
+        Some(Address::LoggedModel { model_id, path, .. }) => {
+            if given.model_id.as_deref() != Some(model_id.as_str()) {
+                return Err(contained(&given.source, "model_id"));
+            }
+            logged_at(change, writer, given, &model_id, path).await
+        }
+        Some(Address::Version { id, path }) => of_version(change, writer, given, &id, path).await,
+        None => {
+            let run = run_here(change, writer, &given).await?;
+            Ok(elsewhere(run, given))
+        }
+    }
+}
+
+fn elsewhere(run: Option<Candidate>, given: Given) -> Origin {
+    let location = Some(given.source.clone());
+    elsewhere_at(run, Lineage { location, ..lineage(given) })
+}
+
+fn elsewhere_at(run: Option<Candidate>, lineage: Lineage) -> Origin {
+    let measured = run.as_ref().map(|run| run.id.raw().to_owned());
+    Origin::Made(Box::new(Made { files: None, measured, run, lineage }))
+}
+
+fn lineage(given: Given) -> Lineage {
+    Lineage {
+        source: Some(given.source),
+        location: None,
+        run_id: given.run_id,
+        run_link: None,
+        logged_model_id: given.model_id.filter(|id| !id.is_empty()),
+    }
+}
+
+fn split(path: &str) -> (String, String) {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    (first.to_owned(), rest.trim_matches('/').to_owned())
+}
+
+/// Refuses local paths and ways out of a folder, however often they are encoded.
+fn check_source(given: &Given) -> Result<()> {
+    let source = &given.source;
+    names::check_length("source", source, MAX_SOURCE)?;
+    let (scheme, _) = source.split_once(':').unwrap_or(("", source));
+    let is_scheme = scheme.len() > 1
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || scheme.eq_ignore_ascii_case("file") {
+        let which = if given.model_id.is_some() { "model_id" } else { "run_id" };
+        return Err(Failure::invalid(format!(
+            "Invalid model version source: '{source}'. To use a local path as a model version source, the \
+             {which} request parameter has to be specified and the local path has to be contained within the \
+             artifact directory of the run specified by the {which}."
+        )));
+    }
+    let mut plain = source.replace('+', " ");
+    loop {
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+        if decoded == plain {
+            break;
+        }
+        plain = decoded;
+    }
+    let path = plain.split_once(':').map_or("", |(_, path)| path);
+    if plain.contains('\0') || path.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+        return Err(Failure::invalid(format!(
+            "Invalid model version source: '{source}'. If supplying a source as an http, https, local file path, \
+             ftp, objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path \
+             references present. Please provide an absolute path."
+        )));
+    }
+    Ok(())
+}
+
+/// As MLflow says it.
+fn contained(source: &str, which: &str) -> Failure {
+    Failure::invalid(format!(
+        "Invalid model version source: '{source}'. The {which} request parameter must identify the resource that \
+         contains the source."
+    ))
+}
+
+/// A run that is here, whatever its project.
+async fn find_run(change: &mut Change, run_id: &str) -> Result<Option<(Candidate, Experiment)>> {
+    let Some(run) = candidate::find_run(&mut **change, run_id).await? else { return Ok(None) };
+    let experiment = experiment::get_by_id(&mut **change, &run.experiment_id).await?;
+    Ok(Some((run, experiment)))
+}
+
+/// The run that the request names, if it is in this project.
+async fn run_here(
+    change: &mut Change,
+    writer: &Writer,
+    given: &Given,
+) -> Result<Option<Candidate>> {
+    let Some(run_id) = given.run_id.as_deref().filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    match find_run(change, run_id).await? {
+        Some((_, experiment)) if experiment.project_id != writer.project().id => {
+            Err(contained(&given.source, "run_id"))
+        }
+        Some((run, _)) => Ok(Some(run)),
+        None => Ok(None),
+    }
+}
+
+async fn of_run(
+    change: &mut Change,
+    writer: &Writer,
+    given: Given,
+    run_id: &str,
+    folder: String,
+) -> Result<Origin> {
+    let Some((run, experiment)) = find_run(change, run_id).await? else {
+        // Of another tracking server: kept as it is, so that the registry can be used beside that.
+        return Ok(elsewhere(None, given));
+    };
+    if experiment.project_id != writer.project().id {
+        return Err(contained(&given.source, "run_id"));
+    }
+    if experiment.artifact_location.is_some() {
+        return Ok(elsewhere(Some(run), given));
+    }
+    let folder = checked(&given.source, folder)?;
+    // Locked: what is uploaded meanwhile comes before or after, never half.
+    touch_unless_deleted(candidate::touch(change, &run.id).await)?;
+    Ok(Origin::Made(Box::new(Made {
+        files: Some((run.id.raw().to_owned(), folder)),
+        measured: Some(run.id.raw().to_owned()),
+        run: Some(run),
+        lineage: lineage(given),
+    })))
+}
+
+/// What is in the trash cannot change, and can still be registered.
+fn touch_unless_deleted(touched: crate::error::Result<()>) -> Result<()> {
+    match touched {
+        Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn checked(source: &str, folder: String) -> Result<String> {
+    let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let folder = parts.join("/");
+    if !folder.is_empty() && FilePath::parse("source", &folder).is_err() {
+        return Err(Failure::invalid(format!(
+            "Invalid model version source: '{source}': its path cannot be one of files"
+        )));
+    }
+    Ok(folder)
+}
+
+/// `models:/m-…`, perhaps with a folder.
+async fn logged(change: &mut Change, writer: &Writer, given: Given, rest: &str) -> Result<Origin> {
+    let (model_id, folder) = split(rest);
+    if given.model_id.as_deref() != Some(model_id.as_str()) {
+        return Err(contained(&given.source, "model_id"));
+    }
+    logged_at(change, writer, given, &model_id, folder).await
+}
+
+async fn logged_at(
+    change: &mut Change,
+    writer: &Writer,
+    mut given: Given,
+    model_id: &str,
+    folder: String,
+) -> Result<Origin> {
+    let Some(model) = logged_model::find(&mut **change, model_id).await? else {
+        let run = run_here(change, writer, &given).await?;
+        return Ok(elsewhere(run, given));
+    };
+    let experiment = experiment::get_by_id(&mut **change, &model.experiment_id).await?;
+    if experiment.project_id != writer.project().id {
+        return Err(contained(&given.source, "model_id"));
+    }
+    let run = source_run(change, &model).await?;
+    if given.run_id.as_deref().is_none_or(str::is_empty) {
+        given.run_id = run.as_ref().map(|run| run.id.raw().to_owned());
+    }
+    if experiment.artifact_location.is_some() {
+        return Ok(elsewhere(run, given));
+    }
+    let folder = checked(&given.source, folder)?;
+    touch_unless_deleted(logged_model::touch(change, &model.id).await)?;
+    Ok(Origin::Made(Box::new(Made {
+        files: Some((model.id.raw().to_owned(), folder)),
+        measured: run.as_ref().map(|run| run.id.raw().to_owned()),
+        run,
+        lineage: lineage(given),
+    })))
+}
+
+async fn source_run(change: &mut Change, model: &LoggedModel) -> Result<Option<Candidate>> {
+    match &model.candidate_id {
+        Some(id) => Ok(candidate::find_run(&mut **change, id.raw()).await?),
+        None => Ok(None),
+    }
+}
+
+/// `models:/ocr/3`, `models:/ocr@champion`, `models:/ocr/1.2.0`: what is copied when a version is.
+async fn registered(
+    change: &mut Change,
+    writer: &Writer,
+    given: Given,
+    rest: &str,
+) -> Result<Origin> {
+    let invalid = || {
+        Failure::invalid(format!(
+            "Not a proper models:/ URI: {}. Models URIs must be of the form 'models:/model_name/suffix' or \
+             'models:/model_name@alias' where suffix is a model version, stage, or the string 'latest'",
+            given.source
+        ))
+    };
+    let rest = percent_decode_str(rest).decode_utf8().map_err(|_| invalid())?.into_owned();
+    let (name, reference) = match rest.split_once('/') {
+        Some((name, reference)) => (name, reference.to_owned()),
+        None => {
+            let (name, alias) = rest.split_once('@').ok_or_else(invalid)?;
+            (name, format!("@{alias}"))
+        }
+    };
+    let project = writer.project();
+    let found = model::find(&mut **change, &project.id, name).await?;
+    let model = found.ok_or_else(|| {
+        Failure::from(Error::not_found("model", format!("{}/{name}", project.path)))
+    })?;
+    let version = super::model_versions::get_named(change, &model, &reference).await?;
+    let id = version.id.raw().to_owned();
+    let canonical = format!("models:/{name}/{}", version.number);
+    of_version(change, writer, Given { source: canonical, ..given }, &id, String::new()).await
+}
+
+/// The files of a version that is here: the new one comes from the same run.
+async fn of_version(
+    change: &mut Change,
+    writer: &Writer,
+    mut given: Given,
+    id: &str,
+    folder: String,
+) -> Result<Origin> {
+    let found = version::find_readable_by_id(&mut **change, writer, id).await?;
+    let (version, _) = found.ok_or_else(|| contained(&given.source, "run_id"))?;
+    let same = |given: &Option<String>, its: &Option<String>| {
+        given.is_none() || given.as_deref().unwrap_or("") == its.as_deref().unwrap_or("")
+    };
+    if !same(&given.run_id, &version.run_id) || !same(&given.model_id, &version.logged_model_id) {
+        return Err(Failure::invalid(format!(
+            "Invalid model version source: '{}'. The run_id and model_id request parameters must match the \
+             referenced model version.",
+            given.source
+        )));
+    }
+    given.run_id = version.run_id.clone();
+    given.model_id = version.logged_model_id.clone();
+    let run = match &version.candidate_id {
+        Some(id) => candidate::find_run(&mut **change, id.raw()).await?,
+        None => None,
+    };
+    if version.location.is_some() {
+        let lineage = Lineage { location: version.location, ..lineage(given) };
+        return Ok(elsewhere_at(run, lineage));
+    }
+    let folder = checked(&given.source, folder)?;
+    Ok(Origin::Made(Box::new(Made {
+        files: Some((version.id.raw().to_owned(), folder)),
+        measured: Some(version.id.raw().to_owned()),
+        run,
+        lineage: lineage(given),
+    })))
+}

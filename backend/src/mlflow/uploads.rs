@@ -1,0 +1,211 @@
+//! Uploads in parts, as MLflow's client sends large files: begun, put together or given up here, while the
+//! parts go to signed addresses. Keeps nothing itself: the id of an upload says what it is of, and whose.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, request::Parts};
+use axum::response::Response;
+use axum::routing::post;
+use futures_util::Stream;
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::artifacts::{self, Place};
+use super::error::{Failure, Result};
+use super::message::{self, Message};
+use super::signed::{self, Addresses, May};
+use super::{Call, Done, write};
+use crate::app::App;
+use crate::auth::{self, Actor};
+use crate::error::Result as Found;
+use crate::files::upload;
+
+/// How many parts an upload has at most. The client sends what has more as one stream when it is told so in
+/// these words.
+const MAX_PARTS: i64 = 10_000;
+const NOT_SO_MANY: &str = "Multipart upload is not supported for the current artifact repository";
+/// How long the addresses of parts are good.
+const SECONDS: i64 = 3600;
+/// What the ids of uploads are sealed for.
+const PURPOSE: &str = "upload";
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route(
+            "/mlflow-artifacts/mpu/create/{*artifact_path}",
+            post(signed::write_with_base("file.put", create)),
+        )
+        .route("/mlflow-artifacts/mpu/complete/{*artifact_path}", post(write("file.put", complete)))
+        .route("/mlflow-artifacts/mpu/abort/{*artifact_path}", post(write("file.put", abort)))
+}
+
+/// What the id of an upload says.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct UploadId {
+    /// As the store knows it.
+    upload: String,
+    project: String,
+    /// The file that it will be.
+    address: String,
+    /// The raw id of whose it is.
+    user: String,
+    parts: u32,
+}
+
+#[derive(Serialize)]
+pub struct Begun {
+    upload_id: String,
+    credentials: Vec<Credential>,
+}
+
+#[derive(Serialize)]
+struct Credential {
+    url: String,
+    part_number: u32,
+    headers: NoHeaders,
+}
+
+/// What is to be sent besides: nothing.
+#[derive(Serialize)]
+pub struct NoHeaders {}
+
+/// Where the file goes: the address names the folder, and the message has the client's own path.
+fn place(call: &Call) -> Result<Place> {
+    let path = call.message.required("path")?;
+    let folder = call.message.required("artifact_path")?;
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    let folder = Address::get(&folder)?;
+    Place::new(&call.project, Address::get(&format!("{folder}/{name}"))?)
+}
+
+async fn create(call: Call, base: String) -> Result<Begun> {
+    let place = place(&call)?;
+    let parts = call.message.int("num_parts")?.unwrap_or(1);
+    if parts > MAX_PARTS {
+        return Err(Failure::invalid(format!("{NOT_SO_MANY}: at most {MAX_PARTS} parts")));
+    }
+    let parts = u32::try_from(parts).ok().filter(|parts| *parts > 0);
+    let parts = parts.ok_or_else(|| Failure::invalid("num_parts must be at least 1"))?;
+    upload::check(&call.app, &call.actor, &place, &HeaderMap::new()).await?;
+    let id = UploadId {
+        upload: call.app.store.begin_upload(call.app.clock.now()),
+        project: call.project.clone(),
+        address: place.address.to_string(),
+        user: call.actor.user()?.id.raw().to_owned(),
+        parts,
+    };
+    let addresses = Addresses::new(&call, base, SECONDS);
+    let credential = |number| {
+        let may = May::PutPart { upload: id.upload.clone(), number };
+        let url = addresses.url(&place.address, may)?;
+        Ok(Credential { url, part_number: number, headers: NoHeaders {} })
+    };
+    let credentials = (1..=parts).map(credential).collect::<Result<_>>()?;
+    Ok(Begun { upload_id: call.app.signing.seal(PURPOSE, &id)?, credentials })
+}
+
+/// Takes in a part from somebody who was given an address for it.
+pub async fn take_part(
+    app: &App,
+    actor: &Actor,
+    place: &Place,
+    (upload, number): (&str, u32),
+    parts: &Parts,
+    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
+) -> Result<Response> {
+    let written = async {
+        upload::check(app, actor, place, &parts.headers).await?;
+        let max_size = app.config.max_file_size;
+        app.store.write_part(upload, number, &mut *body, max_size, app.clock.now()).await
+    };
+    match written.await {
+        Ok(sha256) => Ok(artifacts::stored(&sha256)),
+        Err(error) => {
+            let project = &place.project;
+            Err(artifacts::refuse(app, actor, project, parts, body, error.into()).await)
+        }
+    }
+}
+
+/// The upload that the request names, if it is the caller's and of this file. Who may not upload is told
+/// that, whatever they name.
+async fn own_upload(call: &Call, place: &Place) -> Result<UploadId> {
+    call.actor.check_may_write()?;
+    auth::writer(&call.app.db, &call.actor, &call.project).await?;
+    let id = call.message.text_or_empty("upload_id")?;
+    let user = call.actor.user()?.id.raw();
+    let found: Option<UploadId> = call.app.signing.open(PURPOSE, &id);
+    found
+        .filter(|id| {
+            id.user == user && id.project == call.project && id.address == place.address.to_string()
+        })
+        .ok_or_else(|| {
+            let message = format!("No such upload of '{}': begin it again", place.address);
+            Failure::not_found("upload", message)
+        })
+}
+
+/// Puts the parts together, and stores the file as if it had come as one.
+async fn complete(call: Call) -> Result<Done> {
+    let place = place(&call)?;
+    if !call.message.has("parts") {
+        return Err(message::missing("parts"));
+    }
+    let parts = call.message.messages("parts")?;
+    let id = own_upload(&call, &place).await?;
+    let wanted = wanted(&parts, id.parts)?;
+    let mut bytes = call.app.store.read_parts(&id.upload, &wanted)?;
+    let headers = HeaderMap::new();
+    upload::receive(&call.app, &call.actor, &place, &headers, &mut bytes).await?;
+    call.app.store.end_upload(&id.upload).await?;
+    Ok(Done {})
+}
+
+/// The numbers of all parts and their hashes, in order.
+fn wanted(parts: &[Message], count: u32) -> Result<Vec<(u32, String)>> {
+    let mut wanted = Vec::with_capacity(parts.len());
+    for part in parts {
+        let number = part.required_int("part_number")?;
+        let number = u32::try_from(number).unwrap_or(0);
+        let etag = part.text_or_empty("etag")?;
+        wanted.push((number, etag.trim_start_matches("W/").trim_matches('"').to_owned()));
+    }
+    wanted.sort();
+    wanted.dedup();
+    if wanted.iter().map(|(number, _)| *number).eq(1..=count) {
+        return Ok(wanted);
+    }
+    Err(Failure::invalid(format!("parts must have each of the numbers 1 to {count} once")))
+}
+
+/// Gives an upload up. One that is over is as good: the client says so after whatever went wrong.
+async fn abort(call: Call) -> Result<Done> {
+    let place = place(&call)?;
+    let id = own_upload(&call, &place).await?;
+    call.app.store.end_upload(&id.upload).await?;
+    Ok(Done {})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_named_once() {
+        let part = |number: i64, etag: &str| {
+            let json = serde_json::json!({ "part_number": number, "etag": etag });
+            Message::from_json(json.to_string().as_bytes())
+        };
+        let all = wanted(&[part(2, "\"b\""), part(1, "a"), part(1, "W/\"a\"")], 2);
+        assert_eq!(all.ok(), Some(vec![(1, "a".to_owned()), (2, "b".to_owned())]));
+        for wrong in [
+            vec![],
+            vec![part(1, "a")],
+            vec![part(1, "a"), part(3, "c")],
+            vec![part(1, "a"), part(1, "b"), part(2, "c")],
+            vec![part(-1, "a"), part(2, "c")],
+        ] {
+            assert!(wanted(&wrong, 2).is_err());
+        }
+    }
+}

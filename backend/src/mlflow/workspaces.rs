@@ -1,0 +1,90 @@
+//! Workspaces, which are projects.
+
+use async_graphql::MaybeUndefined;
+use serde::Serialize;
+
+use super::error::Result;
+use super::{Call, Done};
+use crate::auth::{self, Actor};
+use crate::registry::event::Change;
+use crate::registry::project::{self, CreateProjectInput, Project, UpdateProjectInput};
+
+#[derive(Serialize)]
+pub struct WireWorkspace {
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    description: String,
+}
+
+impl From<Project> for WireWorkspace {
+    fn from(project: Project) -> Self {
+        Self { name: project.path, description: project.description }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Found {
+    workspace: WireWorkspace,
+}
+
+#[derive(Serialize)]
+pub struct All {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    workspaces: Vec<WireWorkspace>,
+}
+
+/// The projects that the caller may read, by path.
+pub async fn list(call: Call) -> Result<All> {
+    let projects = project::readable(&call.app.db, &call.actor).await?;
+    Ok(All { workspaces: projects.into_iter().map(WireWorkspace::from).collect() })
+}
+
+pub async fn get(call: Call) -> Result<Found> {
+    let name = call.message.required("workspace_name")?;
+    let reader = auth::reader(&call.app.db, &call.actor, &name).await?;
+    Ok(Found { workspace: reader.project().clone().into() })
+}
+
+pub async fn create(call: Call) -> Result<Found> {
+    let message = &call.message;
+    let new = CreateProjectInput {
+        path: message.required("name")?,
+        name: None,
+        description: message.text("description")?,
+        visibility: None,
+    };
+    let actor: &Actor = &call.actor;
+    let mut change = Change::begin(&call.app, actor).await?;
+    let (creator, user) = (auth::creator(actor)?, actor.user()?);
+    let workspace = project::create(&mut change, &creator, user, new).await?.into();
+    change.commit().await?;
+    Ok(Found { workspace })
+}
+
+pub async fn update(call: Call) -> Result<Found> {
+    let name = call.message.required("workspace_name")?;
+    let mut change = Change::begin(&call.app, &call.actor).await?;
+    let maintainer = auth::maintainer(&mut *change, &call.actor, &name).await?;
+    let description = match call.message.text("description")? {
+        Some(description) => MaybeUndefined::Value(description),
+        None => MaybeUndefined::Undefined,
+    };
+    let changes = UpdateProjectInput {
+        project: name,
+        name: MaybeUndefined::Undefined,
+        description,
+        visibility: MaybeUndefined::Undefined,
+    };
+    let workspace = project::update(&mut change, &maintainer, changes).await?.into();
+    change.commit().await?;
+    Ok(Found { workspace })
+}
+
+pub async fn delete(call: Call) -> Result<Done> {
+    let name = call.message.required("workspace_name")?;
+    let mut change = Change::begin(&call.app, &call.actor).await?;
+    let owner = auth::owner(&mut *change, &call.actor, &name).await?;
+    project::delete(&mut change, &owner).await?;
+    change.commit().await?;
+    Ok(Done {})
+}

@@ -1,0 +1,271 @@
+//! Experiments: series of candidates. Every project has one that runs are in unless told, named
+//! `Default`; every model has one, named `[model]NAME`, that follows its model; MLflow users make others.
+
+mod graphql;
+mod sql;
+
+use async_graphql::SimpleObject;
+
+use crate::auth::Writer;
+use crate::db::query;
+use crate::error::{Error, Result};
+use crate::id::{ExperimentId, ModelId, ProjectId};
+use crate::registry::event::Change;
+use crate::registry::model::Model;
+use crate::registry::object::{self, Target};
+use crate::registry::project::{self, Project};
+use crate::registry::tag::{self, TagInput};
+use crate::text;
+use crate::time::Timestamp;
+
+pub use sql::{
+    ExperimentOf, Lifecycle, find_all, find_by_name, find_by_number, get_by_id, list, search,
+};
+
+/// A series of candidates.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+#[graphql(complex)]
+pub struct Experiment {
+    #[graphql(skip)]
+    pub id: ExperimentId,
+    #[graphql(skip)]
+    pub project_id: ProjectId,
+    #[graphql(skip)]
+    pub model_id: Option<ModelId>,
+    /// Its number in the project, which MLflow knows as its id; 0 is the one that runs are in unless told.
+    pub number: i64,
+    /// Its name, unique in its project.
+    pub name: String,
+    /// Where an MLflow client wants the files of its runs; here if none.
+    #[graphql(skip)]
+    pub artifact_location: Option<String>,
+    /// When it was created.
+    #[graphql(name = "createdAt")]
+    pub created_at_ms: Timestamp,
+    /// When it or its tags were last changed.
+    #[graphql(name = "updatedAt")]
+    pub updated_at_ms: Timestamp,
+    /// When it was put into the trash; null if it is not there.
+    #[graphql(name = "deletedAt")]
+    pub deleted_at_ms: Option<Timestamp>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, project_id, model_id, number, name, artifact_location, created_at_ms, updated_at_ms, deleted_at_ms"
+    };
+}
+use columns;
+
+/// A new experiment that is no model's.
+pub struct NewExperiment {
+    pub name: String,
+    /// Where its runs have their files, if not here.
+    pub artifact_location: Option<String>,
+    pub tags: Vec<TagInput>,
+}
+
+/// Creates the experiment that the runs of a new project are in unless told.
+pub async fn create_first(change: &mut Change, project: &Project) -> Result<()> {
+    insert(change, &project.id, None, "Default", None, 0).await?;
+    Ok(())
+}
+
+/// Creates the default experiment of a new model.
+pub async fn create_default(change: &mut Change, _writer: &Writer, model: &Model) -> Result<()> {
+    let number = next_number(change, &model.project_id).await?;
+    let name = default_name(&model.name);
+    insert(change, &model.project_id, Some(&model.id), &name, None, number).await?;
+    Ok(())
+}
+
+/// Creates an experiment that is no model's.
+pub async fn create(
+    change: &mut Change,
+    writer: &Writer,
+    new: NewExperiment,
+) -> Result<Experiment> {
+    let name = parse_name("name", &new.name)?;
+    let project = writer.project();
+    let number = next_number(change, &project.id).await?;
+    let location = new.artifact_location.filter(|location| !location.is_empty());
+    let experiment = insert(change, &project.id, None, &name, location, number).await?;
+    tag::insert_all(change, experiment.id.raw(), new.tags).await?;
+    let target = Target::experiment(project, experiment.clone());
+    let detail = serde_json::json!({ "name": experiment.name });
+    change.record("experiment.create", target.subject(), detail).await?;
+    Ok(experiment)
+}
+
+/// The name of an experiment that is no model's.
+fn parse_name(field: &str, name: &str) -> Result<String> {
+    if name.starts_with(MODEL_PREFIX) {
+        let reason = "experiments named [model]NAME come with their models: create the model";
+        return Err(Error::invalid(field, reason));
+    }
+    text::long_name(field, name)
+}
+
+async fn next_number(change: &mut Change, project: &ProjectId) -> Result<i64> {
+    let (number,): (i64,) = query(
+        "UPDATE projects SET last_experiment = last_experiment + 1 WHERE id = $1 RETURNING last_experiment",
+    )
+    .bind(project)
+    .fetch_one(&mut **change)
+    .await?;
+    Ok(number)
+}
+
+async fn insert(
+    change: &mut Change,
+    project: &ProjectId,
+    model: Option<&ModelId>,
+    name: &str,
+    artifact_location: Option<String>,
+    number: i64,
+) -> Result<Experiment> {
+    let id = ExperimentId::new(change.now);
+    object::insert(change, id.raw()).await?;
+    query(concat!(
+        "INSERT INTO experiments (id, project_id, model_id, number, name, artifact_location,
+                                  created_at_ms, updated_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING ",
+        columns!()
+    ))
+    .bind(&id)
+    .bind(project)
+    .bind(model.map(|id| id.raw().to_owned()))
+    .bind(number)
+    .bind(name)
+    .bind(artifact_location)
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await
+    .map_err(Error::unless_unique("experiment", name))
+}
+
+/// Gives an experiment that is no model's another name.
+pub async fn rename(
+    change: &mut Change,
+    writer: &Writer,
+    old: &Experiment,
+    name: &str,
+) -> Result<Experiment> {
+    check_own(old, "renamed")?;
+    let name = parse_name("new_name", name)?;
+    touch(change, &old.id).await?;
+    let renamed: Experiment =
+        query(concat!("UPDATE experiments SET name = $2 WHERE id = $1 RETURNING ", columns!()))
+            .bind(&old.id)
+            .bind(&name)
+            .fetch_one(&mut **change)
+            .await
+            .map_err(Error::unless_unique("experiment", &name))?;
+    let detail = serde_json::json!({ "from": old.name, "to": name });
+    let target = Target::experiment(writer.project(), renamed.clone());
+    change.record("experiment.rename", target.subject(), detail).await?;
+    Ok(renamed)
+}
+
+/// Puts an experiment that is no model's into the trash with its candidates, or takes both out again.
+pub async fn set_deleted(
+    change: &mut Change,
+    writer: &Writer,
+    experiment: &Experiment,
+    deleted: bool,
+) -> Result<()> {
+    check_own(experiment, "deleted")?;
+    if experiment.number == 0 {
+        return Err(Error::Conflict("the default experiment of a project stays".into()));
+    }
+    project::touch(change, &experiment.project_id).await?;
+    let changed = query(
+        "UPDATE experiments SET deleted_at_ms = $2, updated_at_ms = $3
+         WHERE id = $1 AND (deleted_at_ms IS NULL) = $4",
+    )
+    .bind(&experiment.id)
+    .bind(deleted.then_some(change.now))
+    .bind(change.now)
+    .bind(deleted)
+    .execute(change)
+    .await
+    .map_err(Error::unless_unique("experiment", &experiment.name))?;
+    if changed == 0 {
+        return Err(Error::not_found("experiment", experiment.number.to_string()));
+    }
+    if deleted {
+        query(
+            "UPDATE candidates SET deleted_at_ms = $2, deleted_by_id = $3
+             WHERE experiment_id = $1 AND deleted_at_ms IS NULL",
+        )
+        .bind(&experiment.id)
+        .bind(change.now)
+        .bind(change.author())
+        .execute(change)
+        .await?;
+    } else {
+        // What was deleted with it comes back with it, what was deleted before stays where it is.
+        query(
+            "UPDATE candidates SET deleted_at_ms = NULL, deleted_by_id = NULL
+             WHERE experiment_id = $1 AND deleted_at_ms = $2",
+        )
+        .bind(&experiment.id)
+        .bind(experiment.deleted_at_ms)
+        .execute(change)
+        .await?;
+    }
+    let action = if deleted { "experiment.delete" } else { "experiment.restore" };
+    let target = Target::experiment(writer.project(), experiment.clone());
+    change.record(action, target.subject(), serde_json::json!({})).await
+}
+
+/// Refuses what would part a model from its experiment.
+fn check_own(experiment: &Experiment, done: &str) -> Result<()> {
+    match experiment.model_id {
+        Some(_) => Err(Error::Conflict(format!(
+            "{} belongs to its model, and is {done} with it",
+            experiment.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Keeps the default experiment in step with its model: renamed, deleted or restored.
+pub async fn follow(change: &mut Change, _writer: &Writer, model: &Model) -> Result<()> {
+    query("UPDATE experiments SET name = $2, deleted_at_ms = $3, updated_at_ms = $4 WHERE model_id = $1")
+        .bind(&model.id)
+        .bind(default_name(&model.name))
+        .bind(model.deleted_at_ms)
+        .bind(change.now)
+        .execute(change)
+        .await
+        .map_err(Error::unless_unique("experiment", &default_name(&model.name)))?;
+    Ok(())
+}
+
+/// How the names of the default experiments of models begin.
+pub const MODEL_PREFIX: &str = "[model]";
+
+fn default_name(model: &str) -> String {
+    format!("{MODEL_PREFIX}{model}")
+}
+
+/// The id of the default experiment of a model.
+pub async fn default_of(change: &mut Change, model: &Model) -> Result<ExperimentId> {
+    let (id,): (ExperimentId,) = query("SELECT id FROM experiments WHERE model_id = $1")
+        .bind(&model.id)
+        .fetch_one(&mut **change)
+        .await?;
+    Ok(id)
+}
+
+/// Marks an experiment as changed, which also locks it until the change is over.
+pub async fn touch(change: &mut Change, id: &ExperimentId) -> Result<()> {
+    let touched =
+        query("UPDATE experiments SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
+            .bind(id)
+            .bind(change.now)
+            .execute(change)
+            .await?;
+    if touched == 0 { Err(Error::not_found("experiment", id.raw())) } else { Ok(()) }
+}

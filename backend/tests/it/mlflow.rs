@@ -1,0 +1,348 @@
+//! Runs, experiments, registered models and versions over MLflow's API, and what they are on our side.
+
+use model_registry::registry::credential::TokenScope;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Caller, Server};
+
+/// Sends a message to a project; gives the status and the answer.
+async fn ask(caller: &Caller, project: &str, call: &str, body: Value) -> (u16, Value) {
+    let (method, path) = call.split_once(' ').unwrap();
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let request = caller.request(method, &format!("/mlflow/{project}/api/2.0/mlflow/{path}"));
+    let response = request.json(&body).send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
+}
+
+/// What is done in `vision`.
+async fn ok(caller: &Caller, call: &str, body: Value) -> Value {
+    let (status, answer) = ask(caller, "vision", call, body).await;
+    assert_eq!(status, 200, "{call}: {answer}");
+    answer
+}
+
+/// The code of what is refused in `vision`.
+async fn refused(caller: &Caller, call: &str, body: Value) -> String {
+    let (status, answer) = ask(caller, "vision", call, body).await;
+    assert_ne!(status, 200, "{call}: {answer}");
+    answer["error_code"].as_str().unwrap().to_owned()
+}
+
+async fn run(caller: &Caller, project: &str, experiment: &str) -> String {
+    let new = json!({"experiment_id": experiment});
+    let (status, made) = ask(caller, project, "POST runs/create", new).await;
+    assert_eq!(status, 200, "{made}");
+    made["run"]["info"]["run_id"].as_str().unwrap().to_owned()
+}
+
+async fn put(caller: &Caller, run_id: &str, path: &str, bytes: &'static str) {
+    let address = format!("/mlflow/vision/api/2.0/mlflow-artifacts/artifacts/0/{run_id}/artifacts");
+    assert_eq!(caller.put(&format!("{address}/{path}"), bytes).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_pins_what_it_was_made_of() {
+    let (server, admin) = Server::with_model().await;
+    let run_id = run(&admin, "vision", "0").await;
+    put(&admin, &run_id, "model/MLmodel", "flavors: {sklearn: {}}").await;
+    put(&admin, &run_id, "notes.txt", "elsewhere in the run").await;
+    let metric = json!({"run_id": run_id, "key": "acc", "value": 0.5, "timestamp": 1, "step": 1});
+    ok(&admin, "POST runs/log-metric", metric).await;
+    let new = json!({"name": "ocr", "source": format!("runs:/{run_id}/model"), "run_id": run_id});
+    let made = ok(&admin, "POST model-versions/create", new).await["model_version"].take();
+    assert_eq!((made["version"].as_str(), made["status"].as_str()), (Some("1"), Some("READY")));
+    // Whatever becomes of the run.
+    put(&admin, &run_id, "model/MLmodel", "other").await;
+    ok(&admin, "POST runs/delete", json!({"run_id": run_id})).await;
+    let empty = "mutation { emptyTrash(input: {project: \"vision\"}) { removedCount } }";
+    assert_eq!(admin.ok(empty, json!({})).await["emptyTrash"]["removedCount"], 1);
+    let read = "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") {
+        state source flavors metrics { value } files { nodes { path } } candidate { id } } } }";
+    let version = admin.ok(read, json!({})).await["model"]["version"].take();
+    let expected = json!({"state": "PUBLISHED", "source": format!("runs:/{run_id}/model"),
+        "flavors": ["sklearn"], "metrics": [{"value": 0.5}], "files": {"nodes": [{"path": "MLmodel"}]},
+        "candidate": null});
+    assert_eq!(version, expected);
+    assert_eq!(server.count("SELECT COUNT(*) FROM candidates").await, 0);
+    let get = "GET model-versions/get?name=ocr&version=1";
+    assert_eq!(ok(&admin, get, json!({})).await["model_version"]["run_id"], run_id.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_are_not_ones_own_are_refused_and_those_elsewhere_kept() {
+    let (_server, admin) = Server::with_model().await;
+    let project = "mutation { createProject(input: {path: \"other\"}) { project { id } } }";
+    admin.ok(project, json!({})).await;
+    let (own, foreign) = (run(&admin, "vision", "0").await, run(&admin, "other", "0").await);
+    let logged = json!({"experiment_id": "0", "name": "net"});
+    let (_, logged) = ask(&admin, "other", "POST logged-models", logged).await;
+    let logged = logged["model"]["info"]["model_id"].as_str().unwrap().to_owned();
+    let create = "POST model-versions/create";
+    for (source, run_id, model_id) in [
+        (format!("runs:/{own}/model"), None, None),
+        (format!("runs:/{own}/model"), Some(&foreign), None),
+        (format!("runs:/{foreign}/model"), Some(&foreign), None),
+        (format!("mlflow-artifacts:/0/{foreign}/artifacts/model"), Some(&foreign), None),
+        (format!("models:/{logged}"), None, Some(&logged)),
+        (format!("mlflow-artifacts:/0/{own}/artifacts/../x"), Some(&own), None),
+        (format!("mlflow-artifacts:/0/{own}/artifacts/%252e%252e/x"), Some(&own), None),
+        (format!("runs:/{own}/../{foreign}"), Some(&own), None),
+        ("s3://bucket/../x".to_owned(), None, None),
+        ("s3://bucket/m".to_owned(), Some(&foreign), None),
+        ("/etc/passwd".to_owned(), Some(&own), None),
+        ("file:///etc/passwd".to_owned(), Some(&own), None),
+        ("models:/nothing/1".to_owned(), None, None),
+        ("models:/ocr/9".to_owned(), None, None),
+    ] {
+        let new = json!({"name": "ocr", "source": source, "run_id": run_id, "model_id": model_id});
+        let code = refused(&admin, create, new).await;
+        assert!(
+            ["INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"].contains(&code.as_str()),
+            "{source}"
+        );
+    }
+    let unknown = "0123456789abcdef0123456789abcdef";
+    for (number, (source, run_id)) in [
+        ("s3://bucket/m".to_owned(), None),
+        (format!("runs:/{unknown}/model"), Some(unknown)),
+        (format!("mlflow-artifacts:/7/{unknown}/artifacts/m"), Some(unknown)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let new = json!({"name": "ocr", "source": source, "run_id": run_id});
+        ok(&admin, create, new).await;
+        let get = format!("GET model-versions/get-download-uri?name=ocr&version={}", number + 1);
+        assert_eq!(ok(&admin, &get, json!({})).await["artifact_uri"], source.as_str());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn semver_is_set_by_a_tag_and_taken_wherever_a_number_is() {
+    let (_server, admin) = Server::with_model().await;
+    let create = "POST model-versions/create";
+    let tagged = |key: &str, value: &str| json!({"name": "ocr", "source": "s3://b/m", "tags": [{"key": key, "value": value}]});
+    ok(&admin, create, tagged("registry.version", "1.2.0")).await;
+    ok(&admin, create, tagged("gitlab.version", "2.0.0-rc.1")).await;
+    ok(&admin, create, tagged("team", "ocr")).await;
+    assert_eq!(
+        refused(&admin, create, tagged("registry.version", "1.2")).await,
+        "INVALID_PARAMETER_VALUE"
+    );
+    assert_eq!(
+        refused(&admin, create, tagged("registry.version", "1.2.0")).await,
+        "RESOURCE_ALREADY_EXISTS"
+    );
+    let get = async |call: &str| {
+        let found = ok(&admin, call, json!({"name": "ocr", "stages": ["^1"]})).await;
+        let version = found.get("model_version").or_else(|| found["model_versions"].get(0));
+        version.unwrap()["version"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(get("GET model-versions/get?name=ocr&version=1.2.0").await, "1");
+    assert_eq!(get("GET model-versions/get?name=ocr&version=2.0.0-rc.1").await, "2");
+    assert_eq!(
+        get("GET model-versions/get?name=ocr&version=3").await,
+        "3",
+        "the next patch is 1.2.1"
+    );
+    assert_eq!(get("GET registered-models/alias?name=ocr&alias=^1.2").await, "3");
+    assert_eq!(get("GET registered-models/alias?name=ocr&alias=latest").await, "3");
+    assert_eq!(get("POST registered-models/get-latest-versions").await, "3");
+    let set = json!({"name": "ocr", "alias": "champion", "version": "1.2.0"});
+    ok(&admin, "POST registered-models/alias", set).await;
+    assert_eq!(get("GET registered-models/alias?name=ocr&alias=champion").await, "1");
+    let rename =
+        json!({"name": "ocr", "version": "1", "key": "registry.version", "value": "9.0.0"});
+    assert_eq!(
+        refused(&admin, "POST model-versions/set-tag", rename).await,
+        "INVALID_PARAMETER_VALUE"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stages_are_protected_as_aliases_of_their_names_are() {
+    let (server, admin) = Server::with_model().await;
+    admin.invite("dora").await;
+    admin.add_member("vision", "dora", "DEVELOPER").await;
+    let dora = server.person("dora", TokenScope::Admin).await;
+    for _ in 0..2 {
+        let new = json!({"name": "ocr", "source": "s3://b/m"});
+        ok(&dora, "POST model-versions/create", new).await;
+    }
+    let protect = "mutation { protectAlias(input: {project: \"vision\", pattern: \"production\"}) {
+        protectedAlias { pattern } } }";
+    admin.ok(protect, json!({})).await;
+    let to = |version: &str, stage: &str, archive: bool| json!({"name": "ocr", "version": version, "stage": stage, "archive_existing_versions": archive});
+    let set = "POST model-versions/transition-stage";
+    ok(&dora, set, to("1", "staging", false)).await;
+    assert_eq!(refused(&dora, set, to("1", "Production", false)).await, "PERMISSION_DENIED");
+    ok(&admin, set, to("1", "Production", false)).await;
+    assert_eq!(
+        refused(&dora, set, to("1", "None", false)).await,
+        "PERMISSION_DENIED",
+        "nor out of it"
+    );
+    ok(&admin, set, to("2", "Production", true)).await;
+    let stages = "{ model(path: \"vision/ocr\") { versions { nodes { number stage } } } }";
+    let found = admin.ok(stages, json!({})).await["model"]["versions"]["nodes"].take();
+    let expected =
+        json!([{"number": 2, "stage": "PRODUCTION"}, {"number": 1, "stage": "ARCHIVED"}]);
+    assert_eq!(found, expected);
+    assert_eq!(refused(&admin, set, to("2", "Archived", true)).await, "INVALID_PARAMETER_VALUE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_goes_to_the_trash_with_its_runs_and_comes_back_with_them() {
+    let (server, admin) = Server::with_model().await;
+    let made = ok(&admin, "POST experiments/create", json!({"name": "tries"})).await;
+    let id = made["experiment_id"].as_str().unwrap().to_owned();
+    let (kept, gone) = (run(&admin, "vision", &id).await, run(&admin, "vision", &id).await);
+    let inputs = json!({"run_id": kept, "datasets": [{"tags": [{"key": "mlflow.data.context", "value": "train"}],
+        "dataset": {"name": "iris", "digest": "d1", "source_type": "local", "source": "x"}}]});
+    ok(&admin, "POST runs/log-inputs", inputs).await;
+    let logged = json!({"experiment_id": id, "name": "net", "source_run_id": kept});
+    ok(&admin, "POST logged-models", logged).await;
+    ok(&admin, "POST runs/delete", json!({"run_id": gone})).await;
+    let all = json!({"experiment_ids": [id], "filter": "dataset.name = 'iris' AND dataset.context = 'train'"});
+    let count = async || {
+        let found = ok(&admin, "POST runs/search", all.clone()).await;
+        found["runs"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(count().await, 1);
+    ok(&admin, "POST experiments/delete", json!({"experiment_id": id})).await;
+    assert_eq!(count().await, 0);
+    let log = json!({"run_id": kept, "key": "a", "value": "1"});
+    assert_eq!(refused(&admin, "POST runs/log-parameter", log).await, "INVALID_PARAMETER_VALUE");
+    ok(&admin, "POST experiments/restore", json!({"experiment_id": id})).await;
+    assert_eq!(count().await, 1, "what was deleted before stays where it is");
+    ok(&admin, "POST experiments/delete", json!({"experiment_id": id})).await;
+    ok(&admin, "POST experiments/create", json!({"name": "tries"})).await;
+    assert_eq!(
+        refused(&admin, "POST experiments/restore", json!({"experiment_id": id})).await,
+        "RESOURCE_ALREADY_EXISTS",
+        "its name is in use by now"
+    );
+    let empty =
+        "mutation { emptyTrash(input: {project: \"vision\"}) { removedCount remainingCount } }";
+    let emptied = admin.ok(empty, json!({})).await["emptyTrash"].take();
+    assert_eq!(emptied, json!({"removedCount": 1, "remainingCount": 0}));
+    for table in [
+        "SELECT COUNT(*) FROM candidates",
+        "SELECT COUNT(*) FROM logged_models",
+        "SELECT COUNT(*) FROM datasets",
+        "SELECT COUNT(*) FROM dataset_inputs",
+        "SELECT COUNT(*) FROM tags",
+    ] {
+        assert_eq!(server.count(table).await, 0, "{table}");
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM objects").await, 4, "ocr, three experiments");
+    let default = json!({"experiment_id": "0"});
+    assert_eq!(refused(&admin, "POST experiments/delete", default).await, "RESOURCE_CONFLICT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_a_model_are_its_candidates() {
+    let (server, admin) = Server::with_model().await;
+    let found =
+        ok(&admin, "GET experiments/get-by-name?experiment_name=[model]ocr", json!({})).await;
+    let experiment = found["experiment"]["experiment_id"].as_str().unwrap().to_owned();
+    let first = run(&admin, "vision", &experiment).await;
+    let second = run(&admin, "vision", "0").await;
+    let candidates = "{ model(path: \"vision/ocr\") { candidates { nodes { number runId } } } }";
+    let list =
+        async || admin.ok(candidates, json!({})).await["model"]["candidates"]["nodes"].take();
+    assert_eq!(list().await, json!([{"number": 1, "runId": first}]));
+    // Of a run elsewhere once a version is made of it.
+    let new = json!({"name": "ocr", "source": format!("runs:/{second}/m"), "run_id": second});
+    ok(&admin, "POST model-versions/create", new).await;
+    assert_eq!(list().await[0], json!({"number": 2, "runId": second}));
+    // Or by promoting it here.
+    let third = run(&admin, "vision", "0").await;
+    let promote =
+        "mutation($run: String!) { promoteCandidate(input: {model: \"vision/ocr\", runId: $run}) {
+        modelVersion { number candidate { number runId } } } }";
+    let promoted = admin.ok(promote, json!({"run": third})).await["promoteCandidate"].take();
+    let expected = json!({"number": 2, "candidate": {"number": 3, "runId": third}});
+    assert_eq!(promoted["modelVersion"], expected);
+    // An experiment that is named as GitLab does makes the model.
+    ok(&admin, "POST experiments/create", json!({"name": "[model]net"})).await;
+    assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE name = 'net'").await, 1);
+    let taken = json!({"experiment_id": experiment, "new_name": "mine"});
+    assert_eq!(refused(&admin, "POST experiments/update", taken).await, "RESOURCE_CONFLICT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_kept_whole_or_not_at_all_and_the_log_stays_short() {
+    let (server, admin) = Server::with_model().await;
+    let run_id = run(&admin, "vision", "0").await;
+    let point = |step: i64, value: Value| json!({"key": "loss", "value": value, "timestamp": 1, "step": step});
+    let batch = |metrics: Vec<Value>, params: Value| json!({"run_id": run_id, "metrics": metrics, "params": params});
+    let metrics = vec![
+        point(3, json!("NaN")),
+        point(1, json!(0.5)),
+        point(3, json!("-Infinity")),
+        point(1, json!(0.5)),
+    ];
+    ok(&admin, "POST runs/log-batch", batch(metrics, json!([{"key": "lr", "value": "1"}]))).await;
+    let changed = batch(vec![point(9, json!(9))], json!([{"key": "lr", "value": "2"}]));
+    assert_eq!(refused(&admin, "POST runs/log-batch", changed).await, "INVALID_PARAMETER_VALUE");
+    assert_eq!(server.count("SELECT COUNT(*) FROM metric_points").await, 3, "each point once");
+    let found = ok(&admin, &format!("GET runs/get?run_id={run_id}"), json!({})).await;
+    assert_eq!(
+        found["run"]["data"]["metrics"][0]["value"], "NaN",
+        "the last by step, time and value"
+    );
+    for step in 10..30 {
+        ok(
+            &admin,
+            "POST runs/log-metric",
+            json!({"run_id": run_id, "key": "a", "value": 1, "timestamp": 1, "step": step}),
+        )
+        .await;
+    }
+    let lines = server.count("SELECT COUNT(*) FROM events WHERE action = 'candidate.log'").await;
+    assert_eq!(lines, 1, "one line a minute");
+    let history = format!("GET metrics/get-history?run_id={run_id}&metric_key=a&max_results=7");
+    let (mut seen, mut token) = (0, String::new());
+    loop {
+        let page = ok(&admin, &format!("{history}&page_token={token}"), json!({})).await;
+        seen += page["metrics"].as_array().unwrap().len();
+        match page["next_page_token"].as_str() {
+            Some(next) => token = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_take_a_constant_number_of_statements() {
+    let (server, admin) = Server::with_model().await;
+    let mut counts = Vec::new();
+    for size in [2, 20] {
+        for _ in 0..size {
+            let run_id = run(&admin, "vision", "0").await;
+            let batch = json!({"run_id": run_id, "metrics": [{"key": "a", "value": 1, "timestamp": 1}],
+                "params": [{"key": "b", "value": "1"}], "tags": [{"key": "c", "value": "1"}]});
+            ok(&admin, "POST runs/log-batch", batch).await;
+            let new = json!({"name": "ocr", "source": "s3://b/m"});
+            ok(&admin, "POST model-versions/create", new).await;
+            let name = format!("m-{run_id}");
+            ok(&admin, "POST registered-models/create", json!({"name": name})).await;
+            let model = json!({"experiment_id": "0", "name": "net", "source_run_id": run_id});
+            ok(&admin, "POST logged-models", model).await;
+        }
+        let before = server.app.db.statements();
+        let order =
+            json!({"experiment_ids": ["0"], "order_by": ["metrics.a DESC", "params.b", "name"]});
+        ok(&admin, "POST runs/search", order).await;
+        ok(&admin, "GET registered-models/search", json!({})).await;
+        ok(&admin, "GET model-versions/search?filter=name='ocr'", json!({})).await;
+        ok(&admin, "POST logged-models/search", json!({"experiment_ids": ["0"]})).await;
+        ok(&admin, "POST experiments/search", json!({"max_results": 10})).await;
+        counts.push(server.app.db.statements() - before);
+    }
+    assert_eq!(counts[0], counts[1]);
+}

@@ -1,0 +1,653 @@
+//! The files of runs, logged models and versions over MLflow's API, whole, in parts and by signed address.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use model_registry::registry::credential::TokenScope;
+use model_registry::time::Clock;
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::harness::{CREATE_PROJECT, Caller, Server};
+
+const API: &str = "/mlflow/vision/api/2.0";
+const PROXY: &str = "/mlflow/vision/api/2.0/mlflow-artifacts";
+
+async fn post(caller: &Caller, path: &str, body: Value) -> (u16, Value) {
+    let request = caller.request(Method::POST, &format!("{API}{path}"));
+    answer(request.json(&body).send().await.unwrap()).await
+}
+
+async fn get(caller: &Caller, path: &str) -> (u16, Value) {
+    answer(caller.get(&format!("{API}{path}")).await).await
+}
+
+async fn answer(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
+}
+
+async fn put(caller: &Caller, address: &str, bytes: impl Into<reqwest::Body>) -> u16 {
+    caller.put(&format!("{PROXY}/artifacts/{address}"), bytes).await.status().as_u16()
+}
+
+async fn delete(caller: &Caller, address: &str) -> u16 {
+    let path = format!("{PROXY}/artifacts/{address}");
+    caller.request(Method::DELETE, &path).send().await.unwrap().status().as_u16()
+}
+
+async fn text(caller: &Caller, address: &str) -> String {
+    caller.get(&format!("{PROXY}/artifacts/{address}")).await.text().await.unwrap()
+}
+
+/// What an `artifact_uri` names.
+fn root(uri: &Value) -> String {
+    uri.as_str().unwrap().strip_prefix("mlflow-artifacts:/").unwrap().to_owned()
+}
+
+/// A new run; its id and its address.
+async fn run(caller: &Caller) -> (String, String) {
+    let (status, made) = post(caller, "/mlflow/runs/create", json!({"experiment_id": "0"})).await;
+    assert_eq!(status, 200, "{made}");
+    let info = &made["run"]["info"];
+    (info["run_id"].as_str().unwrap().to_owned(), root(&info["artifact_uri"]))
+}
+
+/// A new logged model of a run; its id and its address.
+async fn logged_model(caller: &Caller, run_id: &str) -> (String, String) {
+    let new = json!({"experiment_id": "0", "name": "net", "source_run_id": run_id});
+    let (status, made) = post(caller, "/mlflow/logged-models", new).await;
+    assert_eq!(status, 200, "{made}");
+    let info = &made["model"]["info"];
+    (info["model_id"].as_str().unwrap().to_owned(), root(&info["artifact_uri"]))
+}
+
+async fn finish(caller: &Caller, model_id: &str) {
+    let path = format!("{API}/mlflow/logged-models/{model_id}");
+    let status = json!({"model_id": model_id, "status": "LOGGED_MODEL_READY"});
+    let done = caller.request(Method::PATCH, &path).json(&status).send().await.unwrap();
+    assert_eq!(done.status(), 200);
+}
+
+/// The address of a version.
+async fn version_address(server: &Server, version: &str) -> String {
+    let (id,): (String,) =
+        model_registry::db::query("SELECT id FROM model_versions WHERE version = $1")
+            .bind(version)
+            .fetch_one(&server.app.db)
+            .await
+            .unwrap();
+    format!("versions/{id}")
+}
+
+fn left_over(server: &Server) -> usize {
+    std::fs::read_dir(server.data.path().join("uploads")).unwrap().count()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_everything_go_in_and_come_out() {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    let (run_id, of_run) = run(&admin).await;
+    let (_, of_model) = logged_model(&admin, &run_id).await;
+    let of_version = version_address(&server, "1.0.0").await;
+    for root in [&of_run, &of_model, &of_version] {
+        let path = format!("{PROXY}/artifacts/{root}/model/a%20%C3%BC.txt");
+        let stored = admin.put(&path, "0123456789").await;
+        let etag = format!("\"{}\"", sha256(b"0123456789"));
+        assert_eq!(
+            (stored.status().as_u16(), &stored.headers()["etag"]),
+            (200, &etag.parse().unwrap())
+        );
+        assert_eq!(stored.text().await.unwrap(), "");
+        let response = admin.get(&path).await;
+        assert_eq!(response.headers()["etag"], etag);
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        let disposition = response.headers()["content-disposition"].to_str().unwrap().to_owned();
+        assert!(disposition.starts_with("attachment; "), "{disposition}");
+        assert_eq!(response.text().await.unwrap(), "0123456789");
+        let range = admin.request(Method::GET, &path).header("range", "bytes=2-4");
+        let range = range.send().await.unwrap();
+        assert_eq!((range.status().as_u16(), range.text().await.unwrap()), (206, "234".to_owned()));
+        let head = admin.request(Method::HEAD, &path).send().await.unwrap();
+        assert_eq!(
+            (head.status().as_u16(), &head.headers()["content-length"]),
+            (200, &"10".parse().unwrap())
+        );
+        // A Mac names it in another normal form.
+        let decomposed = format!("{PROXY}/artifacts/{root}/model/a%20u%CC%88.txt");
+        assert_eq!(admin.get(&decomposed).await.status(), 200);
+        let wrong = "sha-256=:AAAAd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII=:";
+        let digest = admin.request(Method::PUT, &path).header("content-digest", wrong);
+        assert_eq!(digest.body("other").send().await.unwrap().status(), 400);
+        let (status, missing) =
+            get(&admin, &format!("/mlflow-artifacts/artifacts/{root}/no")).await;
+        assert_eq!((status, &missing["error_code"]), (404, &json!("RESOURCE_DOES_NOT_EXIST")));
+        assert_eq!(missing["message"], format!("No such artifact: '{root}/no'"));
+        let folder = admin.get(&format!("{PROXY}/artifacts/{root}/model")).await;
+        assert_eq!(folder.status(), 400);
+    }
+    // The same under the other addresses of the API.
+    for api in ["/api/v4/projects/vision/ml/mlflow/api/2.0", "/mlflow/vision/ajax-api/3.0"] {
+        let path = format!("{api}/mlflow-artifacts/artifacts/{of_run}/model/a%20%C3%BC.txt");
+        assert_eq!(admin.get(&path).await.status(), 200, "{api}");
+    }
+    for (query, status) in [
+        (format!("/get-artifact?run_id={run_id}&path=model/a%20ü.txt"), 200),
+        (format!("/get-artifact?run_uuid={run_id}&path=model/a%20ü.txt"), 200),
+        (format!("/get-artifact?run_id={run_id}&path=../x"), 400),
+        (format!("/get-artifact?run_id={run_id}"), 400),
+        (format!("/get-artifact?run_id={run_id}0&path=x"), 404),
+        ("/model-versions/get-artifact?name=ocr&version=1&path=model/a%20ü.txt".to_owned(), 200),
+        (
+            "/model-versions/get-artifact?name=ocr&version=1.0.0&path=model/a%20ü.txt".to_owned(),
+            200,
+        ),
+        ("/model-versions/get-artifact?name=ocr&version=9&path=model/x".to_owned(), 404),
+    ] {
+        assert_eq!(admin.get(&format!("/mlflow/vision{query}")).await.status(), status, "{query}");
+    }
+    // Only the run's own experiment has it, and no other project.
+    let elsewhere = of_run.replacen('0', "1", 1);
+    assert_eq!(
+        admin.get(&format!("{PROXY}/artifacts/{elsewhere}/model/a%20%C3%BC.txt")).await.status(),
+        404
+    );
+    admin.ok(CREATE_PROJECT, json!({"path": "speech"})).await;
+    let path =
+        format!("/mlflow/speech/api/2.0/mlflow-artifacts/artifacts/{of_run}/model/a%20%C3%BC.txt");
+    assert_eq!(admin.get(&path).await.status(), 404);
+    assert_eq!(admin.put(&path, "x").await.status(), 404);
+    // A run in the trash keeps what it has.
+    post(&admin, "/mlflow/runs/delete", json!({"run_id": run_id})).await;
+    assert_eq!(text(&admin, &format!("{of_run}/model/a%20%C3%BC.txt")).await, "0123456789");
+    assert_eq!(put(&admin, &format!("{of_run}/new"), "x").await, 409);
+    assert_eq!(delete(&admin, &of_run).await, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_lists_what_is_directly_in_it() {
+    let (_server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    for path in ["a.txt", "a/x", "a/deep/y", "a/deep/er/z", "a-b/c", "empty", "100%25"] {
+        let bytes = if path == "empty" { "" } else { path };
+        assert_eq!(put(&admin, &format!("{root}/{path}"), bytes).await, 200, "{path}");
+    }
+    let list = async |path: &str| {
+        let path = format!("/mlflow/artifacts/list?run_id={run_id}&path={path}");
+        let (status, mut listing) = get(&admin, &path).await;
+        assert_eq!(
+            (status, listing["root_uri"].as_str().unwrap()),
+            (200, &*format!("mlflow-artifacts:/{root}"))
+        );
+        listing["files"].take()
+    };
+    let file = |path: &str, size: usize| json!({"path": path, "is_dir": false, "file_size": size});
+    let folder = |path: &str| json!({"path": path, "is_dir": true});
+    let empty = json!({"path": "empty", "is_dir": false});
+    assert_eq!(
+        list("").await,
+        json!([file("100%", 6), folder("a"), folder("a-b"), file("a.txt", 5), empty])
+    );
+    assert_eq!(list("a").await, json!([folder("a/deep"), file("a/x", 3)]));
+    assert_eq!(list("a/").await, list("a").await);
+    assert_eq!(list("a/deep").await, json!([folder("a/deep/er"), file("a/deep/y", 8)]));
+    for nothing in ["a.txt", "nothing", "a/deep/y"] {
+        assert_eq!(list(nothing).await, Value::Null, "{nothing}");
+    }
+    let (status, names) =
+        get(&admin, &format!("/mlflow-artifacts/artifacts?path={root}/a/deep/")).await;
+    assert_eq!((status, names), (200, json!({"files": [folder("er"), file("y", 8)]})));
+    for (path, status) in [("..", 400), ("/etc", 400), ("", 404), ("0", 404), ("versions/x", 404)] {
+        let (found, failure) =
+            get(&admin, &format!("/mlflow-artifacts/artifacts?path={path}")).await;
+        assert_eq!(found, status, "{path}: {failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_lists_its_own_files_without_those_of_its_models() {
+    let (_server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    let (model_id, of_model) = logged_model(&admin, &run_id).await;
+    for path in ["MLmodel", "data/w.bin"] {
+        put(&admin, &format!("{of_model}/{path}"), path).await;
+    }
+    put(&admin, &format!("{root}/plot.png"), "png").await;
+    finish(&admin, &model_id).await;
+    let list = async |path: &str| {
+        let (_, listing) =
+            get(&admin, &format!("/mlflow/artifacts/list?run_id={run_id}&path={path}")).await;
+        let files = listing["files"].as_array().cloned().unwrap_or_default();
+        files.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(list("").await, ["plot.png"]);
+    assert_eq!(list("net").await, [""; 0]);
+    assert_eq!(list("net/data").await, [""; 0]);
+    // They are there, all the same: here, and where a run is looked at whole.
+    assert_eq!(text(&admin, &format!("{root}/net/MLmodel")).await, "MLmodel");
+    let whole: Value =
+        admin.get(&format!("/files/vision/-/run:{run_id}")).await.json().await.unwrap();
+    assert_eq!(whole["files"].as_array().unwrap().len(), 3);
+    // What somebody adds to the folder is the run's own.
+    put(&admin, &format!("{root}/net/data/notes.txt"), "notes").await;
+    assert_eq!(list("").await, ["net", "plot.png"]);
+    assert_eq!(list("net/data").await, ["net/data/notes.txt"]);
+
+    let directories = format!("/mlflow/logged-models/{model_id}/artifacts/directories");
+    let (status, listing) = get(&admin, &directories).await;
+    let file = json!({"path": "MLmodel", "is_dir": false, "file_size": 7});
+    assert_eq!(
+        (status, &listing["files"]),
+        (200, &json!([file, {"path": "data", "is_dir": true}]))
+    );
+    assert_eq!(listing["root_uri"], format!("mlflow-artifacts:/{of_model}"));
+    let (_, listing) = get(&admin, &format!("{directories}?artifact_directory_path=data")).await;
+    assert_eq!(listing["files"][0]["path"], "data/w.bin");
+    let file = format!("{API}/mlflow/logged-models/{model_id}/artifacts/files");
+    let got = admin.get(&format!("{file}?artifact_file_path=data/w.bin")).await;
+    assert_eq!(got.text().await.unwrap(), "data/w.bin");
+    assert_eq!(admin.get(&file).await.status(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_finished_or_published_never_changes() {
+    let (server, admin) = Server::with_model().await;
+    let (run_id, of_run) = run(&admin).await;
+    let (model_id, of_model) = logged_model(&admin, &run_id).await;
+    admin.create_version(Some("1.0.0")).await;
+    let of_version = version_address(&server, "1.0.0").await;
+    for root in [&of_run, &of_model, &of_version] {
+        for path in ["a", "b/c", "b/d"] {
+            assert_eq!(put(&admin, &format!("{root}/{path}"), "1").await, 200);
+        }
+        assert_eq!(delete(&admin, &format!("{root}/b")).await, 200);
+        assert_eq!(delete(&admin, &format!("{root}/b")).await, 200, "it is gone already");
+        let (_, names) = get(&admin, &format!("/mlflow-artifacts/artifacts?path={root}")).await;
+        assert_eq!(names["files"].as_array().unwrap().len(), 1, "{names}");
+    }
+    let removed = "SELECT COUNT(*) FROM events WHERE action = 'file.delete'";
+    assert_eq!(server.count(removed).await, 3);
+    finish(&admin, &model_id).await;
+    admin.publish("1.0.0").await;
+    for root in [&of_model, &of_version] {
+        assert_eq!(put(&admin, &format!("{root}/a"), "1").await, 200, "the same bytes");
+        assert_eq!(put(&admin, &format!("{root}/a"), "2").await, 409);
+        assert_eq!(put(&admin, &format!("{root}/new"), "2").await, 409);
+        for path in ["", "/a", "/nothing"] {
+            assert_eq!(delete(&admin, &format!("{root}{path}")).await, 409, "{path}");
+        }
+        let new = json!({"path": "new", "num_parts": 2});
+        assert_eq!(post(&admin, &format!("/mlflow-artifacts/mpu/create/{root}"), new).await.0, 409);
+        assert_eq!(text(&admin, &format!("{root}/a")).await, "1");
+    }
+    // The run goes on: its file can be another one, and all can go.
+    assert_eq!(put(&admin, &format!("{of_run}/a"), "2").await, 200);
+    assert_eq!(text(&admin, &format!("{of_run}/a")).await, "2");
+    assert_eq!(delete(&admin, &format!("{of_run}/")).await, 200);
+    let (_, listing) = get(&admin, &format!("/mlflow/artifacts/list?run_id={run_id}")).await;
+    assert_eq!(listing["files"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_without_a_source_is_filled_by_its_run() {
+    let (server, admin) = Server::with_model().await;
+    let new = json!({"name": "ocr", "source": ""});
+    let (status, made) = post(&admin, "/mlflow/model-versions/create", new).await;
+    assert_eq!(status, 200, "{made}");
+    let run_id = made["model_version"]["run_id"].as_str().unwrap();
+    let (_, found) = get(&admin, &format!("/mlflow/runs/get?run_id={run_id}")).await;
+    let root = root(&found["run"]["info"]["artifact_uri"]);
+    assert_eq!(put(&admin, &format!("{root}/MLmodel"), "flavors: {}").await, 200);
+    assert_eq!(admin.get("/files/vision/ocr/latest/MLmodel").await.status(), 200);
+    assert_eq!(text(&admin, &format!("{root}/MLmodel")).await, "flavors: {}");
+    let (_, listing) = get(&admin, &format!("/mlflow/artifacts/list?run_id={run_id}")).await;
+    assert_eq!(listing["files"][0]["path"], "MLmodel");
+    let version = "SELECT COUNT(*) FROM files f JOIN model_versions v ON v.id = f.owner_id";
+    assert_eq!(server.count(version).await, 1);
+}
+
+/// Begins an upload; its id and the addresses of its parts.
+async fn begin(caller: &Caller, root: &str, parts: usize) -> (String, Vec<String>) {
+    let new = json!({"path": "/home/ada/big.bin", "num_parts": parts});
+    let (status, begun) = post(caller, &format!("/mlflow-artifacts/mpu/create/{root}"), new).await;
+    assert_eq!(status, 200, "{begun}");
+    let credentials = begun["credentials"].as_array().unwrap();
+    assert_eq!(credentials.len(), parts);
+    let urls = credentials.iter().map(|part| part["url"].as_str().unwrap().to_owned()).collect();
+    (begun["upload_id"].as_str().unwrap().to_owned(), urls)
+}
+
+/// Sends something to a signed address, as a client that sends nothing else; the status and the ETag.
+async fn send(url: &str, bytes: impl Into<reqwest::Body>) -> (u16, String) {
+    let response = Client::new().put(url).body(bytes).send().await.unwrap();
+    let etag = response.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
+    (response.status().as_u16(), etag.unwrap_or_default())
+}
+
+fn finished(upload_id: &str, etags: &[String]) -> Value {
+    let parts = etags.iter().enumerate();
+    let parts =
+        parts.map(|(index, etag)| json!({"part_number": index + 1, "etag": etag, "url": "x"}));
+    json!({"path": "/home/ada/big.bin", "upload_id": upload_id, "parts": parts.collect::<Vec<_>>()})
+}
+
+async fn end(caller: &Caller, what: &str, root: &str, body: Value) -> u16 {
+    post(caller, &format!("/mlflow-artifacts/mpu/{what}/{root}"), body).await.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_come_in_any_order_and_are_put_together() {
+    let (server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    let folder = format!("{root}/model");
+    let (upload_id, urls) = begin(&admin, &folder, 5).await;
+    let part = |number: u32| -> Vec<u8> {
+        (0..1_000_000_u32).map(|n| ((n * 31 + number) % 251) as u8).collect()
+    };
+    let sending = (0..5).rev().map(|index| send(&urls[index as usize], part(index)));
+    let mut sent = futures_util::future::join_all(sending).await;
+    sent.reverse();
+    // One comes again.
+    assert_eq!(send(&urls[2], part(2)).await, sent[2]);
+    let etags: Vec<_> = sent.iter().map(|(_, etag)| etag.clone()).collect();
+    assert_eq!(etags[0], format!("\"{}\"", sha256(&part(0))));
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
+    for wrong in [
+        finished(&upload_id, &etags[..4]),
+        finished(&upload_id, &[&etags[..4], &etags[..1]].concat()),
+        finished("x", &etags),
+        finished(&upload_id[1..], &etags),
+        json!({"path": "other.bin", "upload_id": upload_id, "parts": finished("", &etags)["parts"]}),
+        json!({"path": "/home/ada/big.bin", "upload_id": upload_id}),
+    ] {
+        let status = end(&admin, "complete", &folder, wrong.clone()).await;
+        assert!(matches!(status, 400 | 404), "{status}: {wrong}");
+    }
+    assert_eq!(end(&admin, "complete", &folder, finished(&upload_id, &etags)).await, 200);
+    let whole: Vec<u8> = (0..5).flat_map(part).collect();
+    let response = admin.get(&format!("{PROXY}/artifacts/{folder}/big.bin")).await;
+    assert_eq!(response.headers()["etag"], format!("\"{}\"", sha256(&whole)));
+    assert_eq!(response.bytes().await.unwrap(), whole);
+    assert_eq!(left_over(&server), 0);
+    let put = "SELECT COUNT(*) FROM events WHERE action = 'file.put' AND credential_id IS NOT NULL";
+    assert_eq!(server.count(put).await, 1);
+    // It is over.
+    assert_eq!(send(&urls[0], part(0)).await.0, 409);
+    assert_eq!(end(&admin, "complete", &folder, finished(&upload_id, &etags)).await, 409);
+    assert_eq!(end(&admin, "abort", &folder, finished(&upload_id, &[])).await, 200);
+
+    let (upload_id, urls) = begin(&admin, &folder, 2).await;
+    send(&urls[0], "one").await;
+    assert_eq!(left_over(&server), 1);
+    assert_eq!(end(&admin, "abort", &folder, finished(&upload_id, &[])).await, 200);
+    assert_eq!(end(&admin, "abort", &folder, finished(&upload_id, &[])).await, 200, "as good");
+    assert_eq!(send(&urls[1], "two").await.0, 409);
+    assert_eq!(left_over(&server), 0);
+    for (num_parts, message) in [
+        (json!(10_001), "Multipart upload is not supported for the current artifact repository"),
+        (json!(0), "num_parts"),
+        (json!("x"), "Invalid value \"x\" for parameter 'num_parts'"),
+    ] {
+        let new = json!({"path": "f", "num_parts": num_parts});
+        let (status, failure) =
+            post(&admin, &format!("/mlflow-artifacts/mpu/create/{root}"), new).await;
+        assert_eq!(status, 400);
+        assert!(failure["message"].as_str().unwrap().starts_with(message), "{failure}");
+    }
+    let (_, listing) = get(&admin, &format!("/mlflow/artifacts/list?run_id={run_id}")).await;
+    assert_eq!(listing["files"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_parts_together_are_as_large_as_a_file_may_be() {
+    let server = Server::start_with(&["--max-file-size", "1000"]).await;
+    let admin = server.admin().await;
+    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
+    let (_, root) = run(&admin).await;
+    let (upload_id, urls) = begin(&admin, &root, 2).await;
+    let (_, first) = send(&urls[0], vec![1; 600]).await;
+    assert_eq!(send(&urls[1], vec![1; 401]).await.0, 413);
+    assert_eq!(send(&urls[1], vec![1; 1001]).await.0, 413);
+    let (status, second) = send(&urls[1], vec![1; 400]).await;
+    assert_eq!(status, 200);
+    assert_eq!(end(&admin, "complete", &root, finished(&upload_id, &[first, second])).await, 200);
+    assert_eq!(left_over(&server), 0);
+}
+
+/// ada, a developer, and bob, who is one, too.
+async fn with_developers() -> (Server, Caller, Caller, Caller) {
+    let (server, admin) = Server::with_model().await;
+    for name in ["ada", "bob"] {
+        admin.invite(name).await;
+        admin.add_member("vision", name, "DEVELOPER").await;
+    }
+    let ada = server.person("ada", TokenScope::Write).await;
+    let bob = server.person("bob", TokenScope::Write).await;
+    (server, admin, ada, bob)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_addresses_are_for_one_thing_and_end_with_who_asked() {
+    let (server, admin, ada, bob) = with_developers().await;
+    let (run_id, root) = run(&ada).await;
+    put(&ada, &format!("{root}/a.bin"), "0123456789").await;
+    let (status, signed) = get(&ada, &format!("/mlflow-artifacts/presigned/{root}/a.bin")).await;
+    assert_eq!((status, &signed["file_size"], &signed["headers"]), (200, &json!(10), &json!({})));
+    let url = signed["url"].as_str().unwrap();
+    let anybody = Client::new();
+    let range = anybody.get(url).header("range", "bytes=3-5").send().await.unwrap();
+    assert_eq!((range.status().as_u16(), range.text().await.unwrap()), (206, "345".to_owned()));
+    assert_eq!(anybody.head(url).send().await.unwrap().headers()["content-length"], "10");
+    assert_eq!(send(url, "x").await.0, 403);
+    assert_eq!(anybody.get(&url[..url.len() - 1]).send().await.unwrap().status(), 403);
+    let (status, failure) =
+        answer(anybody.get(format!("{}/mlflow-signed/x", server.url)).send().await.unwrap()).await;
+    assert_eq!((status, &failure["error_code"]), (403, &json!("PERMISSION_DENIED")));
+
+    let ask = json!({"run_id": run_id, "path": "a.bin", "expiration": 60});
+    let (status, by_run) = post(&ada, "/mlflow/artifacts/presigned-download-url", ask).await;
+    assert_eq!((status, &by_run["file_size"]), (200, &json!(10)));
+    let download = by_run["presigned_url"].as_str().unwrap();
+    assert_eq!(anybody.get(download).send().await.unwrap().text().await.unwrap(), "0123456789");
+    let ask = json!({"run_id": run_id, "path": "up/b.bin"});
+    let (status, up) = post(&ada, "/mlflow/artifacts/presigned-upload-url", ask).await;
+    assert_eq!((status, &up["headers"]), (200, &json!({})));
+    let upload = up["presigned_url"].as_str().unwrap();
+    assert_eq!(anybody.get(upload).send().await.unwrap().status(), 403);
+    assert_eq!(send(upload, "by ada").await.0, 200);
+    assert_eq!(text(&ada, &format!("{root}/up/b.bin")).await, "by ada");
+    let by_ada = "SELECT COUNT(*) FROM events e JOIN users u ON u.id = e.actor_id
+        JOIN credentials c ON c.id = e.credential_id
+        WHERE NOT e.refused AND e.action = 'file.put' AND u.username = 'ada' AND e.address = '127.0.0.1'";
+    assert_eq!(server.count(by_ada).await, 2);
+    for (body, status) in [
+        (json!({"run_id": run_id, "path": "b", "expiration": 0}), 400),
+        (json!({"run_id": run_id, "path": "b", "expiration": 604_801}), 400),
+        (json!({"run_id": run_id, "model_id": "m-1", "path": "b"}), 400),
+        (json!({"path": "b"}), 400),
+        (json!({"run_id": run_id, "path": "../b"}), 400),
+        (json!({"run_id": run_id, "path": "a.bin/b"}), 409),
+        (json!({"run_id": "0".repeat(32), "path": "b"}), 404),
+    ] {
+        let asked = post(&ada, "/mlflow/artifacts/presigned-upload-url", body.clone()).await;
+        assert_eq!(asked.0, status, "{body}");
+    }
+    let (upload_id, parts) = begin(&ada, &root, 1).await;
+    let (_, etag) = send(&parts[0], "part").await;
+    let whole = finished(&upload_id, &[etag]);
+    assert_eq!(end(&bob, "complete", &root, whole.clone()).await, 404, "another one's");
+    assert_eq!(end(&bob, "abort", &root, whole.clone()).await, 404);
+
+    // Other bytes are there now: they are not what the address was for.
+    put(&bob, &format!("{root}/a.bin"), "another").await;
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 403);
+    put(&bob, &format!("{root}/a.bin"), "0123456789").await;
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 200);
+    // ada may only look now.
+    let role = "mutation { updateMember(input: {project: \"vision\", username: \"ada\", role: GUEST}) { member { id } } }";
+    admin.ok(role, json!({})).await;
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 200);
+    assert_eq!(send(upload, "again").await.0, 403);
+    assert_eq!(send(&parts[0], "again").await.0, 403);
+    assert_eq!(end(&ada, "complete", &root, whole).await, 403);
+    assert_eq!(text(&bob, &format!("{root}/up/b.bin")).await, "by ada");
+    let refused = "SELECT COUNT(*) FROM events WHERE refused AND action = 'file.put'";
+    assert_eq!(server.count(refused).await, 4);
+    // Her token is revoked.
+    let tokens = "{ users(search: \"ada\") { nodes { tokens { id } } } }";
+    let id = admin.ok(tokens, json!({})).await["users"]["nodes"][0]["tokens"][0]["id"].take();
+    let revoke = "mutation($id: ID!) { revokeToken(input: {id: $id}) { token { name } } }";
+    admin.ok(revoke, json!({"id": id})).await;
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 403);
+    assert_eq!(left_over(&server), 1, "what she began, until it is stale");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_addresses_expire() {
+    let time = Arc::new(AtomicI64::new(1_000_000));
+    let server = Server::start_at(Clock::Fixed(time.clone())).await;
+    let admin = server.admin().await;
+    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
+    let (run_id, root) = run(&admin).await;
+    put(&admin, &format!("{root}/a"), "a").await;
+    let ask = json!({"run_id": run_id, "path": "a", "expiration": 10});
+    let (_, asked) = post(&admin, "/mlflow/artifacts/presigned-download-url", ask).await;
+    let url = asked["presigned_url"].as_str().unwrap();
+    let (_, parts) = begin(&admin, &root, 1).await;
+    let status = async || Client::new().get(url).send().await.unwrap().status().as_u16();
+    time.store(1_009_999, Ordering::Relaxed);
+    assert_eq!(status().await, 200);
+    time.store(1_010_000, Ordering::Relaxed);
+    assert_eq!(status().await, 403);
+    assert_eq!(send(&parts[0], "x").await.0, 200);
+    time.store(1_000_000 + 3_600_000, Ordering::Relaxed);
+    assert_eq!(send(&parts[0], "x").await.0, 403);
+}
+
+/// One request as it stands, which a client would have made another of.
+fn raw(server: &Server, caller: &Caller, method: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let token = caller.token.as_deref().unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_path_leads_anywhere_else() {
+    let (server, admin) = Server::with_model().await;
+    let (_, root) = run(&admin).await;
+    for path in [
+        "%2e%2e/x".to_owned(),
+        format!("{root}/../x"),
+        format!("{root}/%2e%2e/x"),
+        format!("{root}/..%2fx"),
+        format!("{root}/%252e%252e/x"),
+        format!("{root}/a%5cb"),
+        format!("/{root}/a"),
+        format!("{root}/a%00b"),
+        format!("{root}/a%23b"),
+        format!("{root}/a//b"),
+        root.clone(),
+        format!("{root}/{}", "x".repeat(1025)),
+        format!("{root}/{}", "x".repeat(3000)),
+    ] {
+        let answer = raw(&server, &admin, "PUT", &format!("{PROXY}/artifacts/{path}"));
+        assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
+        assert!(answer.contains("INVALID_PARAMETER_VALUE"), "{path}: {answer}");
+        assert!(answer.contains("Invalid path"), "{path}: {answer}");
+    }
+    for path in ["%2e%2e/x".to_owned(), format!("{root}/%2e%2e"), format!("{root}/..%2f..%2fx")] {
+        for method in ["GET", "DELETE"] {
+            let answer = raw(&server, &admin, method, &format!("{PROXY}/artifacts/{path}"));
+            assert!(answer.starts_with("HTTP/1.1 400"), "{method} {path}: {answer}");
+        }
+    }
+    for path in
+        ["x", "0", "0/models/m-1/artifacts/x", "versions/x/y", "00/x/artifacts/y", "files/x"]
+    {
+        assert_eq!(put(&admin, path, "x").await, 404, "{path}");
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
+    assert_eq!(left_over(&server), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_only_read_and_strangers_see_nothing() {
+    let (server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    put(&admin, &format!("{root}/a"), "a").await;
+    admin.invite("gus").await;
+    admin.add_member("vision", "gus", "GUEST").await;
+    admin.invite("eve").await;
+    let gus = server.person("gus", TokenScope::Write).await;
+    let eve = server.person("eve", TokenScope::Write).await;
+    let reader = server.person("admin", TokenScope::Read).await;
+    let anonymous = server.anonymous();
+    for (caller, read, written) in
+        [(&gus, 200, 403), (&reader, 200, 403), (&eve, 404, 404), (&anonymous, 401, 401)]
+    {
+        assert_eq!(put(caller, &format!("{root}/b"), "b").await, written);
+        assert_eq!(delete(caller, &root).await, written);
+        let new = json!({"path": "b", "num_parts": 1});
+        assert_eq!(end(caller, "create", &root, new).await, written);
+        let ask = json!({"run_id": run_id, "path": "b"});
+        assert_eq!(post(caller, "/mlflow/artifacts/presigned-upload-url", ask).await.0, written);
+        for path in [
+            format!("/mlflow-artifacts/artifacts/{root}/a"),
+            format!("/mlflow-artifacts/artifacts?path={root}"),
+            format!("/mlflow-artifacts/presigned/{root}/a"),
+            format!("/mlflow/artifacts/list?run_id={run_id}"),
+        ] {
+            assert_eq!(get(caller, &path).await.0, read, "{path}");
+        }
+        let other = format!("/files/vision/-/run:{run_id}/b");
+        assert_eq!(caller.put(&other, "b").await.status(), written);
+    }
+    let wrong = Caller { token: Some("mrt_wrong".to_owned()), ..anonymous };
+    assert_eq!(put(&wrong, &format!("{root}/b"), "b").await, 401);
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
+    assert_eq!(left_over(&server), 0);
+    let refused = "SELECT COUNT(*) FROM events e JOIN users u ON u.id = e.actor_id
+        WHERE e.refused AND u.username = 'gus' AND e.subject = 'vision'";
+    assert_eq!(server.count(refused).await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_a_model_has_its_files_at_an_address_of_its_own() {
+    let (_server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    let address = format!("/files/vision/-/run:{run_id}");
+    assert_eq!(admin.put(&format!("{address}/plots/a.txt"), "a").await.status(), 201);
+    assert_eq!(admin.put(&format!("{address}/plots/a.txt"), "b").await.status(), 200);
+    assert_eq!(text(&admin, &format!("{root}/plots/a.txt")).await, "b");
+    let listing: Value = admin.get(&format!("{address}/plots")).await.json().await.unwrap();
+    assert_eq!(listing["files"][0]["path"], "plots/a.txt");
+    let archive = admin.get(&format!("{address}?archive=tar")).await;
+    assert_eq!(archive.status(), 200);
+    let head = admin.request(Method::HEAD, &format!("{address}/plots/a.txt")).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"], "1");
+    for nowhere in
+        ["/files/vision/-/1.0.0/x", "/files/vision/-/run:x/y", "/files/vision/ocr/run:x/y"]
+    {
+        assert_eq!(admin.get(nowhere).await.status(), 404, "{nowhere}");
+        assert_eq!(admin.put(nowhere, "x").await.status(), 404, "{nowhere}");
+    }
+    post(&admin, "/mlflow/runs/delete", json!({"run_id": run_id})).await;
+    assert_eq!(admin.get(&format!("{address}/plots/a.txt")).await.status(), 404);
+    assert_eq!(admin.put(&format!("{address}/plots/a.txt"), "c").await.status(), 404);
+}

@@ -1,0 +1,2 @@
+-- SQLite compares texts as bytes everywhere already.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- 0006 has nothing new to hold.
+SELECT 1;
