@@ -53,9 +53,13 @@ test-ui: ## Unit tests of the UI
 test-e2e: build ## The release binary in a real browser, and with real Python clients
 	scripts/test-e2e
 
+.PHONY: conformance
+conformance: build ## Compare our answers to MLflow's requests with those of MLflow's own server
+	scripts/conformance $(ARGS)
+
 .PHONY: bench
-bench: build ## Measure against references taken in the same run
-	cargo bench
+bench: build ## Measure against references taken in the same run, MLflow's own server among them
+	scripts/bench
 
 .PHONY: schema
 schema: ## Write schema.graphql, as the server prints it

@@ -103,6 +103,8 @@ export async function signIn(page: Page, { username, password }: Person): Promis
 
 /** The registry's API, as the administrator. */
 export class Api {
+  private secret?: string;
+
   constructor(private readonly request: APIRequestContext) {}
 
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -190,6 +192,52 @@ export class Api {
     });
   }
 
+  /** Files as MLflow's client would log them for a model. */
+  async mlmodel(model: string, version: string, publish = true): Promise<void> {
+    await this.version(model, version, { MLmodel: mlmodel, "requirements.txt": requirements, "model.pkl": "weights" }, publish);
+  }
+
+  /** What MLflow's client sends, with a token of its own as it would. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  async mlflow(project: string, endpoint: string, data: object): Promise<any> {
+    this.secret ??= await this.token();
+    const response = await this.request.post(`/mlflow/${project}/api/2.0/mlflow/${endpoint}`, {
+      data,
+      headers: { authorization: `Bearer ${this.secret}` },
+    });
+    expect(response.ok(), `${endpoint}: ${await response.text()}`).toBe(true);
+    return response.json();
+  }
+
+  /** A token, for what is no browser. */
+  async token(): Promise<string> {
+    const made = await this.graphql("mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }", {
+      input: { name: unique("client"), scope: "WRITE" },
+    });
+    return made.createToken.secret;
+  }
+
+  /** An experiment that is not a model's, by its number. */
+  async experiment(project: string, name: string): Promise<string> {
+    const made = await this.mlflow(project, "experiments/create", { name, tags: [{ key: "team", value: "vision" }] });
+    return made.experiment_id;
+  }
+
+  /** A finished run with a curve, logged as MLflow's client does in a GitLab job; its id. */
+  async run(project: string, experiment: string, name: string, accuracy: number): Promise<string> {
+    const now = Date.now();
+    const start = { experiment_id: experiment, run_name: name, start_time: now - 65_000, tags: pairs(ciTags) };
+    const id: string = (await this.mlflow(project, "runs/create", start)).run.info.run_id;
+    const loss = Array.from({ length: 20 }, (_, step) => ({ key: "loss", value: 1 / (1 + step), step, timestamp: now }));
+    await this.mlflow(project, "runs/log-batch", {
+      run_id: id,
+      params: pairs({ C: String(accuracy / 2), solver: "lbfgs" }),
+      metrics: [{ key: "accuracy", value: accuracy, step: 0, timestamp: now }, ...loss],
+    });
+    await this.mlflow(project, "runs/update", { run_id: id, status: "FINISHED", end_time: now });
+    return id;
+  }
+
   /** A finished training run with a curve. */
   async candidate(model: string, name: string, accuracy: number, lr: string): Promise<number> {
     const curve = Array.from({ length: 20 }, (_, step) => ({
@@ -210,6 +258,49 @@ export class Api {
     return made.createCandidate.candidate.number;
   }
 }
+
+/** Tags that MLflow's client sets by itself, and those that a job of GitLab adds. */
+const ciTags = {
+  "mlflow.user": "ada",
+  "mlflow.source.name": "/builds/vision/ocr/train.py",
+  "mlflow.source.type": "LOCAL",
+  "mlflow.source.git.commit": "0123456789abcdef0123456789abcdef01234567",
+  "mlflow.source.git.repoURL": "https://ci:secret@gitlab.example.com/vision/ocr.git",
+  "gitlab.CI_JOB_ID": "4711",
+  "gitlab.CI_PIPELINE_URL": "https://gitlab.example.com/vision/ocr/-/pipelines/42",
+  report: "https://reports.example.com/ocr?run=7",
+  bait: "javascript:alert(document.domain)",
+  host: "gpu-1",
+};
+
+const pairs = (map: Record<string, string>) => Object.entries(map).map(([key, value]) => ({ key, value }));
+
+const mlmodel = `artifact_path: model
+flavors:
+  python_function:
+    env:
+      conda: conda.yaml
+      virtualenv: python_env.yaml
+    loader_module: mlflow.sklearn
+    model_path: model.pkl
+    predict_fn: predict
+    python_version: 3.11.2
+  sklearn:
+    code: null
+    pickled_model: model.pkl
+    serialization_format: cloudpickle
+    sklearn_version: 1.9.1
+mlflow_version: 3.17.2
+model_size_bytes: 7
+model_uuid: m-0123456789abcdef0123456789abcdef
+signature:
+  inputs: '[{"type": "double", "name": "sepal length", "required": true}, {"type": "string", "name": "note", "required": false}]'
+  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]'
+  params: '[{"name": "threshold", "type": "double", "default": 0.5, "shape": null}]'
+utc_time_created: '2026-01-01 00:00:00.000000'
+`;
+
+const requirements = "mlflow==3.17.2\ncloudpickle==3.1.1\nnumpy==2.3.4\nscikit-learn==1.9.1\n";
 
 /** What axe finds against WCAG 2.2 AA and its own best practices. */
 export async function violations(page: Page): Promise<string[]> {

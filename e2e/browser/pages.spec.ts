@@ -33,6 +33,10 @@ async function furnish(api: Api): Promise<Record<string, string>> {
   await api.candidate(model, "calm-heron", 0.91, "0.1");
   await api.candidate(model, "brisk-otter", 0.97, "0.01");
   await api.put(`${model}/candidate:1/model.onnx`, "weights");
+  await api.mlmodel(model, "1.2.0");
+  const sweep = await api.experiment(project, "learning rate sweep");
+  const runs = [await api.run(project, sweep, "bold-crane", 0.93), await api.run(project, sweep, "shy-mole", 0.89)];
+  const idle = await api.experiment(project, "nothing yet");
   const gone = await api.model(project, "gone");
   await api.graphql("mutation($input: DeleteModelInput!) { deleteModel(input: $input) { model { id } } }", {
     input: { model: gone },
@@ -80,6 +84,15 @@ async function furnish(api: Api): Promise<Record<string, string>> {
     "version-new": `/${model}/versions/new`,
     version: `/${model}/versions/1.0.0`,
     "version-draft": `/${model}/versions/1.1.0-rc.1`,
+    "versions-none": `/${bare}/versions`,
+    "version-mlflow": `/${model}/versions/1.2.0`,
+    experiments: `/${project}/-/experiments`,
+    "experiments-none": `/${empty}/-/experiments`,
+    experiment: `/${project}/-/experiments/${sweep}`,
+    "experiment-none": `/${project}/-/experiments/${idle}`,
+    run: `/${project}/-/runs/${runs[0]}`,
+    "run-nowhere": `/${project}/-/runs/ffffffffffffffffffffffffffffffff`,
+    "compare-runs": `/${project}/-/runs/compare?run=${runs[0]}&run=${runs[1]}`,
     candidates: `/${model}/candidates`,
     "candidates-none": `/${bare}/candidates`,
     candidate: `/${model}/candidates/1`,
@@ -136,7 +149,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     test.use({ colorScheme });
 
     test("every page", async ({ page, api }, info) => {
-      test.setTimeout(300_000);
+      test.setTimeout(420_000);
       await visit(page, await furnish(api), colorScheme, info);
     });
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from registry import BINARY, Server, remove
 
+pytest_plugins = ["mlflow_fixtures"]
+
 
 def pytest_sessionstart() -> None:
     if not Path(BINARY).is_file():

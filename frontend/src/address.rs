@@ -59,9 +59,48 @@ pub fn candidate(path: &str, number: i32) -> String {
     format!("/{}/candidates/{number}", encoded_path(path))
 }
 
-pub fn compare(path: &str, numbers: &[i32]) -> String {
-    let query = numbers.iter().map(|number| format!("c={number}")).collect::<Vec<_>>().join("&");
-    format!("/{}/candidates/compare?{query}", encoded_path(path))
+/// An experiment by its number in a project.
+pub fn experiment(project: &str, number: i32) -> String {
+    project_page(project, &format!("experiments/{number}"))
+}
+
+/// A training run: a candidate where it has a model, whose path and number `place` is.
+pub fn run(project: &str, run_id: &str, place: Option<(&str, i32)>) -> String {
+    match place {
+        Some((model, number)) => candidate(model, number),
+        None => project_page(project, &format!("runs/{}", segment(run_id))),
+    }
+}
+
+/// Candidates of a model side by side, by their numbers.
+pub fn compare(path: &str, numbers: &[String]) -> String {
+    model_page(path, &format!("candidates/compare?c={}", numbers.join("&c=")))
+}
+
+/// Runs of a project side by side, by their ids.
+pub fn compare_runs(project: &str, ids: &[String]) -> String {
+    project_page(project, &format!("runs/compare?run={}", ids.join("&run=")))
+}
+
+/// What is here for an address of MLflow's own UI, as its client prints them after a run:
+/// `#/experiments/7/runs/ab12`, with the project behind `?workspace=` where the client was told one.
+pub fn of_mlflow(project_path: &str, hash: &str) -> String {
+    let hash = hash.trim_start_matches(['#', '/']);
+    let (path, query) = hash.split_once('?').unwrap_or((hash, ""));
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("workspace="));
+    let project_path = named.unwrap_or(project_path);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["experiments", _, "runs", run_id, ..] => run(project_path, run_id, None),
+        ["experiments", number, ..] => {
+            number.parse().map_or_else(|_| project(project_path), |n| experiment(project_path, n))
+        }
+        _ => project(project_path),
+    }
+}
+
+/// What MLflow's client calls the tracking URI.
+pub fn tracking_uri(project: &str) -> String {
+    format!("{}/mlflow/{}", origin(), segment(project))
 }
 
 /// Where the sign-in page sends people back to.
@@ -111,6 +150,27 @@ pub fn archive(files: &str, folder: &str, kind: &str) -> String {
     } else {
         format!("{}?archive={kind}", file(files, folder))
     }
+}
+
+/// What `/files` calls a training run: by its id where it has no model.
+pub fn run_files(project: &str, run_id: &str, place: Option<(&str, i32)>) -> String {
+    match place {
+        Some((model, number)) => files(model, &format!("candidate:{number}")),
+        None => files(&format!("{project}/-"), &format!("run:{run_id}")),
+    }
+}
+
+/// The text as a link that leads out of the registry, where the whole of it is one: `http` or `https`
+/// only, since anything else, such as `javascript:`, would be run or opened here; and none that says who
+/// logs in, as `https://user:token@host` does.
+pub fn external(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let (scheme, rest) = text.split_once("://")?;
+    let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.starts_with(|c: char| c.is_alphanumeric() || c == '[') && !host.contains('@');
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>\\^{|}".contains(c);
+    (web && host && !rest.contains(odd)).then_some(text)
 }
 
 /// `https://registry.example.com`, as the browser reached it.
@@ -207,6 +267,59 @@ mod tests {
         assert_eq!(sign_in("/vision?q=a"), "/sign-in?next=%2Fvision%3Fq%3Da");
         let parameters = [("model", Some("v/m".to_owned())), ("actor", None)];
         assert_eq!(events(&parameters), "/api/events?model=v%2Fm");
-        assert_eq!(compare("v/m", &[1, 12]), "/v/m/candidates/compare?c=1&c=12");
+        let numbers = ["1".to_owned(), "12".to_owned()];
+        assert_eq!(compare("v/m", &numbers), "/v/m/candidates/compare?c=1&c=12");
+    }
+
+    #[test]
+    fn a_run_is_found_with_and_without_a_model() {
+        assert_eq!(run("v", "ab12", Some(("v/my m", 7))), "/v/my%20m/candidates/7");
+        assert_eq!(run("v", "ab12", None), "/v/-/runs/ab12");
+        assert_eq!(run_files("v", "ab12", Some(("v/m", 7))), "/files/v/m/candidate:7");
+        assert_eq!(run_files("v", "ab12", None), "/files/v/-/run:ab12");
+        assert_eq!(
+            compare_runs("v", &["a".to_owned(), "b".to_owned()]),
+            "/v/-/runs/compare?run=a&run=b"
+        );
+    }
+
+    #[test]
+    fn links_of_the_mlflow_client_lead_here() {
+        assert_eq!(of_mlflow("v", "#/experiments/7/runs/ab12"), "/v/-/runs/ab12");
+        assert_eq!(of_mlflow("default", "#/experiments/7?workspace=v"), "/v/-/experiments/7");
+        assert_eq!(of_mlflow("v", "#/experiments/7/runs/a?x=1&workspace=w"), "/w/-/runs/a");
+        for other in ["", "#/", "#/models", "#/experiments/x"] {
+            assert_eq!(of_mlflow("v", other), "/v", "{other}");
+        }
+    }
+
+    #[test]
+    fn only_web_addresses_lead_out() {
+        let links = [
+            "https://gitlab.example.com/a/b/-/jobs/7?x=1#top",
+            "HTTP://localhost:8080",
+            " https://[::1]/ ",
+            "https://münchen.example/ä",
+        ];
+        for link in links {
+            assert_eq!(external(link), Some(link.trim()), "{link}");
+        }
+        let others = [
+            "javascript://example.com/%0Aalert(1)",
+            "java\nscript:alert(1)",
+            "data:text/html,<script>alert(1)</script>",
+            "ftp://example.com",
+            "https://",
+            "https:///path",
+            "https://example.com and more",
+            "see https://example.com",
+            "https://example.com/\"onmouseover=",
+            "https://me:secret@example.com/",
+            "//example.com",
+            "",
+        ];
+        for other in others {
+            assert_eq!(external(other), None, "{other}");
+        }
     }
 }

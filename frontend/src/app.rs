@@ -29,8 +29,11 @@ use crate::{
         candidate::CandidatePage,
         candidates::CandidatesTab,
         compare::ComparePage,
+        experiment::ExperimentPage,
+        experiments::ExperimentsTab,
         invitation::InvitationPage,
         members::MembersTab,
+        mlflow_link::{HomePage, MlflowLinkPage},
         model::ModelFrame,
         model_audit::ModelAuditTab,
         model_card::ModelCardTab,
@@ -43,7 +46,6 @@ use crate::{
         project_edit::ProjectEditTab,
         project_new::ProjectNewPage,
         project_tokens::ProjectTokensTab,
-        projects::ProjectsPage,
         sessions::SessionsPage,
         settings::SettingsFrame,
         sign_in::SignInPage,
@@ -176,7 +178,8 @@ fn Admitted() -> impl IntoView {
 fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=|| view! { <NotFoundPage/> }>
-            <Route path=path!("/") view=ProjectsPage/>
+            <Route path=path!("/") view=HomePage/>
+            <Route path=path!("/mlflow/:project") view=MlflowLinkPage/>
             <Route path=path!("/sign-in") view=SignInPage/>
             <Route path=path!("/invitation") view=InvitationPage/>
             <Route path=path!("/new") view=ProjectNewPage/>
@@ -192,8 +195,12 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("audit") view=AdminAuditPage/>
             </ParentRoute>
             <Route path=path!("/:project/-/new") view=ModelNewPage/>
+            <Route path=path!("/:project/-/experiments/:number") view=ExperimentPage/>
+            <Route path=path!("/:project/-/runs/compare") view=ComparePage/>
+            <Route path=path!("/:project/-/runs/:run") view=CandidatePage/>
             <ParentRoute path=path!("/:project") view=ProjectFrame>
                 <Route path=path!("") view=ModelsTab/>
+                <Route path=path!("-/experiments") view=ExperimentsTab/>
                 <Route path=path!("-/members") view=MembersTab/>
                 <Route path=path!("-/tokens") view=ProjectTokensTab/>
                 <Route path=path!("-/audit") view=ProjectAuditTab/>

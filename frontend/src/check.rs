@@ -9,7 +9,7 @@ pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
 
 /// The path of a project: `[a-z0-9-]{1,63}`, no dash at either end.
 pub fn project_path(path: &str) -> Option<String> {
-    const RESERVED: [&str; 19] = [
+    const RESERVED: [&str; 20] = [
         "admin",
         "api",
         "ajax-api",
@@ -22,6 +22,7 @@ pub fn project_path(path: &str) -> Option<String> {
         "invitation",
         "metrics",
         "mlflow",
+        "mlflow-signed",
         "new",
         "readyz",
         "settings",

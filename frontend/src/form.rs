@@ -1,10 +1,13 @@
 //! Sending something to the server: pending, refused, done.
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::error::{ApiError, Code};
+
+/// What is being sent, and then what is to be done with the answer.
+type Work = Pin<Box<dyn Future<Output = Result<Box<dyn FnOnce()>, ApiError>>>>;
 
 /// The state of a form, or of one action.
 #[derive(Clone, Copy)]
@@ -31,6 +34,15 @@ impl Submit {
         work: impl Future<Output = Result<T, ApiError>> + 'static,
         done: impl FnOnce(T) + 'static,
     ) {
+        let work = async move {
+            let value = work.await?;
+            Ok(Box::new(move || done(value)) as Box<dyn FnOnce()>)
+        };
+        self.start(Box::pin(work));
+    }
+
+    /// The same for every type, so that it is compiled once.
+    fn start(self, work: Work) {
         if self.pending.get_untracked() {
             return;
         }
@@ -43,7 +55,7 @@ impl Submit {
                 return;
             }
             match result {
-                Ok(value) => done(value),
+                Ok(done) => done(),
                 Err(error) => self.refuse(error),
             }
         });

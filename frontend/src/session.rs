@@ -27,7 +27,7 @@ pub struct CurrentSession {
 
 impl CurrentSession {
     pub fn new() -> Self {
-        let load = LocalResource::new(viewer::session);
+        let load = Load::new(viewer::session);
         // What was known stays while the server is asked again, also where it cannot be reached.
         let standing = Memo::new(move |before: Option<&Standing>| {
             load.with(|session| match (session, before) {

@@ -15,7 +15,11 @@ impl Address {
     /// Reads an address; the path of a folder may end with a slash. None of what is no address here.
     pub fn parse(address: &str) -> Option<Self> {
         let parts: Vec<&str> = address.trim_matches('/').split('/').collect();
-        let rest = |from: usize| parts.get(from..).map(|parts| parts.join("/")).unwrap_or_default();
+        // Clients join what they look for to a root, and the root is `.` by itself.
+        let rest = |from: usize| {
+            let rest = parts.iter().skip(from).filter(|part| **part != ".");
+            rest.copied().collect::<Vec<_>>().join("/")
+        };
         match parts.as_slice() {
             ["versions", id, ..] => Some(Self::Version { id: (*id).to_owned(), path: rest(2) }),
             [experiment, "models", model_id, "artifacts", ..] => Some(Self::LoggedModel {
@@ -44,6 +48,8 @@ mod tests {
         let model =
             Address::LoggedModel { experiment: 0, model_id: "m-1".into(), path: String::new() };
         assert_eq!(Address::parse("/0/models/m-1/artifacts/"), Some(model));
+        let root = Address::Run { experiment: 1, run_id: "ab".into(), path: "a".into() };
+        assert_eq!(Address::parse("1/ab/artifacts/./a"), Some(root));
         assert_eq!(
             Address::parse("versions/ab/MLmodel"),
             Some(Address::Version { id: "ab".into(), path: "MLmodel".into() })

@@ -272,7 +272,8 @@ where
                 Err(failure) => failure.into_response(),
                 Ok(call) => {
                     let stranger = call.stranger();
-                    let log = action.map(|action| (action, call.actor.clone(), subject(&call)));
+                    let log =
+                        action.map(|action| (action, call.actor.clone(), subject(&call, action)));
                     let done = rule(call).await;
                     if let (Err(failure), Some((action, actor, subject))) = (&done, log) {
                         refusal::log_error(&app, &actor, action, &subject, &failure.error).await;
@@ -377,12 +378,13 @@ async fn read_message(parts: &Parts, body: Body, limit: usize) -> Result<Message
 }
 
 /// What a refused change was about: the workspace or model that it names, or the project.
-fn subject(call: &Call) -> String {
+fn subject(call: &Call, action: &str) -> String {
     if let Ok(Some(workspace)) = call.message.text("workspace_name") {
         return workspace;
     }
+    let is_model = ["model.", "version.", "alias.", "tag."].iter().any(|of| action.starts_with(of));
     match call.message.text("name") {
-        Ok(Some(name)) => format!("{}/{name}", call.project),
+        Ok(Some(name)) if is_model => format!("{}/{name}", call.project),
         _ => call.project.clone(),
     }
 }

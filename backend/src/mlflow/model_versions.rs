@@ -256,7 +256,14 @@ pub async fn download_uri(call: Call) -> Result<DownloadUri> {
     if let Some(location) = version.location {
         return Ok(DownloadUri { artifact_uri: location });
     }
-    let folder = file::folder_of(&call.app.db, version.id.raw(), "MLmodel").await?;
+    let id = version.id.raw();
+    // Where there was nothing to pin, the client may know better by now.
+    if let Some(source) = version.source.clone().filter(|source| !source.is_empty())
+        && file::children(&call.app.db, id, "").await?.is_empty()
+    {
+        return Ok(DownloadUri { artifact_uri: source });
+    }
+    let folder = file::folder_of(&call.app.db, id, "MLmodel").await?;
     let artifact_uri = match folder.as_deref() {
         None | Some("") => wire::version_location(&version),
         Some(folder) => format!("{}/{folder}", wire::version_location(&version)),

@@ -2,7 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::icon::{self, Icon};
+use super::{
+    icon::{self, Icon},
+    link::ExternalLink,
+};
+use crate::address;
 
 /// A version that is still being filled.
 #[component]
@@ -79,14 +83,22 @@ pub fn AliasChip(
     }
 }
 
-/// `framework: pytorch`
+/// `framework: pytorch`; a value that is an address of the web leads there.
 #[component]
 pub fn TagChip(#[prop(into)] key: String, #[prop(into)] value: String) -> impl IntoView {
     let title = format!("{key}: {value}");
+    let shown = match address::external(&value).map(str::to_owned) {
+        Some(href) => {
+            view! { <ExternalLink href text=value class="link max-w-56 truncate font-medium"/> }
+                .into_any()
+        }
+        None if value.is_empty() => ().into_any(),
+        None => view! { <span class="max-w-56 truncate font-medium">{value}</span> }.into_any(),
+    };
     view! {
-        <span class="badge badge-sm h-auto max-w-full gap-1 border-base-300 bg-base-200 py-0.5" title=title>
+        <span class="badge badge-sm h-auto min-w-0 max-w-full shrink gap-1 border-base-300 bg-base-200 py-0.5" title=title>
             <span class="max-w-40 truncate text-muted">{key}</span>
-            {(!value.is_empty()).then(|| view! { <span class="max-w-56 truncate font-medium">{value}</span> })}
+            {shown}
         </span>
     }
 }

@@ -1,12 +1,65 @@
 //! Loading, loaded or failed: every view that waits for the server goes through here.
 
+use std::{any::Any, future::Future, marker::PhantomData, pin::Pin, rc::Rc};
+
 use leptos::prelude::*;
 
 use super::failed::Failed;
 use crate::error::ApiError;
 
+/// An answer whose type only its [`Load`] knows.
+type Answer = Result<Rc<dyn Any>, ApiError>;
+
 /// What a page waits for.
-pub type Load<T> = LocalResource<Result<T, ApiError>>;
+///
+/// Underneath, what waits and asks again is the same for every type, so that it is compiled once and not
+/// for each.
+pub struct Load<T> {
+    resource: LocalResource<Answer>,
+    data: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Load<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Load<T> {}
+
+impl<T: 'static> Load<T> {
+    /// Asks the server, and again when a signal changes that `fetch` reads.
+    pub fn new<F>(fetch: impl Fn() -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<T, ApiError>> + 'static,
+    {
+        let fetch = move || -> Pin<Box<dyn Future<Output = Answer>>> {
+            let answer = fetch();
+            Box::pin(async move { Ok(Rc::new(answer.await?) as Rc<dyn Any>) })
+        };
+        Self { resource: resource(Box::new(fetch)), data: PhantomData }
+    }
+
+    /// Asks the server again.
+    pub fn refetch(self) {
+        self.resource.refetch();
+    }
+
+    /// Reads the last answer; none before the first.
+    pub fn with<U>(self, read: impl FnOnce(Option<Result<&T, &ApiError>>) -> U) -> U {
+        let answer = self.resource.get();
+        read(answer.as_ref().map(|answer| match answer {
+            Ok(data) => Ok(data.downcast_ref().expect("it holds what `new` put in")),
+            Err(error) => Err(error),
+        }))
+    }
+}
+
+fn resource(
+    fetch: Box<dyn Fn() -> Pin<Box<dyn Future<Output = Answer>>>>,
+) -> LocalResource<Answer> {
+    LocalResource::new(fetch)
+}
 
 #[derive(Clone, PartialEq)]
 enum State {
@@ -32,26 +85,36 @@ where
     V: IntoView + 'static,
     F: Fn(Memo<T>) -> V + Send + Sync + 'static,
 {
-    let state = Memo::new(move |_| {
-        from.with(|loaded| match loaded {
-            None => State::Loading,
-            Some(Ok(_)) => State::Ready,
-            Some(Err(error)) => State::Failed(error.clone()),
-        })
+    let ready = move || {
+        let data = Memo::new(move |previous: Option<&T>| {
+            from.with(|loaded| match loaded {
+                Some(Ok(data)) => data.clone(),
+                _ => previous.cloned().expect("this branch begins with data"),
+            })
+        });
+        children(data).into_any()
+    };
+    view! { <Waiting resource=from.resource fallback page ready=ready.into()/> }
+}
+
+/// The same for every type.
+#[component]
+fn Waiting(
+    resource: LocalResource<Answer>,
+    fallback: ViewFn,
+    page: bool,
+    ready: ViewFn,
+) -> impl IntoView {
+    let state = Memo::new(move |_| match resource.get() {
+        None => State::Loading,
+        Some(Ok(_)) => State::Ready,
+        Some(Err(error)) => State::Failed(error),
     });
     move || match state.get() {
         State::Loading => fallback.run(),
         State::Failed(error) => {
-            view! { <Failed error page on_retry=move |()| from.refetch()/> }.into_any()
+            view! { <Failed error page on_retry=move |()| resource.refetch()/> }.into_any()
         }
-        State::Ready => {
-            let data = Memo::new(move |previous: Option<&T>| {
-                from.with(|loaded| match loaded {
-                    Some(Ok(data)) => data.clone(),
-                    _ => previous.cloned().expect("this branch begins with data"),
-                })
-            });
-            children(data).into_any()
-        }
+        State::Ready => ready.run(),
     }
 }

@@ -64,11 +64,17 @@ pub fn Snippets(
                 role="tabpanel"
                 id=format!("{id}-panel")
                 aria-labelledby=move || format!("{id}-tab-{}", chosen.get())
-                class="mt-1.5 whitespace-pre-wrap break-words rounded-field bg-base-200 p-3 text-left font-mono text-xs leading-relaxed"
+                class="mt-1.5 overflow-x-auto break-words rounded-field bg-base-200 p-3 text-left font-mono text-xs leading-relaxed"
+                class:whitespace-pre-wrap=move || wraps(code.read().as_deref())
                 tabindex="0"
             >
                 <code>{move || code.get()}</code>
             </pre>
         </div>
     }
+}
+
+/// Indentation means something in Python: its long lines scroll instead.
+fn wraps(code: Option<&str>) -> bool {
+    code.is_some_and(|code| !code.starts_with("import ") && !code.starts_with("from "))
 }

@@ -1,10 +1,10 @@
-//! Candidates: training runs of a model.
+//! Candidates: training runs, most of them of a model.
 
 use cynic::QueryBuilder;
 
 use super::{
     file::FilePage,
-    model::{self, ExperimentName, LatestVersion, OwningProject},
+    model::{self, LatestVersion, OwningModel, OwningProject},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
     scalar::{CandidateStatus, DateTime, MetricValue, OrderDirection},
@@ -39,24 +39,23 @@ pub struct CandidateOrder {
 #[cynic(graphql_type = "ModelVersion")]
 pub struct PromotedVersion {
     pub version: String,
+    pub model: OwningModel,
 }
 
-/// A candidate in a list or a comparison.
+/// A candidate in a list.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Candidate")]
 pub struct CandidateRow {
+    pub run_id: String,
     pub number: Option<i32>,
+    pub model: Option<OwningModel>,
     pub name: String,
     pub status: CandidateStatus,
     pub author: Option<Author>,
     pub created_at: DateTime,
-    pub started_at: Option<DateTime>,
-    pub ended_at: Option<DateTime>,
     pub params: Vec<Param>,
     pub metrics: Vec<Metric>,
     pub tags: Vec<Tag>,
-    pub file_count: i32,
-    pub size: i64,
     pub version: Option<PromotedVersion>,
 }
 
@@ -68,7 +67,7 @@ pub struct CandidatePage {
     pub total_count: i32,
 }
 
-/// Every metric and param name that a model's candidates have.
+/// Every metric and param name that the candidates have.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "CandidateColumns")]
 pub struct Columns {
@@ -123,38 +122,68 @@ pub async fn list(
     run(Candidates::build(variables)).await?.model.ok_or_else(|| ApiError::not_found(missing))
 }
 
-#[derive(cynic::QueryVariables)]
-struct CandidateVariables {
-    model: String,
-    number: i32,
+/// How a candidate is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// By its number in a model.
+    Number {
+        model: String,
+        number: i32,
+    },
+    Run(Run),
 }
 
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Query", variables = "CandidateVariables")]
-struct Candidate {
-    #[arguments(path: $model)]
-    model: Option<CandidateOwner>,
+/// By its MLflow run id in a project. Every candidate has one, so that what is asked of it later
+/// need not know whether it has a model.
+#[derive(cynic::QueryVariables, Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub project: String,
+    pub run_id: String,
 }
 
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Model", variables = "CandidateVariables")]
-struct CandidateOwner {
-    path: String,
-    name: String,
-    project: OwningProject,
-    latest_version: Option<LatestVersion>,
-    #[arguments(number: $number)]
-    candidate: Option<CandidateDetail>,
+impl Which {
+    /// What to say where it is not there.
+    fn missing(&self) -> ApiError {
+        ApiError::not_found(match self {
+            Self::Number { model, number } => {
+                format!("“{model}” has no candidate {number}, or you may not see it.")
+            }
+            Self::Run(Run { project, run_id }) => {
+                format!("“{project}” has no run “{run_id}”, or you may not see it.")
+            }
+        })
+    }
 }
 
-/// A candidate on its own page.
+/// The model of a candidate.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Model")]
+pub struct CandidateModel {
+    pub path: String,
+    pub name: String,
+    pub latest_version: Option<LatestVersion>,
+}
+
+/// The experiment of a candidate.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Experiment")]
+pub struct CandidateExperiment {
+    pub number: i32,
+    pub name: String,
+    pub project: OwningProject,
+    pub model: Option<OwningModel>,
+}
+
+/// A candidate on its own page, or in a comparison.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Candidate")]
 pub struct CandidateDetail {
     pub run_id: String,
+    pub number: Option<i32>,
+    pub model: Option<CandidateModel>,
     pub name: String,
     pub status: CandidateStatus,
-    pub experiment: ExperimentName,
+    pub experiment: CandidateExperiment,
     pub author: Option<Author>,
     pub created_at: DateTime,
     pub started_at: Option<DateTime>,
@@ -167,66 +196,74 @@ pub struct CandidateDetail {
     pub version: Option<PromotedVersion>,
 }
 
-/// A candidate together with what its page shows of its model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CandidatePageData {
-    pub model: String,
-    pub model_name: String,
-    pub project: OwningProject,
-    pub latest: Option<LatestVersion>,
-    pub number: i32,
-    pub candidate: CandidateDetail,
+impl CandidateDetail {
+    /// The path of its model, and its number there.
+    pub fn place(&self) -> Option<(String, i32)> {
+        Some((self.model.as_ref()?.path.clone(), self.number?))
+    }
+
+    pub fn run(&self) -> Run {
+        Run { project: self.experiment.project.path.clone(), run_id: self.run_id.clone() }
+    }
 }
 
-/// What to say where a candidate is not there.
-pub fn missing(model: &str, number: i32) -> String {
-    format!("“{model}” has no candidate {number}, or you may not see it.")
-}
-
-pub async fn get(model: String, number: i32) -> Result<CandidatePageData, ApiError> {
-    let missing = missing(&model, number);
-    let owner = run(Candidate::build(CandidateVariables { model, number })).await?.model;
-    let found = owner.and_then(|owner| {
-        Some(CandidatePageData {
-            number,
-            candidate: owner.candidate?,
-            model: owner.path,
-            model_name: owner.name,
-            project: owner.project,
-            latest: owner.latest_version,
-        })
-    });
-    found.ok_or_else(|| ApiError::not_found(missing))
+#[derive(cynic::QueryVariables)]
+struct NumberVariables {
+    model: String,
+    number: i32,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Query", variables = "CandidateVariables")]
-struct Compared {
+#[cynic(graphql_type = "Query", variables = "NumberVariables")]
+struct ByNumber {
     #[arguments(path: $model)]
-    model: Option<ComparedOwner>,
+    model: Option<NumberOwner>,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Model", variables = "CandidateVariables")]
-struct ComparedOwner {
+#[cynic(graphql_type = "Model", variables = "NumberVariables")]
+struct NumberOwner {
     #[arguments(number: $number)]
-    candidate: Option<CandidateRow>,
+    candidate: Option<CandidateDetail>,
 }
 
-/// One column of a comparison.
-pub async fn row(model: String, number: i32) -> Result<CandidateRow, ApiError> {
-    let missing = missing(&model, number);
-    run(Compared::build(CandidateVariables { model, number }))
-        .await?
-        .model
-        .and_then(|model| model.candidate)
-        .ok_or_else(|| ApiError::not_found(missing))
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "Run")]
+struct ByRun {
+    #[arguments(path: $project)]
+    project: Option<RunOwner>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Project", variables = "Run")]
+struct RunOwner {
+    #[arguments(runId: $run_id)]
+    run: Option<CandidateDetail>,
+}
+
+pub async fn get(which: Which) -> Result<CandidateDetail, ApiError> {
+    let missing = which.missing();
+    let found = match which {
+        Which::Number { model, number } => {
+            let owner = run(ByNumber::build(NumberVariables { model, number })).await?.model;
+            owner.and_then(|model| model.candidate)
+        }
+        Which::Run(of) => {
+            let owner = run(ByRun::build(of)).await?.project;
+            owner.and_then(|project| project.run)
+        }
+    };
+    found.ok_or(missing)
+}
+
+fn gone() -> ApiError {
+    ApiError::not_found("This run is gone, or you may not see it any more.")
 }
 
 #[derive(cynic::QueryVariables)]
 struct HistoryVariables {
-    model: String,
-    number: i32,
+    project: String,
+    run_id: String,
     metric: String,
     first: i32,
     after: Option<String>,
@@ -235,20 +272,20 @@ struct HistoryVariables {
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Query", variables = "HistoryVariables")]
 struct History {
-    #[arguments(path: $model)]
-    model: Option<HistoryModel>,
+    #[arguments(path: $project)]
+    project: Option<HistoryOwner>,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Model", variables = "HistoryVariables")]
-struct HistoryModel {
-    #[arguments(number: $number)]
-    candidate: Option<HistoryCandidate>,
+#[cynic(graphql_type = "Project", variables = "HistoryVariables")]
+struct HistoryOwner {
+    #[arguments(runId: $run_id)]
+    run: Option<HistoryRun>,
 }
 
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Candidate", variables = "HistoryVariables")]
-struct HistoryCandidate {
+struct HistoryRun {
     #[arguments(name: $metric, first: $first, after: $after)]
     metric_history: MetricPointConnection,
 }
@@ -268,27 +305,19 @@ pub struct MetricPoint {
 }
 
 /// The points of a metric by step, and how many there are: at most the first `MAX_POINTS`.
-pub async fn history(
-    model: String,
-    number: i32,
-    metric: String,
-) -> Result<(Vec<MetricPoint>, i32), ApiError> {
+pub async fn history(of: Run, metric: String) -> Result<(Vec<MetricPoint>, i32), ApiError> {
     const MAX_POINTS: usize = 2000;
     let mut points = Vec::new();
     let mut after = None;
     loop {
-        let variables = HistoryVariables {
-            model: model.clone(),
-            number,
-            metric: metric.clone(),
-            first: MAX_PAGE_SIZE,
-            after,
-        };
+        let Run { project, run_id } = of.clone();
+        let metric = metric.clone();
+        let variables = HistoryVariables { project, run_id, metric, first: MAX_PAGE_SIZE, after };
         let page = run(History::build(variables))
             .await?
-            .model
-            .and_then(|model| model.candidate)
-            .ok_or_else(|| ApiError::not_found(missing(&model, number)))?
+            .project
+            .and_then(|project| project.run)
+            .ok_or_else(gone)?
             .metric_history;
         points.extend(page.nodes);
         if !page.page_info.has_next_page || points.len() >= MAX_POINTS {
@@ -300,8 +329,8 @@ pub async fn history(
 
 #[derive(cynic::QueryVariables)]
 struct FilesVariables {
-    model: String,
-    number: i32,
+    project: String,
+    run_id: String,
     first: i32,
     after: Option<String>,
 }
@@ -309,38 +338,33 @@ struct FilesVariables {
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Query", variables = "FilesVariables")]
 struct Files {
-    #[arguments(path: $model)]
-    model: Option<FilesModel>,
+    #[arguments(path: $project)]
+    project: Option<FilesOwner>,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Model", variables = "FilesVariables")]
-struct FilesModel {
-    #[arguments(number: $number)]
-    candidate: Option<FilesOwner>,
+#[cynic(graphql_type = "Project", variables = "FilesVariables")]
+struct FilesOwner {
+    #[arguments(runId: $run_id)]
+    run: Option<FilesRun>,
 }
 
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Candidate", variables = "FilesVariables")]
-struct FilesOwner {
+struct FilesRun {
     #[arguments(first: $first, after: $after)]
     files: FilePage,
 }
 
 /// One page of a candidate's files, by path.
-pub async fn files(
-    model: String,
-    number: i32,
-    after: Option<String>,
-) -> Result<FilePage, ApiError> {
-    let missing = missing(&model, number);
-    let variables = FilesVariables { model, number, first: MAX_PAGE_SIZE, after };
-    run(Files::build(variables))
+pub async fn files(of: Run, after: Option<String>) -> Result<FilePage, ApiError> {
+    let Run { project, run_id } = of;
+    run(Files::build(FilesVariables { project, run_id, first: MAX_PAGE_SIZE, after }))
         .await?
-        .model
-        .and_then(|model| model.candidate)
-        .map(|candidate| candidate.files)
-        .ok_or_else(|| ApiError::not_found(missing))
+        .project
+        .and_then(|project| project.run)
+        .map(|run| run.files)
+        .ok_or_else(gone)
 }
 
 /// What a mutation needs to say about the candidate it changed.
@@ -377,7 +401,8 @@ mutation! { $
 #[derive(cynic::InputObject, Clone)]
 pub struct PromoteCandidateInput {
     pub model: String,
-    pub candidate: i32,
+    /// Also of a run without a model: that becomes a candidate of the model.
+    pub run_id: Option<String>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     pub description: Option<String>,

@@ -6,6 +6,7 @@
 pub mod alias;
 pub mod candidate;
 pub mod event;
+pub mod experiment;
 pub mod file;
 pub mod markdown;
 pub mod member;

@@ -132,6 +132,14 @@ pub struct ExperimentName {
     pub name: String,
 }
 
+/// The model that something belongs to.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Model")]
+pub struct OwningModel {
+    pub path: String,
+    pub name: String,
+}
+
 /// A model on its own page.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Model")]

@@ -90,6 +90,15 @@ pub enum VersionState {
     Published,
 }
 
+/// MLflow's stages.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelStage {
+    None,
+    Staging,
+    Production,
+    Archived,
+}
+
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CandidateStatus {
     Running,

@@ -13,6 +13,13 @@ pub struct Tag {
     pub value: String,
 }
 
+impl Tag {
+    /// Whether it is one that MLflow's client sets by itself.
+    pub fn is_system(&self) -> bool {
+        self.key.starts_with("mlflow.")
+    }
+}
+
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct Param {
     pub name: String,

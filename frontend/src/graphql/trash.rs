@@ -3,6 +3,7 @@
 use cynic::QueryBuilder;
 
 use super::{
+    model::OwningModel,
     mutation,
     page::{PageInfo, Place},
     project,
@@ -19,13 +20,6 @@ pub struct TrashedModel {
     pub path: String,
     pub name: String,
     pub version_count: i32,
-}
-
-#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "Model")]
-pub struct OwningModel {
-    pub path: String,
-    pub name: String,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

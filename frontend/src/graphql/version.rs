@@ -5,10 +5,10 @@ use cynic::QueryBuilder;
 use super::{
     alias::{AliasDetail, AliasRow},
     file::FilePage,
-    model::{self, LatestVersion, OwningProject, TagInput},
+    model::{self, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
-    scalar::{DateTime, OrderDirection, VersionState},
+    scalar::{DateTime, ModelStage, OrderDirection, VersionState},
     schema,
     tag::{Metric, Param, Tag},
     viewer::Author,
@@ -37,12 +37,36 @@ pub struct SourceCandidate {
     pub name: String,
     pub run_id: String,
     pub author: Option<Author>,
+    pub model: Option<OwningModel>,
+}
+
+/// What goes into a model and comes out of it.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelSignature")]
+pub struct Signature {
+    pub inputs: Vec<SignatureField>,
+    pub outputs: Vec<SignatureField>,
+    pub params: Vec<SignatureField>,
+}
+
+/// One column, tensor or param of a signature.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct SignatureField {
+    pub name: Option<String>,
+    #[cynic(rename = "type")]
+    pub kind: String,
+    /// -1 where any size will do.
+    pub shape: Option<Vec<i32>>,
+    pub required: bool,
+    /// JSON.
+    pub default: Option<String>,
 }
 
 /// A version in a list.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "ModelVersion")]
 pub struct VersionRow {
+    pub stage: ModelStage,
     pub version: String,
     pub number: i32,
     pub state: VersionState,
@@ -150,6 +174,12 @@ pub struct VersionDetail {
     pub candidate: Option<SourceCandidate>,
     pub file_count: i32,
     pub size: i64,
+    pub stage: ModelStage,
+    pub source: Option<String>,
+    pub flavors: Vec<String>,
+    pub signature: Option<Signature>,
+    pub requirements: Vec<String>,
+    pub mlflow_version: Option<String>,
 }
 
 #[derive(cynic::QueryVariables)]

@@ -11,7 +11,7 @@ use crate::{
         failed::FormError,
         field::{SubmitButton, TextField},
         icon,
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         pager::Pager,
         skeleton::SkeletonRows,
         time::Time,
@@ -34,7 +34,7 @@ use crate::{
 pub fn AccountPage() -> impl IntoView {
     let session = use_session();
     let place = use_place();
-    let memberships = LocalResource::new(move || member::mine(place.get()));
+    let memberships = Load::new(move || member::mine(place.get()));
     let has_password = Memo::new(move |_| {
         session.viewer().is_some_and(|viewer| viewer.has_password == Some(true))
     });

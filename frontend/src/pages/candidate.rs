@@ -1,4 +1,5 @@
-//! `/{project}/{model}/candidates/{number}`: one training run.
+//! `/{project}/{model}/candidates/{number}` and `/{project}/-/runs/{run}`: one training run, of a model
+//! or of none.
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
@@ -8,13 +9,13 @@ use crate::{
     address,
     components::{
         breadcrumbs::Breadcrumbs,
-        chart::{Chart, Curve},
         confirm::Confirm,
         copy::CopyButton,
         facts::{Fact, Facts, SidePanel},
         icon::{self, Icon},
         loaded::{Load, Loaded},
         menu::Menu,
+        moved::Moved,
         person::Person,
         skeleton::SkeletonPage,
         time::{self, Time},
@@ -26,61 +27,99 @@ use crate::{
     format,
     graphql::{
         candidate::{
-            self, CandidateDetail, CandidatePageData, DeleteCandidateInput, RestoreCandidateInput,
+            self, CandidateDetail, DeleteCandidateInput, RestoreCandidateInput, Run, Which,
         },
         scalar::Role,
-        tag::{Metric, Target},
+        tag::Target,
     },
     parts::{
+        curves::Curves,
         files::{Files, Source},
         measures::{MetricTable, ParamTable},
         promote::{PromoteDialog, Promotion},
+        run_facts::RunFacts,
         status::Status,
         tags::{Tags, report},
         usage::Usage,
     },
+    provenance,
 };
-
-/// Curves that are drawn at once; more on demand.
-const CURVES_SHOWN: usize = 6;
 
 #[component]
 pub fn CandidatePage() -> impl IntoView {
     let model = address::use_model_path();
     let number = address::use_number();
-    let load = LocalResource::new(move || {
-        let (model, number) = (model.get(), number.get());
+    let project = address::use_param("project");
+    let run = address::use_param("run");
+    let which = Memo::new(move |_| {
+        if !run.read().is_empty() {
+            return Some(Which::Run(Run { project: project.get(), run_id: run.get() }));
+        }
+        number.get().map(|number| Which::Number { model: model.get(), number })
+    });
+    let load = Load::new(move || {
+        let which = which.get();
         async move {
-            match number {
-                Some(number) => candidate::get(model, number).await,
+            match which {
+                Some(which) => candidate::get(which).await,
                 None => Err(ApiError::not_found("A candidate's address ends in its number.")),
             }
         }
     });
-    let title = move || match number.get() {
-        Some(number) => format!("Candidate {number} of {}", model.get()),
+    let title = move || match which.get() {
+        Some(Which::Number { model, number }) => format!("Candidate {number} of {model}"),
+        Some(Which::Run(Run { project, run_id })) => format!("Run {run_id} of {project}"),
         None => "Not found".to_owned(),
     };
     view! {
         <PageTitle text=title/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:data>
-            <Shown data load/>
+            <Candidate data load by_run=Signal::derive(move || !run.read().is_empty())/>
         </Loaded>
     }
 }
 
+/// The page; a run of a model goes to its own address instead.
 #[component]
-fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl IntoView {
+fn Candidate(
+    data: Memo<CandidateDetail>,
+    load: Load<CandidateDetail>,
+    by_run: Signal<bool>,
+) -> impl IntoView {
+    let to = Signal::derive(move || {
+        let place = data.read().place().filter(|_| by_run.get());
+        place.map(|(model, number)| address::candidate(&model, number))
+    });
+    view! { <Moved to><Shown data load/></Moved> }
+}
+
+#[component]
+fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoView {
     let changed = Callback::new(move |()| load.refetch());
-    let model = Memo::new(move |_| data.read().model.clone());
-    let number = Memo::new(move |_| data.read().number);
-    let source = Memo::new(move |_| Source::Candidate { model: model.get(), number: number.get() });
-    let editable = Signal::derive(move || data.read().project.allows(Role::Developer));
-    let open = Memo::new(move |_| data.read().candidate.version.is_none() && editable.get());
-    let params = Memo::new(move |_| data.read().candidate.params.clone());
-    let metrics = Memo::new(move |_| data.read().candidate.metrics.clone());
+    let run = Memo::new(move |_| data.read().run());
+    let place = Memo::new(move |_| data.read().place());
+    let source = Memo::new(move |_| Source::Candidate { run: run.get(), place: place.get() });
+    let developer = Memo::new(move |_| data.read().experiment.project.allows(Role::Developer));
+    // Who wants to change a run that has no model has MLflow for it.
+    let editable = Signal::derive(move || developer.get() && place.read().is_some());
+    let open = Memo::new(move |_| data.read().version.is_none() && editable.get());
+    let params = Memo::new(move |_| data.read().params.clone());
+    let metrics = Memo::new(move |_| data.read().metrics.clone());
+    let target = move || match place.get() {
+        Some((model, number)) => Target::candidate(model, number),
+        None => Target::model(String::new()),
+    };
+    // As `/files` has them: `vision/ocr` and `candidate:7`, or `vision/-` and `run:…`.
+    let model = move || match place.get() {
+        Some((model, _)) => model,
+        None => format!("{}/-", run.read().project),
+    };
+    let reference = move || match place.get() {
+        Some((_, number)) => vec![format!("candidate:{number}")],
+        None => vec![format!("run:{}", run.read().run_id)],
+    };
     view! {
-        <Heading data editable/>
+        <Heading data developer/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="min-w-0 space-y-6">
                 <Show
@@ -93,7 +132,7 @@ fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl I
                     }
                 >
                     <MetricTable metrics/>
-                    <Curves model number metrics/>
+                    <Curves run metrics/>
                 </Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
                 <Files source open folded=true on_change=changed/>
@@ -102,16 +141,17 @@ fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl I
                 <About data/>
                 <SidePanel title="Tags">
                     <Tags
-                        target=Signal::derive(move || Target::candidate(model.get(), number.get()))
-                        tags=Signal::derive(move || data.read().candidate.tags.clone())
+                        target=Signal::derive(target)
+                        tags=Signal::derive(move || data.read().tags.clone())
                         editable
                         on_change=changed
                     />
                 </SidePanel>
                 <Usage
-                    title="Use this candidate"
-                    model
-                    references=Signal::derive(move || vec![format!("candidate:{}", number.get())])
+                    title="Use this run"
+                    model=Signal::derive(model)
+                    references=Signal::derive(reference)
+                    run_id=Signal::derive(move || run.read().run_id.clone())
                 />
             </div>
         </div>
@@ -119,36 +159,31 @@ fn Shown(data: Memo<CandidatePageData>, load: Load<CandidatePageData>) -> impl I
 }
 
 #[component]
-fn Heading(data: Memo<CandidatePageData>, editable: Signal<bool>) -> impl IntoView {
+fn Heading(data: Memo<CandidateDetail>, developer: Memo<bool>) -> impl IntoView {
     let promoting = RwSignal::new(false);
     let deleting = RwSignal::new(false);
-    let crumbs = Signal::derive(move || {
-        data.with(|data| {
-            vec![
-                ("Projects".to_owned(), "/".to_owned()),
-                (data.project.path.clone(), address::project(&data.project.path)),
-                (data.model_name.clone(), address::model(&data.model)),
-                ("Candidates".to_owned(), address::model_page(&data.model, "candidates")),
-            ]
-        })
-    });
+    let crumbs = Signal::derive(move || data.with(crumbs));
     let promotion = Signal::derive(move || {
         data.with(|data| Promotion {
-            model: data.model.clone(),
-            number: data.number,
-            name: data.candidate.name.clone(),
+            project: data.experiment.project.path.clone(),
+            model: data.model.as_ref().map(|model| {
+                let latest = model.latest_version.as_ref().map(|latest| latest.version.clone());
+                (model.name.clone(), latest)
+            }),
+            run_id: data.run_id.clone(),
+            name: data.name.clone(),
             files: format!(
                 "{}, {}",
-                format::plural(data.candidate.file_count.into(), "file", "files"),
-                format::bytes(data.candidate.size),
+                format::plural(data.file_count.into(), "file", "files"),
+                format::bytes(data.size),
             ),
-            latest: data.latest.as_ref().map(|latest| latest.version.clone()),
         })
     });
+    let number = move || data.read().number.map(|number| format!(" #{number}"));
     let promoted = move || {
         data.with(|data| {
-            data.candidate.version.as_ref().map(|version| {
-                let href = address::version(&data.model, &version.version);
+            data.version.as_ref().map(|version| {
+                let href = address::version(&version.model.path, &version.version);
                 view! {
                     <span class="text-sm text-muted">
                         "became " <a class="link font-mono" href=href>{version.version.clone()}</a>
@@ -162,25 +197,27 @@ fn Heading(data: Memo<CandidatePageData>, editable: Signal<bool>) -> impl IntoVi
         <div class="mb-6 flex flex-wrap items-center justify-between gap-3">
             <div class="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1">
                 <h1 class="break-words text-2xl font-semibold tracking-tight">
-                    {move || data.read().candidate.name.clone()}
-                    <span class="font-normal text-muted">" #" {move || data.read().number}</span>
+                    {move || data.read().name.clone()}
+                    <span class="font-normal text-muted">{number}</span>
                 </h1>
-                {move || view! { <Status status=data.read().candidate.status/> }}
+                {move || view! { <Status status=data.read().status/> }}
                 {promoted}
             </div>
-            <Show when=move || editable.get()>
+            <Show when=move || developer.get()>
                 <div class="flex gap-2">
                     <button type="button" class="btn btn-primary" on:click=move |_| promoting.set(true)>
                         <Icon d=icon::ROCKET/>
                         "Promote"
                     </button>
-                    <Menu label="More about this candidate" button=|| view! { <Icon d=icon::MORE/> }>
-                        <li>
-                            <button type="button" on:click=move |_| deleting.set(true)>
-                                <Icon d=icon::TRASH/>"Delete candidate"
-                            </button>
-                        </li>
-                    </Menu>
+                    <Show when=move || data.read().place().is_some()>
+                        <Menu label="More about this candidate" button=|| view! { <Icon d=icon::MORE/> }>
+                            <li>
+                                <button type="button" on:click=move |_| deleting.set(true)>
+                                    <Icon d=icon::TRASH/>"Delete candidate"
+                                </button>
+                            </li>
+                        </Menu>
+                    </Show>
                 </div>
             </Show>
         </div>
@@ -189,14 +226,32 @@ fn Heading(data: Memo<CandidatePageData>, editable: Signal<bool>) -> impl IntoVi
     }
 }
 
+/// What is above a candidate: its model, or the experiment of a run without one.
+fn crumbs(data: &CandidateDetail) -> Vec<(String, String)> {
+    let project = &data.experiment.project.path;
+    let mut crumbs =
+        vec![("Projects".to_owned(), "/".to_owned()), (project.clone(), address::project(project))];
+    crumbs.extend(match &data.model {
+        Some(model) => [
+            (model.name.clone(), address::model(&model.path)),
+            ("Candidates".to_owned(), address::model_page(&model.path, "candidates")),
+        ],
+        None => [
+            ("Experiments".to_owned(), address::project_page(project, "experiments")),
+            (data.experiment.name.clone(), address::experiment(project, data.experiment.number)),
+        ],
+    });
+    crumbs
+}
+
 #[component]
-fn Delete(data: Memo<CandidatePageData>, open: RwSignal<bool>) -> impl IntoView {
+fn Delete(data: Memo<CandidateDetail>, open: RwSignal<bool>) -> impl IntoView {
     let toasts = use_toasts();
     let navigate = use_navigate();
     let submit = Submit::new();
     report(submit);
     let delete = move |()| {
-        let (model, number) = data.with_untracked(|data| (data.model.clone(), data.number));
+        let Some((model, number)) = data.read_untracked().place() else { return };
         let navigate = navigate.clone();
         let input = DeleteCandidateInput { model: model.clone(), candidate: number };
         submit.run(candidate::delete(input), move |deleted| {
@@ -221,7 +276,7 @@ fn Delete(data: Memo<CandidatePageData>, open: RwSignal<bool>) -> impl IntoView 
     view! {
         <Confirm
             open
-            title=Signal::derive(move || format!("Delete “{}”?", data.read().candidate.name))
+            title=Signal::derive(move || format!("Delete “{}”?", data.read().name))
             action="Delete candidate"
             danger=true
             pending=submit.pending
@@ -232,72 +287,6 @@ fn Delete(data: Memo<CandidatePageData>, open: RwSignal<bool>) -> impl IntoView 
     }
 }
 
-/// One chart for each metric.
-#[component]
-fn Curves(model: Memo<String>, number: Memo<i32>, metrics: Memo<Vec<Metric>>) -> impl IntoView {
-    let all = RwSignal::new(false);
-    let names = Memo::new(move |_| {
-        metrics.read().iter().map(|metric| metric.name.clone()).collect::<Vec<_>>()
-    });
-    let shown = move || {
-        let mut names = names.get();
-        if !all.get() {
-            names.truncate(CURVES_SHOWN);
-        }
-        names
-    };
-    view! {
-        <section class="panel">
-            <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Curves"</h2>
-            <div class="grid gap-x-6 gap-y-5 p-5 md:grid-cols-2">
-                <For each=shown key=Clone::clone let:name>
-                    <MetricCurve model number name/>
-                </For>
-            </div>
-            <Show when=move || !all.get() && names.read().len().gt(&CURVES_SHOWN)>
-                <div class="px-5 pb-5">
-                    <button type="button" class="btn btn-sm" on:click=move |_| all.set(true)>
-                        {move || format!("Show all {}", names.read().len())}
-                    </button>
-                </div>
-            </Show>
-        </section>
-    }
-}
-
-#[component]
-fn MetricCurve(model: Memo<String>, number: Memo<i32>, name: String) -> impl IntoView {
-    let history = {
-        let name = name.clone();
-        LocalResource::new(move || candidate::history(model.get(), number.get(), name.clone()))
-    };
-    let title = StoredValue::new(name);
-    view! {
-        <div class="min-w-0">
-            <h3 class="mb-1 break-all text-sm font-medium">{title.get_value()}</h3>
-            <Loaded from=history fallback=|| view! { <div class="skeleton h-56"></div> } children=move |history| {
-                let curve = Signal::derive(move || history.with(|(points, _)| Curve {
-                    steps: points.iter().map(|point| point.step as f64).collect(),
-                    values: points.iter().map(|point| point.value.0).collect(),
-                }));
-                let left_out = move || history.with(|(points, total)| {
-                    let shown = i32::try_from(points.len()).unwrap_or(i32::MAX);
-                    (*total > shown).then(|| format!("The first {shown} of {total} points."))
-                });
-                view! {
-                    <Show
-                        when=move || history.with(|(points, _)| points.len() > 1)
-                        fallback=|| view! { <p class="py-3 text-sm text-muted">"One point; there is no curve."</p> }
-                    >
-                        <Chart name=title.get_value() curve/>
-                    </Show>
-                    <p class="text-xs text-muted">{left_out}</p>
-                }
-            }/>
-        </div>
-    }
-}
-
 /// How long a run took, where it has ended.
 fn duration(candidate: &CandidateDetail) -> Option<String> {
     let (start, end) = (candidate.started_at.as_ref()?, candidate.ended_at.as_ref()?);
@@ -305,12 +294,25 @@ fn duration(candidate: &CandidateDetail) -> Option<String> {
 }
 
 #[component]
-fn About(data: Memo<CandidatePageData>) -> impl IntoView {
+fn About(data: Memo<CandidateDetail>) -> impl IntoView {
     view! {
         <SidePanel title="About">
             {move || {
-                let candidate = data.get().candidate;
+                let candidate = data.get();
                 let took = duration(&candidate);
+                let experiment = candidate.experiment;
+                let project = experiment.project.path;
+                let parent = provenance::parent(&candidate.tags).map(|parent| {
+                    let href = address::run(&project, parent, None);
+                    view! { <Fact term="Part of"><a class="link" href=href>"the run above it"</a></Fact> }
+                });
+                let series = match experiment.model {
+                    Some(_) => view! { <code class="break-all text-xs">{experiment.name}</code> }.into_any(),
+                    None => {
+                        let href = address::experiment(&project, experiment.number);
+                        view! { <a class="link break-all" href=href>{experiment.name}</a> }.into_any()
+                    }
+                };
                 view! {
                     <Facts>
                         <Fact term="Created">
@@ -322,7 +324,9 @@ fn About(data: Memo<CandidatePageData>) -> impl IntoView {
                         <Fact term="Files">
                             {format::count(candidate.file_count.into())} ", " {format::bytes(candidate.size)}
                         </Fact>
-                        <Fact term="Experiment"><code class="break-all text-xs">{candidate.experiment.name}</code></Fact>
+                        <Fact term="Experiment">{series}</Fact>
+                        {parent}
+                        <RunFacts tags=candidate.tags/>
                         <Fact term="MLflow run">
                             <span class="inline-flex items-center gap-1">
                                 <code class="text-xs" title=candidate.run_id.clone()>

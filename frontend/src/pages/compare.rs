@@ -1,55 +1,80 @@
-//! `/{project}/{model}/candidates/compare?c=1&c=2`: training runs side by side.
+//! `/{project}/{model}/candidates/compare?c=1&c=2` and `/{project}/-/runs/compare?run=…&run=…`:
+//! training runs side by side.
 
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::{candidates::MOST_COMPARED, person};
 use crate::{
     address,
     components::{
         breadcrumbs::Breadcrumbs,
         empty::Empty,
         icon,
-        loaded::Loaded,
-        person::Person,
+        loaded::{Load, Loaded},
         skeleton::SkeletonRows,
         time::{self, Time},
         title::PageTitle,
     },
     error::ApiError,
     format,
-    graphql::candidate::{self, CandidateRow},
-    parts::status::Status,
+    graphql::candidate::{self, CandidateDetail, Run, Which},
+    parts::{candidate_table::MOST_COMPARED, run_facts::RunUser, status::Status},
 };
 
 #[component]
 pub fn ComparePage() -> impl IntoView {
+    let project = address::use_param("project");
+    let name = address::use_param("model");
     let model = address::use_model_path();
     let query = use_query_map();
-    let numbers = Memo::new(move |_| {
+    let of_model = Memo::new(move |_| !name.read().is_empty());
+    let named = Memo::new(move |_| {
         let mut seen = BTreeSet::new();
-        let named = query.with(|query| query.get_all("c")).unwrap_or_default();
-        let numbers = named.iter().filter_map(|number| number.parse::<i32>().ok());
-        numbers.filter(|number| seen.insert(*number)).take(MOST_COMPARED).collect::<Vec<_>>()
+        let key = if of_model.get() { "c" } else { "run" };
+        let named = query.with(|query| query.get_all(key)).unwrap_or_default();
+        let once = named.into_iter().filter(|name| seen.insert(name.clone()));
+        once.take(MOST_COMPARED).collect::<Vec<_>>()
     });
-    let rows = LocalResource::new(move || load(model.get(), numbers.get()));
+    let rows = Load::new(move || {
+        let which = |name: String| {
+            if !of_model.get() {
+                return Some(Which::Run(Run { project: project.get(), run_id: name }));
+            }
+            Some(Which::Number { model: model.get(), number: name.parse().ok()? })
+        };
+        load(named.get().into_iter().filter_map(which).collect())
+    });
     let only_differing = RwSignal::new(false);
+    let many = move || if of_model.get() { "candidates" } else { "runs" };
+    let all = move || {
+        if of_model.get() {
+            address::model_page(&model.read(), "candidates")
+        } else {
+            address::project_page(&project.read(), "experiments")
+        }
+    };
     view! {
-        <PageTitle text=move || format!("Compare candidates of {}", model.get())/>
+        <PageTitle text=move || {
+            let of = if of_model.get() { model } else { project };
+            format!("Compare {} of {}", many(), of.get())
+        }/>
         <Breadcrumbs items=Signal::derive(move || {
-            let path = model.get();
-            let (project, name) = path.split_once('/').unwrap_or((&path, ""));
-            vec![
+            let project = project.get();
+            let mut crumbs = vec![
                 ("Projects".to_owned(), "/".to_owned()),
-                (project.to_owned(), address::project(project)),
-                (name.to_owned(), address::model(&path)),
-                ("Candidates".to_owned(), address::model_page(&path, "candidates")),
-            ]
+                (project.clone(), address::project(&project)),
+            ];
+            if of_model.get() {
+                crumbs.push((name.get(), address::model(&model.read())));
+            }
+            let last = if of_model.get() { "Candidates" } else { "Experiments" };
+            crumbs.push((last.to_owned(), all()));
+            crumbs
         })/>
         <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
-            <h1 class="text-2xl font-semibold tracking-tight">"Compare candidates"</h1>
+            <h1 class="text-2xl font-semibold tracking-tight">"Compare "{many}</h1>
             <label class="flex cursor-pointer items-center gap-2 text-sm">
                 <input
                     type="checkbox"
@@ -64,21 +89,21 @@ pub fn ComparePage() -> impl IntoView {
             <Show
                 when=move || rows.read().len().gt(&1)
                 fallback=move || view! {
-                    <Empty d=icon::COMPARE title="Select at least two candidates">
-                        <a class="btn" href=move || address::model_page(&model.read(), "candidates")>"All candidates"</a>
+                    <Empty d=icon::COMPARE title=format!("Select at least two {}", many())>
+                        <a class="btn" href=all>"Where they are"</a>
                     </Empty>
                 }
             >
-                <Comparison rows model only_differing/>
+                <Comparison rows only_differing/>
             </Show>
         </Loaded>
     }
 }
 
-async fn load(model: String, numbers: Vec<i32>) -> Result<Vec<CandidateRow>, ApiError> {
-    let mut rows = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        rows.push(candidate::row(model.clone(), number).await?);
+async fn load(all: Vec<Which>) -> Result<Vec<CandidateDetail>, ApiError> {
+    let mut rows = Vec::with_capacity(all.len());
+    for which in all {
+        rows.push(candidate::get(which).await?);
     }
     Ok(rows)
 }
@@ -101,10 +126,10 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn metric_lines(rows: &[CandidateRow]) -> Vec<Line> {
+fn metric_lines(rows: &[CandidateDetail]) -> Vec<Line> {
     let line = |name: String| {
         let value =
-            |row: &CandidateRow| row.metrics.iter().find(|m| m.name == name).map(|m| m.value.0);
+            |row: &CandidateDetail| row.metrics.iter().find(|m| m.name == name).map(|m| m.value.0);
         let values: Vec<Option<f64>> = rows.iter().map(value).collect();
         let top = values
             .iter()
@@ -121,11 +146,11 @@ fn metric_lines(rows: &[CandidateRow]) -> Vec<Line> {
 }
 
 fn text_lines(
-    rows: &[CandidateRow],
-    texts: impl Fn(&CandidateRow) -> Vec<(&String, &String)>,
+    rows: &[CandidateDetail],
+    texts: impl Fn(&CandidateDetail) -> Vec<(&String, &String)>,
 ) -> Vec<Line> {
     let line = |name: String| {
-        let value = |row: &CandidateRow| {
+        let value = |row: &CandidateDetail| {
             texts(row).into_iter().find(|(key, _)| **key == name).map(|(_, value)| value.clone())
         };
         let values: Vec<_> = rows.iter().map(value).collect();
@@ -137,11 +162,7 @@ fn text_lines(
 }
 
 #[component]
-fn Comparison(
-    rows: Memo<Vec<CandidateRow>>,
-    model: Memo<String>,
-    only_differing: RwSignal<bool>,
-) -> impl IntoView {
+fn Comparison(rows: Memo<Vec<CandidateDetail>>, only_differing: RwSignal<bool>) -> impl IntoView {
     let body = move || {
         let rows = rows.read();
         let width = rows.len() + 1;
@@ -153,7 +174,10 @@ fn Comparison(
             ),
             (
                 "Tags",
-                text_lines(&rows, |row| row.tags.iter().map(|t| (&t.key, &t.value)).collect()),
+                text_lines(&rows, |row| {
+                    let own = row.tags.iter().filter(|tag| !tag.is_system());
+                    own.map(|tag| (&tag.key, &tag.value)).collect()
+                }),
             ),
         ];
         let only = only_differing.get();
@@ -180,7 +204,7 @@ fn Comparison(
                 <thead>
                     <tr>
                         <td></td>
-                        {move || rows.get().into_iter().map(|row| view! { <Heading row model/> }).collect_view()}
+                        {move || rows.get().into_iter().map(|row| view! { <Heading row/> }).collect_view()}
                     </tr>
                 </thead>
                 {body}
@@ -218,19 +242,22 @@ fn line_view(line: Line) -> impl IntoView {
 }
 
 #[component]
-fn Heading(row: CandidateRow, model: Memo<String>) -> impl IntoView {
-    let number = row.number.unwrap_or_default();
+fn Heading(row: CandidateDetail) -> impl IntoView {
+    let place = row.place();
+    let place = place.as_ref().map(|(model, number)| (model.as_str(), *number));
+    let href = address::run(&row.experiment.project.path, &row.run_id, place);
+    let number = row.number.map(|number| format!(" #{number}"));
     let took = row.started_at.as_ref().zip(row.ended_at.as_ref()).map(|(start, end)| {
         format!(" · {}", format::seconds(time::between_ms(&start.0, &end.0) / 1000.0))
     });
     view! {
         <th scope="col" class="min-w-40 align-top">
-            <a class="link-hover link break-words text-base-content" href=address::candidate(&model.read_untracked(), number)>
-                {row.name} " #" {number}
+            <a class="link-hover link break-words text-base-content" href=href>
+                {row.name} {number}
             </a>
             <div class="mt-1 font-normal"><Status status=row.status/></div>
             <div class="mt-1 text-xs font-normal">
-                <Time at=row.created_at.0/> {took} " · " <Person person=person(row.author)/>
+                <Time at=row.created_at.0/> {took} " · " <RunUser tags=row.tags author=row.author/>
             </div>
         </th>
     }

@@ -14,7 +14,7 @@ use crate::{
         failed::FormError,
         field::{SubmitButton, TextField},
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
     },
@@ -28,7 +28,7 @@ use crate::{
 pub fn InvitationPage() -> impl IntoView {
     let hash = use_location().hash;
     let secret = Memo::new(move |_| hash.read().trim_start_matches('#').to_owned());
-    let invitation = LocalResource::new(move || {
+    let invitation = Load::new(move || {
         let secret = secret.get();
         async move {
             // A link that was cut off needs no server to be wrong.

@@ -13,7 +13,7 @@ use crate::{
         failed::FormError,
         field::{SelectField, SubmitButton},
         icon,
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         pager::Pager,
         search::SearchBox,
         skeleton::SkeletonRows,
@@ -41,8 +41,7 @@ pub fn MembersTab() -> impl IntoView {
     let project = use_project();
     let search = address::use_query("q");
     let place = use_place();
-    let members =
-        LocalResource::new(move || member::list(project.path.get(), search.get(), place.get()));
+    let members = Load::new(move || member::list(project.path.get(), search.get(), place.get()));
     let changed = Callback::new(move |()| members.refetch());
     let maintains = Memo::new(move |_| project.allows(Role::Maintainer));
     view! {

@@ -5,8 +5,11 @@ pub mod admin;
 pub mod candidate;
 pub mod candidates;
 pub mod compare;
+pub mod experiment;
+pub mod experiments;
 pub mod invitation;
 pub mod members;
+pub mod mlflow_link;
 pub mod model;
 pub mod model_audit;
 pub mod model_card;
@@ -32,13 +35,26 @@ pub mod version_new;
 pub mod versions;
 
 use crate::{
-    graphql::{scalar::Visibility, viewer::Author},
+    graphql::{
+        scalar::{ModelStage, Visibility},
+        viewer::Author,
+    },
     parts::page::{neighbours, use_place},
 };
 
 /// An author as the component wants it.
 fn person(author: Option<Author>) -> Option<(String, String)> {
     author.map(|author| (author.name, author.username))
+}
+
+/// What MLflow calls a stage; nothing where a version is in none.
+fn stage_name(stage: ModelStage) -> Option<&'static str> {
+    match stage {
+        ModelStage::None => None,
+        ModelStage::Staging => Some("Staging"),
+        ModelStage::Production => Some("Production"),
+        ModelStage::Archived => Some("Archived"),
+    }
 }
 
 /// Whom pages that change something are for.

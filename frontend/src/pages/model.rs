@@ -45,7 +45,7 @@ pub fn use_model() -> CurrentModel {
 #[component]
 pub fn ModelFrame() -> impl IntoView {
     let path = address::use_model_path();
-    let load = LocalResource::new(move || model::get(path.get()));
+    let load = Load::new(move || model::get(path.get()));
     view! {
         // For where there is no such model; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>

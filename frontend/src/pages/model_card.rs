@@ -12,16 +12,23 @@ use crate::{
         facts::{Fact, Facts, SidePanel},
         icon::{self, Icon},
         person::Person,
+        snippets::Snippet,
         time::Time,
         title::PageTitle,
     },
     format,
     graphql::{
-        model::{self, LatestVersion, UpdateModelInput},
+        model::{self, LatestVersion, ModelDetail, UpdateModelInput},
         scalar::{Role, VersionState},
         tag::Target,
     },
-    parts::{aliases::Aliases, description::Description, tags::Tags, usage::Usage},
+    parts::{
+        aliases::Aliases,
+        description::Description,
+        mlflow::{self, MlflowPanel},
+        tags::Tags,
+        usage::Usage,
+    },
 };
 
 #[component]
@@ -39,6 +46,8 @@ pub fn ModelCardTab() -> impl IntoView {
             std::iter::once("latest".to_owned()).chain(aliases).collect::<Vec<_>>()
         })
     });
+    let project = Signal::derive(move || detail.read().project.path.clone());
+    let snippets = Signal::derive(move || detail.with(mlflow_snippets));
     let latest = Memo::new(move |_| detail.read().latest_version.clone());
     let editable = Signal::derive(move || model.allows(Role::Developer));
     view! {
@@ -71,6 +80,7 @@ pub fn ModelCardTab() -> impl IntoView {
                 <Show when=move || latest.read().is_some()>
                     <Usage title="Use this model" model=model.path references/>
                 </Show>
+                <MlflowPanel project snippets/>
                 <SidePanel title="Aliases">
                     <Aliases
                         model=model.path
@@ -91,6 +101,18 @@ pub fn ModelCardTab() -> impl IntoView {
             </div>
         </div>
     }
+}
+
+/// How MLflow's client loads the model, if there is something to load, and adds to it.
+fn mlflow_snippets(model: &ModelDetail) -> Vec<Snippet> {
+    let any = ["python_function".to_owned()];
+    let load = |(name, uri): (&'static str, String)| mlflow::load(name, &uri, &any);
+    let latest = model.latest_version.as_ref();
+    let latest = latest.map(|_| ("Load", format!("models:/{}/latest", model.name)));
+    let alias = model.aliases.first();
+    let alias = alias.map(|alias| ("By alias", mlflow::by_alias(&model.name, &alias.name)));
+    let loading = latest.into_iter().chain(alias).map(load);
+    loading.chain(mlflow::logging(&model.experiment.name, &model.name)).collect()
 }
 
 #[component]

@@ -10,7 +10,7 @@ use crate::{
         breadcrumbs::Breadcrumbs,
         failed::{Allowed, FormError},
         field::{SubmitButton, TextField},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
     },
@@ -26,7 +26,7 @@ use crate::{
 #[component]
 pub fn ModelNewPage() -> impl IntoView {
     let path = address::use_param("project");
-    let load = LocalResource::new(move || project::get(path.get()));
+    let load = Load::new(move || project::get(path.get()));
     view! {
         <PageTitle text="New model"/>
         <div class="mx-auto max-w-3xl">

@@ -7,15 +7,16 @@ use crate::{
     address,
     components::{
         badge::{AliasChip, DraftBadge, TagChip},
+        copy::CopyButton,
         empty::Empty,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         markdown::Markdown,
         pager::Pager,
         person::Person,
         search::SearchBox,
         skeleton::SkeletonRows,
-        snippets::{Snippet, Snippets},
+        snippets::Snippet,
         sort::{Sort, SortHeader, SortSelect, use_sort},
         time::Time,
         title::PageTitle,
@@ -25,6 +26,7 @@ use crate::{
         model::{self, ModelOrder, ModelOrderField, ModelPage, ModelRow},
         scalar::{OrderDirection, Role, VersionState},
     },
+    parts::mlflow::{self, MlflowGuide},
 };
 
 /// Tags in a row; more than these are on the model's page.
@@ -38,9 +40,8 @@ pub fn ModelsTab() -> impl IntoView {
     let search = address::use_query("q");
     let sort = use_sort("name");
     let place = use_place();
-    let models = LocalResource::new(move || {
-        model::list(path.get(), search.get(), order(&sort.read()), place.get())
-    });
+    let models =
+        Load::new(move || model::list(path.get(), search.get(), order(&sort.read()), place.get()));
     let searching = Signal::derive(move || search.read().is_some());
     view! {
         <PageTitle text=move || path.get()/>
@@ -50,13 +51,15 @@ pub fn ModelsTab() -> impl IntoView {
                 <Markdown html=Signal::derive(move || detail.read().description_html.clone())/>
             </div>
         </Show>
-        <div class="mb-4 flex flex-wrap gap-3">
+        <div class="mb-4 flex flex-wrap items-center gap-3">
             <SearchBox name="q" label="Search models"/>
             <SortSelect
                 sort
                 class="select w-auto md:hidden"
                 options=&[("name", "Name"), ("-updated", "Last updated"), ("-created", "Newest")]
             />
+            // Where there is no model, what is shown in its place begins with this.
+            <Show when=move || detail.read().model_count != 0><Connect path/></Show>
         </div>
         <Loaded from=models fallback=|| view! { <SkeletonRows/> } let:page>
             <ModelTable page sort searching path/>
@@ -128,6 +131,34 @@ fn ModelTable(
     }
 }
 
+/// Where MLflow's client finds this project, and on demand how it is used.
+#[component]
+fn Connect(path: Memo<String>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let uri = Signal::derive(move || address::tracking_uri(&path.read()));
+    let snippets = Signal::derive(|| mlflow::first_steps("my-experiment", "my-model"));
+    view! {
+        <div class="flex min-w-0 items-center gap-1 md:ml-auto">
+            <code class="min-w-0 break-words text-xs text-muted">"MLFLOW_TRACKING_URI="<wbr/>{uri}</code>
+            <CopyButton text=uri label="Copy the tracking URI"/>
+            <button
+                type="button"
+                class="btn btn-sm ml-2"
+                aria-expanded=move || open.get().to_string()
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                <Icon d=icon::TERMINAL/>
+                "Use with MLflow"
+            </button>
+        </div>
+        <Show when=move || open.get()>
+            <section class="panel w-full p-4" aria-label="Use with MLflow">
+                <MlflowGuide project=path snippets id="connect"/>
+            </section>
+        </Show>
+    }
+}
+
 /// A row is drawn anew where any of this differs.
 fn row_key(row: &ModelRow) -> (String, String, i32, i32, Option<String>) {
     let latest = row.latest_version.as_ref().map(|latest| latest.version.clone());
@@ -164,6 +195,8 @@ fn Row(row: ModelRow) -> impl IntoView {
         }
         None => view! { <span class="text-sm text-muted">"none yet"</span> }.into_any(),
     };
+    let mut tags = tags;
+    tags.retain(|tag| !tag.is_system());
     let more = tags.len().saturating_sub(TAGS_SHOWN);
     let chips = aliases
         .into_iter()
@@ -207,21 +240,23 @@ fn Row(row: ModelRow) -> impl IntoView {
     }
 }
 
-/// How a project begins: in the browser, or from a shell.
+/// How a project begins: in the browser, with MLflow, or from a shell.
 #[component]
 fn FirstModel(path: Memo<String>) -> impl IntoView {
     let snippets = Signal::derive(move || {
         let origin = address::origin();
         let path = path.get();
         let curl = format!(
-            "api() {{ curl -fsS {origin}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n  \
+            "api() {{ curl -fsS {origin}/graphql -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  \
              -H 'Content-Type: application/json' -d \"$1\"; }}\n\
              api '{{\"query\":\"mutation {{ createModel(input: {{project: \\\"{path}\\\", name: \\\"my-model\\\"}}) {{ model {{ path }} }} }}\"}}'\n\
              api '{{\"query\":\"mutation {{ createModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ version }} }} }}\"}}'\n\
-             curl -fT model.onnx -H \"Authorization: Bearer $TOKEN\" {origin}/files/{path}/my-model/1.0.0/model.onnx\n\
+             curl -fT model.onnx -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" {origin}/files/{path}/my-model/1.0.0/model.onnx\n\
              api '{{\"query\":\"mutation {{ publishModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ digest }} }} }}\"}}'\n"
         );
-        vec![Snippet { name: "curl", code: curl }]
+        let mut steps = mlflow::first_steps("my-experiment", "my-model");
+        steps.push(Snippet { name: "curl", code: curl });
+        steps
     });
     view! {
         <Empty d=icon::BOX title="Publish the first model">
@@ -229,15 +264,8 @@ fn FirstModel(path: Memo<String>) -> impl IntoView {
             <a class="btn btn-primary" href=move || address::project_page(&path.read(), "new")>
                 <Icon d=icon::PLUS/>"New model"
             </a>
-            <details class="w-full max-w-2xl text-left">
-                <summary class="cursor-pointer text-center">"Or from a shell"</summary>
-                <div class="mt-3">
-                    <p class="mb-2">
-                        "With a " <a class="link" href="/settings/tokens">"token"</a> " in " <code>"$TOKEN"</code> ":"
-                    </p>
-                    <Snippets snippets id="first"/>
-                </div>
-            </details>
+            <p>"Or let your training script do it, with MLflow as it is:"</p>
+            <div class="w-full max-w-2xl"><MlflowGuide project=path snippets id="first"/></div>
         </Empty>
     }
 }

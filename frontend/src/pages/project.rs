@@ -47,7 +47,7 @@ pub fn use_project() -> CurrentProject {
 #[component]
 pub fn ProjectFrame() -> impl IntoView {
     let path = address::use_param("project");
-    let load = LocalResource::new(move || project::get(path.get()));
+    let load = Load::new(move || project::get(path.get()));
     view! {
         // For where there is no such project; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>
@@ -76,6 +76,7 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
         let models = Tab::new(address::project(&path.read()), icon::BOX, "Models");
         let shown = [
             (true, Tab { count: Some(detail.read().model_count), ..models }),
+            (true, Tab::new(page("experiments"), icon::FLASK, "Experiments")),
             (session.signed_in(), Tab::new(page("members"), icon::USERS, "Members")),
             (maintains, Tab::new(page("tokens"), icon::KEY, "Access tokens")),
             (true, Tab::new(page("audit"), icon::HISTORY, "Audit log")),

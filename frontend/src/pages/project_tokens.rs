@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{MAINTAINERS, project::use_project};
 use crate::{
-    components::{failed::Allowed, title::PageTitle},
+    components::{failed::Allowed, loaded::Load, title::PageTitle},
     graphql::{
         scalar::Role,
         token::{self, CreateProjectTokenInput},
@@ -34,7 +34,7 @@ pub fn ProjectTokensTab() -> impl IntoView {
 #[component]
 fn ProjectTokens() -> impl IntoView {
     let path = use_project().path;
-    let tokens = LocalResource::new(move || token::list_of(path.get()));
+    let tokens = Load::new(move || token::list_of(path.get()));
     let create = Callback::new(move |wanted: Wanted| {
         let input = CreateProjectTokenInput {
             project: path.get_untracked(),

@@ -9,7 +9,7 @@ use crate::{
         empty::Empty,
         failed::SignInOffer,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         pager::Pager,
         search::SearchBox,
         skeleton::SkeletonRows,
@@ -37,7 +37,7 @@ pub fn ProjectsPage() -> impl IntoView {
     let trashed = Memo::new(move |_| trash.read().is_some());
     let sort = use_sort("name");
     let place = use_place();
-    let projects = LocalResource::new(move || {
+    let projects = Load::new(move || {
         project::list(search.get(), order(&sort.read()), trashed.get(), place.get())
     });
     let session = use_session();

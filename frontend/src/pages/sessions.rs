@@ -7,7 +7,7 @@ use crate::{
         badge::Badge,
         confirm::Confirm,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         skeleton::SkeletonRows,
         time::Time,
         title::PageTitle,
@@ -21,7 +21,7 @@ use crate::{
 
 #[component]
 pub fn SessionsPage() -> impl IntoView {
-    let sessions = LocalResource::new(session::list);
+    let sessions = Load::new(session::list);
     let changed = Callback::new(move |()| sessions.refetch());
     view! {
         <PageTitle text="Sessions"/>

@@ -9,7 +9,7 @@ use crate::{
         failed::FormError,
         field::{SubmitButton, TextField},
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         skeleton::SkeletonRows,
         title::PageTitle,
     },
@@ -25,7 +25,7 @@ pub fn SignInPage() -> impl IntoView {
     let navigate = use_navigate();
     let asked = address::use_query("next");
     let next = Memo::new(move |_| asked.get().filter(|next| is_local(next)));
-    let methods = LocalResource::new(viewer::sign_in_methods);
+    let methods = Load::new(viewer::sign_in_methods);
     // Once there is a session, from here or another tab, this page has nothing to do.
     Effect::new(move |_| {
         if session.signed_in() {

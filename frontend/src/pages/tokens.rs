@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    components::title::PageTitle,
+    components::{loaded::Load, title::PageTitle},
     graphql::token::{self, CreateTokenInput},
     parts::{
         role::{SCOPES, scope_of},
@@ -13,7 +13,7 @@ use crate::{
 
 #[component]
 pub fn TokensPage() -> impl IntoView {
-    let tokens = LocalResource::new(token::list);
+    let tokens = Load::new(token::list);
     let create = Callback::new(move |wanted: Wanted| {
         let input = CreateTokenInput {
             name: wanted.name,

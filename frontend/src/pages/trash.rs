@@ -9,7 +9,7 @@ use crate::{
         empty::Empty,
         failed::Allowed,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         pager::Pager,
         person::Person,
         skeleton::SkeletonRows,
@@ -49,7 +49,7 @@ pub fn TrashTab() -> impl IntoView {
 fn Trash() -> impl IntoView {
     let path = use_project().path;
     let place = use_place();
-    let entries = LocalResource::new(move || trash::list(path.get(), place.get()));
+    let entries = Load::new(move || trash::list(path.get(), place.get()));
     let changed = Callback::new(move |()| entries.refetch());
     view! {
         <Loaded from=entries fallback=|| view! { <SkeletonRows/> } let:page>

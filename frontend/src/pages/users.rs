@@ -12,7 +12,7 @@ use crate::{
         badge::{AlarmBadge, Badge},
         empty::Empty,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         menu::Menu,
         pager::Pager,
         query_field::QuerySelect,
@@ -35,7 +35,7 @@ pub fn UsersPage() -> impl IntoView {
     let state = address::use_query("state");
     let sort = use_sort("name");
     let place = use_place();
-    let users = LocalResource::new(move || {
+    let users = Load::new(move || {
         let sort = sort.get();
         let field = match sort.key.as_str() {
             "created" => UserOrderField::CreatedAt,

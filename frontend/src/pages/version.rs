@@ -3,11 +3,11 @@
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::person;
+use super::{person, stage_name};
 use crate::{
     address,
     components::{
-        badge::{AliasChip, DraftBadge, LatestBadge},
+        badge::{AliasChip, Badge, DraftBadge, LatestBadge},
         breadcrumbs::Breadcrumbs,
         confirm::Confirm,
         copy::CopyButton,
@@ -17,6 +17,7 @@ use crate::{
         menu::Menu,
         person::Person,
         skeleton::SkeletonPage,
+        snippets::Snippet,
         time::Time,
         title::PageTitle,
         toast::use_toasts,
@@ -24,6 +25,7 @@ use crate::{
     form::Submit,
     format,
     graphql::{
+        alias::AliasDetail,
         scalar::{Role, VersionState},
         tag::Target,
         version::{
@@ -36,6 +38,9 @@ use crate::{
         description::Description,
         files::{Files, Source},
         measures::{MetricTable, ParamTable},
+        mlflow::{self, MlflowPanel},
+        mlmodel::{self, Mlmodel},
+        run_facts::RunFacts,
         tags::{Tags, report},
         usage::Usage,
     },
@@ -45,7 +50,7 @@ use crate::{
 pub fn VersionPage() -> impl IntoView {
     let model = address::use_model_path();
     let reference = address::use_param("version");
-    let load = LocalResource::new(move || version::get(model.get(), reference.get()));
+    let load = Load::new(move || version::get(model.get(), reference.get()));
     view! {
         <PageTitle text=move || format!("{} {}", model.get(), reference.get())/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:data>
@@ -72,6 +77,32 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
     let editable = Signal::derive(move || data.read().project.allows(Role::Developer));
     let params = Memo::new(move |_| data.read().version.params.clone());
     let metrics = Memo::new(move |_| data.read().version.metrics.clone());
+    let is_known = Memo::new(move |_| mlmodel::is_known(&data.read().version));
+    // It is in the files: nothing else draws it anew, which would fold what somebody unfolded.
+    let files = Memo::new(move |_| (version.get(), data.read().version.file_count));
+    let mlmodel = move || {
+        files.track();
+        is_known.get().then(|| view! { <Mlmodel version=data.read_untracked().version.clone()/> })
+    };
+    let mlflow_panel = move || {
+        view! {
+            <MlflowPanel
+                project=Signal::derive(move || data.read().project.path.clone())
+                snippets=Signal::derive(move || data.with(mlflow_snippets))
+            />
+        }
+    };
+    // Of what MLflow registered somewhere else, only where it is is known.
+    let elsewhere = move || {
+        let version = &data.read().version;
+        version.source.clone().filter(|_| version.file_count == 0).map(|source| {
+            view! {
+                <p class="panel px-5 py-3 text-sm">
+                    "Its files are not here: " <code class="break-all text-xs">{source}</code>
+                </p>
+            }
+        })
+    };
     view! {
         <Heading data draft editable on_change=changed/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
@@ -85,13 +116,18 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                     on_saved=changed
                     empty="Nothing is written about this version yet: what changed, and for whom?"
                 />
+                {mlmodel}
+                {elsewhere}
                 // A draft is about its files; of a published version one first reads the notes.
                 <div class:order-first=draft><Files source open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
                 <Show when=move || !metrics.read().is_empty()><MetricTable metrics/></Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
             </div>
             <div class="space-y-4">
+                // What was logged with MLflow is loaded with it.
+                {move || is_known.get().then(mlflow_panel)}
                 <Usage title="Use this version" model references=references(data)/>
+                {move || (!is_known.get()).then(mlflow_panel)}
                 <SidePanel title="Aliases">
                     <Aliases
                         model
@@ -115,14 +151,34 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
     }
 }
 
+/// How MLflow's client loads this version, moves an alias to it, and makes the next one.
+fn mlflow_snippets(data: &VersionPageData) -> Vec<Snippet> {
+    let VersionPageData { model_name, version, .. } = data;
+    let named = named(data).next();
+    let load = |name, uri: String| mlflow::load(name, &uri, &version.flavors);
+    let mut snippets = vec![load("Load", mlflow::by_number(model_name, version.number))];
+    if let Some(alias) = named {
+        snippets.push(load("By alias", mlflow::by_alias(model_name, alias)));
+    }
+    snippets.push(mlflow::promote(model_name, named.unwrap_or("champion"), version.number));
+    // There is no room for more, and this one also logs.
+    snippets.extend(mlflow::logging(&format!("[model]{model_name}"), model_name).pop());
+    snippets
+}
+
+/// The aliases of this version.
+fn named(data: &VersionPageData) -> impl Iterator<Item = &str> {
+    let here = |alias: &&AliasDetail| alias.version.version == data.version.version;
+    data.aliases.iter().filter(here).map(|alias| alias.name.as_str())
+}
+
 /// The ways to refer to this version: itself, its aliases, and `latest` where it is.
 fn references(data: Memo<VersionPageData>) -> Signal<Vec<String>> {
     Signal::derive(move || {
         data.with(|data| {
             let version = &data.version.version;
             let mut references = vec![version.clone()];
-            let named = data.aliases.iter().filter(|alias| alias.version.version == *version);
-            references.extend(named.map(|alias| format!("@{}", alias.name)));
+            references.extend(named(data).map(|alias| format!("@{alias}")));
             if data.latest.as_ref().is_some_and(|latest| latest.version == *version) {
                 references.push("latest".to_owned());
             }
@@ -172,6 +228,7 @@ fn Heading(
                 </h1>
                 <Show when=move || draft.get()><DraftBadge/></Show>
                 <Show when=move || latest.get() && !draft.get()><LatestBadge/></Show>
+                {move || stage_name(data.read().version.stage).map(|text| view! { <Badge text/> })}
                 {aliases}
             </div>
             <Show when=move || editable.get()>
@@ -277,12 +334,7 @@ fn Delete(data: Memo<VersionPageData>, open: RwSignal<bool>) -> impl IntoView {
     };
     let aliases = move || {
         data.with(|data| {
-            let named = data
-                .aliases
-                .iter()
-                .filter(|alias| alias.version.version == data.version.version)
-                .map(|alias| format!("@{}", alias.name))
-                .collect::<Vec<_>>();
+            let named = named(data).map(|alias| format!("@{alias}")).collect::<Vec<_>>();
             (!named.is_empty())
                 .then(|| format!("{} will name nothing until it is moved. ", named.join(", ")))
         })
@@ -309,7 +361,7 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
     view! {
         <SidePanel title="About">
             {move || {
-                let VersionPageData { model, version, .. } = data.get();
+                let VersionPageData { project, version, .. } = data.get();
                 view! {
                     <Facts>
                         {version.published_at.map(|at| view! {
@@ -324,8 +376,12 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
                         </Fact>
                         <Fact term="MLflow number">{version.number}</Fact>
                         {version.candidate.map(|source| view! {
-                            <Fact term="From"><Provenance model source/></Fact>
+                            <Fact term="From"><Provenance project=project.path source/></Fact>
                         })}
+                        {version.source.map(|source| view! {
+                            <Fact term="Source"><code class="break-all text-xs">{source}</code></Fact>
+                        })}
+                        <RunFacts tags=version.tags/>
                         {version.digest.map(|digest| view! {
                             <Fact term="Digest">
                                 <span class="inline-flex items-center gap-1">
@@ -345,17 +401,14 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
 
 /// The training run that a version was made from.
 #[component]
-fn Provenance(model: String, source: SourceCandidate) -> impl IntoView {
-    let SourceCandidate { number, name, run_id, author } = source;
+fn Provenance(project: String, source: SourceCandidate) -> impl IntoView {
+    let SourceCandidate { number, name, run_id, author, model } = source;
     let by = author.is_some().then(|| view! { " by " <Person person=person(author)/> });
-    match number {
-        Some(number) => view! {
-            <a class="link" href=address::candidate(&model, number) title=format!("Run {run_id}")>
-                {name} " #" {number}
-            </a>
-            {by}
-        }
-        .into_any(),
-        None => view! { <span title=format!("Run {run_id}")>{name}</span> {by} }.into_any(),
+    let place = model.as_ref().map(|model| model.path.as_str()).zip(number);
+    let href = address::run(&project, &run_id, place);
+    let number = number.map(|number| format!(" #{number}"));
+    view! {
+        <a class="link" href=href title=format!("Run {run_id}")>{name} {number}</a>
+        {by}
     }
 }

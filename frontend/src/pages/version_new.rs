@@ -10,7 +10,7 @@ use crate::{
         breadcrumbs::Breadcrumbs,
         failed::{Allowed, FormError},
         field::SubmitButton,
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
     },
@@ -26,7 +26,7 @@ use crate::{
 #[component]
 pub fn VersionNewPage() -> impl IntoView {
     let path = address::use_model_path();
-    let load = LocalResource::new(move || model::get(path.get()));
+    let load = Load::new(move || model::get(path.get()));
     view! {
         <PageTitle text=move || format!("New version of {}", path.get())/>
         <div class="mx-auto max-w-3xl">

@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 
-use super::{model::use_model, neighbours, person, use_place};
+use super::{model::use_model, neighbours, person, stage_name, use_place};
 use crate::{
     address, check,
     components::{
-        badge::{AliasChip, DraftBadge, LatestBadge, TagChip},
+        badge::{AliasChip, Badge, DraftBadge, LatestBadge, TagChip},
         empty::Empty,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         pager::Pager,
         person::Person,
         search::SearchBox,
@@ -25,6 +25,7 @@ use crate::{
             self, ModelVersionOrder, ModelVersionOrderField, VersionPage, VersionRow, Wanted,
         },
     },
+    parts::mlflow::{self, MlflowGuide},
 };
 
 #[component]
@@ -34,7 +35,7 @@ pub fn VersionsTab() -> impl IntoView {
     let range = address::use_query("range");
     let sort = use_sort("-version");
     let place = use_place();
-    let versions = LocalResource::new(move || {
+    let versions = Load::new(move || {
         let wanted = Wanted {
             search: search.get(),
             range: range.get(),
@@ -92,12 +93,13 @@ fn VersionTable(
         } else {
             view! {
                 <Empty d=icon::PACKAGE title="No version yet">
-                    <p>"Make one and add its files, or promote a candidate."</p>
+                    <p>"Make one and add its files, promote a candidate, or register one with MLflow."</p>
                     <Show when=move || model.allows(Role::Developer)>
                         <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
                             <Icon d=icon::PLUS/>
                             "New version"
                         </a>
+                        <div class="w-full max-w-2xl"><FirstSteps/></div>
                     </Show>
                 </Empty>
             }
@@ -141,6 +143,17 @@ fn VersionTable(
     }
 }
 
+/// From training to loading by alias.
+#[component]
+fn FirstSteps() -> impl IntoView {
+    let detail = use_model().detail;
+    let project = Signal::derive(move || detail.read().project.path.clone());
+    let snippets = Signal::derive(move || {
+        detail.with(|detail| mlflow::first_steps(&detail.experiment.name, &detail.name))
+    });
+    view! { <MlflowGuide project snippets id="first"/> }
+}
+
 /// A row is drawn anew where any of this differs.
 fn row_key(row: &VersionRow) -> (String, bool, i32, Vec<String>) {
     let aliases = row.aliases.iter().map(|alias| alias.name.clone()).collect();
@@ -161,6 +174,7 @@ fn Row(row: VersionRow, latest: Memo<Option<String>>) -> impl IntoView {
         tags,
         file_count,
         size,
+        stage,
     } = row;
     let href = address::version(&model.path.read_untracked(), &version);
     let is_latest = {
@@ -175,13 +189,14 @@ fn Row(row: VersionRow, latest: Memo<Option<String>>) -> impl IntoView {
                     <a class="link-hover link font-mono font-semibold" href=href title=published>{version}</a>
                     {(state == VersionState::Draft).then(|| view! { <DraftBadge/> })}
                     <Show when=is_latest><LatestBadge/></Show>
+                    {stage_name(stage).map(|text| view! { <Badge text/> })}
                 </div>
                 <span class="text-xs text-muted" title="The number MLflow uses">"#" {number}</span>
             </td>
             <td class="hidden sm:table-cell">
                 <div class="flex max-w-72 flex-wrap gap-1">
                     {aliases.into_iter().map(|alias| view! { <AliasChip name=alias.name/> }).collect_view()}
-                    {tags.into_iter().map(|tag| view! { <TagChip key=tag.key value=tag.value/> }).collect_view()}
+                    {tags.into_iter().filter(|tag| !tag.is_system()).map(|tag| view! { <TagChip key=tag.key value=tag.value/> }).collect_view()}
                 </div>
             </td>
             <td class="hidden text-right tabular-nums md:table-cell">{format::count(file_count.into())}</td>

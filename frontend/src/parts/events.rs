@@ -9,7 +9,7 @@ use crate::{
         badge::AlarmBadge,
         empty::Empty,
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         pager::Pager,
         person::Person,
         query_field::{QueryDate, QuerySelect},
@@ -31,6 +31,8 @@ pub const KINDS: &[(&str, &str)] = &[
     ("model.*", "Models"),
     ("version.*", "Versions"),
     ("candidate.*", "Candidates"),
+    ("experiment.*", "Experiments"),
+    ("logged-model.*", "Logged models"),
     ("file.*", "Files"),
     ("alias.*", "Aliases"),
     ("tag.*", "Tags"),
@@ -90,7 +92,7 @@ pub fn Events(
 ) -> impl IntoView {
     let filter = use_filter();
     let place = use_place();
-    let events = LocalResource::new(move || event::list(source.get(), filter.get(), place.get()));
+    let events = Load::new(move || event::list(source.get(), filter.get(), place.get()));
     view! {
         <div class="mb-4 flex flex-wrap items-start gap-3">
             <SearchBox name="actor" label="By user name" d=icon::USER/>

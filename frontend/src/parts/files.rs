@@ -8,7 +8,7 @@ use crate::{
     components::{
         file_tree::{Entry, FileTree},
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         menu::Menu,
         skeleton::SkeletonRows,
         toast::use_toasts,
@@ -17,7 +17,7 @@ use crate::{
     form::Submit,
     format,
     graphql::{
-        candidate,
+        candidate::{self, Run},
         file::{self, DeleteFileInput, FilePage},
         version,
     },
@@ -30,8 +30,15 @@ const PORTION: usize = 1000;
 /// Whose files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    Version { model: String, version: String },
-    Candidate { model: String, number: i32 },
+    Version {
+        model: String,
+        version: String,
+    },
+    /// A candidate, with the path of its model and its number there if it has one.
+    Candidate {
+        run: Run,
+        place: Option<(String, i32)>,
+    },
 }
 
 impl Source {
@@ -39,8 +46,9 @@ impl Source {
     pub fn base(&self) -> String {
         match self {
             Self::Version { model, version } => address::files(model, version),
-            Self::Candidate { model, number } => {
-                address::files(model, &format!("candidate:{number}"))
+            Self::Candidate { run: Run { project, run_id }, place } => {
+                let place = place.as_ref().map(|(model, number)| (model.as_str(), *number));
+                address::run_files(project, run_id, place)
             }
         }
     }
@@ -48,7 +56,7 @@ impl Source {
     async fn page(&self, after: Option<String>) -> Result<FilePage, ApiError> {
         match self.clone() {
             Self::Version { model, version } => version::files(model, version, after).await,
-            Self::Candidate { model, number } => candidate::files(model, number, after).await,
+            Self::Candidate { run, .. } => candidate::files(run, after).await,
         }
     }
 
@@ -70,15 +78,16 @@ impl Source {
         }
     }
 
-    fn delete_input(self, path: String) -> DeleteFileInput {
-        match self {
-            Self::Version { model, version } => {
-                DeleteFileInput { model, version: Some(version), candidate: None, path }
+    /// None of a run without a model, whose files only MLflow's clients change.
+    fn delete_input(self, path: String) -> Option<DeleteFileInput> {
+        let (model, version, candidate) = match self {
+            Self::Version { model, version } => (model, Some(version), None),
+            Self::Candidate { place, .. } => {
+                let (model, number) = place?;
+                (model, None, Some(number))
             }
-            Self::Candidate { model, number } => {
-                DeleteFileInput { model, version: None, candidate: Some(number), path }
-            }
-        }
+        };
+        Some(DeleteFileInput { model, version, candidate, path })
     }
 }
 
@@ -96,7 +105,7 @@ pub fn Files(
     on_change: Callback<()>,
 ) -> impl IntoView {
     let most = RwSignal::new(PORTION);
-    let files = LocalResource::new(move || source.get().load(most.get()));
+    let files = Load::new(move || source.get().load(most.get()));
     let uploads = expect_context::<Uploads>();
     let queue = Memo::new(move |_| QueueOf(uploads.queue(&source.read().base())));
     let last_reload = StoredValue::new(0.0);
@@ -190,7 +199,7 @@ fn Tree(
     let deletion = Submit::new();
     report(deletion);
     let delete = Callback::new(move |path: String| {
-        let input = source.get_untracked().delete_input(path);
+        let Some(input) = source.get_untracked().delete_input(path) else { return };
         deletion.run(file::delete(input), move |file| {
             toasts.success(format!("{} deleted.", file.path));
             on_change.run(());

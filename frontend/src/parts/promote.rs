@@ -1,26 +1,35 @@
-//! A candidate becomes a version: which one, and what goes along.
+//! A candidate becomes a version: of which model, which one, and what goes along.
 
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{markdown_field::MarkdownField, version_field::VersionField};
+use super::{
+    markdown_field::MarkdownField,
+    suggest_field::{SuggestField, Suggestions},
+    version_field::VersionField,
+};
 use crate::{
     address, check,
     components::{dialog::Dialog, failed::FormError, field::SubmitButton, toast::use_toasts},
     form::{Submit, filled},
-    graphql::candidate::{self, PromoteCandidateInput},
+    graphql::{
+        candidate::{self, PromoteCandidateInput},
+        model::{self, ModelOrder, ModelOrderField},
+        page::Place,
+        scalar::OrderDirection,
+    },
 };
 
 /// What is promoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promotion {
-    pub model: String,
-    pub number: i32,
+    pub project: String,
+    /// The name of its model, and the highest version so far; none where a model is to be chosen.
+    pub model: Option<(String, Option<String>)>,
+    pub run_id: String,
     pub name: String,
     /// What goes along, in words: “3 files, 12 MB”.
     pub files: String,
-    /// The highest version so far.
-    pub latest: Option<String>,
 }
 
 #[component]
@@ -39,20 +48,41 @@ pub fn PromoteDialog(
 fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     let navigate = use_navigate();
     let toasts = use_toasts();
-    let Promotion { model, number, files, latest, .. } = promotion;
-    let [patch, _, major] = check::next_versions(latest.as_deref());
-    let value = RwSignal::new(if latest.is_some() { patch } else { major });
+    let Promotion { project, model, run_id, files, .. } = promotion;
+    let of_no_model = model.is_none();
+    let name = RwSignal::new(model.as_ref().map(|(name, _)| name.clone()).unwrap_or_default());
+    // Names of models, each with its highest version.
+    let found = RwSignal::new(model.map(|(name, latest)| vec![(name, latest.unwrap_or_default())]));
+    let chosen = Memo::new(move |_| {
+        let found = found.read();
+        found.as_ref()?.iter().find(|(found, _)| *found == name.read().trim()).cloned()
+    });
+    let latest = Signal::derive(move || chosen.get().and_then(|(_, latest)| filled(&latest)));
+    let value = RwSignal::new(String::new());
+    Effect::new(move |_| {
+        let [patch, _, major] = check::next_versions(latest.read().as_deref());
+        value.set(if latest.read().is_some() { patch } else { major });
+    });
     let description = RwSignal::new(String::new());
     let submit = Submit::naming("version");
+    let choice = {
+        let project = project.clone();
+        move || {
+            of_no_model.then(|| {
+                view! { <ModelField project=project.clone() value=name found refused=submit.field("model")/> }
+            })
+        }
+    };
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        let model = format!("{project}/{}", name.read_untracked().trim());
         let input = PromoteCandidateInput {
             model: model.clone(),
-            candidate: number,
+            run_id: Some(run_id.clone()),
             version: Some(value.get_untracked()),
             description: filled(&description.get_untracked()),
         };
-        let (navigate, model) = (navigate.clone(), model.clone());
+        let navigate = navigate.clone();
         submit.run(candidate::promote(input), move |made| {
             open.set(false);
             toasts.success(format!("Version {} is published.", made.version));
@@ -60,7 +90,8 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
         });
     };
     let blocked = Signal::derive(move || {
-        value.read().is_empty()
+        chosen.read().is_none()
+            || value.read().is_empty()
             || check::version(&value.read()).is_some()
             || check::description(&description.read()).is_some()
     });
@@ -70,15 +101,62 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
                 "The version gets the candidate's files (" {files} "), params and metrics, remembers where it came from, "
                 "and is published at once. Nothing is stored twice."
             </p>
-            <VersionField value latest=Signal::stored(latest) refused=submit.field("version")/>
+            {choice}
+            <VersionField value latest refused=submit.field("version")/>
             <MarkdownField
                 id="promote-description" label="What is new" value=description rows=5 refused=submit.field("description")
             />
-            <FormError error=submit.general(&["version", "description"])/>
+            <FormError error=submit.general(&["model", "version", "description"])/>
             <div class="modal-action">
                 <button type="button" class="btn" on:click=move |_| open.set(false)>"Cancel"</button>
                 <SubmitButton text="Promote and publish" pending=submit.pending disabled=blocked/>
             </div>
         </form>
     }
+}
+
+/// One of the models of a project, for a run that belongs to none yet.
+#[component]
+fn ModelField(
+    project: String,
+    value: RwSignal<String>,
+    found: RwSignal<Option<Vec<(String, String)>>>,
+    refused: Signal<Option<String>>,
+) -> impl IntoView {
+    let make = address::project_page(&project, "new");
+    let none = move || {
+        let found = found.read();
+        found.as_ref().is_some_and(Vec::is_empty).then(|| value.read().trim().is_empty())
+    };
+    let advice = move || {
+        none().map(|untyped| {
+            let what = if untyped {
+                "This project has no model yet. "
+            } else {
+                "There is no such model. "
+            };
+            view! { {what} <a class="link" href=make.clone()>"Make a model"</a> }
+        })
+    };
+    view! {
+        <div>
+            <SuggestField
+                id="model" label="Model" value ask=models about=project found refused
+                hint="Type a part of the name. The run becomes a candidate of this model."
+            />
+            <p class="text-sm" role="status">{advice}</p>
+        </div>
+    }
+}
+
+fn models(project: String, typed: String) -> Suggestions {
+    Box::pin(async move {
+        let order_by = ModelOrder { field: ModelOrderField::Name, direction: OrderDirection::Asc };
+        let page = model::list(project, filled(&typed), order_by, Place::default()).await?;
+        let suggestion = |row: model::ModelRow| {
+            let latest = row.latest_version.map(|latest| latest.version);
+            (row.name, latest.unwrap_or_default())
+        };
+        Ok(page.nodes.into_iter().map(suggestion).collect())
+    })
 }

@@ -9,7 +9,7 @@ use crate::{
         failed::FormError,
         field::{SubmitButton, TextField},
         icon::{self, Icon},
-        loaded::Loaded,
+        loaded::{Load, Loaded},
         skeleton::SkeletonRows,
         toast::use_toasts,
     },
@@ -24,7 +24,7 @@ pub fn ProtectedAliases(
     #[prop(into)]
     on_change: Callback<()>,
 ) -> impl IntoView {
-    let list = LocalResource::new(move || protected_alias::list(place.get()));
+    let list = Load::new(move || protected_alias::list(place.get()));
     let changed = Callback::new(move |()| {
         list.refetch();
         on_change.run(());

@@ -12,6 +12,7 @@ use crate::{
         toast::use_toasts,
     },
     form::Submit,
+    format,
     graphql::tag::{self, Tag, Target},
 };
 
@@ -25,13 +26,33 @@ pub fn Tags(
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
     let adding = RwSignal::new(false);
-    view! {
-        <div class="space-y-3">
-            <ul class="flex flex-wrap gap-1.5" aria-label="Tags">
-                <For each=move || tags.get() key=|tag| (tag.key.clone(), tag.value.clone()) let:tag>
+    let list = move |system: bool, label: &'static str| {
+        let shown = move || {
+            let mut tags = tags.get();
+            tags.retain(|tag| tag.is_system() == system);
+            tags
+        };
+        view! {
+            <ul class="flex flex-wrap gap-1.5" aria-label=label>
+                <For each=shown key=|tag| (tag.key.clone(), tag.value.clone()) let:tag>
                     <EditableTag tag target editable on_change/>
                 </For>
             </ul>
+        }
+        .into_any()
+    };
+    let system = move || tags.read().iter().filter(|tag| tag.is_system()).count();
+    view! {
+        <div class="space-y-3">
+            {list(false, "Tags")}
+            <Show when=move || system() != 0>
+                <details class="text-sm">
+                    <summary class="mb-2 cursor-pointer text-muted">
+                        {move || format::plural(system() as i64, "system tag", "system tags")}
+                    </summary>
+                    {list(true, "System tags")}
+                </details>
+            </Show>
             <Show when=move || tags.read().is_empty() && !adding.get()>
                 <p class="text-sm text-muted">"No tags."</p>
             </Show>

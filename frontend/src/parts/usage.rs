@@ -20,6 +20,9 @@ pub fn Usage(
     /// The ways to refer to it, the exact one first: `1.2.0`, `@champion`, `latest`.
     #[prop(into)]
     references: Signal<Vec<String>>,
+    /// Of a training run: its MLflow run id.
+    #[prop(optional, into)]
+    run_id: MaybeProp<String>,
 ) -> impl IntoView {
     let chosen = RwSignal::new(None::<String>);
     let reference = Memo::new(move |_| {
@@ -31,8 +34,11 @@ pub fn Usage(
                 .unwrap_or_default()
         })
     });
-    let snippets =
-        Signal::derive(move || snippets(&address::origin(), &model.read(), &reference.read()));
+    let snippets = Signal::derive(move || {
+        let mut all = snippets(&address::origin(), &model.read(), &reference.read());
+        all.extend(run_id.get().map(|run_id| mlflow(&model.read(), &run_id)));
+        all
+    });
     view! {
         <SidePanel title>
             <Show when=move || references.read().len() != 1>
@@ -81,12 +87,28 @@ fn curl(files: &str, folder: &str) -> String {
     )
 }
 
+/// All files of a run, with MLflow's client.
+fn mlflow(model: &str, run_id: &str) -> Snippet {
+    let uri = address::tracking_uri(model.split('/').next().unwrap_or_default());
+    let code = format!(
+        "import mlflow\n\n# The token is in MLFLOW_TRACKING_TOKEN.\n\
+         mlflow.set_tracking_uri(\"{uri}\")\n\
+         folder = mlflow.artifacts.download_artifacts(run_id=\"{run_id}\")\n"
+    );
+    Snippet { name: "MLflow", code }
+}
+
 fn graphql(origin: &str, model: &str, reference: &str) -> String {
-    let (query, variables) = match reference.strip_prefix("candidate:") {
-        Some(number) => (
+    let (query, variables) = match reference.split_once(':') {
+        Some(("candidate", number)) => (
             "query($model: String!, $number: Int!) { model(path: $model) { candidate(number: $number) \
              { name status metrics { name value } files(first: 100) { nodes { path size sha256 downloadUrl } } } } }",
             json!({ "model": model, "number": number.parse::<i32>().unwrap_or_default() }),
+        ),
+        Some((_, run)) => (
+            "query($project: String!, $run: String!) { project(path: $project) { run(runId: $run) \
+             { name status metrics { name value } files(first: 100) { nodes { path size sha256 downloadUrl } } } } }",
+            json!({ "project": model.trim_end_matches("/-"), "run": run }),
         ),
         None => (
             "query($model: String!, $ref: String!) { model(path: $model) { version(ref: $ref) \
@@ -128,5 +150,8 @@ mod tests {
         assert!(all[1].code.contains("vision/it\\u0027s a model"));
         assert_eq!(all[1].code.matches('\'').count(), 6);
         assert!(all[2].code.contains("archive.extractall(\"it-s-a-model\""));
+        let run = snippets("http://localhost:8080", "vision/-", "run:ab12");
+        assert!(run[0].code.contains("/files/vision/-/run:ab12?archive=tar"));
+        assert!(run[1].code.contains(r#""variables":{"project":"vision","run":"ab12"}"#));
     }
 }

@@ -1,0 +1,41 @@
+"""A client of another age: mlflow-skinny 2.19, which knows neither logged models nor presigned addresses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mlflow_fixtures import Project
+from registry import contents_of
+
+PYTHON = os.environ.get("MLFLOW2_PYTHON", f"{sys.prefix}-mlflow2/bin/python")
+SCRIPT = Path(__file__).with_name("mlflow2_session.py")
+
+
+def test_it_logs_registers_and_fetches(project: Project, tmp_path: Path):
+    # The test has set how to sign in.
+    command = [PYTHON, SCRIPT, project.uri, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    down = found.pop("down")
+    aliases = {name: str(version) for name, version in found.pop("aliases").items()}
+    assert found == {
+        "client": "2.19.0",
+        "run": ["old", "FINISHED", {"lr": "0.1", "depth": "3"}, "ocr"],
+        "metrics": {"loss": 1 / 3, "accuracy": 0.5},
+        "history": [[0, 1.0], [1, 0.5], [2, 1 / 3]],
+        "files": ["model", "notes"],
+        "text": "hello",
+        "version": ["1", True, "READY"],
+        "copied": "1",
+        "found": ["old", "old too"],
+        "runs": ["old"],
+    }
+    assert aliases == {"champion": "1"}
+    for name, folder in down.items():
+        contents = contents_of(Path(folder))
+        # The client's own note of where it came from.
+        contents.pop("registered_model_meta")
+        assert contents == contents_of(tmp_path / "sent" / "model"), name

@@ -1,0 +1,95 @@
+//! `/{project}/-/experiments/{number}`: the training runs of an experiment.
+
+use leptos::prelude::*;
+
+use crate::{
+    address,
+    components::{
+        badge::{AlarmBadge, TagChip},
+        breadcrumbs::Breadcrumbs,
+        empty::Empty,
+        icon,
+        loaded::{Load, Loaded},
+        moved::Moved,
+        skeleton::SkeletonPage,
+        title::PageTitle,
+    },
+    error::ApiError,
+    graphql::{
+        experiment::{self, ExperimentRow},
+        scalar::Role,
+    },
+    parts::{
+        candidate_table::{CandidateTable, Owner},
+        mlflow::{self, MlflowGuide},
+    },
+};
+
+#[component]
+pub fn ExperimentPage() -> impl IntoView {
+    let project = address::use_param("project");
+    let number = address::use_number();
+    let load = Load::new(move || {
+        let (project, number) = (project.get(), number.get());
+        async move {
+            match number {
+                Some(number) => experiment::get(project, number).await,
+                None => Err(ApiError::not_found("An experiment's address ends in its number.")),
+            }
+        }
+    });
+    view! {
+        // For where there is no such experiment.
+        <PageTitle text=move || format!("Experiments of {}", project.get())/>
+        <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:data>
+            <Experiment data/>
+        </Loaded>
+    }
+}
+
+/// The page; the runs of a model's own experiment are its candidates.
+#[component]
+fn Experiment(data: Memo<ExperimentRow>) -> impl IntoView {
+    let to = Signal::derive(move || {
+        data.with(|data| Some(address::model_page(&data.model.as_ref()?.path, "candidates")))
+    });
+    view! { <Moved to><Shown data/></Moved> }
+}
+
+#[component]
+fn Shown(data: Memo<ExperimentRow>) -> impl IntoView {
+    let project = Memo::new(move |_| data.read().project.path.clone());
+    let owner = Memo::new(move |_| Owner::Experiment(project.get(), data.read().number));
+    let chips = move || {
+        let own = data.get().tags.into_iter().filter(|tag| !tag.is_system());
+        own.map(|tag| view! { <TagChip key=tag.key value=tag.value/> }).collect_view()
+    };
+    view! {
+        <PageTitle text=move || format!("{} · {}", data.read().name, project.read())/>
+        <Breadcrumbs items=Signal::derive(move || vec![
+            ("Projects".to_owned(), "/".to_owned()),
+            (project.get(), address::project(&project.read())),
+            ("Experiments".to_owned(), address::project_page(&project.read(), "experiments")),
+        ])/>
+        <div class="mb-6 flex flex-wrap items-center gap-x-3 gap-y-1">
+            <h1 class="break-all text-2xl font-semibold tracking-tight">{move || data.read().name.clone()}</h1>
+            <span class="text-sm text-muted" title="The id MLflow uses">"#" {move || data.read().number}</span>
+            <Show when=move || data.read().deleted_at.is_some()><AlarmBadge text="Deleted"/></Show>
+            {chips}
+        </div>
+        <CandidateTable owner nothing=move || view! { <FirstRun data project/> }/>
+    }
+}
+
+#[component]
+fn FirstRun(data: Memo<ExperimentRow>, project: Memo<String>) -> impl IntoView {
+    let snippets = Signal::derive(move || mlflow::logging(&data.read().name, "my-model"));
+    view! {
+        <Empty d=icon::FLASK title="No runs yet">
+            <p>"A run is one training with its params, metrics and files."</p>
+            <Show when=move || data.read().project.allows(Role::Developer)>
+                <div class="w-full max-w-2xl"><MlflowGuide project snippets id="first"/></div>
+            </Show>
+        </Empty>
+    }
+}

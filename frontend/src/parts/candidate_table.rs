@@ -1,0 +1,393 @@
+//! A table of training runs to filter, sort, select and compare: those of a model or of an experiment.
+
+use leptos::prelude::*;
+
+use super::{
+    candidate_columns::{Column, ColumnPicker, order, use_columns},
+    page::{neighbours, use_place},
+    run_facts::RunUser,
+    status::Status,
+};
+use crate::{
+    address,
+    components::{
+        empty::Empty,
+        icon::{self, Icon},
+        loaded::{Load, Loaded},
+        menu::Menu,
+        pager::Pager,
+        search::SearchBox,
+        skeleton::SkeletonRows,
+        sort::{Sort, SortHeader, use_sort},
+        time::Time,
+    },
+    error::{ApiError, Code},
+    format,
+    graphql::{
+        candidate::{self, CandidateList, CandidateOrder, CandidateRow},
+        experiment,
+        page::Place,
+    },
+};
+
+/// The most that fit side by side.
+pub const MOST_COMPARED: usize = 12;
+/// Whose training runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// By its path. All of them have a number in it.
+    Model(String),
+    /// By the path of its project and its number there.
+    Experiment(String, i32),
+}
+
+impl Owner {
+    async fn list(
+        self,
+        filter: Option<String>,
+        order: CandidateOrder,
+        place: Place,
+    ) -> Result<CandidateList, ApiError> {
+        match self {
+            Self::Model(path) => candidate::list(path, filter, order, place).await,
+            Self::Experiment(project, number) => {
+                experiment::candidates(project, number, filter, order, place).await
+            }
+        }
+    }
+
+    fn project(&self) -> &str {
+        match self {
+            Self::Model(path) => path.split('/').next().unwrap_or_default(),
+            Self::Experiment(project, _) => project,
+        }
+    }
+
+    /// What one and many of them are called.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Model(_) => ("candidate", "candidates"),
+            Self::Experiment(..) => ("run", "runs"),
+        }
+    }
+
+    /// What the address of a comparison calls a run.
+    fn key(&self, row: &CandidateRow) -> String {
+        match (self, row.number) {
+            (Self::Model(_), Some(number)) => number.to_string(),
+            _ => row.run_id.clone(),
+        }
+    }
+
+    fn compare(&self, keys: &[String]) -> String {
+        match self {
+            Self::Model(path) => address::compare(path, keys),
+            Self::Experiment(project, _) => address::compare_runs(project, keys),
+        }
+    }
+}
+
+#[component]
+pub fn CandidateTable(
+    #[prop(into)] owner: Signal<Owner>,
+    /// What there is to say where nothing was logged yet.
+    #[prop(into)]
+    nothing: ViewFn,
+) -> impl IntoView {
+    let filter = address::use_query("filter");
+    // Runs of an experiment have no numbers, but for those that have a model.
+    let numbered = matches!(*owner.read_untracked(), Owner::Model(_));
+    let sort = use_sort(if numbered { "-number" } else { "-created" });
+    let place = use_place();
+    // A filter that is not understood leaves the table as it was and says why at the filter.
+    let refused = RwSignal::new(None::<String>);
+    let last = StoredValue::new(None::<CandidateList>);
+    let candidates = Load::new(move || {
+        let order = order(&sort.read());
+        let list = owner.get().list(filter.get(), order, place.get());
+        async move {
+            let list = list.await;
+            let bad = |error: &ApiError| {
+                error.code == Code::Invalid && error.field.as_deref() == Some("filter")
+            };
+            match list {
+                Err(error) if bad(&error) => {
+                    refused.set(Some(error.message.clone()));
+                    last.get_value().ok_or(error)
+                }
+                list => {
+                    refused.set(None);
+                    last.set_value(list.as_ref().ok().cloned());
+                    list
+                }
+            }
+        }
+    });
+    let filtered = Signal::derive(move || filter.read().is_some());
+    view! {
+        <div class="mb-4 flex flex-wrap items-start gap-3">
+            <SearchBox
+                name="filter"
+                label="metrics.accuracy > 0.9 and status = 'FINISHED'"
+                d=icon::FILTER mono=true class="min-w-0 grow" error=refused
+            />
+            <FilterHelp/>
+        </div>
+        <Loaded from=candidates fallback=|| view! { <SkeletonRows/> } let:list>
+            <Table list sort filtered owner nothing=nothing.clone()/>
+        </Loaded>
+    }
+}
+
+#[component]
+fn FilterHelp() -> impl IntoView {
+    view! {
+        <Menu
+            label="How to filter"
+            class="btn btn-square"
+            button=|| view! { <Icon d=icon::INFO/> }
+        >
+            <li class="pointer-events-none max-w-xs">
+                <div class="block space-y-2 whitespace-normal text-sm">
+                    <p class="font-medium">"Filter expressions"</p>
+                    <p><code>"metrics.accuracy > 0.9"</code></p>
+                    <p><code>"params.lr = '0.01'"</code></p>
+                    <p><code>"tags.team = 'vision'"</code></p>
+                    <p><code>"status = 'FINISHED'"</code></p>
+                    <p class="text-muted">"Join them with " <code>"and"</code> "."</p>
+                </div>
+            </li>
+        </Menu>
+    }
+}
+
+#[component]
+fn Table(
+    list: Memo<CandidateList>,
+    sort: Memo<Sort>,
+    filtered: Signal<bool>,
+    owner: Signal<Owner>,
+    nothing: ViewFn,
+) -> impl IntoView {
+    let (all, shown) = use_columns(list);
+    let selected = RwSignal::new(Vec::<String>::new());
+    let (one, many) = owner.read_untracked().words();
+    let (key, heading) = if one == "run" { ("name", "Run") } else { ("number", "Candidate") };
+    let rows = Memo::new(move |_| list.read().candidates.nodes.clone());
+    let nothing = move || {
+        if filtered.get() {
+            view! {
+                <Empty d=icon::FILTER title=format!("No {one} matches")>
+                    <p>"Loosen the filter, or clear it to see all "{many}"."</p>
+                </Empty>
+            }
+            .into_any()
+        } else {
+            nothing.run()
+        }
+    };
+    view! {
+        <Show when=move || !rows.read().is_empty() fallback=nothing>
+            <Toolbar selected all shown owner/>
+            <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label=many>
+                <table class="table table-sm">
+                    <thead>
+                        <Groups shown/>
+                        <tr>
+                            <th scope="col"><span class="sr-only">"Select"</span></th>
+                            <SortHeader
+                                key=key
+                                text=heading
+                                sort
+                                descending_first=key == "number"
+                                class="sticky left-0 z-10 bg-base-100"
+                            />
+                            <SortHeader key="status" text="Status" sort/>
+                            <th scope="col">"Version"</th>
+                            <th scope="col" class="hidden lg:table-cell">"User"</th>
+                            <SortHeader key="created" text="Created" sort descending_first=true/>
+                            <For each=move || shown.get() key=Clone::clone let:column>
+                                <SortHeader
+                                    key=column.key()
+                                    text=column.name().to_owned()
+                                    sort
+                                    descending_first=matches!(column, Column::Metric(_))
+                                    class="normal-case"
+                                />
+                            </For>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        {move || {
+                            let columns = shown.get();
+                            rows.get()
+                                .into_iter()
+                                .map(|row| view! { <Row row columns=columns.clone() selected owner/> })
+                                .collect_view()
+                        }}
+                    </tbody>
+                </table>
+            </div>
+            <Pager
+                neighbours=Signal::derive(move || list.with(|list| {
+                    let page = &list.candidates;
+                    neighbours(&page.page_info, page.total_count, page.nodes.len())
+                }))
+                one
+                many
+            />
+        </Show>
+    }
+}
+
+/// Says above the columns which are metrics and which params: names may be the same.
+#[component]
+fn Groups(shown: Memo<Vec<Column>>) -> impl IntoView {
+    let count = move |metrics: bool| {
+        shown.read().iter().filter(|c| matches!(c, Column::Metric(_)) == metrics).count()
+    };
+    let group = move |metrics: bool, title: &'static str| {
+        move || {
+            let columns = count(metrics);
+            (columns > 0).then(|| {
+                view! {
+                    <th scope="colgroup" colspan=columns class="pb-0 text-xs">
+                        {title}
+                    </th>
+                }
+            })
+        }
+    };
+    view! {
+        <Show when=move || !shown.read().is_empty()>
+            <tr class="border-none">
+                <td colspan="5"></td>
+                <td class="hidden lg:table-cell"></td>
+                {group(true, "Metrics")}
+                {group(false, "Params")}
+            </tr>
+        </Show>
+    }
+}
+
+/// What is selected, and which columns are shown.
+#[component]
+fn Toolbar(
+    selected: RwSignal<Vec<String>>,
+    all: Memo<Vec<Column>>,
+    shown: Memo<Vec<Column>>,
+    owner: Signal<Owner>,
+) -> impl IntoView {
+    let count = move || selected.read().len();
+    let compare = move || {
+        let selected = selected.read();
+        owner.read().compare(&selected[..selected.len().min(MOST_COMPARED)])
+    };
+    let hint = move || match count() {
+        0 => format!("Select {} to compare them.", owner.read().words().1),
+        1 => "1 selected. Select another to compare.".to_owned(),
+        n if n > MOST_COMPARED => format!("{n} selected; the first {MOST_COMPARED} are compared."),
+        n => format!("{n} selected."),
+    };
+    view! {
+        <div class="mb-2 flex min-h-9 flex-wrap items-center justify-between gap-2 text-sm">
+            <p class="text-muted" role="status">{hint}</p>
+            <div class="flex gap-2">
+                <Show when=move || count() != 0>
+                    <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| selected.update(Vec::clear)>
+                        "Clear"
+                    </button>
+                </Show>
+                <Show when=move || 2 <= count()>
+                    <a class="btn btn-sm btn-primary" href=compare>
+                        <Icon d=icon::COMPARE/>
+                        "Compare"
+                    </a>
+                </Show>
+                <Show when=move || !all.read().is_empty()>
+                    <ColumnPicker all shown/>
+                </Show>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Row(
+    row: CandidateRow,
+    columns: Vec<Column>,
+    selected: RwSignal<Vec<String>>,
+    owner: Signal<Owner>,
+) -> impl IntoView {
+    let owner = owner.read_untracked();
+    let key = StoredValue::new(owner.key(&row));
+    let place = row.model.as_ref().map(|model| model.path.as_str()).zip(row.number);
+    let href = address::run(owner.project(), &row.run_id, place);
+    let number = match (&*owner, &row.model, row.number) {
+        (Owner::Model(_), _, Some(number)) => format!(" #{number}"),
+        (_, Some(model), Some(number)) => format!(" {} #{number}", model.name),
+        _ => String::new(),
+    };
+    let user = view! { <RunUser tags=row.tags author=row.author/> };
+    let cells = columns
+        .iter()
+        .map(|column| match column {
+            Column::Metric(name) => {
+                let value = row.metrics.iter().find(|metric| metric.name == *name).map(|m| m.value.0);
+                view! {
+                    <td class="whitespace-nowrap tabular-nums" title=value.map(|value| value.to_string())>
+                        {value.map_or_else(|| "–".to_owned(), format::metric)}
+                    </td>
+                }
+                .into_any()
+            }
+            Column::Param(name) => {
+                let value = row.params.iter().find(|param| param.name == *name).map(|p| p.value.clone());
+                let shown = value.clone().unwrap_or_else(|| "–".to_owned());
+                view! {
+                    <td class="max-w-48 truncate font-mono text-xs" title=value.clone()>
+                        {shown}
+                    </td>
+                }
+                .into_any()
+            }
+        })
+        .collect_view();
+    let version = row.version.map(|version| {
+        view! {
+            <a class="link-hover link font-mono text-sm" href=address::version(&version.model.path, &version.version)>
+                {version.version.clone()}
+            </a>
+        }
+    });
+    let label = format!("Select {}{number}", row.name);
+    let chosen = move || selected.read().contains(&*key.read_value());
+    view! {
+        <tr class:bg-base-200=chosen>
+            <td class="w-0">
+                <input
+                    type="checkbox"
+                    class="checkbox checkbox-sm align-middle"
+                    aria-label=label
+                    prop:checked=chosen
+                    on:change=move |_| selected.update(|selected| {
+                        let key = key.get_value();
+                        match selected.iter().position(|chosen| *chosen == key) {
+                            Some(place) => drop(selected.remove(place)),
+                            None => selected.push(key),
+                        }
+                    })
+                />
+            </td>
+            <td class="sticky left-0 z-10 min-w-36 bg-base-100">
+                <a class="link-hover link break-words font-semibold" href=href title=format!("Run {}", row.run_id)>{row.name}</a>
+                <span class="text-xs text-muted">{number}</span>
+            </td>
+            <td><Status status=row.status/></td>
+            <td>{version}</td>
+            <td class="hidden max-w-40 truncate lg:table-cell">{user}</td>
+            <td class="text-muted"><Time at=row.created_at.0/></td>
+            {cells}
+        </tr>
+    }
+}
