@@ -1,4 +1,4 @@
-"""What an old client does, run by its own Python with an address and a folder; prints what it found, as JSON."""
+"""What an old client does, run by its own Python with an address and a folder; prints what it found."""
 
 import json
 import sys

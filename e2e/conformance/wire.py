@@ -50,12 +50,13 @@ def answer_of(client: httpx.Client, step: Step, values: dict[str, str]) -> Answe
 
 
 def sent(client: httpx.Client, step: Step) -> httpx.Response:
-    url = step.url
     if step.method == "GET":
-        return client.get(url, params=step.fields, headers=step.headers)
+        return client.get(step.url, params=step.fields, headers=step.headers)
+    # What is made in one millisecond comes in any order.
+    time.sleep(0.002)
     headers = {"content-type": "application/json"} | step.headers
     headers = {name: value for name, value in headers.items() if value}
-    return client.request(step.method, url, content=step.content, headers=headers)
+    return client.request(step.method, step.url, content=step.content, headers=headers)
 
 
 def json_of(answer: httpx.Response):

@@ -196,7 +196,7 @@ fn Heading(data: Memo<CandidateDetail>, developer: Memo<bool>) -> impl IntoView 
         <Breadcrumbs items=crumbs/>
         <div class="mb-6 flex flex-wrap items-center justify-between gap-3">
             <div class="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1">
-                <h1 class="break-words text-2xl font-semibold tracking-tight">
+                <h1 class="wrap-anywhere text-2xl font-semibold tracking-tight">
                     {move || data.read().name.clone()}
                     <span class="font-normal text-muted">{number}</span>
                 </h1>
@@ -310,7 +310,7 @@ fn About(data: Memo<CandidateDetail>) -> impl IntoView {
                     Some(_) => view! { <code class="break-all text-xs">{experiment.name}</code> }.into_any(),
                     None => {
                         let href = address::experiment(&project, experiment.number);
-                        view! { <a class="link break-all" href=href>{experiment.name}</a> }.into_any()
+                        view! { <a class="link wrap-anywhere" href=href>{experiment.name}</a> }.into_any()
                     }
                 };
                 view! {

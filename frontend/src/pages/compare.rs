@@ -252,7 +252,7 @@ fn Heading(row: CandidateDetail) -> impl IntoView {
     });
     view! {
         <th scope="col" class="min-w-40 align-top">
-            <a class="link-hover link break-words text-base-content" href=href>
+            <a class="link-hover link wrap-anywhere text-base-content" href=href>
                 {row.name} {number}
             </a>
             <div class="mt-1 font-normal"><Status status=row.status/></div>

@@ -72,7 +72,7 @@ fn Shown(data: Memo<ExperimentRow>) -> impl IntoView {
             ("Experiments".to_owned(), address::project_page(&project.read(), "experiments")),
         ])/>
         <div class="mb-6 flex flex-wrap items-center gap-x-3 gap-y-1">
-            <h1 class="break-all text-2xl font-semibold tracking-tight">{move || data.read().name.clone()}</h1>
+            <h1 class="wrap-anywhere text-2xl font-semibold tracking-tight">{move || data.read().name.clone()}</h1>
             <span class="text-sm text-muted" title="The id MLflow uses">"#" {move || data.read().number}</span>
             <Show when=move || data.read().deleted_at.is_some()><AlarmBadge text="Deleted"/></Show>
             {chips}

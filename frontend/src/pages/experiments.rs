@@ -125,7 +125,7 @@ fn Row(row: ExperimentRow) -> impl IntoView {
         <tr>
             <td>
                 <div class="flex flex-wrap items-center gap-x-2 gap-y-1">
-                    <a class="link-hover link break-all font-semibold" href=href>{name}</a>
+                    <a class="link-hover link wrap-anywhere font-semibold" href=href>{name}</a>
                     <span class="text-xs text-muted" title="The id MLflow uses">"#" {number}</span>
                     {chips}
                 </div>

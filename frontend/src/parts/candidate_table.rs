@@ -380,7 +380,7 @@ fn Row(
                 />
             </td>
             <td class="sticky left-0 z-10 min-w-36 bg-base-100">
-                <a class="link-hover link break-words font-semibold" href=href title=format!("Run {}", row.run_id)>{row.name}</a>
+                <a class="link-hover link wrap-anywhere font-semibold" href=href title=format!("Run {}", row.run_id)>{row.name}</a>
                 <span class="text-xs text-muted">{number}</span>
             </td>
             <td><Status status=row.status/></td>

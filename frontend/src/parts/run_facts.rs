@@ -16,7 +16,7 @@ pub fn RunFacts(tags: Vec<Tag>) -> impl IntoView {
             Some(href) => view! { <ExternalLink href text/> }.into_any(),
             None => text.into_any(),
         };
-        view! { <Fact term><span class="break-all" title=title>{shown}</span></Fact> }
+        view! { <Fact term><span class="wrap-anywhere" title=title>{shown}</span></Fact> }
     };
     provenance::known(&tags).into_iter().map(fact).collect_view()
 }

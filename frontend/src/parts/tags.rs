@@ -33,7 +33,7 @@ pub fn Tags(
             tags
         };
         view! {
-            <ul class="flex flex-wrap gap-1.5" aria-label=label>
+            <ul class="flex flex-wrap gap-1.5 empty:hidden" aria-label=label>
                 <For each=shown key=|tag| (tag.key.clone(), tag.value.clone()) let:tag>
                     <EditableTag tag target editable on_change/>
                 </For>
