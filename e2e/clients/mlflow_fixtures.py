@@ -75,8 +75,10 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             server.stop()
             remove(folder)
         else:
-            with database(request.param) as settings, patch.dict(registry.ENVIRONMENT, settings):
-                server = Server.start(folder / "data", folder / "server.log")
+            with database(request.param) as settings:
+                # Only while it starts: other tests start servers, too.
+                with patch.dict(registry.ENVIRONMENT, settings):
+                    server = Server.start(folder / "data", folder / "server.log")
                 yield server
                 server.stop()
                 remove(server.data)

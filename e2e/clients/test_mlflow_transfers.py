@@ -121,14 +121,10 @@ def test_a_signed_address_is_good_for_one_thing_only(project: Project, experimen
         part = nobody.get(url, headers={"range": "bytes=2-4"})
         assert (part.status_code, part.text) == (206, "234")
         for method in ["PUT", "DELETE", "POST"]:
-            assert nobody.request(method, url, content=b"x").status_code in (401, 403, 404, 405)
-        for changed in [
-            url.replace("a.txt", "b.txt"),
-            url[:-1] + ("0" if url[-1] != "0" else "1"),
-            url.split("?")[0],
-        ]:
-            if changed != url:
-                refused = nobody.get(changed)
-                assert refused.status_code in (400, 401, 403, 404), changed
-                assert "secret" not in refused.text
+            assert nobody.request(method, url).status_code in (401, 403, 404, 405)
+        for place in range(len(url) - 40, len(url), 7):
+            changed = url[:place] + ("0" if url[place] != "0" else "1") + url[place + 1 :]
+            refused = nobody.get(changed)
+            assert refused.status_code in (400, 401, 403, 404), changed
+            assert "secret" not in refused.text
         assert nobody.get(url).text == "0123456789"
