@@ -34,7 +34,8 @@ def test_a_model_that_was_tracked_elsewhere_is_registered_here(project: Project,
             )
         client = mlflow.MlflowClient()
         version = client.get_model_version("split", "1")
-        assert (version.source, version.run_id) == (f"models:/{logged.model_id}", run.info.run_id)
+        # Whose run it was the client leaves to the tracking server, which this one does not ask.
+        assert version.source == f"models:/{logged.model_id}"
         assert project.client.get_model_version_download_uri("split", "1") == version.source
         client.set_registered_model_alias("split", "champion", 1)
         for uri in ["models:/split/1", "models:/split@champion", "models:/split/latest"]:
