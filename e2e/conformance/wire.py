@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 RANDOM_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 ID = re.compile(r"\b(m-)?[0-9a-f]{32}\b")
 UNORDERED = ["tags", "params", "metrics", "aliases", "latest_versions"]
-UNORDERED += ["dataset_inputs", "model_inputs", "model_outputs"]
+UNORDERED += ["dataset_inputs", "model_inputs", "model_outputs", "dataset_summaries"]
 # As Python prints one, in whatever order.
 SET = re.compile(r"\{('[^{}:]*')\}")
 ROOT = re.compile(r"^(mlflow-artifacts:/)(\d+)(?=/|$)")

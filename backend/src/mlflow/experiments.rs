@@ -9,13 +9,17 @@ use super::{Call, Done, lists, names};
 use crate::auth::Reader;
 use crate::db::Conn;
 use crate::error::Error;
+use crate::registry::dataset;
 use crate::registry::experiment::{self, Experiment, Lifecycle, NewExperiment};
 use crate::registry::model::{self, NewModel};
 use crate::registry::object::Target;
 use crate::registry::tag::{self, TagsOf};
 
-/// How many experiments one search may name.
+/// How many experiments one search may name, and one for datasets.
 const MAX_EXPERIMENTS: usize = 5000;
+const MAX_DATASET_EXPERIMENTS: usize = 20;
+/// How long the address of a store can be.
+const MAX_LOCATION: usize = 2048;
 
 #[derive(Serialize)]
 pub struct Created {
@@ -87,11 +91,11 @@ pub async fn find_numbered(
 pub async fn create(call: Call) -> Result<Created> {
     let message = &call.message;
     let name = message.required("name")?;
-    names::check_length("name", &name, 500)?;
     let location = message.text("artifact_location")?.filter(|location| !location.is_empty());
-    if let Some(location) = &location {
-        check_location(location)?;
-    }
+    // As in MLflow all are of their types before any is looked at.
+    message.messages("tags")?;
+    let location = location.map(absolute).transpose()?;
+    names::check_length("name", &name, 500)?;
     let tags = names::tags(message)?;
     let (mut change, writer) = call.change().await?;
     let experiment = match name.strip_prefix(experiment::MODEL_PREFIX) {
@@ -112,18 +116,31 @@ pub async fn create(call: Call) -> Result<Created> {
     Ok(Created { experiment_id: experiment.number.to_string() })
 }
 
-fn check_location(location: &str) -> Result<()> {
+/// The address of a store, which clients open and this server never does. As in MLflow a relative path is one
+/// below the folder that the server runs in.
+fn absolute(location: String) -> Result<String> {
+    if location.contains(char::is_control) {
+        return Err(Failure::invalid("'artifact_location' must not have control characters"));
+    }
     if location.contains(['#', '?', ';']) {
         return Err(Failure::invalid("'artifact_location' URL can't include fragments or params."));
     }
-    if location.starts_with("file:") || location.starts_with(['/', '.']) || !location.contains(':')
-    {
-        return Err(Failure::invalid(
-            "'artifact_location' must be the URI of a store that clients reach, such as s3://bucket/path; \
-             leave it out to keep the files in the registry",
-        ));
+    if location.starts_with("runs:") {
+        return Err(Failure::invalid(format!(
+            "Artifact location cannot be a runs:/ URI. Given: '{location}'"
+        )));
     }
-    names::check_length("artifact_location", location, 2048)
+    if location.len() > MAX_LOCATION {
+        return Err(Failure::invalid(format!(
+            "Invalid artifact path length. The length of the artifact path cannot be greater than \
+             {MAX_LOCATION} characters."
+        )));
+    }
+    if location.contains(':') {
+        return Ok(location);
+    }
+    let path = std::path::absolute(&location).map_err(Error::internal)?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 pub async fn get(call: Call) -> Result<Found> {
@@ -179,6 +196,49 @@ pub async fn search(call: Call) -> Result<Page> {
     Ok(Page { experiments: render(&call, rows).await?, next_page_token })
 }
 
+#[derive(Serialize)]
+pub struct Datasets {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dataset_summaries: Vec<DatasetSummary>,
+}
+
+#[derive(Serialize)]
+struct DatasetSummary {
+    experiment_id: String,
+    name: String,
+    digest: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    context: String,
+}
+
+/// What the runs of some experiments were trained on, as MLflow's UI asks for it.
+pub async fn search_datasets(call: Call) -> Result<Datasets> {
+    let reader = call.reader().await?;
+    let ids = call.message.texts("experiment_ids")?;
+    if ids.is_empty() {
+        return Err(Failure::invalid(
+            "SearchDatasets request must specify at least one experiment_id.",
+        ));
+    }
+    if ids.len() > MAX_DATASET_EXPERIMENTS {
+        return Err(Failure::invalid(format!(
+            "SearchDatasets request cannot specify more than {MAX_DATASET_EXPERIMENTS} experiment_ids. \
+             Received {} experiment_ids.",
+            ids.len()
+        )));
+    }
+    let experiments = find_numbered(&call, &reader, &ids).await?;
+    let ids: Vec<_> = experiments.into_iter().map(|experiment| experiment.id).collect();
+    let summaries = dataset::summaries(&call.app.db, &ids).await?.into_iter();
+    let summaries = summaries.map(|summary| DatasetSummary {
+        experiment_id: summary.experiment.to_string(),
+        name: summary.name,
+        digest: summary.digest,
+        context: summary.context,
+    });
+    Ok(Datasets { dataset_summaries: summaries.collect() })
+}
+
 pub async fn update(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let id = call.message.required("experiment_id")?;
@@ -211,7 +271,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let target = target(&mut change, &writer, &call.message).await?;
     call.message.required("key")?;
-    tag::set(&mut change, &writer, &target, names::tag(&call.message)?).await?;
+    tag::set(&mut change, &writer, &target, names::tag(&call.message, "")?).await?;
     change.commit().await?;
     Ok(Done {})
 }

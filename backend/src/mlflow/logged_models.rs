@@ -55,7 +55,6 @@ async fn writable(call: &Call) -> Result<(Change, Writer, LoggedModel, Experimen
 pub async fn create(call: Call) -> Result<Found> {
     let message = &call.message;
     let experiment_id = message.required("experiment_id")?;
-    let params = message.messages("params")?;
     let name = message.text("name")?.filter(|name| !name.is_empty());
     if let Some(name) =
         name.as_deref().filter(|name| name.contains(['/', ':', '.', '%', '"', '\'']))
@@ -68,7 +67,7 @@ pub async fn create(call: Call) -> Result<Found> {
     let new = NewLoggedModel {
         name: name.unwrap_or_else(names::random_name),
         model_type: message.text_or_empty("model_type")?,
-        params: params.iter().map(names::param).collect::<Result<_>>()?,
+        params: names::params(message)?,
         tags: names::tags(message)?,
     };
     let run_id = message.text("source_run_id")?.filter(|id| !id.is_empty());
@@ -172,8 +171,7 @@ pub async fn delete(call: Call) -> Result<Done> {
 }
 
 pub async fn log_params(call: Call) -> Result<Done> {
-    let params = call.message.messages("params")?;
-    let params = params.iter().map(names::param).collect::<Result<_>>()?;
+    let params = names::params(&call.message)?;
     let (mut change, writer, model, _) = writable(&call).await?;
     let target = Target::logged_model(writer.project(), model);
     logged_model::log_params(&mut change, &writer, &target, params).await?;

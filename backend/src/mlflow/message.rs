@@ -15,7 +15,7 @@ pub struct Message {
     is_query: bool,
 }
 
-const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
+pub const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
 
 impl Message {
     /// From a JSON body; an empty one, and what is no object, has no fields. Some old clients send JSON in
@@ -236,8 +236,43 @@ pub fn wrong(name: &str, value: &Value) -> Failure {
     ))
 }
 
+/// A text as Python prints one in a list.
+pub fn python_text(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut printed = String::from(quote);
+    for character in text.chars() {
+        match character {
+            '\n' => printed.push_str("\\n"),
+            '\r' => printed.push_str("\\r"),
+            '\t' => printed.push_str("\\t"),
+            '\\' => printed.push_str("\\\\"),
+            c if c == quote => printed.extend(['\\', c]),
+            c => printed.push(c),
+        }
+    }
+    printed.push(quote);
+    printed
+}
+
 /// As MLflow says that a value is not what it may be.
 pub fn refuse(name: &str, value: &str, reason: &str) -> Failure {
     let shown: String = Value::from(value).to_string().chars().take(1000).collect();
     Failure::invalid(format!("Invalid value {shown} for parameter '{name}' supplied: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_printed_as_python_does() {
+        for (text, printed) in [
+            ("lr", "'lr'"),
+            ("it's", "\"it's\""),
+            ("it's \"it\"", r#"'it\'s "it"'"#),
+            ("a\\b\n", r"'a\\b\n'"),
+        ] {
+            assert_eq!(python_text(text), printed);
+        }
+    }
 }

@@ -3,19 +3,19 @@
 use serde::Serialize;
 
 use super::error::{Failure, Result};
-use super::message::Message;
+use super::message::{self, Message};
 use super::wire::Metric;
 use super::{Call, Done, lists, names, runs};
 use crate::auth::Writer;
 use crate::error::Error;
 use crate::id::CandidateId;
-use crate::page::Page;
 use crate::registry::candidate::Log;
 use crate::registry::event::Change;
 use crate::registry::logged_model::{self, ModelMetric};
-use crate::registry::metric::{self, MetricInput, MetricPoint};
+use crate::registry::metric::{self, MetricInput, MetricPoint, Sample};
 use crate::registry::object::Target;
-use crate::registry::param::ParamInput;
+use crate::registry::param::{self, ParamInput};
+use crate::registry::tag::TagInput;
 
 /// As MLflow, which refuses larger ones so that its database keeps up.
 const MAX_METRICS: usize = 1000;
@@ -30,19 +30,19 @@ pub async fn log_metric(call: Call) -> Result<Done> {
     let message = &call.message;
     message.required("key")?;
     if !message.has("value") {
-        return Err(super::message::missing("value"));
+        return Err(message::missing("value"));
     }
     let run_id = message.run_id()?;
     let metrics = vec![(names::metric(message, "")?, of_model(message)?)];
-    log(&call, &run_id, metrics, Log::default()).await
+    log(&call, &run_id, Logged { metrics, ..Logged::default() }).await
 }
 
 pub async fn log_param(call: Call) -> Result<Done> {
     let message = &call.message;
     message.required("key")?;
     let run_id = message.run_id()?;
-    let log_of = Log { params: vec![names::param(message)?], ..Log::default() };
-    log(&call, &run_id, Vec::new(), log_of).await
+    let params = vec![names::param(message, "")?];
+    log(&call, &run_id, Logged { params, ..Logged::default() }).await
 }
 
 pub async fn log_batch(call: Call) -> Result<Done> {
@@ -58,18 +58,23 @@ pub async fn log_batch(call: Call) -> Result<Done> {
     for (what, list) in [("metrics", &metrics), ("params", &params), ("tags", &tags)] {
         for (index, entry) in list.iter().enumerate() {
             if entry.text("key")?.unwrap_or_default().is_empty() {
-                return Err(super::message::missing(&format!("{what}[{index}].key")));
+                return Err(message::missing(&format!("{what}[{index}].key")));
             }
         }
     }
-    let params = params.iter().map(names::param).collect::<Result<Vec<_>>>()?;
+    let at = |what, index| format!("{what}[{index}].");
+    let params = params.iter().enumerate();
+    let params = params.map(|(index, param)| names::param(param, &at("params", index)));
+    let params = params.collect::<Result<Vec<_>>>()?;
     check_unique(&params)?;
     let metrics = metrics.iter().enumerate().map(|(index, metric)| {
-        Ok((names::metric(metric, &format!("metrics[{index}]."))?, of_model(metric)?))
+        Ok((names::metric(metric, &at("metrics", index))?, of_model(metric)?))
     });
     let metrics = metrics.collect::<Result<Vec<_>>>()?;
-    let tags = tags.iter().map(names::tag).collect::<Result<_>>()?;
-    log(&call, &run_id, metrics, Log { params, tags, ..Log::default() }).await
+    let tags = tags.iter().enumerate();
+    let tags = tags.map(|(index, tag)| names::tag(tag, &at("tags", index)));
+    let tags = tags.collect::<Result<_>>()?;
+    log(&call, &run_id, Logged { metrics, params, tags, is_batch: true }).await
 }
 
 fn check_unique(params: &[ParamInput]) -> Result<()> {
@@ -77,9 +82,9 @@ fn check_unique(params: &[ParamInput]) -> Result<()> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Failure::invalid(format!(
-            "Duplicate parameter keys have been submitted: ['{}']. Please ensure the request contains only one \
+            "Duplicate parameter keys have been submitted: [{}]. Please ensure the request contains only one \
              param value per param key.",
-            pair[0]
+            message::python_text(pair[0])
         ))),
         None => Ok(()),
     }
@@ -104,55 +109,76 @@ fn of_model(message: &Message) -> Result<Option<OfModel>> {
     }))
 }
 
-async fn log(
-    call: &Call,
-    run_id: &str,
+/// What a request logs to a run.
+#[derive(Default)]
+struct Logged {
     metrics: Vec<(MetricInput, Option<OfModel>)>,
-    mut log: Log,
-) -> Result<Done> {
+    params: Vec<ParamInput>,
+    tags: Vec<TagInput>,
+    /// Whether it could log several things at once.
+    is_batch: bool,
+}
+
+async fn log(call: &Call, run_id: &str, logged: Logged) -> Result<Done> {
     let mut message = Message::default();
     message.set("run_id", run_id);
     let (mut change, writer) = call.change().await?;
     let (target, _) = runs::active(&mut change, &writer, &message).await?;
+    let mut log = Log { params: logged.params, tags: logged.tags, ..Log::default() };
     let mut links = Vec::new();
-    for (metric, model) in metrics {
+    for (metric, model) in logged.metrics {
         if let Some(model) = model {
             links.push((metric.clone(), model));
         }
         log.metrics.push(metric);
     }
-    let values: Vec<_> = log.params.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+    let params = log.params.clone();
     if let Err(failure) = runs::log(&mut change, &writer, &target, log).await {
-        return Err(explain(&mut change, &target, &values, failure).await);
+        let changed = match failure.error {
+            Error::Invalid { .. } => changed(&mut change, &target, params).await?,
+            _ => Vec::new(),
+        };
+        return Err(explain(&changed, target.id(), logged.is_batch).unwrap_or(failure));
     }
     link(&mut change, &writer, &target, links).await?;
     change.commit().await?;
     Ok(Done {})
 }
 
-/// What MLflow says where a param has another value already.
-async fn explain(
+/// Those params that have another value already, each with that.
+async fn changed(
     change: &mut Change,
     target: &Target,
-    params: &[(String, String)],
-    failure: Failure,
-) -> Failure {
-    if !matches!(failure.error, Error::Invalid { .. }) {
-        return failure;
-    }
-    for (name, value) in params {
-        if let Ok(Some(kept)) = crate::registry::param::find(&mut **change, target.id(), name).await
-            && kept.value != *value
-        {
-            return Failure::invalid(format!(
-                "Changing param values is not allowed. Param with key='{name}' was already logged with \
-                 value='{}' for run ID='{}'. Attempted logging new value '{value}'.",
-                kept.value,
-                target.id()
-            ));
+    params: Vec<ParamInput>,
+) -> Result<Vec<(ParamInput, String)>> {
+    let mut changed = Vec::new();
+    for param in params {
+        let kept = param::find(&mut **change, target.id(), &param.name).await?;
+        if let Some(kept) = kept.filter(|kept| kept.value != param.value) {
+            changed.push((param, kept.value));
         }
     }
-    failure
+    Ok(changed)
+}
+
+/// What MLflow says where params have other values already.
+fn explain(changed: &[(ParamInput, String)], run_id: &str, is_batch: bool) -> Option<Failure> {
+    let (ParamInput { name, value }, kept) = changed.first()?;
+    if !is_batch {
+        return Some(Failure::invalid(format!(
+            "Changing param values is not allowed. Param with key='{name}' was already logged with \
+             value='{kept}' for run ID='{run_id}'. Attempted logging new value '{value}'."
+        )));
+    }
+    let changed = changed.iter().map(|(param, kept)| {
+        let [name, kept, value] =
+            [&param.name, kept, &param.value].map(|s| message::python_text(s));
+        format!("{{'key': {name}, 'old_value': {kept}, 'new_value': {value}}}")
+    });
+    let changed = changed.collect::<Vec<_>>().join(", ");
+    Some(Failure::invalid(format!(
+        "Changing param values is not allowed. Params were already logged='[{changed}]' for run ID='{run_id}'."
+    )))
 }
 
 async fn link(
@@ -205,7 +231,7 @@ pub async fn history(call: Call) -> Result<History> {
     };
     let page = lists::page(message, size)?;
     let (target, _) = runs::readable(&call.app.db, &reader, &run_id).await?;
-    let list = metric::history_list(&name);
+    let list = metric::history_by_time(&name);
     let (points, next_page_token) =
         lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
     let metrics = points.into_iter().map(|point| wire(&name, point)).collect();
@@ -231,95 +257,68 @@ pub async fn history_bulk(call: Call) -> Result<History> {
         return Err(Failure::invalid("GetMetricHistoryBulk request must specify a metric_key."));
     };
     let most = message.int("max_results")?.unwrap_or(MAX_BULK_POINTS).clamp(0, MAX_BULK_POINTS);
-    let mut metrics = histories(&call, run_ids, &name, most).await?;
-    metrics.truncate(usize::try_from(most).unwrap_or_default());
-    Ok(History { metrics, next_page_token: None })
+    let ids = readable(&call, &run_ids).await?;
+    let points = metric::first_points(&call.app.db, &ids, &name, most).await?.into_iter();
+    let metrics = points.map(|of| Metric { run_id: of.owner_id, ..wire(&name, of.point) });
+    Ok(History { metrics: metrics.collect(), next_page_token: None })
 }
 
-/// The histories of runs, at most so many points of each.
-async fn histories(
-    call: &Call,
-    mut run_ids: Vec<String>,
-    name: &str,
-    most: i64,
-) -> Result<Vec<Metric>> {
+/// The ids of those runs that are there: as MLflow, which looks for points rather than for runs.
+async fn readable(call: &Call, run_ids: &[String]) -> Result<Vec<String>> {
     let reader = call.reader().await?;
-    run_ids.sort();
-    let (list, mut metrics) = (metric::history_list(name), Vec::new());
+    let mut found = Vec::new();
     for run_id in run_ids {
-        let target = match runs::readable(&call.app.db, &reader, &run_id).await {
-            Ok((target, _)) => target,
-            // As MLflow, which looks for points rather than for runs.
-            Err(Failure { error: Error::NotFound { .. }, .. }) => continue,
+        match runs::readable(&call.app.db, &reader, run_id).await {
+            Ok((target, _)) => found.push(target.id().to_owned()),
+            Err(Failure { error: Error::NotFound { .. }, .. }) => {}
             Err(failure) => return Err(failure),
-        };
-        let page = Page { size: most.max(1), backward: false, after: None, before: None };
-        let (points, _) = lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
-        metrics.extend(points.into_iter().map(|point| {
-            let point: MetricPoint = point;
-            Metric { run_id: run_id.clone(), ..wire(name, point) }
-        }));
+        }
     }
-    Ok(metrics)
+    Ok(found)
 }
 
-/// As [`history_bulk`], of which about so many points as are asked for are spread over the steps.
+/// As [`history_bulk`], but by step, and at most so many points of each run as are asked for.
 pub async fn history_bulk_interval(call: Call) -> Result<History> {
     let message = &call.message;
     let run_ids = message.texts("run_ids")?;
     if run_ids.is_empty() {
-        return Err(super::message::missing("run_ids"));
+        return Err(message::missing("run_ids"));
     }
     if run_ids.len() > MAX_BULK_RUNS {
         return Err(Failure::invalid(format!(
-            "GetMetricHistoryBulkInterval request must specify at most {MAX_BULK_RUNS} run_ids. Received {} run_ids.",
-            run_ids.len()
+            "GetMetricHistoryBulkInterval request must specify at most {MAX_BULK_RUNS} run_ids. Received {} \
+             run_ids.{}",
+            run_ids.len(),
+            message::SEE_DOCS
         )));
     }
     let name = message.required("metric_key")?;
     let most = message.int("max_results")?.unwrap_or(MAX_INTERVAL_POINTS);
     if !(1..=MAX_INTERVAL_POINTS).contains(&most) {
         return Err(Failure::invalid(format!(
-            "max_results must be between 1 and {MAX_INTERVAL_POINTS}. See the API docs for more information \
-             about request parameters."
+            "max_results must be between 1 and {MAX_INTERVAL_POINTS}.{}",
+            message::SEE_DOCS
         )));
     }
-    let (start, end) = match (message.int("start_step")?, message.int("end_step")?) {
+    let steps = match (message.int("start_step")?, message.int("end_step")?) {
         (Some(start), Some(end)) if start > end => {
             return Err(Failure::invalid(format!(
                 "end_step must be greater than start_step. Found start_step={start} and end_step={end}."
             )));
         }
-        (Some(start), Some(end)) => (start, end),
-        (None, None) => (i64::MIN, i64::MAX),
+        (Some(start), Some(end)) => start..=end,
+        (None, None) => i64::MIN..=i64::MAX,
         _ => {
             return Err(Failure::invalid(
                 "If either start step or end step are specified, both must be specified.",
             ));
         }
     };
-    let mut points = histories(&call, run_ids, &name, MAX_BULK_POINTS).await?;
-    points.retain(|point| (start..=end).contains(&point.step));
-    let metrics = spread(points, usize::try_from(most).unwrap_or_default());
+    let sample = Sample { steps, most: usize::try_from(most).unwrap_or(1) };
+    let mut metrics = Vec::new();
+    for run_id in readable(&call, &run_ids).await? {
+        let points = metric::sample(&call.app.db, &run_id, &name, &sample).await?.into_iter();
+        metrics.extend(points.map(|p| Metric { run_id: run_id.clone(), ..wire(&name, p) }));
+    }
     Ok(History { metrics, next_page_token: None })
-}
-
-/// Those points whose steps are kept when about `most` steps are spread evenly over all, always with the
-/// first and the last of each run.
-fn spread(points: Vec<Metric>, most: usize) -> Vec<Metric> {
-    let mut steps: Vec<i64> = points.iter().map(|point| point.step).collect();
-    steps.sort_unstable();
-    steps.dedup();
-    if steps.len() <= most {
-        return points;
-    }
-    let mut kept: std::collections::HashSet<i64> =
-        steps.iter().step_by(steps.len().div_ceil(most)).copied().collect();
-    let mut runs = std::collections::HashMap::<&str, (i64, i64)>::new();
-    for point in &points {
-        let ends = runs.entry(&point.run_id).or_insert((point.step, point.step));
-        *ends = (ends.0.min(point.step), ends.1.max(point.step));
-    }
-    kept.extend(runs.values().flat_map(|(first, last)| [*first, *last]));
-    points.into_iter().filter(|point| kept.contains(&point.step)).collect()
 }

@@ -24,12 +24,16 @@ mod wire;
 mod workspaces;
 
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{RawPathParams, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode, request::Parts};
+use axum::extract::RawPathParams;
+use axum::handler::Handler;
+use axum::http::header::{CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method, StatusCode, request::Parts};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, RequestExt};
@@ -73,6 +77,13 @@ pub fn routes() -> Router<App> {
         .nest("/ajax-api/{api}", api)
         .merge(info)
         .merge(signed::routes())
+        .layer(map_response(keep_type))
+}
+
+/// Has browsers take an answer for what it says it is, as MLflow does.
+async fn keep_type(mut response: Response) -> Response {
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 #[rustfmt::skip]
@@ -120,6 +131,7 @@ fn tracking_api() -> Router<App> {
         .route("/mlflow/experiments/get", get(read(experiments::get)))
         .route("/mlflow/experiments/get-by-name", get(read(experiments::get_by_name)))
         .route("/mlflow/experiments/search", get(read(experiments::search)).post(read(experiments::search)))
+        .route("/mlflow/experiments/search-datasets", post(read(experiments::search_datasets)))
         .route("/mlflow/experiments/update", post(write("experiment.rename", experiments::update)))
         .route("/mlflow/experiments/delete", post(write("experiment.delete", experiments::delete)))
         .route("/mlflow/experiments/restore", post(write("experiment.restore", experiments::restore)))
@@ -170,9 +182,26 @@ pub struct Call {
     /// The path of the project.
     pub project: String,
     pub message: Message,
+    /// The address that the client has of this server.
+    pub host: Option<HeaderValue>,
 }
 
 impl Call {
+    /// What the address names is part of the message.
+    fn new(
+        app: &App,
+        parts: &Parts,
+        params: &Params,
+        (actor, project): (Actor, String),
+        mut message: Message,
+    ) -> Self {
+        for (name, value) in params.iter().filter(|(name, _)| name != "project" && name != "api") {
+            message.set(name, value);
+        }
+        let host = parts.headers.get(HOST).cloned();
+        Self { app: app.clone(), actor, project, message, host }
+    }
+
     /// Proof that the caller may read the project.
     pub async fn reader(&self) -> Result<Reader> {
         Ok(auth::reader(&self.app.db, &self.actor, &self.project).await?)
@@ -224,67 +253,81 @@ impl Stranger {
 #[derive(Serialize)]
 pub struct Done {}
 
-/// A request that only reads.
-fn read<F, Fut, T>(
-    rule: F,
-) -> impl Fn(State<App>, axum::extract::Request) -> Answer + Clone + Send + Sync + 'static
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// What answers a request. One type for all: a hundred would take minutes to compile.
+type Rule =
+    Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Result<Response>> + Send>> + Send + Sync>;
+
+fn rule<F, Fut, T>(rule: F) -> Rule
 where
-    F: Fn(Call) -> Fut + Clone + Send + Sync + 'static,
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Serialize + Send + Sync + 'static,
+    T: Serialize,
 {
-    answer(None, rule)
+    Arc::new(move |call| {
+        let done = rule(call);
+        Box::pin(async move { Ok(Json(done.await?).into_response()) })
+    })
+}
+
+/// A request that only reads.
+fn read<F, Fut, T>(of: F) -> MethodHandler
+where
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+    T: Serialize,
+{
+    MethodHandler { action: None, rule: rule(of) }
 }
 
 /// A request that changes something; a refused one is in the log as `action`.
-fn write<F, Fut, T>(
-    action: &'static str,
-    rule: F,
-) -> impl Fn(State<App>, axum::extract::Request) -> Answer + Clone + Send + Sync + 'static
+fn write<F, Fut, T>(action: &'static str, of: F) -> MethodHandler
 where
-    F: Fn(Call) -> Fut + Clone + Send + Sync + 'static,
+    F: Fn(Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Serialize + Send + Sync + 'static,
+    T: Serialize,
 {
-    answer(Some(action), rule)
+    MethodHandler { action: Some(action), rule: rule(of) }
 }
 
-type Answer = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
-
-fn answer<F, Fut, T>(
+/// What a method of an endpoint is answered by.
+#[derive(Clone)]
+struct MethodHandler {
+    /// What the log calls it when it is refused; none if it only reads.
     action: Option<&'static str>,
-    rule: F,
-) -> impl Fn(State<App>, axum::extract::Request) -> Answer + Clone + Send + Sync + 'static
-where
-    F: Fn(Call) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Serialize + Send + Sync + 'static,
-{
-    move |State(app), request| {
-        let rule = rule.clone();
-        Box::pin(async move {
-            let (parts, params, body) = match parse(request).await {
-                Ok(parsed) => parsed,
-                Err(failure) => return failure.into_response(),
-            };
-            let done = recognise(&app, &parts, &params, body, action).await;
-            match done {
-                Err(failure) => failure.into_response(),
-                Ok(call) => {
-                    let stranger = call.stranger();
-                    let log =
-                        action.map(|action| (action, call.actor.clone(), subject(&call, action)));
-                    let done = rule(call).await;
-                    if let (Err(failure), Some((action, actor, subject))) = (&done, log) {
-                        refusal::log_error(&app, &actor, action, &subject, &failure.error).await;
-                    }
-                    match done {
-                        Ok(done) => Json(done).into_response(),
-                        Err(failure) => stranger.explain(failure).await.into_response(),
-                    }
+    rule: Rule,
+}
+
+impl Handler<(), App> for MethodHandler {
+    type Future = Answer;
+
+    fn call(self, request: axum::extract::Request, app: App) -> Answer {
+        Box::pin(self.answer(app, request))
+    }
+}
+
+impl MethodHandler {
+    async fn answer(self, app: App, request: axum::extract::Request) -> Response {
+        let (parts, params, body) = match parse(request).await {
+            Ok(parsed) => parsed,
+            Err(failure) => return failure.into_response(),
+        };
+        let call = match recognise(&app, &parts, &params, body, self.action).await {
+            Ok(call) => call,
+            Err(failure) => return failure.into_response(),
+        };
+        let stranger = call.stranger();
+        let log = self.action.map(|action| (action, call.actor.clone(), subject(&call, action)));
+        match (self.rule)(call).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                if let Some((action, actor, subject)) = log {
+                    refusal::log_error(&app, &actor, action, &subject, &failure.error).await;
                 }
+                stranger.explain(failure).await.into_response()
             }
-        })
+        }
     }
 }
 
@@ -331,15 +374,14 @@ async fn recognise(
                 let stranger = Actor::of_network(app, parts);
                 refusal::log_error(app, &stranger, action, &project, &failure.error).await;
             }
+            // Read all the same: a client that is still sending would not see the answer.
+            to_bytes(body, MAX_ANONYMOUS_BODY).await.ok();
             return Err(failure);
         }
     };
     let limit = if actor.user().is_ok() { MAX_BODY } else { MAX_ANONYMOUS_BODY };
-    let mut message = read_message(parts, body, limit).await?;
-    for (name, value) in params.iter().filter(|(name, _)| name != "project" && name != "api") {
-        message.set(name, value);
-    }
-    Ok(Call { app: app.clone(), actor, project, message })
+    let message = read_message(parts, body, limit).await?;
+    Ok(Call::new(app, parts, params, (actor, project), message))
 }
 
 /// Who makes a request. What changes something a browser may send from our own pages only.

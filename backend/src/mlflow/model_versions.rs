@@ -160,6 +160,7 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
         model_id: message.text("model_id")?,
         is_prompt: tags.iter().any(|tag| tag.key == "mlflow.prompt.is_prompt"),
     };
+    let is_tagged = !tags.is_empty();
     let (mut change, writer, model) = models::writable(&call).await?;
     let origin = source::resolve(&mut change, &writer, given).await?;
     let mut new = NewVersion {
@@ -183,7 +184,12 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
         }
     };
     change.commit().await?;
-    one(&call, &model, version).await
+    if is_tagged {
+        return one(&call, &model, version).await;
+    }
+    // It was made just now: there is nothing else that it could have.
+    let model_version = WireVersion::new(version, &model.name, Vec::new(), &[]);
+    Ok(FoundVersion { model_version })
 }
 
 /// GitLab's way: a version that is made first, and filled by logging to its run.
@@ -244,6 +250,22 @@ pub async fn set_stage(call: Call) -> Result<FoundVersion> {
     one(&call, &model, version).await
 }
 
+/// Where the files of a version are if they are not here. Where there was nothing to pin that is its source:
+/// the client may know better by now.
+pub async fn find_elsewhere(
+    conn: impl Into<Conn<'_>>,
+    version: &ModelVersion,
+) -> Result<Option<String>> {
+    if version.location.is_some() {
+        return Ok(version.location.clone());
+    }
+    let Some(source) = version.source.as_ref().filter(|source| !source.is_empty()) else {
+        return Ok(None);
+    };
+    let is_empty = file::children(conn, version.id.raw(), "").await?.is_empty();
+    Ok(is_empty.then(|| source.clone()))
+}
+
 #[derive(Serialize)]
 pub struct DownloadUri {
     artifact_uri: String,
@@ -253,17 +275,10 @@ pub struct DownloadUri {
 /// whole run was promoted the model is in a folder, which is named.
 pub async fn download_uri(call: Call) -> Result<DownloadUri> {
     let (_, version) = readable(&call).await?;
-    if let Some(location) = version.location {
-        return Ok(DownloadUri { artifact_uri: location });
+    if let Some(artifact_uri) = find_elsewhere(&call.app.db, &version).await? {
+        return Ok(DownloadUri { artifact_uri });
     }
-    let id = version.id.raw();
-    // Where there was nothing to pin, the client may know better by now.
-    if let Some(source) = version.source.clone().filter(|source| !source.is_empty())
-        && file::children(&call.app.db, id, "").await?.is_empty()
-    {
-        return Ok(DownloadUri { artifact_uri: source });
-    }
-    let folder = file::folder_of(&call.app.db, id, "MLmodel").await?;
+    let folder = file::folder_of(&call.app.db, version.id.raw(), "MLmodel").await?;
     let artifact_uri = match folder.as_deref() {
         None | Some("") => wire::version_location(&version),
         Some(folder) => format!("{}/{folder}", wire::version_location(&version)),

@@ -14,9 +14,11 @@ const MAX_KEY: usize = 250;
 const MAX_PARAM: usize = 6000;
 const MAX_TAG: usize = 8000;
 
-/// A tag of a run, experiment or logged model. Longer values are cut, as MLflow does.
-pub fn tag(message: &Message) -> Result<TagInput> {
-    let key = key(message.text_or_empty("key")?, "key", "key")?;
+/// A tag of a run, experiment or logged model; `path` is where it is in the request, such as `tags[3].`.
+/// Longer values are cut, as MLflow does.
+pub fn tag(message: &Message, path: &str) -> Result<TagInput> {
+    let path = format!("{path}key");
+    let key = key(message.text_or_empty("key")?, &path, &path)?;
     Ok(TagInput { key, value: cut(message.text_or_empty("value")?, MAX_TAG) })
 }
 
@@ -28,17 +30,21 @@ pub fn registry_tag(message: &Message) -> Result<TagInput> {
 }
 
 pub fn tags(message: &Message) -> Result<Vec<TagInput>> {
-    message.messages("tags")?.iter().map(tag).collect()
+    message.messages("tags")?.iter().map(|message| tag(message, "")).collect()
 }
 
 pub fn registry_tags(message: &Message) -> Result<Vec<TagInput>> {
     message.messages("tags")?.iter().map(registry_tag).collect()
 }
 
-/// A param; longer values are cut, as MLflow does.
-pub fn param(message: &Message) -> Result<ParamInput> {
-    let name = key(message.text_or_empty("key")?, "key", "Param key")?;
+/// A param; `path` is where it is in the request, such as `params[3].`. Longer values are cut, as MLflow does.
+pub fn param(message: &Message, path: &str) -> Result<ParamInput> {
+    let name = key(message.text_or_empty("key")?, &format!("{path}key"), "Param key")?;
     Ok(ParamInput { name, value: cut(message.text_or_empty("value")?, MAX_PARAM) })
+}
+
+pub fn params(message: &Message) -> Result<Vec<ParamInput>> {
+    message.messages("params")?.iter().map(|message| param(message, "")).collect()
 }
 
 /// A point of a metric; `path` is where it is in the request, such as `metrics[3].`.

@@ -119,7 +119,10 @@ pub async fn create(call: Call) -> Result<Found> {
     let target =
         candidate::create(&mut change, &writer, &experiment.id, model.as_ref(), new).await?;
     change.commit().await?;
-    one(&call, run_of(&target)?.clone(), experiment).await
+    let mut made = one(&call, run_of(&target)?.clone(), experiment).await?;
+    // As in MLflow, where what is new has none yet.
+    made.run.outputs = None;
+    Ok(made)
 }
 
 /// Takes the name of a run out of its tags.
@@ -231,7 +234,7 @@ impl All {
                     })
                     .collect(),
             },
-            outputs: wire::RunOutputs {
+            outputs: Some(wire::RunOutputs {
                 model_outputs: models
                     .iter()
                     .filter(|model| model.is_output)
@@ -240,7 +243,7 @@ impl All {
                         step: model.step.0,
                     })
                     .collect(),
-            },
+            }),
         }
     }
 
@@ -310,7 +313,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     call.message.required("key")?;
     let (target, _) = active(&mut change, &writer, &call.message).await?;
-    let tag = names::tag(&call.message)?;
+    let tag = names::tag(&call.message, "")?;
     if tag.key == NAME_TAG {
         let changes = CandidateChanges { name: Some(clean_name(&tag.value)), ..Default::default() };
         candidate::update(&mut change, &writer, &target, changes).await?;

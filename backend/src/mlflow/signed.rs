@@ -4,13 +4,10 @@
 //! Gives nobody more than they have: who asked must still be there and still be allowed whenever an address
 //! is used. Whatever is wrong with one is answered alike.
 
-use std::future::Future;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -20,13 +17,13 @@ use super::address::Address;
 use super::artifacts::{self, Place};
 use super::error::{Failure, Result};
 use super::uploads::{self, NoHeaders};
-use super::{Answer, Call};
+use super::{Call, read, write};
 use crate::app::App;
-use crate::auth::{Actor, Reader};
+use crate::auth::Actor;
 use crate::error::Error;
 use crate::files::{download, upload};
 use crate::refusal;
-use crate::registry::{candidate, credential, file, logged_model};
+use crate::registry::{credential, file, logged_model};
 use crate::time::Timestamp;
 
 /// What the tokens in addresses are sealed for.
@@ -46,12 +43,9 @@ pub fn routes() -> Router<App> {
 /// Where clients ask for them.
 pub fn api() -> Router<App> {
     Router::new()
-        .route("/mlflow-artifacts/presigned/{*artifact_path}", get(with_base(None, presigned)))
-        .route("/mlflow/artifacts/presigned-download-url", post(with_base(None, download_url)))
-        .route(
-            "/mlflow/artifacts/presigned-upload-url",
-            post(write_with_base("file.put", upload_url)),
-        )
+        .route("/mlflow-artifacts/presigned/{*artifact_path}", get(read(presigned)))
+        .route("/mlflow/artifacts/presigned-download-url", post(read(download_url)))
+        .route("/mlflow/artifacts/presigned-upload-url", post(write("file.put", upload_url)))
 }
 
 /// What an address is for.
@@ -88,11 +82,11 @@ pub struct Addresses<'a> {
 }
 
 impl<'a> Addresses<'a> {
-    pub fn new(call: &'a Call, base: String, seconds: i64) -> Self {
+    pub fn new(call: &'a Call, seconds: i64) -> Self {
         let now = call.app.clock.now();
         let until = now.plus_seconds(seconds);
         let by = call.app.signing.remember(&call.actor, until, now);
-        Self { call, base, by, until }
+        Self { call, base: base(call), by, until }
     }
 
     /// An address for one thing that can be done with an artifact.
@@ -109,47 +103,16 @@ impl<'a> Addresses<'a> {
     }
 }
 
-/// A request that only reads, or that is logged as `action` if it is refused, whose answer has addresses.
-/// They begin with the second argument of `rule`.
-fn with_base<F, Fut, T>(
-    action: Option<&'static str>,
-    rule: F,
-) -> impl Fn(State<App>, Request) -> Answer + Clone
-where
-    F: Fn(Call, String) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Serialize + Send + Sync + 'static,
-{
-    move |State(app), request| {
-        let (rule, base) = (rule.clone(), base(&app, request.headers()));
-        let rule = move |call| rule(call, base.clone());
-        super::answer(action, rule)(State(app), request)
-    }
-}
-
-/// A request that changes something, see [`with_base`].
-pub fn write_with_base<F, Fut, T>(
-    action: &'static str,
-    rule: F,
-) -> impl Fn(State<App>, Request) -> Answer + Clone
-where
-    F: Fn(Call, String) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Serialize + Send + Sync + 'static,
-{
-    with_base(Some(action), rule)
-}
-
 /// Where the client reaches this server: as its users see it, or as this request came.
-fn base(app: &App, headers: &HeaderMap) -> String {
+fn base(call: &Call) -> String {
     let good = |host: &&str| {
         host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
     };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(good);
-    match (&app.config.public_url, host) {
+    let host = call.host.as_ref().and_then(|host| host.to_str().ok()).filter(good);
+    match (&call.app.config.public_url, host) {
         (Some(url), _) => url.clone(),
         (None, Some(host)) => format!("http://{host}"),
-        (None, None) => app.config.own_url().unwrap_or_default(),
+        (None, None) => call.app.config.own_url().unwrap_or_default(),
     }
 }
 
@@ -161,11 +124,10 @@ struct Presigned {
 }
 
 /// An address to download an artifact from in parallel.
-async fn presigned(call: Call, base: String) -> Result<Presigned> {
+async fn presigned(call: Call) -> Result<Presigned> {
     let address = Address::get(&call.message.required("artifact_path")?)?;
     let file = artifacts::find(&call, &address).await?;
-    let url =
-        Addresses::new(&call, base, SECONDS).url(&address, May::Get { sha256: file.sha256 })?;
+    let url = Addresses::new(&call, SECONDS).url(&address, May::Get { sha256: file.sha256 })?;
     Ok(Presigned { url, headers: NoHeaders {}, file_size: file.size.0 })
 }
 
@@ -187,26 +149,21 @@ fn seconds(call: &Call) -> Result<i64> {
     Ok(seconds)
 }
 
-async fn run_address(call: &Call, reader: &Reader, run_id: &str, path: &str) -> Result<Address> {
-    let (_, experiment) = candidate::readable_run(&call.app.db, reader, run_id).await?;
-    Address::get(&format!("{}/{run_id}/artifacts/{path}", experiment.number))
-}
-
 /// An address to download a file of a run from.
-async fn download_url(call: Call, base: String) -> Result<SignedUrl> {
+async fn download_url(call: Call) -> Result<SignedUrl> {
     let run_id = call.message.required("run_id")?;
     let path = call.message.required("path")?;
     artifacts::check_inside(&path)?;
     let seconds = seconds(&call)?;
-    let address = run_address(&call, &call.reader().await?, &run_id, &path).await?;
+    let address = artifacts::run_address(&call, &call.reader().await?, &run_id, &path).await?;
     let file = artifacts::find(&call, &address).await?;
     let may = May::Get { sha256: file.sha256 };
-    let presigned_url = Addresses::new(&call, base, seconds).url(&address, may)?;
+    let presigned_url = Addresses::new(&call, seconds).url(&address, may)?;
     Ok(SignedUrl { presigned_url, headers: NoHeaders {}, file_size: Some(file.size.0) })
 }
 
 /// An address to upload a file of a run or logged model to.
-async fn upload_url(call: Call, base: String) -> Result<SignedUrl> {
+async fn upload_url(call: Call) -> Result<SignedUrl> {
     let id = |name| Ok::<_, Failure>(call.message.text(name)?.filter(|id| !id.is_empty()));
     let (run_id, model_id) = (id("run_id")?, id("model_id")?);
     let path = call.message.required("path")?;
@@ -218,7 +175,7 @@ async fn upload_url(call: Call, base: String) -> Result<SignedUrl> {
     call.actor.check_may_write()?;
     let reader = call.reader().await?;
     let address = match (run_id, model_id) {
-        (Some(run_id), _) => run_address(&call, &reader, &run_id, &path).await?,
+        (Some(run_id), _) => artifacts::run_address(&call, &reader, &run_id, &path).await?,
         (None, model_id) => {
             let model_id = model_id.unwrap_or_default();
             let (_, experiment) = logged_model::readable(&call.app.db, &reader, &model_id).await?;
@@ -226,8 +183,8 @@ async fn upload_url(call: Call, base: String) -> Result<SignedUrl> {
         }
     };
     let place = Place::new(&call.project, address)?;
-    upload::check(&call.app, &call.actor, &place, &HeaderMap::new()).await?;
-    let presigned_url = Addresses::new(&call, base, seconds).url(&place.address, May::Put)?;
+    upload::check(&call.app, &call.actor, &place, &Default::default()).await?;
+    let presigned_url = Addresses::new(&call, seconds).url(&place.address, May::Put)?;
     Ok(SignedUrl { presigned_url, headers: NoHeaders {}, file_size: None })
 }
 

@@ -60,7 +60,15 @@ pub async fn resolve(change: &mut Change, writer: &Writer, given: Given) -> Resu
     }
     check_source(&given)?;
     if let Some(rest) = given.source.strip_prefix("models:/") {
-        let rest = rest.to_owned();
+        // As in any URI, after two slashes comes a host.
+        let host = rest.strip_prefix('/').unwrap_or_default();
+        if !host.is_empty() && !host.starts_with('/') {
+            return Err(Failure::invalid(format!(
+                "Invalid model version source: '{}'. Registered model sources must use the active model registry.",
+                given.source
+            )));
+        }
+        let rest = rest.trim_start_matches('/').to_owned();
         return match rest.starts_with("m-") && !rest.contains(['@', ' ']) {
             true => logged(change, writer, given, &rest).await,
             false => registered(change, writer, given, &rest).await,
@@ -97,10 +105,7 @@ pub async fn resolve(change: &mut Change, writer: &Writer, given: Given) -> Resu
 
 fn elsewhere(run: Option<Candidate>, given: Given) -> Origin {
     let location = Some(given.source.clone());
-    elsewhere_at(run, Lineage { location, ..lineage(given) })
-}
-
-fn elsewhere_at(run: Option<Candidate>, lineage: Lineage) -> Origin {
+    let lineage = Lineage { location, ..lineage(given) };
     let measured = run.as_ref().map(|run| run.id.raw().to_owned());
     Origin::Made(Box::new(Made { files: None, measured, run, lineage }))
 }
@@ -341,15 +346,12 @@ async fn of_version(
         Some(id) => candidate::find_run(&mut **change, id.raw()).await?,
         None => None,
     };
-    if version.location.is_some() {
-        let lineage = Lineage { location: version.location, ..lineage(given) };
-        return Ok(elsewhere_at(run, lineage));
-    }
-    let folder = checked(&given.source, folder)?;
-    Ok(Origin::Made(Box::new(Made {
-        files: Some((version.id.raw().to_owned(), folder)),
-        measured: Some(version.id.raw().to_owned()),
-        run,
-        lineage: lineage(given),
-    })))
+    let location = super::model_versions::find_elsewhere(&mut **change, &version).await?;
+    let id = version.id.raw().to_owned();
+    let files = match location {
+        Some(_) => None,
+        None => Some((id.clone(), checked(&given.source, folder)?)),
+    };
+    let lineage = Lineage { location, ..lineage(given) };
+    Ok(Origin::Made(Box::new(Made { files, measured: Some(id), run, lineage })))
 }

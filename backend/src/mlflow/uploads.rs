@@ -13,7 +13,7 @@ use super::address::Address;
 use super::artifacts::{self, Place};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
-use super::signed::{self, Addresses, May};
+use super::signed::{Addresses, May};
 use super::{Call, Done, write};
 use crate::app::App;
 use crate::auth::{self, Actor};
@@ -31,10 +31,7 @@ const PURPOSE: &str = "upload";
 
 pub fn routes() -> Router<App> {
     Router::new()
-        .route(
-            "/mlflow-artifacts/mpu/create/{*artifact_path}",
-            post(signed::write_with_base("file.put", create)),
-        )
+        .route("/mlflow-artifacts/mpu/create/{*artifact_path}", post(write("file.put", create)))
         .route("/mlflow-artifacts/mpu/complete/{*artifact_path}", post(write("file.put", complete)))
         .route("/mlflow-artifacts/mpu/abort/{*artifact_path}", post(write("file.put", abort)))
 }
@@ -78,7 +75,7 @@ fn place(call: &Call) -> Result<Place> {
     Place::new(&call.project, Address::get(&format!("{folder}/{name}"))?)
 }
 
-async fn create(call: Call, base: String) -> Result<Begun> {
+async fn create(call: Call) -> Result<Begun> {
     let place = place(&call)?;
     let parts = call.message.int("num_parts")?.unwrap_or(1);
     if parts > MAX_PARTS {
@@ -94,7 +91,7 @@ async fn create(call: Call, base: String) -> Result<Begun> {
         user: call.actor.user()?.id.raw().to_owned(),
         parts,
     };
-    let addresses = Addresses::new(&call, base, SECONDS);
+    let addresses = Addresses::new(&call, SECONDS);
     let credential = |number| {
         let may = May::PutPart { upload: id.upload.clone(), number };
         let url = addresses.url(&place.address, may)?;

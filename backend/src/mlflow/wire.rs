@@ -170,7 +170,8 @@ pub struct Run {
     pub info: RunInfo,
     pub data: RunData,
     pub inputs: RunInputs,
-    pub outputs: RunOutputs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<RunOutputs>,
 }
 
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
 //! Datasets: what runs were trained on, as MLflow describes it. The data itself is elsewhere.
 
 use crate::auth::Writer;
-use crate::db::query;
+use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
 use crate::id::{CandidateId, ExperimentId, new_uuid};
 use crate::loader::load_by_owner;
@@ -72,6 +72,35 @@ pub async fn log(
         tag::insert_all(change, &id, input.tags).await?;
     }
     change.record_sometimes("candidate.log", target.subject()).await
+}
+
+/// A dataset that runs of an experiment were given, and what for.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Summary {
+    /// The number of the experiment.
+    pub experiment: i64,
+    pub name: String,
+    pub digest: String,
+    /// Such as `training`; empty if nobody said.
+    pub context: String,
+}
+
+/// How many datasets are told of: as many as MLflow tells of.
+const MAX_SUMMARIES: i64 = 1000;
+
+/// What the runs of some experiments were trained on, each once.
+pub async fn summaries(db: &Db, experiments: &[ExperimentId]) -> Result<Vec<Summary>> {
+    let mut sql = Sql::new(
+        "SELECT DISTINCT e.number AS experiment, d.name, d.digest, COALESCE(t.value, '') AS context
+         FROM datasets d
+         JOIN experiments e ON e.id = d.experiment_id
+         JOIN dataset_inputs i ON i.dataset_id = d.id
+         LEFT JOIN tags t ON t.owner_id = i.id AND t.key = 'mlflow.data.context'
+         WHERE ",
+    );
+    sql.push_sql(Sql::is_in("d.experiment_id", experiments));
+    sql.push(" ORDER BY experiment, d.name, d.digest, context LIMIT ").push_value(MAX_SUMMARIES);
+    Ok(Query::from(sql).fetch_all(db).await?)
 }
 
 load_by_owner!(

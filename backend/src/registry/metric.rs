@@ -1,6 +1,7 @@
 //! Metrics: what a training run measured. Every point is kept: value, step, time; NaN and infinities too.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use async_graphql::{
     Context, InputObject, InputValueError, InputValueResult, Number, Scalar, ScalarType,
@@ -8,7 +9,7 @@ use async_graphql::{
 };
 
 use crate::connection::{Connection, Node};
-use crate::db::{Query, Sql, query};
+use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
@@ -230,24 +231,89 @@ load_by_owner!(
 
 /// Every point of one metric of a candidate, by step and time.
 pub fn history(candidate_id: &str, name: &str, page: Page) -> Connection<MetricPoint> {
-    Connection::new(history_list(name), page, candidate_id)
+    Connection::new(points(name, ["step", "timestamp_ms"]), page, candidate_id)
 }
 
-/// As [`history`], of any candidate.
-pub fn history_list(name: &str) -> List {
+/// Every point of one metric of any candidate, by time and step.
+pub fn history_by_time(name: &str) -> List {
+    points(name, ["timestamp_ms", "step"])
+}
+
+/// The points of a metric, sorted as one of the two indexes on them is.
+fn points(name: &str, by: [&str; 2]) -> List {
+    let keys = [by[0], by[1], "value_order"].map(|key| SortKey::int(key, OrderDirection::Asc));
     List {
         columns: "value, step, timestamp_ms",
         from: "metric_points",
         parent: Some("owner_id"),
         filter: Sql::new("name = ?").bind(text::looked_up(name)),
-        sort: Sort::by(
-            vec![
-                SortKey::int("step", OrderDirection::Asc),
-                SortKey::int("timestamp_ms", OrderDirection::Asc),
-            ],
-            "CAST(value_order AS TEXT)",
-        ),
+        // The keys tell all points apart already.
+        sort: Sort::by(keys.to_vec(), "name"),
     }
+}
+
+/// A point and whose it is.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PointOf {
+    pub owner_id: String,
+    #[sqlx(flatten)]
+    pub point: MetricPoint,
+}
+
+/// The first points of one metric of some candidates, at most so many: by candidate, time and step.
+pub async fn first_points(
+    db: &Db,
+    candidate_ids: &[String],
+    name: &str,
+    most: i64,
+) -> Result<Vec<PointOf>> {
+    let mut sql =
+        Sql::new("SELECT owner_id, value, step, timestamp_ms FROM metric_points WHERE name = ?")
+            .bind(text::looked_up(name))
+            .and(Sql::is_in("owner_id", candidate_ids));
+    sql.push(" ORDER BY owner_id, timestamp_ms, step, value_order LIMIT ").push_value(most);
+    Ok(Query::from(sql).fetch_all(db).await?)
+}
+
+/// Which points of a long history are enough.
+pub struct Sample {
+    pub steps: RangeInclusive<i64>,
+    /// At least one.
+    pub most: usize,
+}
+
+/// A part of the history of one metric of a candidate, by step and time: points at even distances, and the
+/// last one.
+pub async fn sample(
+    db: &Db,
+    candidate_id: &str,
+    name: &str,
+    Sample { steps, most }: &Sample,
+) -> Result<Vec<MetricPoint>> {
+    let mut points: Vec<MetricPoint> = query(
+        "WITH points AS (
+             SELECT value, step, timestamp_ms, ROW_NUMBER() OVER by_step AS place,
+                    NTILE(CAST($5 AS INTEGER)) OVER by_step AS bucket
+             FROM metric_points
+             WHERE owner_id = $1 AND name = $2 AND step BETWEEN $3 AND $4
+             WINDOW by_step AS (ORDER BY step, timestamp_ms, value_order))
+         SELECT value, step, timestamp_ms FROM points
+         WHERE place IN (SELECT MIN(place) FROM points GROUP BY bucket)
+            OR place = (SELECT MAX(place) FROM points)
+         ORDER BY place",
+    )
+    .bind(candidate_id)
+    .bind(text::looked_up(name))
+    .bind(*steps.start())
+    .bind(*steps.end())
+    .bind(i64::try_from(*most).unwrap_or(i64::MAX))
+    .fetch_all(db)
+    .await?;
+    // The last point takes the place of the one before where there is one too many.
+    if points.len() > *most {
+        points.remove(most - 1);
+    }
+    Ok(points)
 }
 
 #[cfg(test)]

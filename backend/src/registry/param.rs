@@ -19,7 +19,7 @@ pub struct Param {
 }
 
 /// A param to log.
-#[derive(InputObject)]
+#[derive(Clone, InputObject)]
 pub struct ParamInput {
     /// The name, 1–255 characters.
     pub name: String,

@@ -127,6 +127,10 @@ async fn another_sites_page_can_do_nothing_with_the_cookie() {
         .request(Method::PUT, "/files/vision/ocr/1.0.0/f")
         .header("origin", "https://evil.example");
     assert_eq!(put.body("x").send().await.unwrap().status(), 403);
+    // What MLflow's UI sends needs no preflight.
+    let path = "/mlflow/vision/api/2.0/mlflow/upload-artifact?run_uuid=x&path=f";
+    let post = browser.request(Method::POST, path).header("origin", "https://evil.example");
+    assert_eq!(post.body("x").send().await.unwrap().status(), 403);
     assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE deleted_at_ms IS NULL").await, 1);
     assert_eq!(send(&server.url.clone()).await, 200);
     assert_eq!(server.count("SELECT COUNT(*) FROM models WHERE deleted_at_ms IS NULL").await, 0);

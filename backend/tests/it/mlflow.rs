@@ -318,6 +318,69 @@ async fn a_batch_is_kept_whole_or_not_at_all_and_the_log_stays_short() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_comes_page_by_page_in_order_of_time() {
+    let (_server, admin) = Server::with_model().await;
+    let run_id = run(&admin, "vision", "0").await;
+    // Steps run against time, and two points differ in nothing but their values.
+    let point = |time: i64, step: i64, value: f64| json!({"key": "m", "timestamp": time, "step": step, "value": value});
+    let points = [
+        point(1, 9, 0.0),
+        point(2, -7, 10.0),
+        point(2, 8, -10.0),
+        point(2, 8, -2.0),
+        point(2, 8, 2.0),
+        point(2, 8, 10.0),
+        point(3, 0, 1e300),
+    ];
+    let batch: Vec<_> = points.iter().rev().collect();
+    ok(&admin, "POST runs/log-batch", json!({"run_id": run_id, "metrics": batch})).await;
+    for size in 1..=8 {
+        let (mut found, mut token) = (Vec::new(), String::new());
+        loop {
+            let path = format!(
+                "GET metrics/get-history?run_id={run_id}&metric_key=m&max_results={size}&page_token={token}"
+            );
+            let page = ok(&admin, &path, json!({})).await;
+            found.extend(page["metrics"].as_array().unwrap().clone());
+            match page["next_page_token"].as_str() {
+                Some(next) => token = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(found, points, "by {size}");
+    }
+    let history = "{ project(path: \"vision\") { run(runId: \"ID\") { metricHistory(name: \"m\") { nodes { step value } } } } }";
+    let found = admin.ok(&history.replace("ID", &run_id), json!({})).await;
+    let found = found["project"]["run"]["metricHistory"]["nodes"].as_array().unwrap().clone();
+    let steps: Vec<_> = found.iter().map(|point| point["step"].as_i64().unwrap()).collect();
+    assert_eq!(steps, [-7, 0, 8, 8, 8, 8, 9]);
+    let values: Vec<_> = found[2..6].iter().map(|point| point["value"].as_f64().unwrap()).collect();
+    assert_eq!(values, [-10.0, -2.0, 2.0, 10.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_that_is_relative_is_below_the_folder_of_the_server() {
+    let (_server, admin) = Server::with_model().await;
+    for (name, given) in [("near", "here/mine"), ("disk", "/mnt/shared"), ("far", "s3://b/p")] {
+        let new = json!({"name": name, "artifact_location": given});
+        let made = ok(&admin, "POST experiments/create", new).await;
+        let id = made["experiment_id"].as_str().unwrap();
+        let path = format!("GET experiments/get?experiment_id={id}");
+        let found = ok(&admin, &path, json!({})).await;
+        let expected = match name {
+            "near" => std::env::current_dir().unwrap().join(given).to_string_lossy().into_owned(),
+            _ => given.to_owned(),
+        };
+        assert_eq!(found["experiment"]["artifact_location"], expected);
+    }
+    for wrong in ["a\0b", "a\nb", "runs:/x", "s3://b/p#f"] {
+        let new = json!({"name": "wrong", "artifact_location": wrong});
+        let code = refused(&admin, "POST experiments/create", new).await;
+        assert_eq!(code, "INVALID_PARAMETER_VALUE", "{wrong:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn searches_take_a_constant_number_of_statements() {
     let (server, admin) = Server::with_model().await;
     let mut counts = Vec::new();

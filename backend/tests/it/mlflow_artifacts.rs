@@ -315,6 +315,43 @@ async fn a_version_without_a_source_is_filled_by_its_run() {
     assert_eq!(server.count(version).await, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ui_sends_files_of_runs_as_everybody_does() {
+    let (server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    let send = async |caller: &Caller, run_id: &str, path: &str, bytes: reqwest::Body| {
+        let query = format!("/mlflow/upload-artifact?run_uuid={run_id}&path={path}");
+        let request = caller.request(Method::POST, &format!("{API}{query}"));
+        request.body(bytes).send().await.unwrap()
+    };
+    let sent = send(&admin, &run_id, "a/%C3%BC.txt", "x".into()).await;
+    assert_eq!(sent.status(), 200);
+    assert_eq!(sent.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(text(&admin, &format!("{root}/a/%C3%BC.txt")).await, "x");
+    // Nobody need say how large a file is.
+    let chunks = futures_util::stream::iter(["a", "b"].map(Ok::<_, std::io::Error>));
+    assert_eq!(send(&admin, &run_id, "b", reqwest::Body::wrap_stream(chunks)).await.status(), 200);
+    assert_eq!(text(&admin, &format!("{root}/b")).await, "ab");
+    for wrong in ["", "../x", "a/../../x", "a", "b/c", "c%23d", "%00", "a//b"] {
+        let status = send(&admin, &run_id, wrong, "x".into()).await.status();
+        assert!([400, 409].contains(&status.as_u16()), "{wrong:?}: {status}");
+    }
+    let (_, answer) = answer(send(&admin, &run_id, "c", "".into()).await).await;
+    assert_eq!(answer["message"], "Request must specify data.");
+    assert_eq!(send(&server.anonymous(), &run_id, "c", "x".into()).await.status(), 401);
+    assert_eq!(send(&admin, &"0".repeat(32), "c", "x".into()).await.status(), 404);
+    // A version that its run fills is published with it, and never changes again.
+    let new = json!({"name": "ocr", "source": ""});
+    let (_, made) = post(&admin, "/mlflow/model-versions/create", new).await;
+    let filling = made["model_version"]["run_id"].as_str().unwrap();
+    assert_eq!(send(&admin, filling, "MLmodel", "flavors: {}".into()).await.status(), 200);
+    let done = json!({"run_id": filling, "status": "FINISHED"});
+    assert_eq!(post(&admin, "/mlflow/runs/update", done).await.0, 200);
+    assert_eq!(send(&admin, filling, "MLmodel", "other".into()).await.status(), 409);
+    post(&admin, "/mlflow/runs/delete", json!({"run_id": run_id})).await;
+    assert_eq!(send(&admin, &run_id, "c", "x".into()).await.status(), 409);
+}
+
 /// Begins an upload; its id and the addresses of its parts.
 async fn begin(caller: &Caller, root: &str, parts: usize) -> (String, Vec<String>) {
     let new = json!({"path": "/home/ada/big.bin", "num_parts": parts});

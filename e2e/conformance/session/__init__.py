@@ -6,11 +6,12 @@ what one step makes is what later ones ask for.
 
 from session.artifacts import ARTIFACTS
 from session.experiments import EXPERIMENTS, ODD_EXPERIMENTS, SEARCH_EXPERIMENTS
+from session.inputs import INPUTS
 from session.logged_models import LOGGED_MODELS
 from session.model_search import SEARCH_MODELS, SEARCH_VERSIONS
 from session.models import ALIASES, REGISTERED_MODELS, STAGES, VERSIONS
 from session.run_search import SEARCH_RUNS
-from session.runs import BATCHES, INPUTS, METRICS, RUNS
+from session.runs import BATCHES, METRICS, RUNS
 from session.server import SERVER, WORKSPACES_AND_WEBHOOKS
 from session.steps import Step
 

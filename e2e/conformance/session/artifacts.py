@@ -5,6 +5,7 @@ from session.steps import NOWHERE, each, raw, step, wrong
 # A root is where a run's files are, below the address of the artifacts' proxy.
 PROXY = "/api/2.0/mlflow-artifacts"
 ROOT = "$root"
+UPLOAD = "/ajax-api/2.0/mlflow/upload-artifact"
 TEXT = {"content_type": "text/plain"}
 
 ARTIFACTS = [
@@ -72,6 +73,19 @@ ARTIFACTS = [
         raw(f"PUT {PROXY}/artifacts/{path}", "up to a wrong place", b"x", **TEXT)
         for path in ["%2e%2e/x", f"{ROOT}/%2e%2e/x", f"{ROOT}/..%2fx", f"{ROOT}/a%00b", f"{ROOT}/model"]
     ],
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=ui.txt", "by the UI", b"hello", **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=ui/b%20c.txt", "by the UI, in a folder", b"x", **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=ui.txt", "by the UI, again", b"world", **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=large", "by the UI, a large one", bytes(11 << 20), **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=json", "by the UI, JSON", b"{}", content_type="application/json"),
+    raw(f"POST {UPLOAD}?run_uuid={NOWHERE}&path=a", "by the UI, to no run", b"x", **TEXT),
+    raw(f"POST {UPLOAD}?run_id=$run&path=a", "by the UI, with run_id", b"x", **TEXT),
+    raw(f"POST {UPLOAD}?path=a", "by the UI, without a run", b"x", **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run", "by the UI, without a path", b"x", **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=../x", "by the UI, outside", b"x", **TEXT),
+    raw(f"POST {UPLOAD}?run_uuid=$run&path=a", "by the UI, nothing", b"", **TEXT),
+    step("GET artifacts/list", "what the UI sent", run_id="$run", path="ui"),
+    step("GET /get-artifact", "what the UI sent", run_id="$run", path="ui.txt"),
     step("GET /get-artifact", "a file", run_id="$run", path="a.txt"),
     step("GET /get-artifact", "by run_uuid", run_uuid="$run", path="a.txt"),
     step("GET /get-artifact", "nothing there", run_id="$run", path="nothing"),

@@ -21,6 +21,12 @@ EXPERIMENTS = [
         "POST experiments/create", "with an artifact location", name="elsewhere", artifact_location="s3://b/p"
     ),
     step("POST experiments/create", "a location with a query", name="q", artifact_location="s3://b/p?x=1#f"),
+    step("POST experiments/create", "a relative location", name="near", artifact_location="my_location"),
+    step("POST experiments/create", "a local location", name="disk", artifact_location="/mnt/shared"),
+    step("POST experiments/create", "a location at a run", name="at", artifact_location="runs:/x"),
+    step(
+        "POST experiments/create", "two wrong values", name="n" * 501, artifact_location="runs:/x", tags="5"
+    ),
     step("POST experiments/create", "a name with spaces", name=" a b "),
     step("POST experiments/create", "a name that is a number", name="1234"),
     step("POST experiments/create", "unknown fields", name="unknown", color="red"),

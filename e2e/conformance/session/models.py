@@ -336,6 +336,19 @@ ALIASES = [
     version("a copy by alias", name="copied by alias", source="models:/ocr@champion"),
     step("POST registered-models/create", "for a copy by stage", name="copied by stage"),
     version("a copy by stage", name="copied by stage", source="models:/ocr/Production"),
+    step("POST registered-models/create", "of no files", name="of no files"),
+    version("of no files", name="of no files", source="runs:/$run/no/files", run_id="$run"),
+    version("a copy of no files", name="of no files", source="models:///of no files/1"),
+    version("a copy of that", name="of no files", source="models:/of no files/2"),
+    *[
+        step(
+            "GET model-versions/get-download-uri",
+            f"of no files, {number}",
+            name="of no files",
+            version=number,
+        )
+        for number in ["1", "2", "3"]
+    ],
     step("POST registered-models/create", "for a copy of the latest", name="copied latest"),
     version("a copy of the latest", name="copied latest", source="models:/ocr/latest"),
     step("DELETE registered-models/alias", "one", name="ocr", alias="Best-1_x"),

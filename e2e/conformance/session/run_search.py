@@ -1,6 +1,7 @@
 """The search for runs: the whole filter grammar, orders and pages."""
 
-from session.runs import dataset, metric
+from session.inputs import dataset
+from session.runs import metric
 from session.steps import RUN, each, pages, step, tags
 
 SEARCH_RUNS = [

@@ -1,4 +1,4 @@
-"""Runs: their tags and params, every point of their metrics, batches, inputs."""
+"""Runs: their tags and params, every point of their metrics, batches."""
 
 from session.steps import NOWHERE, RUN, each, pages, raw, step, tags, wrong
 
@@ -304,12 +304,17 @@ METRICS = [
         for what, fields in {
             "all": {},
             "at most four": {"max_results": "4"},
+            "at most five": {"max_results": "5"},
+            "at most eleven": {"max_results": "11"},
+            "only one": {"max_results": "1"},
+            "of one step": {"metric_key": "loss", "max_results": "2"},
             "between steps": {"start_step": "3", "end_step": "8"},
             "one step": {"start_step": "5", "end_step": "5"},
             "steps the wrong way round": {"start_step": "8", "end_step": "3"},
             "a start only": {"start_step": "3"},
             "an end only": {"end_step": "3"},
             "two runs": {"run_ids": ["$m", "$run"], "metric_key": "loss"},
+            "a run twice": {"run_ids": ["$m", "$m"], "metric_key": "loss"},
             "no such run": {"run_ids": [NOWHERE]},
             "no such metric": {"metric_key": "nothing"},
             "max_results = 0": {"max_results": "0"},
@@ -331,6 +336,13 @@ METRICS = [
         "two runs",
         run_id=["$m", "$run"],
         metric_key="loss",
+    ),
+    step(
+        "GET /ajax-api/2.0/mlflow/metrics/get-history-bulk",
+        "at most three",
+        run_id=["$m", "$run"],
+        metric_key="loss",
+        max_results="3",
     ),
     step("GET /ajax-api/2.0/mlflow/metrics/get-history-bulk", "no runs", metric_key="loss"),
     step("GET /ajax-api/2.0/mlflow/metrics/get-history-bulk", "no metric", run_id=["$m"]),
@@ -382,6 +394,7 @@ BATCHES = [
         params=tags(**{f"y{n}": "v" * 6000 for n in range(100)}),
     ),
     step("POST runs/log-batch", "a param changed", run_id="$b", params=tags(lr="0.2"), tags=tags(late="yes")),
+    step("POST runs/log-batch", "params changed", run_id="$b", params=tags(lr="it's", quoted='"', new="n")),
     step("POST runs/log-batch", "a param as it was", run_id="$b", params=tags(lr="0.1")),
     step("POST runs/log-batch", "a param twice", run_id="$b", params=tags(twice="1") + tags(twice="2")),
     step("POST runs/log-batch", "a param twice alike", run_id="$b", params=tags(alike="1") + tags(alike="1")),
@@ -394,6 +407,8 @@ BATCHES = [
         tags=tags(late="yes"),
     ),
     step("POST runs/log-batch", "a tag too long", run_id="$b", tags=tags(long="v" * 8001)),
+    step("POST runs/log-batch", "a bad param", run_id="$b", params=tags(good="1") + tags(**{"a*": "1"})),
+    step("POST runs/log-batch", "too long a key", run_id="$b", tags=tags(**{"k" * 251: "1"})),
     step("POST runs/log-batch", "a bad key", run_id="$b", tags=tags(good="1") + tags(**{"/bad": "1"})),
     step(
         "POST runs/log-batch", "a metric without a key", run_id="$b", metrics=[{"value": 1, "timestamp": 1}]
@@ -421,81 +436,4 @@ BATCHES = [
         "POST runs/log-batch", run_id="$b", metrics=[metric("w", 1)], params=tags(w="1"), tags=tags(w="1")
     ),
     step("GET runs/get", "after all batches", run_id="$b"),
-]
-
-
-def dataset(name: str, digest: str, **more: str) -> dict:
-    return {"name": name, "digest": digest, "source_type": "local", "source": '{"uri": "x"}'} | more
-
-
-INPUTS = [
-    step("POST runs/create", "for inputs", experiment_id="$speech", run_name="inputs", start_time=1).keep(
-        i=RUN
-    ),
-    step(
-        "POST runs/log-inputs",
-        "two datasets",
-        run_id="$i",
-        datasets=[
-            {
-                "dataset": dataset("iris", "d1", schema="{}", profile='{"n": 1}'),
-                "tags": tags(**{"mlflow.data.context": "training"}),
-            },
-            {"dataset": dataset("iris", "d2"), "tags": tags(**{"mlflow.data.context": "eval", "x": "y"})},
-        ],
-    ),
-    step("GET runs/get", "with inputs", run_id="$i"),
-    step(
-        "POST runs/log-inputs", "the same again", run_id="$i", datasets=[{"dataset": dataset("iris", "d1")}]
-    ),
-    step("POST runs/log-inputs", "nothing", run_id="$i"),
-    step(
-        "POST runs/log-inputs",
-        "without a name",
-        run_id="$i",
-        datasets=[{"dataset": {"digest": "d", "source_type": "s", "source": "x"}}],
-    ),
-    step(
-        "POST runs/log-inputs",
-        "without a digest",
-        run_id="$i",
-        datasets=[{"dataset": {"name": "d", "source_type": "s", "source": "x"}}],
-    ),
-    step(
-        "POST runs/log-inputs",
-        "without a source",
-        run_id="$i",
-        datasets=[{"dataset": {"name": "d", "digest": "d", "source_type": "s"}}],
-    ),
-    step(
-        "POST runs/log-inputs",
-        "without a type",
-        run_id="$i",
-        datasets=[{"dataset": {"name": "d", "digest": "d", "source": "x"}}],
-    ),
-    step("POST runs/log-inputs", "without a dataset", run_id="$i", datasets=[{"tags": tags(k="v")}]),
-    step("POST runs/log-inputs", "an empty name", run_id="$i", datasets=[{"dataset": dataset("", "d")}]),
-    step(
-        "POST runs/log-inputs",
-        "too long a name",
-        run_id="$i",
-        datasets=[{"dataset": dataset("n" * 501, "d")}],
-    ),
-    step(
-        "POST runs/log-inputs",
-        "too long a digest",
-        run_id="$i",
-        datasets=[{"dataset": dataset("n", "d" * 37)}],
-    ),
-    step(
-        "POST runs/log-inputs",
-        "too long a tag",
-        run_id="$i",
-        datasets=[{"dataset": dataset("n", "d"), "tags": tags(k="v" * 501)}],
-    ),
-    step("POST runs/log-inputs", "none", run_id=NOWHERE, datasets=[{"dataset": dataset("iris", "d1")}]),
-    *wrong("POST runs/log-inputs", run_id="$i", datasets=[{"dataset": dataset("iris", "d3")}]),
-    step("GET runs/get", "with all inputs", run_id="$i"),
-    step("POST /ajax-api/2.0/mlflow/experiments/search-datasets", "speech", experiment_ids=["$speech"]),
-    step("POST /ajax-api/2.0/mlflow/experiments/search-datasets", "none", experiment_ids=[]),
 ]

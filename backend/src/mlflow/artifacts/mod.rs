@@ -8,20 +8,21 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header::ETAG;
+use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{Method, StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::Stream;
 use serde::Serialize;
 
 use super::address::Address;
 use super::error::{Failure, Result};
+use super::message::Message;
 use super::{Call, Done, model_versions, read, signed, uploads, wire, write};
 use crate::app::App;
-use crate::auth::{Actor, Writer};
+use crate::auth::{Actor, Reader, Writer};
 use crate::error::Result as Found;
 use crate::files::{download, upload};
 use crate::refusal;
@@ -39,6 +40,7 @@ pub fn routes() -> Router<App> {
         .route("/mlflow-artifacts/artifacts", get(read(list)))
         .route("/mlflow-artifacts/artifacts/{*artifact_path}", artifact)
         .route("/mlflow/artifacts/list", get(read(list_of_run)))
+        .route("/mlflow/upload-artifact", post(put_file_of_run))
         .route(
             "/mlflow/logged-models/{model_id}/artifacts/directories",
             get(read(list_of_logged_model)),
@@ -49,6 +51,51 @@ pub fn routes() -> Router<App> {
 }
 
 async fn put_file(State(app): State<App>, request: Request) -> Result<Response> {
+    put(app, request, async |call: Call| {
+        let address = Address::get(&call.message.required("artifact_path")?)?;
+        Place::new(&call.project, address)
+    })
+    .await
+}
+
+/// A file of a run, as MLflow's UI sends one.
+async fn put_file_of_run(State(app): State<App>, request: Request) -> Result<Response> {
+    let is_empty = request.body().is_end_stream();
+    let stored = put(app, request, async |call: Call| {
+        let missing = |what| Failure::invalid(format!("Request must specify {what}."));
+        let text = |name| {
+            let text = call.message.text(name)?.filter(|text| !text.is_empty());
+            text.ok_or_else(|| missing(name))
+        };
+        let (run_id, path) = (text("run_uuid")?, text("path")?);
+        check_inside(&path)?;
+        if is_empty {
+            return Err(missing("data"));
+        }
+        call.actor.check_may_write()?;
+        let address = run_address(&call, &call.reader().await?, &run_id, &path).await?;
+        Place::new(&call.project, address)
+    });
+    Ok(([(CONTENT_TYPE, "application/json")], stored.await?).into_response())
+}
+
+/// The address of a file of a run.
+pub async fn run_address(
+    call: &Call,
+    reader: &Reader,
+    run_id: &str,
+    path: &str,
+) -> Result<Address> {
+    let (_, experiment) = candidate::readable_run(&call.app.db, reader, run_id).await?;
+    Address::get(&format!("{}/{run_id}/artifacts/{path}", experiment.number))
+}
+
+/// Stores the body of a request at the place that `rule` finds.
+async fn put<F, Fut>(app: App, request: Request, rule: F) -> Result<Response>
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<Place>>,
+{
     let (parts, params, body) = super::parse(request).await?;
     let project = super::workspace(&parts, &params)?;
     let stall = Duration::from_secs(app.config.stall_seconds);
@@ -60,10 +107,9 @@ async fn put_file(State(app): State<App>, request: Request) -> Result<Response> 
             return Err(refuse(&app, &stranger, &project, &parts, &mut body, failure).await);
         }
     };
-    let path = params.iter().find(|(name, _)| name == "artifact_path");
-    let place = Address::get(path.map_or("", |(_, path)| path));
-    let place = place.and_then(|address| Place::new(&project, address));
-    match place {
+    let message = Message::from_query(parts.uri.query().unwrap_or_default());
+    let call = Call::new(&app, &parts, &params, (actor.clone(), project.clone()), message);
+    match rule(call).await {
         Ok(place) => take_in(&app, &actor, &place, &parts, &mut body).await,
         Err(failure) => Err(refuse(&app, &actor, &project, &parts, &mut body, failure).await),
     }

@@ -50,6 +50,12 @@ const FIELDS: Fields = Fields {
         ("model_id", Target::Text("('m-' || l.id)")),
         ("model_type", Target::Text("l.model_type")),
         (
+            "experiment_id",
+            Target::Text(
+                "(SELECT CAST(e.number AS TEXT) FROM experiments e WHERE e.id = l.experiment_id)",
+            ),
+        ),
+        (
             "status",
             Target::Text(
                 "CASE l.status WHEN 'FAILED' THEN 'LOGGED_MODEL_UPLOAD_FAILED' \

@@ -64,7 +64,7 @@ fn read_route(source: &str, call: &str, found: &mut BTreeMap<String, Option<Stri
         let action = if handler.contains("write") {
             handler.split('"').nth(1).map(str::to_owned)
         } else {
-            (method == "put").then(|| "file.put".to_owned())
+            handler.starts_with("put_").then(|| "file.put".to_owned())
         };
         let name = format!("{} {path}", method.to_ascii_uppercase());
         assert!(found.insert(name.clone(), action).is_none(), "{name} is twice");
@@ -254,7 +254,8 @@ async fn try_as(
 }
 
 fn is_read(name: &str) -> bool {
-    name.starts_with("GET") || name.ends_with("/search") || name.ends_with("-versions")
+    name.starts_with("GET")
+        || ["/search", "/search-datasets", "-versions"].iter().any(|end| name.ends_with(end))
 }
 
 /// Tries a request as everybody in one project.

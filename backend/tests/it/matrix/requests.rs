@@ -18,6 +18,7 @@ const PRODUCTION: &str = r#"POST /mlflow/model-versions/transition-stage {"name"
 const EXPERIMENT: &str = r#"POST /mlflow/experiments/create {"name": "e-{n}"}"#;
 pub const RUN: &str = r#"POST /mlflow/runs/create {"experiment_id": "0"}"#;
 const LOGGED_MODEL: &str = r#"POST /mlflow/logged-models {"experiment_id": "0", "name": "m-{n}"}"#;
+const DATASET: &str = r#"POST /mlflow/runs/log-inputs {"run_id": "{run}", "datasets": [{"dataset": {"name": "d", "digest": "1", "source_type": "local", "source": "s"}}]}"#;
 const FILE: &str = "PUT /mlflow-artifacts/artifacts/0/{run}/artifacts/f-{n} x";
 const UPLOAD: &str =
     r#"POST /mlflow-artifacts/mpu/create/0/{run}/artifacts {"path": "f-{n}", "num_parts": 1}"#;
@@ -50,6 +51,7 @@ pub const REQUESTS: &[Request] = &[
     ("GET /mlflow/experiments/get-by-name", &[], "", "experiment_name=Default"),
     ("GET /mlflow/experiments/search", &[], "", "max_results=10"),
     ("POST /mlflow/experiments/search", &[], "", r#"{"max_results": 10}"#),
+    ("POST /mlflow/experiments/search-datasets", &[DATASET], "", r#"{"experiment_ids": ["0"]}"#),
     ("GET /mlflow/runs/get", &[], "", "run_id={run}"),
     ("POST /mlflow/runs/search", &[], "", r#"{"experiment_ids": ["0"]}"#),
     ("GET /mlflow/metrics/get-history", &[], "", "run_id={run}&metric_key=loss"),
@@ -131,6 +133,7 @@ pub const REQUESTS: &[Request] = &[
     ("PUT /mlflow-artifacts/artifacts/{*artifact_path}", &[], "/mlflow-artifacts/artifacts/0/{run}/artifacts/f-{n}", "x"),
     ("PUT /mlflow-artifacts/artifacts/{*artifact_path} (of a logged model)", &[LOGGED_MODEL], "/mlflow-artifacts/artifacts/0/models/{x}/artifacts/f-{n}", "x"),
     ("DELETE /mlflow-artifacts/artifacts/{*artifact_path}", &[FILE], "/mlflow-artifacts/artifacts/0/{run}/artifacts/f-{n}", ""),
+    ("POST /mlflow/upload-artifact", &[], "/mlflow/upload-artifact?run_uuid={run}&path=f-{n}", "x"),
     ("POST /mlflow-artifacts/mpu/create/{*artifact_path}", &[], "/mlflow-artifacts/mpu/create/0/{run}/artifacts", r#"{"path": "f-{n}", "num_parts": 1}"#),
     ("POST /mlflow-artifacts/mpu/complete/{*artifact_path}", &[UPLOAD, "PUT {url} x"], "/mlflow-artifacts/mpu/complete/0/{run}/artifacts", COMPLETE),
     ("POST /mlflow-artifacts/mpu/abort/{*artifact_path}", &[UPLOAD], "/mlflow-artifacts/mpu/abort/0/{run}/artifacts", COMPLETE),
