@@ -16,6 +16,13 @@ pub struct Row {
     pub ratio: String,
 }
 
+/// Whether a group is to be measured: all of them, or those that are named, as in `scripts/bench -- mlflow`.
+fn wanted(group: &str) -> bool {
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    named.is_empty() || named.iter().any(|name| name == group)
+}
+
 fn main() {
     // `cargo test --benches` only wants to know that it builds.
     if std::env::args().any(|argument| argument == "--test") {
@@ -23,10 +30,18 @@ fn main() {
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut rows = Vec::new();
-    rows.extend(process::measure());
-    rows.extend(runtime.block_on(graphql::measure()));
-    rows.extend(runtime.block_on(files::measure()));
-    rows.extend(runtime.block_on(mlflow::measure()));
+    if wanted("process") {
+        rows.extend(process::measure());
+    }
+    if wanted("graphql") {
+        rows.extend(runtime.block_on(graphql::measure()));
+    }
+    if wanted("files") {
+        rows.extend(runtime.block_on(files::measure()));
+    }
+    if wanted("mlflow") {
+        rows.extend(runtime.block_on(mlflow::measure()));
+    }
     let width = |column: fn(&Row) -> &str| {
         rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
     };

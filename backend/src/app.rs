@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Serve;
 use crate::db::Db;
+use crate::memory::Memory;
 use crate::registry::password::Known;
 use crate::signing::Signing;
 use crate::store::Store;
@@ -21,6 +22,8 @@ pub struct App {
     pub clock: Clock,
     /// How many passwords are hashed at once: each takes 19 MiB and a core for a while.
     pub password_hashing: Arc<Semaphore>,
+    /// What was read of who may what, and is still so.
+    pub memory: Arc<Memory>,
     /// Passwords that were right a moment ago.
     pub known_passwords: Arc<Known>,
     /// Wrong passwords, by account and address.
@@ -43,6 +46,7 @@ impl App {
             config: Arc::new(config),
             clock,
             password_hashing: Arc::new(Semaphore::new(2)),
+            memory: Arc::default(),
             known_passwords: Arc::default(),
             wrong_passwords: Arc::new(Throttle::new(20)),
             logged_passwords: Arc::new(Throttle::new(1000)),

@@ -17,6 +17,7 @@ pub mod graphql;
 pub mod id;
 pub mod loader;
 pub mod long;
+pub mod memory;
 pub mod mlflow;
 pub mod network;
 pub mod oidc;

@@ -4,6 +4,7 @@ INSERT INTO objects (id) VALUES
     ('0190000000007000800000000000002c'), ('0190000000007000800000000000002d');
 INSERT INTO experiments (id, project_id, number, name, artifact_location, created_at_ms, updated_at_ms)
 VALUES ('0190000000007000800000000000002a', '01900000000070008000000000000001', 2, 'tries', 's3://bucket/tries', 1700000000000, 1700000000000);
+UPDATE projects SET last_experiment = 2 WHERE id = '01900000000070008000000000000001';
 INSERT INTO candidates (id, experiment_id, name, status, author_id, created_at_ms, updated_at_ms)
 VALUES ('0190000000007000800000000000002b', '0190000000007000800000000000002a', 'run', 'RUNNING', '0190000000007000800000000000000a', 1700000000000, 1700000000000);
 INSERT INTO logged_models (id, experiment_id, candidate_id, name, model_type, folder, status, author_id, created_at_ms, updated_at_ms)

@@ -5,16 +5,17 @@
 //! bound values out; a caller's text never becomes SQL.
 
 mod order;
+mod token;
 
 use crate::db::{Db, Sql};
 use crate::error::{Error, Result};
 
-const MAX_LENGTH: usize = 4096;
 const MAX_COMPARISONS: usize = 20;
 /// MLflow's clients always ask for what is no prompt so, and mean what has no such tag, too.
 const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 pub use order::{parse_key, parse_order, sort_keys};
+use token::{Token, tokenize};
 
 /// What a field name of a filter stands for.
 pub enum Target {
@@ -89,102 +90,45 @@ pub fn parse_with(db: &Db, fields: &Fields, text: &str, datasets: Sql) -> Result
 
 /// The text that a filter says a field is equal to, if it does.
 pub fn equal_to(fields: &Fields, field: &str, filter: &str) -> Result<Option<String>> {
+    compared(fields, field, filter, |operator, value| {
+        matches!(operator, Token::Symbol("=" | "==")).then(|| value.to_owned())
+    })
+}
+
+/// The longest text that a filter says a field has somewhere in it, if it does: of three characters at
+/// least, which is what an index of substrings knows.
+pub fn contained(fields: &Fields, field: &str, filter: &str) -> Result<Option<String>> {
+    compared(fields, field, filter, |operator, pattern| {
+        let Token::Name { text, bare: true } = operator else { return None };
+        let is_like = text.eq_ignore_ascii_case("like") || text.eq_ignore_ascii_case("ilike");
+        // What a text begins with is found by its order.
+        if !is_like || !pattern.starts_with('%') {
+            return None;
+        }
+        let longest = pattern.split(['%', '_']).max_by_key(|part| part.chars().count())?;
+        (longest.chars().count() >= 3).then(|| longest.to_owned())
+    })
+}
+
+/// The first comparison of a field that `what` makes something of, given operator and value.
+fn compared(
+    fields: &Fields,
+    field: &str,
+    filter: &str,
+    what: impl Fn(&Token, &str) -> Option<String>,
+) -> Result<Option<String>> {
     let tokens = tokenize(fields, filter)?;
     let found = tokens.windows(3).enumerate().find_map(|(index, window)| match window {
-        [Token::Name { text, .. }, Token::Symbol("=" | "=="), Token::Text(value)]
+        [Token::Name { text, .. }, operator, Token::Text(value)]
             // Not tags.name = '…'
             if text.eq_ignore_ascii_case(field)
                 && !matches!(index.checked_sub(1).map(|i| &tokens[i]), Some(Token::Symbol("."))) =>
         {
-            Some(value.clone())
+            what(operator, value)
         }
         _ => None,
     });
     Ok(found)
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    /// A bare or quoted name; `bare` ones may be keywords.
-    Name {
-        text: String,
-        bare: bool,
-    },
-    Text(String),
-    Number(f64, String),
-    Symbol(&'static str),
-}
-
-const SYMBOLS: [&str; 11] = ["!=", ">=", "<=", "<>", "==", "=", ">", "<", "(", ")", ","];
-
-fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
-    let wrong = |reason: String| {
-        Err(Error::invalid("filter", format!("{reason}; for example: {}", fields.example)))
-    };
-    if text.len() > MAX_LENGTH {
-        return wrong(format!("is at most {MAX_LENGTH} bytes long"));
-    }
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '\'' | '"' | '`' => {
-                let Some(end) = rest[1..].find(first) else {
-                    return wrong(format!("the quote {first} is not closed"));
-                };
-                let inner = rest[1..=end].to_owned();
-                if inner.contains('\0') {
-                    return wrong("a text has a NUL character".to_owned());
-                }
-                let key = first == '`' || matches!(tokens.last(), Some(Token::Symbol(".")));
-                tokens.push(if key {
-                    Token::Name { text: inner, bare: false }
-                } else {
-                    Token::Text(inner)
-                });
-                end + 2
-            }
-            '.' if !(is_value(&tokens) && rest[1..].starts_with(|c: char| c.is_ascii_digit())) => {
-                tokens.push(Token::Symbol("."));
-                1
-            }
-            _ if first.is_ascii_digit() || matches!(first, '-' | '+' | '.') => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
-                let word = &rest[..end.unwrap_or(rest.len())];
-                // A key may begin with a digit: metrics.5xx
-                if matches!(tokens.last(), Some(Token::Symbol("."))) {
-                    tokens.push(Token::Name { text: word.to_owned(), bare: false });
-                } else {
-                    let Ok(number) = word.parse() else {
-                        return wrong(format!("{word:?} is neither a number nor a quoted text"));
-                    };
-                    tokens.push(Token::Number(number, word.to_owned()));
-                }
-                word.len()
-            }
-            _ if first.is_alphanumeric() || first == '_' => {
-                let end = rest.find(|c: char| !c.is_alphanumeric() && !"_-/".contains(c));
-                let word = &rest[..end.unwrap_or(rest.len())];
-                tokens.push(Token::Name { text: word.to_owned(), bare: true });
-                word.len()
-            }
-            _ => {
-                let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol))
-                else {
-                    return wrong(format!("{first:?} means nothing here"));
-                };
-                tokens.push(Token::Symbol(symbol));
-                symbol.len()
-            }
-        };
-        rest = rest[length..].trim_start();
-    }
-    Ok(tokens)
-}
-
-/// Whether a value comes next, and no key: then `.5` is a number.
-fn is_value(tokens: &[Token]) -> bool {
-    matches!(tokens.last(), Some(Token::Symbol("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=")))
 }
 
 struct Parser<'a> {

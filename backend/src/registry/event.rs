@@ -11,7 +11,7 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use crate::app::App;
 use crate::auth::{self, Actor, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Db, Query, Sql, Tx, query};
+use crate::db::{Conn, Db, Query, Sql, Tx, query};
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
@@ -227,7 +227,8 @@ impl Change {
         actor.check_may_write()?;
         let mut tx = app.db.begin().await?;
         let (user, now) = (actor.user()?, app.clock.now());
-        if !credential::is_live(&mut tx, user, actor.credential(), now).await? {
+        let unchanged = actor.is_unchanged(Conn::from(&mut tx).access_generation(), now);
+        if !unchanged && !credential::is_live(&mut tx, user, actor.credential(), now).await? {
             return Err(Error::Unauthenticated("your account or token was changed: sign in again"));
         }
         Ok(Self { tx, by: By::of(actor), now })

@@ -45,6 +45,9 @@ async fn migrations_keep_the_sample_data_of_each_step() {
         found["viewer"]["tokens"].as_array().unwrap().contains(&old),
         "old tokens may what they could"
     );
+    let create = "mutation { createModel(input: {project: \"sample\", name: \"new\"}) { model { experiment { number } } } }";
+    let made = admin.ok(create, json!({})).await["createModel"]["model"].take();
+    assert_eq!(made["experiment"]["number"], 3, "numbers go on after the sample's");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ pub mod token;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::db::{Conn, query};
+use crate::db::{Conn, Db, query};
 use crate::error::Result;
 use crate::id::{CredentialId, random_text};
 use crate::registry::event::Change;
@@ -121,7 +121,7 @@ pub async fn end_all(change: &mut Change, user: &User, kind: CredentialKind) -> 
 }
 
 /// Somebody who showed a live credential.
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct Recognised {
     #[sqlx(flatten)]
     pub user: User,
@@ -130,7 +130,11 @@ pub struct Recognised {
     pub kind: CredentialKind,
     #[sqlx(try_from = "String")]
     pub scope: TokenScope,
+    pub expires_at_ms: Option<Timestamp>,
     last_used_at_ms: Option<Timestamp>,
+    /// The state of who may what that this is true of, where it is known.
+    #[sqlx(skip)]
+    pub generation: Option<u64>,
 }
 
 /// Who holds this secret, if it is a live credential of that kind, of somebody who may come in.
@@ -143,21 +147,19 @@ pub async fn find_by_secret(
         return Ok(None);
     }
     let now = app.clock.now();
-    let found: Option<Recognised> = query(concat!(
-        "SELECT ",
-        crate::registry::user::columns!(),
-        ", c.id AS credential_id, c.kind AS credential_kind, c.scope, c.last_used_at_ms
-         FROM credentials c JOIN users u ON u.id = c.user_id
-         WHERE c.secret_sha256 = $1 AND c.kind = $2 AND c.revoked_at_ms IS NULL
-           AND (c.expires_at_ms IS NULL OR c.expires_at_ms > $3)
-           AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL"
-    ))
-    .bind(hash_secret(secret))
-    .bind(kind)
-    .bind(now)
-    .fetch_optional(&app.db)
-    .await?;
-    let Some(found) = found else { return Ok(None) };
+    let (generation, key) = (Conn::from(&app.db).access_generation(), hash_secret(secret));
+    let found = match app.memory.credentials.get(generation, &key) {
+        Some(found) => found,
+        None => {
+            let found = find(&app.db, &key).await?.map(|found| Recognised { generation, ..found });
+            app.memory.credentials.keep(generation, key, found.as_ref());
+            found
+        }
+    };
+    let live = |found: &Recognised| {
+        found.kind == kind && found.expires_at_ms.is_none_or(|expires_at| expires_at > now)
+    };
+    let Some(found) = found.filter(live) else { return Ok(None) };
     let stale = |last: Timestamp| now.millis() - last.millis() > LAST_USED_MILLIS;
     if found.last_used_at_ms.is_none_or(stale) {
         // Beside the request: reading goes on where nothing can be written.
@@ -169,6 +171,22 @@ pub async fn find_by_secret(
         });
     }
     Ok(Some(found))
+}
+
+/// Who holds the secret of this hash, if it was not revoked, of those who may come in.
+async fn find(db: &Db, hash: &str) -> Result<Option<Recognised>> {
+    let found = query(concat!(
+        "SELECT ",
+        crate::registry::user::columns!(),
+        ", c.id AS credential_id, c.kind AS credential_kind, c.scope, c.expires_at_ms, c.last_used_at_ms
+         FROM credentials c JOIN users u ON u.id = c.user_id
+         WHERE c.secret_sha256 = $1 AND c.revoked_at_ms IS NULL
+           AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL"
+    ))
+    .bind(hash)
+    .fetch_optional(db)
+    .await?;
+    Ok(found)
 }
 
 /// Whether somebody who was recognised when the request began still may what they could then.

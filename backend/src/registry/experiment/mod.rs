@@ -108,7 +108,9 @@ fn parse_name(field: &str, name: &str) -> Result<String> {
 
 async fn next_number(change: &mut Change, project: &ProjectId) -> Result<i64> {
     let (number,): (i64,) = query(
-        "UPDATE projects SET last_experiment = last_experiment + 1 WHERE id = $1 RETURNING last_experiment",
+        "INSERT INTO project_numbers (project_id, last_experiment) VALUES ($1, 1)
+         ON CONFLICT (project_id) DO UPDATE
+         SET last_experiment = project_numbers.last_experiment + 1 RETURNING last_experiment",
     )
     .bind(project)
     .fetch_one(&mut **change)

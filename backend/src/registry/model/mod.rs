@@ -18,7 +18,7 @@ use crate::text::{self, ModelName};
 use crate::time::Timestamp;
 
 pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
-pub use sql::{find, get_by_id, list, load, readable, search, writable};
+pub use sql::{find, get_by_id, list, list_in_project, load, readable, search, writable};
 
 /// A named thing in a project that is trained, published and used.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]

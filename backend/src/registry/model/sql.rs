@@ -80,9 +80,7 @@ pub fn list(
 ) -> Result<List> {
     let mut condition = Sql::new("m.deleted_at_ms IS NULL");
     if let Some(search) = text::search(search)? {
-        let mut named = Sql::new("m.id IN (");
-        named.push_sql(db.names_containing(&search)).push(")");
-        condition = condition.and(named);
+        condition = condition.and(named(db, &search));
     }
     if let Some(filter) = filter {
         condition = condition.and(filter::parse(db, &FIELDS, &filter)?);
@@ -98,6 +96,26 @@ pub fn list(
     };
     Ok(List { columns: columns!(), from: "models m", parent: None, filter: condition, sort })
 }
+
+/// As [`list`], of one project.
+pub fn list_in_project(
+    db: &Db,
+    search: Option<String>,
+    filter: Option<String>,
+    order_by: Option<ModelOrder>,
+) -> Result<List> {
+    let parent = Some(if search.is_some() { PROJECT_BY_NAME } else { "m.project_id" });
+    Ok(List { parent, ..list(db, search, filter, order_by)? })
+}
+
+/// The models whose names contain `text`.
+fn named(db: &Db, text: &str) -> Sql {
+    Sql::new("m.id IN (").push_sql(db.names_containing(text)).push(")").clone()
+}
+
+/// The project of models that the index of names finds: written so that no index of projects is used,
+/// which would read every model of the project.
+const PROJECT_BY_NAME: &str = "m.project_id || ''";
 
 const SEARCH_FIELDS: Fields = Fields {
     targets: &[
@@ -121,7 +139,11 @@ pub fn search(db: &Db, filter: &str, order_by: &[String]) -> Result<List> {
              AND f.key = 'mlflow.prompt.is_prompt' AND f.value = 'true')",
         ),
     };
-    let filter = filter::parse(db, &SEARCH_FIELDS, filter)?.and(prompts);
+    let mut condition = filter::parse(db, &SEARCH_FIELDS, filter)?.and(prompts);
+    let contained = filter::contained(&SEARCH_FIELDS, "name", filter)?;
+    if let Some(text) = &contained {
+        condition = condition.and(named(db, text));
+    }
     let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
     if keys.is_empty() {
         keys.push(SortKey::text("m.name", OrderDirection::Asc));
@@ -129,8 +151,8 @@ pub fn search(db: &Db, filter: &str, order_by: &[String]) -> Result<List> {
     Ok(List {
         columns: columns!(),
         from: "models m",
-        parent: Some("m.project_id"),
-        filter: Sql::new("m.deleted_at_ms IS NULL").and(filter),
+        parent: Some(if contained.is_some() { PROJECT_BY_NAME } else { "m.project_id" }),
+        filter: Sql::new("m.deleted_at_ms IS NULL").and(condition),
         sort: Sort::by(keys, "m.id"),
     })
 }

@@ -136,8 +136,8 @@ impl Project {
     ) -> Result<Connection<Model>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let list = model::list(db, search, filter, order_by)?;
-        Ok(Connection::new(List { parent: Some("m.project_id"), ..list }, page, self.id.raw()))
+        let list = model::list_in_project(db, search, filter, order_by)?;
+        Ok(Connection::new(list, page, self.id.raw()))
     }
 
     /// The experiment with this number; null if there is none.

@@ -142,14 +142,19 @@ pub async fn get(
 
 /// The version that a new one has unless told: the patch after the highest release, drafts counted.
 pub async fn next(conn: impl Into<Conn<'_>>, model_id: &ModelId) -> Result<Version> {
-    let latest: Option<(String,)> = query(
-        "SELECT version FROM model_versions WHERE model_id = $1 AND deleted_at_ms IS NULL
-         ORDER BY prerelease, precedence DESC LIMIT 1",
+    // Each part reads one row of the index, however many versions there are.
+    let (latest,): (Option<String>,) = query(
+        "SELECT COALESCE(
+             (SELECT version FROM model_versions
+              WHERE model_id = $1 AND deleted_at_ms IS NULL AND NOT prerelease
+              ORDER BY precedence DESC, id DESC LIMIT 1),
+             (SELECT version FROM model_versions WHERE model_id = $1 AND deleted_at_ms IS NULL
+              ORDER BY precedence DESC, id DESC LIMIT 1))",
     )
     .bind(model_id)
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await?;
-    let latest = latest.map(|(version,)| Version::parse(&version)).transpose();
+    let latest = latest.map(|version| Version::parse(&version)).transpose();
     Ok(semver::next(latest.map_err(Error::internal)?.as_ref()))
 }
 

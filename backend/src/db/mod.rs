@@ -2,8 +2,12 @@
 //!
 //! SQL is written once, in the portable subset (`$1`, `RETURNING`, `ON CONFLICT`, BIGINT
 //! milliseconds); [`Query`] owns its text and values and is run by whichever driver is open. Reads go
-//! to a [`Db`]; writes need a [`Tx`], which on SQLite holds the one writer connection from its first
-//! statement on, so a transaction must never wait for a network or a blob.
+//! to a [`Db`]; writes need a [`Tx`], which on SQLite has the [one writer](writer) to itself, so a
+//! transaction must never wait for a network or a blob.
+
+mod access;
+mod migrate;
+mod writer;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -16,10 +20,11 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_with};
 
 pub use crate::sql::{Sql, Value};
-use crate::sql::{escape_like, like_to_glob};
+use crate::sql::{escape_like, like_to_glob, number};
+use writer::{Write, Writer};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
@@ -34,7 +39,7 @@ pub struct Db {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite { readers: SqlitePool, writer: Writer },
     Postgres(PgPool),
 }
 
@@ -45,7 +50,7 @@ pub struct Tx {
 }
 
 enum TxInner {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Write),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -76,6 +81,17 @@ impl Conn<'_> {
         }
     }
 
+    /// Which state of who may what is read here; none where that is changing, or may change unseen. What
+    /// was read is still true as long as this is the same.
+    pub fn access_generation(&self) -> Option<u64> {
+        match self {
+            Self::Db(Db { pools: Pools::Sqlite { writer, .. }, .. }) => writer.access().current(),
+            Self::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => write.access().current(),
+            // Another server may change it.
+            _ => None,
+        }
+    }
+
     fn count(&self) {
         match self {
             Self::Db(db) => &db.statements,
@@ -89,7 +105,7 @@ impl Db {
     /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`) and migrates it to this
     /// program's schema. A schema that is newer than the program is an error.
     pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        Self::open_at(url, MIGRATIONS.len()).await
+        Self::open_at(url, migrate::COUNT).await
     }
 
     /// As [`Db::open`], but only up to the migration with this number: for tests of the later ones.
@@ -105,7 +121,7 @@ impl Db {
             open_sqlite(url).await?
         };
         let db = Self { pools, statements: Arc::default() };
-        migrate(&db, last).await?;
+        migrate::run(&db, last).await?;
         Ok(db)
     }
 
@@ -117,10 +133,7 @@ impl Db {
     /// Begins a transaction that will write.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {
-            // IMMEDIATE: a deferred transaction that upgrades fails without waiting.
-            Pools::Sqlite { writer, .. } => {
-                TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
         Ok(Tx { inner, statements: self.statements.clone() })
@@ -191,7 +204,7 @@ impl Db {
 
     /// How many migrations there are.
     pub const fn migrations() -> usize {
-        MIGRATIONS.len()
+        migrate::COUNT
     }
 
     /// Runs several statements without values in one transaction: for the sample data of tests.
@@ -234,13 +247,17 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(true)
         .statement_cache_capacity(256);
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .connect_with(options.clone())
-        .await?;
+    // What a transaction writes stays in memory until it is committed, and so does what undoes it.
+    let writing = options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY");
+    let writer = Writer::new(writing);
+    // Makes the file, which readers cannot.
+    writer.begin().await?.commit().await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(4)
+        // There is no network that a connection could be lost to, so none is asked whether it lives.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
     Ok(Pools::Sqlite { readers, writer })
@@ -248,19 +265,43 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
 
 /// One statement with its values, for either database.
 pub struct Query {
-    sql: Cow<'static, str>,
+    text: Text,
     values: Vec<Value>,
+}
+
+enum Text {
+    /// Written out, with `$1`, `$2` …, which both databases know.
+    Written(&'static str),
+    /// Put together, with `?`, which SQLite knows, too: it looks for a number from the first one on, so
+    /// that a long list of values would take long.
+    PutTogether(String),
+}
+
+impl Text {
+    fn for_sqlite(self) -> AssertSqlSafe<Cow<'static, str>> {
+        AssertSqlSafe(match self {
+            Self::Written(text) => text.into(),
+            Self::PutTogether(text) => text.into(),
+        })
+    }
+
+    fn for_postgres(self) -> AssertSqlSafe<Cow<'static, str>> {
+        AssertSqlSafe(match self {
+            Self::Written(text) => text.into(),
+            Self::PutTogether(text) => number(&text).into(),
+        })
+    }
 }
 
 /// A statement written out with `$1`, `$2` …
 pub fn query(sql: &'static str) -> Query {
-    Query { sql: sql.into(), values: Vec::new() }
+    Query { text: Text::Written(sql), values: Vec::new() }
 }
 
 impl From<Sql> for Query {
     fn from(sql: Sql) -> Self {
         let (text, values) = sql.into_parts();
-        Self { sql: text.into(), values }
+        Self { text: Text::PutTogether(text), values }
     }
 }
 
@@ -269,25 +310,23 @@ macro_rules! run {
     ($self:ident, $on:ident, $make:ident, $method:ident) => {{
         let on = $on.into();
         on.count();
-        let sql = AssertSqlSafe($self.sql.into_owned());
+        let (text, values) = ($self.text, $self.values);
         match on {
             Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
-                $make(sql, sqlite_arguments($self.values)?).$method(readers).await
+                $make(text.for_sqlite(), sqlite_arguments(values)?).$method(readers).await
             }
             Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
-                $make(sql, postgres_arguments($self.values)?).$method(pool).await
+                $make(text.for_postgres(), postgres_arguments(values)?).$method(pool).await
             }
             Conn::Tx(Tx { inner: TxInner::Sqlite(tx), .. }) => {
-                $make(sql, sqlite_arguments($self.values)?).$method(&mut **tx).await
+                $make(text.for_sqlite(), sqlite_arguments(values)?).$method(tx.connection()).await
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
-                $make(sql, postgres_arguments($self.values)?).$method(&mut **tx).await
+                $make(text.for_postgres(), postgres_arguments(values)?).$method(&mut **tx).await
             }
         }
     }};
 }
-
-use sqlx::{query_as_with, query_with};
 
 impl Query {
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
@@ -313,17 +352,14 @@ impl Query {
     /// Runs a statement that changes rows; returns how many.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         tx.statements.fetch_add(1, Ordering::Relaxed);
-        let sql = AssertSqlSafe(self.sql.into_owned());
         match &mut tx.inner {
             TxInner::Sqlite(tx) => {
-                let done =
-                    query_with(sql, sqlite_arguments(self.values)?).execute(&mut **tx).await?;
-                Ok(done.rows_affected())
+                let query = query_with(self.text.for_sqlite(), sqlite_arguments(self.values)?);
+                Ok(query.execute(tx.connection()).await?.rows_affected())
             }
             TxInner::Postgres(tx) => {
-                let done =
-                    query_with(sql, postgres_arguments(self.values)?).execute(&mut **tx).await?;
-                Ok(done.rows_affected())
+                let query = query_with(self.text.for_postgres(), postgres_arguments(self.values)?);
+                Ok(query.execute(&mut **tx).await?.rows_affected())
             }
         }
     }
@@ -353,89 +389,4 @@ arguments!(postgres_arguments, PgArguments);
 /// Whether a statement failed because a row with that key is there.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_unique_violation())
-}
-
-/// One step of the schema: the same text for both, or one for each.
-struct Migration {
-    number: i64,
-    sqlite: &'static str,
-    postgres: &'static str,
-}
-
-const REGISTRY: &str = include_str!("../../migrations/0001_registry.sql");
-
-const ACCESS: &str = include_str!("../../migrations/0003_access.sql");
-
-const MLFLOW: &str = include_str!("../../migrations/0005_mlflow.sql");
-
-const MIGRATIONS: &[Migration] = &[
-    Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
-    Migration {
-        number: 2,
-        sqlite: include_str!("../../migrations/0002_search.sqlite.sql"),
-        postgres: include_str!("../../migrations/0002_search.postgres.sql"),
-    },
-    Migration { number: 3, sqlite: ACCESS, postgres: ACCESS },
-    Migration {
-        number: 4,
-        sqlite: include_str!("../../migrations/0004_log.sqlite.sql"),
-        postgres: include_str!("../../migrations/0004_log.postgres.sql"),
-    },
-    Migration { number: 5, sqlite: MLFLOW, postgres: MLFLOW },
-    Migration {
-        number: 6,
-        sqlite: include_str!("../../migrations/0006_text_order.sqlite.sql"),
-        postgres: include_str!("../../migrations/0006_text_order.postgres.sql"),
-    },
-];
-
-/// Applies what is missing, each step and its number in one transaction.
-async fn migrate(db: &Db, last: usize) -> Result<(), sqlx::Error> {
-    let mut tx = db.begin().await?;
-    tx.lock_migrations().await?;
-    tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
-    let (done,): (i64,) =
-        query("SELECT COALESCE(MAX(number), 0) FROM migrations").fetch_one(&mut tx).await?;
-    if done > MIGRATIONS.len() as i64 {
-        return Err(sqlx::Error::Configuration(
-            format!("the database is at schema {done}, newer than this program: upgrade it").into(),
-        ));
-    }
-    for migration in MIGRATIONS.iter().take(last).filter(|migration| migration.number > done) {
-        tx.script(match &tx.inner {
-            TxInner::Sqlite(_) => migration.sqlite,
-            TxInner::Postgres(_) => migration.postgres,
-        })
-        .await?;
-        query("INSERT INTO migrations (number) VALUES ($1)")
-            .bind(migration.number)
-            .execute(&mut tx)
-            .await?;
-    }
-    tx.commit().await
-}
-
-impl Tx {
-    /// Runs several statements without values. SQLite has one collation, bytes, which is the one
-    /// that PostgreSQL calls "C".
-    async fn script(&mut self, sql: &str) -> Result<(), sqlx::Error> {
-        match &mut self.inner {
-            TxInner::Sqlite(tx) => {
-                let sql = AssertSqlSafe(sql.replace(" COLLATE \"C\"", ""));
-                sqlx::raw_sql(sql).execute(&mut **tx).await?;
-            }
-            TxInner::Postgres(tx) => {
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Two servers that start at once on one PostgreSQL migrate one after the other.
-    async fn lock_migrations(&mut self) -> Result<(), sqlx::Error> {
-        match self.inner {
-            TxInner::Sqlite(_) => Ok(()),
-            TxInner::Postgres(_) => self.script("SELECT pg_advisory_xact_lock(7035)").await,
-        }
-    }
 }

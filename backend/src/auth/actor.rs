@@ -1,0 +1,271 @@
+//! Who makes a request: recognised by a token, a password or a session cookie. Says nothing about what they
+//! may do in a project; that are the proofs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{SCOPE, SIGN_IN_FIRST};
+use crate::app::App;
+use crate::db::{Conn, Sql};
+use crate::error::{Error, Result};
+use crate::id::{CredentialId, UserId};
+use crate::memory::Memory;
+use crate::network;
+use crate::registry::credential::{self, CredentialKind, TokenScope, session};
+use crate::registry::member;
+use crate::registry::project::{Project, Role, Visibility};
+use crate::registry::user::{self, User};
+use crate::time::Timestamp;
+
+/// The name of the session cookie.
+pub const SESSION_COOKIE: &str = "model_registry_session";
+
+/// Who makes a request, and from where.
+#[derive(Clone, Debug, Default)]
+pub struct Actor {
+    /// The network address; none where there is no network.
+    pub address: Option<IpAddr>,
+    /// How the client names itself: its `User-Agent`.
+    pub client: Option<String>,
+    pub(super) caller: Option<Caller>,
+    pub(super) memory: Arc<Memory>,
+}
+
+/// Somebody who was recognised.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) user: Arc<User>,
+    /// None with `--no-auth`.
+    credential: Option<CredentialId>,
+    kind: CredentialKind,
+    pub(super) scope: TokenScope,
+    expires_at: Option<Timestamp>,
+    /// The state of who may what in which they were recognised, where it is known.
+    generation: Option<u64>,
+}
+
+impl Caller {
+    /// A person who is there without a credential.
+    fn without_credential(user: User, kind: CredentialKind, generation: Option<u64>) -> Self {
+        Self {
+            user: Arc::new(user),
+            credential: None,
+            kind,
+            scope: TokenScope::Admin,
+            expires_at: None,
+            generation,
+        }
+    }
+}
+
+impl Actor {
+    /// Reads `Authorization: Bearer TOKEN`, or `Basic` (RFC 7617: what MLflow and git-like clients send)
+    /// with any user name and the token as password, or a person's own two; or else the session cookie.
+    /// What is wrong, expired or revoked is an error; a stale cookie is nobody.
+    pub async fn of_request(app: &App, request: &Parts) -> Result<Self> {
+        let headers = &request.headers;
+        let mut actor = Self::of_network(app, request);
+        if app.config.no_auth {
+            actor.caller = Some(everybody_is_admin(app, headers).await?);
+            return Ok(actor);
+        }
+        let found = match (headers.get(AUTHORIZATION), cookie(headers, SESSION_COOKIE)) {
+            (Some(value), _) => {
+                let given = value.to_str().ok().and_then(authorization);
+                let found = match &given {
+                    Some((_, secret)) => {
+                        credential::find_by_secret(app, CredentialKind::Token, secret).await?
+                    }
+                    None => None,
+                };
+                if let (None, Some((Some(username), password))) = (&found, given)
+                    && let Some(user) =
+                        session::find_by_password(app, &actor, &username, password).await?
+                {
+                    // Taken for a token: no browser sends a password by itself.
+                    actor.caller =
+                        Some(Caller::without_credential(user, CredentialKind::Token, None));
+                    return Ok(actor);
+                }
+                Some(found.ok_or(Error::Unauthenticated(
+                    "the token is not valid: send Authorization: Bearer TOKEN with one that was \
+                     not revoked and has not expired",
+                ))?)
+            }
+            (None, Some(secret)) => {
+                credential::find_by_secret(app, CredentialKind::Session, secret).await?
+            }
+            (None, None) => None,
+        };
+        actor.caller = found.map(|found| Caller {
+            user: Arc::new(found.user),
+            credential: Some(found.credential_id),
+            kind: found.kind,
+            scope: found.scope,
+            expires_at: found.expires_at_ms,
+            generation: found.generation,
+        });
+        Ok(actor)
+    }
+
+    /// Whoever is at the other end, not recognised.
+    pub fn of_network(app: &App, request: &Parts) -> Self {
+        let client = request
+            .headers
+            .get("user-agent")
+            .map(|name| String::from_utf8_lossy(name.as_bytes()).chars().take(255).collect());
+        let address = network::client_address(&app.config, request);
+        Self { address, client, caller: None, memory: app.memory.clone() }
+    }
+
+    /// A person who has just been recognised otherwise, such as by their password.
+    pub fn recognised(&self, user: User) -> Self {
+        let caller = Caller::without_credential(user, CredentialKind::Session, None);
+        Self { caller: Some(caller), ..self.clone() }
+    }
+
+    /// Who it is, or an error that asks to sign in.
+    pub fn user(&self) -> Result<&User> {
+        self.caller.as_ref().map(|caller| &*caller.user).ok_or(SIGN_IN_FIRST)
+    }
+
+    /// The network that they come from, as far as what they do too often is counted.
+    pub fn network(&self) -> String {
+        self.address.map(network::of).unwrap_or_default()
+    }
+
+    /// The session or token that they came with.
+    pub fn credential(&self) -> Option<&CredentialId> {
+        self.caller.as_ref().and_then(|caller| caller.credential.as_ref())
+    }
+
+    /// The session that the request is part of.
+    pub fn session(&self) -> Option<&CredentialId> {
+        self.credential().filter(|_| self.is_by_cookie())
+    }
+
+    /// Whether a browser sent what says who it is by itself, as it does for any site's page.
+    pub fn is_by_cookie(&self) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.kind == CredentialKind::Session)
+    }
+
+    /// Whether they may see everything: an administrator, whatever the scope.
+    pub fn is_admin(&self) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.user.is_admin)
+    }
+
+    /// Whether what only the person and administrators see may be shown.
+    pub fn may_see_account_of(&self, user: &UserId) -> bool {
+        self.is_admin() || self.caller.as_ref().is_some_and(|caller| caller.user.id == *user)
+    }
+
+    /// Whether it is certain that nothing has changed since they were recognised.
+    pub fn is_unchanged(&self, generation: Option<u64>, now: Timestamp) -> bool {
+        self.caller.as_ref().is_some_and(|caller| {
+            generation.is_some()
+                && caller.generation == generation
+                && caller.expires_at.is_none_or(|expires_at| expires_at > now)
+        })
+    }
+
+    /// Refuses tokens that only read.
+    pub fn check_may_write(&self) -> Result<()> {
+        self.user()?;
+        if self.scope() < TokenScope::Write {
+            return Err(SCOPE);
+        }
+        Ok(())
+    }
+
+    /// The condition, over a column that holds a project's id, that the caller may read the project.
+    pub fn may_read(&self, project_column: &str) -> Sql {
+        match &self.caller {
+            Some(caller) if caller.user.is_admin => Sql::new("TRUE"),
+            Some(caller) => member::readable(project_column, &caller.user),
+            None => member::public(project_column),
+        }
+    }
+
+    /// What the caller may see of a project, given the role of their membership; nothing where the
+    /// project does not exist for them.
+    pub(super) fn role(&self, project: &Project, membership: Option<Role>) -> Option<Role> {
+        if self.is_admin() {
+            return Some(Role::Owner);
+        }
+        // A robot is in its project only; elsewhere it is a stranger.
+        let person = self.caller.as_ref().is_some_and(|caller| !caller.user.is_robot());
+        let open = match project.visibility {
+            Visibility::Public => true,
+            Visibility::Internal => person,
+            Visibility::Private => false,
+        };
+        membership.max(open.then_some(Role::Guest))
+    }
+
+    fn scope(&self) -> TokenScope {
+        self.caller.as_ref().map_or(TokenScope::Read, |caller| caller.scope)
+    }
+
+    pub(super) fn person(&self, needs: TokenScope) -> Result<&User> {
+        let user = self.user()?;
+        if user.is_robot() {
+            return Err(Error::Forbidden("a project token cannot: this needs a person"));
+        }
+        if self.scope() < needs { Err(SCOPE) } else { Ok(user) }
+    }
+}
+
+/// With `--no-auth` everybody who reaches the loopback address is the administrator. Only by its own
+/// names: a page of another site could have its own name lead here (DNS rebinding).
+async fn everybody_is_admin(app: &App, headers: &HeaderMap) -> Result<Caller> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    let host = host.unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if host != "localhost" && !address.is_ok_and(|address| address.is_loopback()) {
+        return Err(Error::Forbidden("with --no-auth the server is reached as localhost only"));
+    }
+    let generation = Conn::from(&app.db).access_generation();
+    let user = match app.memory.users.get(generation, "admin") {
+        Some(user) => user,
+        None => {
+            let user = user::find_by_username(&app.db, "admin").await?;
+            app.memory.users.keep(generation, "admin".to_owned(), user.as_ref());
+            user
+        }
+    };
+    let user = user.ok_or_else(|| Error::internal("there is no admin"))?;
+    Ok(Caller::without_credential(user, CredentialKind::Session, generation))
+}
+
+/// The secret in the value of `Authorization`, and the user name where there is one.
+fn authorization(value: &str) -> Option<(Option<String>, String)> {
+    let (scheme, rest) = value.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some((None, rest.to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    pair.split_once(':').map(|(name, secret)| (Some(name.to_owned()), secret.to_owned()))
+}
+
+/// The value of a cookie.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value)
+}

@@ -1,0 +1,263 @@
+//! Who is calling, and the proofs that they may.
+//!
+//! Rules take a proof ([`Reader`], [`Writer`], [`Maintainer`], [`Owner`] of a project, [`Creator`],
+//! [`Account`], [`Admin`]), and only this file can make one, so a rule cannot be called without the
+//! check. What a caller may not see is not found, with the same words as what is not there.
+//!
+//! A person's role says how much of a project they see; what they may *do* is the role within the scope
+//! of the token that they came with.
+
+mod actor;
+
+use std::ops::Deref;
+
+use async_graphql::Context;
+
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::id::{ProjectId, UserId};
+use crate::loader::loaders;
+use crate::registry::credential::TokenScope;
+use crate::registry::event::Change;
+use crate::registry::member::{self, RoleIn};
+use crate::registry::project::{self, Project, Role};
+use crate::registry::user::User;
+
+pub use actor::{Actor, SESSION_COOKIE, cookie};
+
+const SIGN_IN_FIRST: Error =
+    Error::Unauthenticated("sign in first, or send a token: Authorization: Bearer TOKEN");
+
+const SCOPE: Error = Error::Forbidden(
+    "the scope of this token is too small: READ only reads, WRITE changes models, ADMIN also \
+     members, tokens and settings",
+);
+
+/// Who makes this GraphQL request.
+pub fn actor<'a>(ctx: &Context<'a>) -> &'a Actor {
+    ctx.data_unchecked()
+}
+
+const NOT_FOR_YOUR_ROLE: Error = Error::Forbidden("this is not shown to your role in the project");
+
+/// Proof that the caller may read a project.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    project: Project,
+    role: Role,
+    /// None of nobody.
+    scope: Option<TokenScope>,
+    /// The robot of another project, which is in this one as nobody is.
+    is_foreign: bool,
+}
+
+impl Reader {
+    fn of(reader: Self) -> Result<Self> {
+        Ok(reader)
+    }
+
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// What the caller may do.
+    pub fn role(&self) -> Role {
+        self.role.min(self.scope.unwrap_or(TokenScope::Read).most())
+    }
+
+    /// Refuses to show who is here to strangers, whom a public project lets in.
+    pub fn check_knows_members(&self) -> Result<()> {
+        match self.scope {
+            None => Err(SIGN_IN_FIRST),
+            Some(_) if self.is_foreign => Err(NOT_FOR_YOUR_ROLE),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Refuses to show what is for those who have `role`, whatever the scope of their token.
+    pub fn check_sees(&self, role: Role) -> Result<()> {
+        match self.role >= role {
+            true => Ok(()),
+            false if self.scope.is_none() => Err(SIGN_IN_FIRST),
+            false => Err(NOT_FOR_YOUR_ROLE),
+        }
+    }
+}
+
+macro_rules! stronger_proofs {
+    ($($(#[$doc:meta])* $name:ident -> $weaker:ident, $function:ident, $role:ident, $needs:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name($weaker);
+
+        impl Deref for $name {
+            type Target = $weaker;
+
+            fn deref(&self) -> &$weaker {
+                &self.0
+            }
+        }
+
+        impl $name {
+            /// Checks that whoever may read also has the role that this proves, within their scope.
+            pub fn of(reader: Reader) -> Result<Self> {
+                if reader.scope.is_none() {
+                    return Err(SIGN_IN_FIRST);
+                }
+                if reader.role < Role::$role {
+                    return Err(Error::Forbidden($needs));
+                }
+                if reader.role() < Role::$role {
+                    return Err(SCOPE);
+                }
+                $weaker::of(reader).map(Self)
+            }
+        }
+
+        /// Checks the caller's role in the project at `path`.
+        pub async fn $function(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Result<$name> {
+            $name::of(reader(conn, actor, path).await?)
+        }
+    )*};
+}
+
+stronger_proofs! {
+    /// Proof that the caller may change a project's models.
+    Writer -> Reader, writer, Developer, "this needs the role DEVELOPER in the project";
+    /// Proof that the caller may manage a project.
+    Maintainer -> Writer, maintainer, Maintainer, "this needs the role MAINTAINER in the project";
+    /// Proof that the caller may do with a project whatever they want.
+    Owner -> Maintainer, owner, Owner, "this needs the role OWNER in the project";
+}
+
+/// Checks that the caller may read the project at `path`.
+pub async fn reader(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Result<Reader> {
+    let (conn, user) = (conn.into(), user_id(actor));
+    let generation = conn.access_generation();
+    let key = format!("{}\0{path}", user.map_or("", UserId::raw));
+    let found = match actor.memory.projects.get(generation, &key) {
+        Some(found) => found,
+        None => {
+            let found = project::find_with_role(conn, path, user).await?;
+            actor.memory.projects.keep(generation, key, found.as_ref());
+            found
+        }
+    };
+    prove(actor, found, path)
+}
+
+/// As [`maintainer`], and holds the project: whoever takes their role away does so before or after this.
+pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> Result<Maintainer> {
+    let before = maintainer(&mut **change, actor, path).await?;
+    project::touch(change, &before.project().id).await?;
+    maintainer(&mut **change, actor, path).await
+}
+
+/// Checks that the caller may read the project with this id.
+pub async fn reader_of(conn: impl Into<Conn<'_>>, actor: &Actor, id: &ProjectId) -> Result<Reader> {
+    let found = project::find_by_id_with_role(conn, id, user_id(actor)).await?;
+    prove(actor, found, id.raw())
+}
+
+/// Checks that the caller owns a project that is in the trash.
+pub async fn owner_of_deleted(
+    conn: impl Into<Conn<'_>>,
+    actor: &Actor,
+    project: Project,
+) -> Result<Owner> {
+    let membership = match user_id(actor) {
+        Some(user) => member::role_of(conn, &project.id, user).await?,
+        None => None,
+    };
+    let path = project.path.clone();
+    // For everybody else it is not there.
+    match actor.role(&project, membership) {
+        Some(Role::Owner) => Owner::of(prove(actor, Some((project, membership)), &path)?),
+        _ => Err(Error::not_found("deleted project", path)),
+    }
+}
+
+/// As [`reader_of`], for a project that a resolver has at hand.
+pub async fn reader_in(ctx: &Context<'_>, project: &Project) -> Result<Reader> {
+    let actor = actor(ctx);
+    let membership = match user_id(actor) {
+        Some(user) if !actor.is_admin() => {
+            let key = RoleIn { project: project.id.clone(), user: user.clone() };
+            loaders(ctx).load_one(key).await?
+        }
+        _ => None,
+    };
+    prove(actor, Some((project.clone(), membership)), &project.path)
+}
+
+fn user_id(actor: &Actor) -> Option<&UserId> {
+    actor.caller.as_ref().map(|caller| &caller.user.id)
+}
+
+fn prove(actor: &Actor, found: Option<(Project, Option<Role>)>, key: &str) -> Result<Reader> {
+    if let Some((project, membership)) = found
+        && let Some(role) = actor.role(&project, membership)
+        // What is in the trash is there for its owners.
+        && (project.deleted_at_ms.is_none() || role == Role::Owner)
+    {
+        let caller = actor.caller.as_ref();
+        let scope = caller.map(|caller| caller.scope);
+        let robot = caller.is_some_and(|caller| caller.user.is_robot());
+        return Ok(Reader { project, role, scope, is_foreign: robot && membership.is_none() });
+    }
+    Err(Error::not_found("project", key))
+}
+
+/// Proof that the caller may make projects.
+pub struct Creator(());
+
+/// Checks that the caller is a person whose token may write.
+pub fn creator(actor: &Actor) -> Result<Creator> {
+    actor.person(TokenScope::Write).map(|_| Creator(()))
+}
+
+/// Proof that the caller may see who else is here.
+pub struct Person(());
+
+/// Checks that the caller is a person.
+pub fn person(actor: &Actor) -> Result<Person> {
+    actor.person(TokenScope::Read).map(|_| Person(()))
+}
+
+/// Proof that the caller may manage their own account.
+pub struct Account(User);
+
+impl Account {
+    pub fn user(&self) -> &User {
+        &self.0
+    }
+}
+
+/// Checks that the caller is a person who came with a session or a token that may everything.
+pub fn account(actor: &Actor) -> Result<Account> {
+    actor.person(TokenScope::Admin).cloned().map(Account)
+}
+
+/// Proof that the caller may manage the whole registry.
+pub struct Admin(());
+
+/// Checks that the caller is an administrator.
+pub fn admin(actor: &Actor) -> Result<Admin> {
+    if !actor.person(TokenScope::Read)?.is_admin {
+        return Err(Error::Forbidden("this needs an administrator"));
+    }
+    actor.person(TokenScope::Admin).map(|_| Admin(()))
+}
+
+/// Proof that the caller may see everything.
+pub struct Auditor(());
+
+/// Checks that the caller is an administrator, whatever the scope: this only reads.
+pub fn auditor(actor: &Actor) -> Result<Auditor> {
+    actor.user()?;
+    if actor.is_admin() {
+        Ok(Auditor(()))
+    } else {
+        Err(Error::Forbidden("this needs an administrator"))
+    }
+}

@@ -1,0 +1,2 @@
+-- 0007 moves what 0005 brought.
+SELECT 1;
