@@ -56,7 +56,11 @@ use crate::{
         version_new::VersionNewPage,
         versions::VersionsTab,
     },
-    parts::tags::report,
+    parts::{
+        palette::{Palette, PaletteOpen},
+        shortcuts::Shortcuts,
+        tags::report,
+    },
     session::{CurrentSession, Standing, use_session},
     upload::Uploads,
 };
@@ -70,6 +74,7 @@ pub fn App() -> impl IntoView {
     let uploads = Uploads::new();
     provide_context(uploads.clone());
     theme::provide();
+    provide_context(PaletteOpen(RwSignal::new(false)));
     // Leaving the app would end what is still being uploaded: the browser asks first.
     let leaving = window_event_listener(leptos::ev::beforeunload, move |event| {
         if uploads.busy() {
@@ -108,6 +113,8 @@ fn Frame() -> impl IntoView {
             <Admitted/>
         </main>
         <Footer/>
+        <Palette/>
+        <Shortcuts/>
         <ToastStack/>
     }
 }
@@ -241,6 +248,7 @@ fn Header() -> impl IntoView {
                     "Model Registry"
                 </a>
                 <div class="flex items-center gap-1">
+                    <FindButton/>
                     <ThemeMenu/>
                     {move || match session.standing.get() {
                         Standing::Known(Some(viewer)) => Some(view! { <UserMenu viewer/> }.into_any()),
@@ -250,6 +258,25 @@ fn Header() -> impl IntoView {
                 </div>
             </div>
         </header>
+    }
+}
+
+/// Opens the palette, and says which keys do.
+#[component]
+fn FindButton() -> impl IntoView {
+    let PaletteOpen(open) = expect_context();
+    view! {
+        <button
+            type="button"
+            class="btn btn-ghost gap-2 font-normal text-muted sm:border-base-300"
+            aria-label="Find"
+            aria-keyshortcuts="Control+K"
+            on:click=move |_| open.set(true)
+        >
+            <Icon d=icon::SEARCH/>
+            <span class="hidden sm:inline">"Find…"</span>
+            <kbd class="kbd kbd-sm hidden sm:inline-flex">"Ctrl K"</kbd>
+        </button>
     }
 }
 

@@ -8,6 +8,7 @@ pub mod candidate;
 pub mod event;
 pub mod experiment;
 pub mod file;
+pub mod find;
 pub mod markdown;
 pub mod member;
 pub mod model;

@@ -1,0 +1,69 @@
+//! Keys that work on every page, and the sheet that lists them.
+
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+
+use super::palette::PaletteOpen;
+use crate::components::dialog::Dialog;
+
+/// Each key and what it does.
+const KEYS: [(&[&str], &str); 5] = [
+    (&["Ctrl", "K"], "Find anything: a model, ocr@1.2, ocr#7, a project, a page"),
+    (&["/"], "Search in this list"),
+    (&["?"], "Show these keys"),
+    (&["Tab"], "Go to the next link, button or field"),
+    (&["Esc"], "Close what is open"),
+];
+
+/// Whether what is typed goes into a field.
+fn is_typing(event: &ev::KeyboardEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    target.is_some_and(|element| {
+        element.closest("input, textarea, select, [contenteditable]").ok().flatten().is_some()
+    })
+}
+
+/// Puts the cursor into the search field of the page, if it has one.
+fn focus_search() -> bool {
+    let field = document().query_selector("main input[type=search]").ok().flatten();
+    let field = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok());
+    field.is_some_and(|field| field.focus().is_ok())
+}
+
+/// Listens for the keys, and shows the sheet.
+#[component]
+pub fn Shortcuts() -> impl IntoView {
+    let PaletteOpen(palette) = expect_context();
+    let sheet = RwSignal::new(false);
+    let keys = window_event_listener(ev::keydown, move |event| {
+        let with_control = event.ctrl_key() || event.meta_key();
+        if with_control && !event.shift_key() && event.key().eq_ignore_ascii_case("k") {
+            palette.update(|open| *open = !*open);
+        } else if with_control || event.alt_key() || is_typing(&event) || palette.get_untracked() {
+            return;
+        } else if event.key() == "?" {
+            sheet.set(true);
+        } else if event.key() != "/" || sheet.get_untracked() {
+            return;
+        } else if !focus_search() {
+            palette.set(true);
+        }
+        event.prevent_default();
+    });
+    on_cleanup(move || keys.remove());
+    view! {
+        <Dialog open=sheet title="Keyboard">
+            <dl class="grid grid-cols-[auto_1fr] items-center gap-x-6 gap-y-3 text-sm">
+                {KEYS
+                    .map(|(keys, what)| {
+                        let keys = keys.iter().map(|key| view! { <kbd class="kbd kbd-sm">{*key}</kbd> });
+                        view! {
+                            <dt class="flex gap-1">{keys.collect_view()}</dt>
+                            <dd>{what}</dd>
+                        }
+                    })
+                    .collect_view()}
+            </dl>
+        </Dialog>
+    }
+}
