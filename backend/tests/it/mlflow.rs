@@ -409,3 +409,32 @@ async fn searches_take_a_constant_number_of_statements() {
     }
     assert_eq!(counts[0], counts[1]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_finds_the_same_with_the_index_of_names_and_without() {
+    let (_server, admin) = Server::with_model().await;
+    for name in ["say \"hi\" there", "SAY-hi", "50-percent_of", "abc*def", "Überblick"] {
+        ok(&admin, "POST registered-models/create", json!({"name": name})).await;
+    }
+    let names = async |filter: &str| {
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("filter", filter).finish();
+        let call = format!("GET registered-models/search?{query}");
+        let found = ok(&admin, &call, json!({})).await;
+        let models = found["registered_models"].as_array().cloned().unwrap_or_default();
+        models.iter().map(|model| model["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // The second of each pair begins with no wildcard or has too little between them for the index.
+    for (with, without, expected) in [
+        ("name LIKE '%\"hi\"%'", "name LIKE 's%\"h%'", vec!["say \"hi\" there"]),
+        ("name LIKE '%SAY%'", "name LIKE 'SAY%'", vec!["SAY-hi"]),
+        ("name ILIKE '%say%'", "name ILIKE 'say%'", vec!["SAY-hi", "say \"hi\" there"]),
+        ("name LIKE '%percent_of'", "name LIKE '50%'", vec!["50-percent_of"]),
+        ("name LIKE '%c*def'", "name LIKE '%c*%'", vec!["abc*def"]),
+        ("name LIKE '%berbl%'", "name LIKE 'Ü%'", vec!["Überblick"]),
+        ("name LIKE '%zzz%'", "name LIKE 'zzz%'", vec![]),
+    ] {
+        assert_eq!(names(with).await, expected, "{with}");
+        assert_eq!(names(without).await, expected, "{without}");
+    }
+}
