@@ -2,6 +2,7 @@
 //! machine, in this run, with eight clients that each wait for their answer.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -165,6 +166,7 @@ fn start_mlflow(python: &str, folder: &Path) -> (Child, SocketAddr) {
         .arg("--artifacts-destination")
         .arg(&artifacts)
         .env("PATH", Path::new(python).parent().expect("a folder"))
+        .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -224,7 +226,10 @@ pub async fn measure() -> Vec<Row> {
         Side { address: server.address, prefix: "/mlflow/bench", headers, run_id: String::new() };
     let theirs = Side { address, prefix: "", headers: String::new(), run_id: String::new() };
     let rows = tokio::task::spawn_blocking(move || compare(ours, theirs)).await.expect("rows");
-    child.kill().and_then(|()| child.wait()).expect("an end");
+    // Its workers are processes of their own.
+    let group = format!("-{}", child.id());
+    Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill");
+    child.wait().expect("an end");
     rows
 }
 

@@ -15,6 +15,7 @@ mod graphql;
 mod pages;
 mod parts;
 mod picked;
+mod preview;
 mod provenance;
 mod session;
 mod upload;

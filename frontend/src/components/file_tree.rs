@@ -9,7 +9,7 @@ use super::{
     icon::{self, Icon},
     menu::Menu,
 };
-use crate::{address, format};
+use crate::{address, format, preview};
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub fn FileTree(
     /// The address of all of them under `/files`.
     #[prop(into)]
     base: Signal<String>,
+    /// Shows a file that can be shown.
+    on_preview: Callback<Entry>,
     #[prop(optional_no_strip)] on_delete: Option<Callback<String>>,
 ) -> impl IntoView {
     let closed = RwSignal::new(BTreeSet::<String>::new());
@@ -135,7 +137,7 @@ pub fn FileTree(
                 </thead>
                 <tbody>
                     <For each=move || shown.get() key=|line| (line.path.clone(), line.kind.clone(), line.size) let:line>
-                        <Row line base on_delete toggle/>
+                        <Row line base on_preview on_delete toggle/>
                     </For>
                 </tbody>
             </table>
@@ -147,6 +149,7 @@ pub fn FileTree(
 fn Row(
     line: Line,
     base: Signal<String>,
+    on_preview: Callback<Entry>,
     on_delete: Option<Callback<String>>,
     toggle: Callback<String>,
 ) -> impl IntoView {
@@ -199,7 +202,8 @@ fn Row(
             .into_any()
         }
         Kind::File { sha256 } => {
-            view! { <FileRow indent name path size sha256 base on_delete/> }.into_any()
+            let entry = Entry { path, size, sha256 };
+            view! { <FileRow indent name entry base on_preview on_delete/> }.into_any()
         }
     }
 }
@@ -208,44 +212,53 @@ fn Row(
 fn FileRow(
     indent: String,
     name: String,
-    path: String,
-    size: i64,
-    sha256: String,
+    entry: Entry,
     base: Signal<String>,
+    on_preview: Callback<Entry>,
     on_delete: Option<Callback<String>>,
 ) -> impl IntoView {
+    let Entry { path, size, sha256 } = entry.clone();
     let href = {
         let path = path.clone();
         Memo::new(move |_| base.with(|base| address::file(base, &path)))
     };
     let short = sha256.get(..12).unwrap_or(&sha256).to_owned();
     let delete = on_delete.map(|on_delete| {
+        let deleted = path.clone();
         view! {
             <button
                 type="button"
                 class="btn btn-ghost btn-xs btn-square"
                 aria-label=format!("Delete {name}")
                 title="Delete"
-                on:click=move |_| on_delete.run(path.clone())
+                on:click=move |_| on_delete.run(deleted.clone())
             >
                 <Icon d=icon::TRASH/>
             </button>
         }
     });
     let download = format!("Download {name}");
+    let is_shown = preview::form(&path, size).is_some();
+    let padding = format!("calc({indent} + 1.375rem)");
+    let label = view! {
+        <span class="text-muted"><Icon d=if is_shown { icon::FILE_TEXT } else { icon::FILE }/></span>
+        <span class="break-all">{name}</span>
+    };
+    const LINK: &str = "link-hover link flex cursor-pointer items-center gap-2 text-left";
+    let opener = if is_shown {
+        view! {
+            <button type="button" class=LINK style:padding-left=padding on:click=move |_| on_preview.run(entry.clone())>
+                {label}
+            </button>
+        }
+        .into_any()
+    } else {
+        view! { <a class=LINK style:padding-left=padding rel="external" download href=href>{label}</a> }.into_any()
+    };
     view! {
         <tr>
             <td class="min-w-40">
-                <a
-                    class="link-hover link flex items-center gap-2"
-                    style:padding-left=format!("calc({indent} + 1.375rem)")
-                    rel="external"
-                    download
-                    href=href
-                >
-                    <span class="text-muted"><Icon d=icon::FILE/></span>
-                    <span class="break-all">{name}</span>
-                </a>
+                {opener}
             </td>
             <td class="whitespace-nowrap text-right tabular-nums" title=format!("{size} bytes")>
                 {format::bytes(size)}

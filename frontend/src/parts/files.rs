@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{tags::report, uploads::UploadPanel};
+use super::{preview::Preview, tags::report, uploads::UploadPanel};
 use crate::{
     address,
     components::{
@@ -196,6 +196,8 @@ fn Tree(
 ) -> impl IntoView {
     let toasts = use_toasts();
     let entries = Signal::derive(move || loaded.read().0.clone());
+    let previewed = RwSignal::new(None::<Entry>);
+    let on_preview = Callback::new(move |entry| previewed.set(Some(entry)));
     let deletion = Submit::new();
     report(deletion);
     let delete = Callback::new(move |path: String| {
@@ -219,8 +221,9 @@ fn Tree(
             }
         >
             {move || view! {
-                <FileTree entries base on_delete=open.get().then_some(delete)/>
+                <FileTree entries base on_preview on_delete=open.get().then_some(delete)/>
             }}
+            <Preview entry=previewed base/>
             <Show when=move || 0 < rest()>
                 <div class="flex items-center justify-center gap-3 pt-3 text-sm text-muted">
                     <span>{move || format!("{} more", format::plural(rest(), "file", "files"))}</span>

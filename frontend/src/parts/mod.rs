@@ -14,6 +14,7 @@ pub mod mlmodel;
 pub mod new_password;
 pub mod page;
 pub mod palette;
+pub mod preview;
 pub mod promote;
 pub mod protected_aliases;
 pub mod role;
