@@ -9,6 +9,7 @@ use crate::db::Db;
 use crate::memory::Memory;
 use crate::registry::password::Known;
 use crate::signing::Signing;
+use crate::sockets::Sockets;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use crate::time::Clock;
@@ -36,6 +37,8 @@ pub struct App {
     pub rendering: Arc<Semaphore>,
     /// Signs addresses that stand for who asked for them.
     pub signing: Arc<Signing>,
+    /// Who follows what changes.
+    pub sockets: Arc<Sockets>,
 }
 
 impl App {
@@ -43,6 +46,7 @@ impl App {
         Self {
             db,
             store,
+            sockets: Arc::new(Sockets::new(config.max_connections)),
             config: Arc::new(config),
             clock,
             password_hashing: Arc::new(Semaphore::new(2)),

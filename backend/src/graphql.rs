@@ -3,16 +3,20 @@
 //! The handler is ours: it takes only `application/json`, one operation of at most 64 KiB, and counts
 //! tokens before parsing, so that a hostile request costs next to nothing.
 
+mod socket;
+
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{
-    Context, EmptySubscription, MergedObject, Object, Pos, Request, Response, Schema, SimpleObject,
-    Variables,
+    Context, MergedObject, MergedSubscription, Object, Pos, Request, Response, Schema,
+    SimpleObject, Variables,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, request};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
@@ -25,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
 use crate::refusal::Attempt;
 use crate::registry::alias::AliasMutation;
-use crate::registry::candidate::CandidateMutation;
+use crate::registry::candidate::{CandidateMutation, CandidateSubscription};
 use crate::registry::credential::{SessionMutation, TokenMutation};
 use crate::registry::event::EventQuery;
 use crate::registry::file::FileMutation;
@@ -122,11 +126,15 @@ pub struct Mutation(
     InvitationMutation,
 );
 
-pub type RegistrySchema = Schema<Query, Mutation, EmptySubscription>;
+/// What can be followed as it changes, over a WebSocket (`graphql-transport-ws`).
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(CandidateSubscription);
+
+pub type RegistrySchema = Schema<Query, Mutation, Subscription>;
 
 /// The schema with its limits.
 pub fn schema() -> RegistrySchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_depth(MAX_DEPTH)
         .limit_recursive_depth(2 * MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
@@ -144,14 +152,26 @@ pub fn routes() -> Router<App> {
     Router::new().route("/graphql", get(explore).post(execute)).layer(Extension(schema()))
 }
 
-/// A browser gets GraphiQL; everything else is told to POST.
-async fn explore(headers: HeaderMap) -> HttpResponse {
+/// Who asks for a socket gets one, a browser GraphiQL; everything else is told to POST.
+async fn explore(
+    State(app): State<App>,
+    Extension(schema): Extension<RegistrySchema>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    parts: request::Parts,
+) -> HttpResponse {
+    let headers = &parts.headers;
+    if headers.contains_key(UPGRADE) {
+        return match upgrade {
+            Ok(upgrade) => socket::open(app, schema, parts, upgrade).await,
+            Err(rejection) => refused(&Error::invalid("upgrade", rejection.body_text())),
+        };
+    }
     let browser = headers
         .get(ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
     if browser {
-        return crate::web::asset("graphiql/index.html", &headers);
+        return crate::web::asset("graphiql/index.html", headers);
     }
     let message = "POST {\"query\": …} as application/json; a browser finds GraphiQL here";
     let mut response = refused(&Error::invalid("method", message));
@@ -182,12 +202,9 @@ async fn execute(
     let spawned = Spawned::default();
     let request = request.data(actor.clone()).data(spawned.loaders(app.clone()));
     let run = loader::run(schema.execute(request), spawned);
-    let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
-        let error = Error::Timeout("the operation took too long: ask for less");
-        Response::from_errors(vec![
-            async_graphql::Error::from(error).into_server_error(Pos::default()),
-        ])
-    });
+    let response = tokio::time::timeout(MAX_TIME, run)
+        .await
+        .unwrap_or_else(|_| response(&Error::Timeout("the operation took too long: ask for less")));
     if let Some(attempt) = attempt.filter(|_| response.is_err()) {
         attempt.log(&app, &actor, &response.errors).await;
     }
@@ -207,9 +224,12 @@ fn with_codes(mut response: Response) -> Response {
 }
 
 fn refused(error: &Error) -> HttpResponse {
-    let (status, challenge) = (error.status(), error.challenge());
+    (error.status(), error.challenge(), Json(response(error))).into_response()
+}
+
+fn response(error: &Error) -> Response {
     let error = async_graphql::Error::from(error.clone()).into_server_error(Pos::default());
-    (status, challenge, Json(Response::from_errors(vec![error]))).into_response()
+    Response::from_errors(vec![error])
 }
 
 /// A request that can be run.
@@ -240,15 +260,10 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepar
         .map_err(|error| {
             Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))
         })?;
-    if operation.query.len() > MAX_BODY {
-        return Err(too_large());
-    }
-    check_tokens(&operation.query)?;
-    let document = async_graphql::parser::parse_query(&operation.query)
-        .map_err(|error| Error::invalid("query", error.to_string()))?;
-    check_aliases(&document)?;
-    let variables = operation.variables.map(Variables::from_json).unwrap_or_default();
+    let document = check(&operation)?;
+    let variables = operation.variables.clone().map(Variables::from_json).unwrap_or_default();
     let attempt = Attempt::of(&document, &variables);
+    let request = prepared(operation, document);
     // Who it is comes last: reading takes time, and by then they may be somebody else.
     let actor = match recognise(app, parts).await {
         Ok(actor) => actor,
@@ -259,10 +274,28 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepar
             return Err(error);
         }
     };
+    Ok(Prepared { request, actor, attempt })
+}
+
+/// Parses an operation, unless it is so long that this would take long.
+fn check(operation: &Operation) -> Result<ExecutableDocument> {
+    if operation.query.len() > MAX_BODY {
+        return Err(too_large());
+    }
+    check_tokens(&operation.query)?;
+    let document = async_graphql::parser::parse_query(&operation.query)
+        .map_err(|error| Error::invalid("query", error.to_string()))?;
+    check_aliases(&document)?;
+    Ok(document)
+}
+
+/// An operation that was checked, ready to run.
+fn prepared(operation: Operation, document: ExecutableDocument) -> Request {
+    let variables = operation.variables.map(Variables::from_json).unwrap_or_default();
     let mut request = Request::new(operation.query).variables(variables);
     request.set_parsed_query(document);
     request.operation_name = operation.operation_name;
-    Ok(Prepared { request, actor, attempt })
+    request
 }
 
 async fn recognise(app: &App, parts: &request::Parts) -> Result<Actor> {

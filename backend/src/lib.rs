@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod registry;
 pub mod server;
 pub mod signing;
+pub mod sockets;
 pub mod sql;
 pub mod store;
 pub mod telemetry;

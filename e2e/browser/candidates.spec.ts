@@ -45,7 +45,7 @@ test("candidates are filtered, sorted, compared, and the best is promoted", asyn
   await test.step("look at the best: its curve, its files; promote it to the next minor version", async () => {
     await page.goto(`/${model}/candidates/2`);
     await expect(page).toHaveTitle(/Candidate 2 of/);
-    await expect(page.locator("canvas").first()).toBeVisible();
+    await expect(page.locator(".chart-plot").first()).toBeVisible();
     await page.getByRole("button", { name: "Promote" }).click();
     await page.getByRole("button", { name: /Minor/ }).click();
     await expect(page.getByLabel("Version")).toHaveValue("1.2.0");

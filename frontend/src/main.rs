@@ -12,6 +12,7 @@ mod error;
 mod form;
 mod format;
 mod graphql;
+mod live;
 mod pages;
 mod parts;
 mod picked;

@@ -7,6 +7,7 @@
 
 mod access;
 mod migrate;
+mod notice;
 mod writer;
 
 use std::borrow::Cow;
@@ -24,6 +25,8 @@ use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_w
 
 pub use crate::sql::{Sql, Value};
 use crate::sql::{escape_like, like_to_glob, number};
+use notice::Notices;
+pub use notice::{Changed, Heard, Watch};
 use writer::{Write, Writer};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
@@ -34,6 +37,7 @@ impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unp
 #[derive(Clone)]
 pub struct Db {
     pools: Pools,
+    notices: Notices,
     statements: Arc<AtomicU64>,
 }
 
@@ -46,6 +50,8 @@ enum Pools {
 /// A transaction; rolled back unless committed.
 pub struct Tx {
     inner: TxInner,
+    notices: Notices,
+    changed: Vec<Changed>,
     statements: Arc<AtomicU64>,
 }
 
@@ -110,17 +116,17 @@ impl Db {
 
     /// As [`Db::open`], but only up to the migration with this number: for tests of the later ones.
     pub async fn open_at(url: &str, last: usize) -> Result<Self, sqlx::Error> {
-        let pools = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let (pools, notices) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = PgPoolOptions::new()
                 .max_connections(16)
                 .acquire_timeout(Duration::from_secs(10))
                 .connect(url)
                 .await?;
-            Pools::Postgres(pool)
+            (Pools::Postgres(pool.clone()), Notices::shared(pool, url))
         } else {
-            open_sqlite(url).await?
+            (open_sqlite(url).await?, Notices::alone())
         };
-        let db = Self { pools, statements: Arc::default() };
+        let db = Self { pools, notices, statements: Arc::default() };
         migrate::run(&db, last).await?;
         Ok(db)
     }
@@ -136,7 +142,13 @@ impl Db {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        Ok(Tx { inner, statements: self.statements.clone() })
+        let (notices, statements) = (self.notices.clone(), self.statements.clone());
+        Ok(Tx { inner, notices, changed: Vec::new(), statements })
+    }
+
+    /// What is changed from now on of the thing with this id, or of its parts.
+    pub async fn watch(&self, id: &str) -> Watch {
+        self.notices.watch(id).await
     }
 
     /// How many statements have been run since the database was opened.
@@ -216,6 +228,7 @@ impl Db {
 
     /// Waits until every connection is closed.
     pub async fn close(&self) {
+        self.notices.close();
         match &self.pools {
             Pools::Sqlite { readers, writer } => {
                 readers.close().await;
@@ -229,10 +242,28 @@ impl Db {
 impl Tx {
     /// Makes the transaction durable: on SQLite it is on the disk when this returns.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        match self.inner {
-            TxInner::Sqlite(tx) => tx.commit().await,
-            TxInner::Postgres(tx) => tx.commit().await,
+        let Self { inner, notices, changed, .. } = self;
+        let commit = async move {
+            match inner {
+                TxInner::Sqlite(tx) => tx.commit().await,
+                TxInner::Postgres(tx) => tx.commit().await,
+            }
+        };
+        if changed.is_empty() {
+            return commit.await;
         }
+        // By itself: whoever gives up waiting here leaves nobody untold.
+        let told = async move {
+            commit.await?;
+            notices.publish(changed);
+            Ok(())
+        };
+        tokio::spawn(told).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
+
+    /// Has everybody who waits for it hear that something was changed, once that is durable.
+    pub fn tell(&mut self, changed: Changed) {
+        self.changed.push(changed);
     }
 }
 

@@ -11,8 +11,8 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use crate::app::App;
 use crate::auth::{self, Actor, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Conn, Db, Query, Sql, Tx, query};
-use crate::error::{Error, Result};
+use crate::db::{Db, Query, Sql, Tx, query};
+use crate::error::Result;
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{ENTRIES, List, OrderDirection, Page, Sort, cost};
@@ -226,11 +226,8 @@ impl Change {
     pub async fn begin(app: &App, actor: &Actor) -> Result<Self> {
         actor.check_may_write()?;
         let mut tx = app.db.begin().await?;
-        let (user, now) = (actor.user()?, app.clock.now());
-        let unchanged = actor.is_unchanged(Conn::from(&mut tx).access_generation(), now);
-        if !unchanged && !credential::is_live(&mut tx, user, actor.credential(), now).await? {
-            return Err(Error::Unauthenticated("your account or token was changed: sign in again"));
-        }
+        let now = app.clock.now();
+        credential::check_live(&mut tx, actor, now).await?;
         Ok(Self { tx, by: By::of(actor), now })
     }
 

@@ -77,6 +77,12 @@ impl MetricValue {
         let bits = (self.0 + 0.0).to_bits().cast_signed();
         bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
     }
+
+    /// The value that has this order.
+    pub fn of_order(order: i64) -> Self {
+        let bits = order ^ (((order >> 63).cast_unsigned()) >> 1).cast_signed();
+        Self(f64::from_bits(bits.cast_unsigned()))
+    }
 }
 
 /// The last point of a metric, by step and time.
@@ -337,7 +343,9 @@ mod tests {
         ];
         for pair in values.windows(2) {
             assert!(MetricValue(pair[0]).order() < MetricValue(pair[1]).order(), "{pair:?}");
+            assert_eq!(MetricValue::of_order(MetricValue(pair[0]).order()).0, pair[0]);
         }
         assert_eq!(MetricValue(-0.0).order(), MetricValue(0.0).order());
+        assert!(MetricValue::of_order(MetricValue(f64::NAN).order()).0.is_nan());
     }
 }

@@ -1,134 +1,251 @@
-//! Curves, drawn by uPlot, which `index.html` loads.
+//! Curves in one chart: our own SVG, which grows with its place by itself.
+//!
+//! The pointer or the arrow keys read values; dragging, or `+`, shows a part, and `Escape` all again. The
+//! same values are in a table below. Nothing moves by itself.
 
-use super::theme;
-use js_sys::{Array, Float64Array, Function, Object, Reflect};
-use leptos::{html, prelude::*};
-use wasm_bindgen::{JsCast, JsValue};
+use leptos::{ev, html, prelude::*};
 
-const HEIGHT: f64 = 200.0;
+use super::plot::{self, Axis, Look, SIZE, View};
+use crate::format;
 
 /// One curve.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
-    pub steps: Vec<f64>,
-    pub values: Vec<f64>,
+    pub name: String,
+    pub points: Vec<Point>,
 }
 
-/// Draws a curve as wide as there is room; drag to zoom, double-click to see all again.
+/// One point of a curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub step: f64,
+    pub time_ms: f64,
+    pub value: f64,
+}
+
+/// How many rows of a curve its table has.
+const ROWS: usize = 100;
+const COLORS: [&str; 6] = ["primary", "accent", "secondary", "success", "error", "info"];
+/// The curves after the first six are told apart by these.
+const DASHES: [&str; 2] = ["none", "6 4"];
+
+fn style(index: usize) -> String {
+    let color = COLORS[index % COLORS.len()];
+    let dash = DASHES[index / COLORS.len() % DASHES.len()];
+    format!("--curve: var(--color-{color}); stroke-dasharray: {dash}")
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.2}%", part * 100.0)
+}
+
+#[derive(Clone, Copy)]
+struct Chosen {
+    /// What is shown of the axis; all if none.
+    zoom: RwSignal<Option<(f64, f64)>>,
+    /// Where values are read, from 0 to 1 of what is shown.
+    cursor: RwSignal<Option<f64>>,
+    /// From where to where somebody drags.
+    drag: RwSignal<Option<(f64, f64)>>,
+}
+
+impl Chosen {
+    fn zoom_to(self, view: &View, from: f64, to: f64) {
+        let (from, to) = (from.min(to), from.max(to));
+        if to - from > 0.01 {
+            self.zoom.set(Some((view.x.value(from), view.x.value(to))));
+            self.cursor.set(None);
+        }
+    }
+
+    fn key(self, event: &ev::KeyboardEvent, view: &View) {
+        let at = self.cursor.get_untracked().unwrap_or(0.5);
+        match event.key().as_str() {
+            "ArrowLeft" | "ArrowDown" => self.cursor.set(view.beside(at, false)),
+            "ArrowRight" | "ArrowUp" => self.cursor.set(view.beside(at, true)),
+            "Home" => self.cursor.set(Some(0.0)),
+            "End" => self.cursor.set(Some(1.0)),
+            "+" | "=" => self.zoom_to(view, (at - 0.25).max(0.0), (at + 0.25).min(1.0)),
+            "Escape" | "0" | "-" => self.zoom.set(None),
+            _ => return,
+        }
+        event.prevent_default();
+    }
+}
+
 #[component]
-pub fn Chart(#[prop(into)] name: String, #[prop(into)] curve: Signal<Curve>) -> impl IntoView {
+pub fn Chart(
+    #[prop(into)] name: String,
+    #[prop(into)] curves: Signal<Vec<Curve>>,
+    #[prop(into)] look: Signal<Look>,
+) -> impl IntoView {
+    let chosen = Chosen {
+        zoom: RwSignal::new(None),
+        cursor: RwSignal::new(None),
+        drag: RwSignal::new(None),
+    };
+    // What was chosen on one axis says nothing on the other.
+    let axis = Memo::new(move |_| look.read().axis);
+    Effect::new(move |last: Option<Axis>| {
+        if last.is_some_and(|last| last != axis.get()) {
+            chosen.zoom.set(None);
+        }
+        axis.get()
+    });
+    let view = Memo::new(move |_| View::of(&curves.read(), &look.read(), chosen.zoom.get()));
+    view! {
+        <figure class="chart">
+            <Plot name view chosen/>
+            <Legend view cursor=chosen.cursor/>
+            <div class="flex items-baseline gap-3 text-xs">
+                <Values curves axis/>
+                <Show when=move || chosen.zoom.read().is_some()>
+                    <button type="button" class="link" on:click=move |_| chosen.zoom.set(None)>"Show all"</button>
+                </Show>
+            </div>
+        </figure>
+    }
+}
+
+#[component]
+fn Plot(name: String, view: Memo<View>, chosen: Chosen) -> impl IntoView {
     let node = NodeRef::<html::Div>::new();
-    let plot = StoredValue::new_local(None::<JsValue>);
-    let label = format!("Curve of {name} over steps");
-    let failed = RwSignal::new(false);
-    let draw = move || {
-        let Some(element) = node.get_untracked() else {
-            return;
-        };
-        destroy(plot);
-        element.set_text_content(None);
-        match new_plot(&name, &curve.read_untracked(), &element) {
-            Ok(made) => plot.set_value(Some(made)),
-            Err(_) => failed.set(true),
+    // Where the pointer is, from 0 to 1.
+    let place = move |event: &ev::PointerEvent| {
+        let width = node.get_untracked().map_or(1, |node| node.client_width()).max(1);
+        (f64::from(event.offset_x()) / f64::from(width)).clamp(0.0, 1.0)
+    };
+    let moved = move |event: ev::PointerEvent| {
+        let at = place(&event);
+        chosen.cursor.set(Some(at));
+        if chosen.drag.read_untracked().is_some() {
+            chosen.drag.update(|drag| *drag = drag.map(|(from, _)| (from, at)));
         }
     };
-    Effect::new(move |_| {
-        node.track();
-        curve.track();
-        theme::track();
-        draw();
-    });
-    let resize = window_event_listener(leptos::ev::resize, move |_| {
-        let (Some(element), Some(Some(plot))) = (node.get_untracked(), plot.try_get_value()) else {
-            return;
-        };
-        // A chart that cannot be resized keeps its size.
-        let _ = set_size(&plot, f64::from(element.client_width()));
-    });
-    on_cleanup(move || {
-        resize.remove();
-        destroy(plot);
-    });
+    let down = move |event: ev::PointerEvent| {
+        // A finger scrolls the page.
+        if event.button() == 0 && event.pointer_type() != "touch" {
+            let at = place(&event);
+            chosen.drag.set(Some((at, at)));
+        }
+    };
+    let up = move |_| {
+        if let Some((from, to)) = chosen.drag.get_untracked() {
+            chosen.drag.set(None);
+            view.with_untracked(|view| chosen.zoom_to(view, from, to));
+        }
+    };
+    let left = move |_| {
+        chosen.cursor.set(None);
+        chosen.drag.set(None);
+    };
+    let now = move || chosen.cursor.get().map_or(0, |at| (at * 100.0).round() as i32).to_string();
+    let text = move || {
+        view.with(|view| chosen.cursor.get().map_or_else(String::new, |at| view.read_aloud(at)))
+    };
     view! {
-        <div class="chart" role="img" aria-label=label node_ref=node></div>
-        <Show when=move || failed.get()>
-            <p class="text-sm text-muted">"The curve could not be drawn. Reload the page to try again."</p>
-        </Show>
+        <div class="chart-frame">
+            <div class="chart-y" aria-hidden="true">
+                {move || view.read().y.ticks().into_iter().map(|(at, text)| view! {
+                    <span style:bottom=percent(at)>{text}</span>
+                }).collect_view()}
+            </div>
+            <div
+                class="chart-plot" node_ref=node tabindex="0" role="slider"
+                aria-label=format!("{name}: arrow keys read its values, plus shows a part, Escape all")
+                aria-valuemin="0" aria-valuemax="100" aria-valuenow=now aria-valuetext=text
+                on:pointermove=moved on:pointerdown=down on:pointerup=up on:pointerleave=left
+                on:dblclick=move |_| chosen.zoom.set(None)
+                on:keydown=move |event| view.with_untracked(|view| chosen.key(&event, view))
+                on:blur=move |_| chosen.cursor.set(None)
+            >
+                <svg viewBox=format!("0 0 {SIZE} {SIZE}") preserveAspectRatio="none" aria-hidden="true">
+                    <path class="chart-grid" d=move || view.read().grid()></path>
+                    {move || view.read().lines.iter().enumerate().map(|(index, line)| view! {
+                        <g style=style(index)>
+                            {line.raw.clone().map(|d| view! { <path class="chart-raw" d=d></path> })}
+                            <path class="chart-line" d=line.path.clone()></path>
+                        </g>
+                    }).collect_view()}
+                </svg>
+                {move || chosen.drag.get().map(|(from, to)| view! {
+                    <div class="chart-part" style:left=percent(from.min(to)) style:width=percent((to - from).abs())></div>
+                })}
+                {move || chosen.cursor.get().map(|at| view! {
+                    <div class="chart-cursor" style:left=percent(at)></div>
+                    {view.read().dots(at).into_iter().map(|(index, x, y)| view! {
+                        <div class="chart-dot" style=format!("{}; left: {}; bottom: {}", style(index), percent(x), percent(y))></div>
+                    }).collect_view()}
+                })}
+            </div>
+            <div class="chart-x" aria-hidden="true">
+                {move || view.read().x.ticks().into_iter().map(|(at, text)| view! {
+                    <span style:left=percent(at)>{text}</span>
+                }).collect_view()}
+            </div>
+        </div>
     }
 }
 
-fn destroy(plot: StoredValue<Option<JsValue>, LocalStorage>) {
-    let Some(Some(old)) = plot.try_get_value() else {
-        return;
-    };
-    if let Ok(function) = method(&old, "destroy") {
-        // There is nothing left to do with a chart that is already gone.
-        let _ = function.call0(&old);
+/// What the curves are, and their values where the pointer is or else at the end.
+#[component]
+fn Legend(view: Memo<View>, cursor: RwSignal<Option<f64>>) -> impl IntoView {
+    let at = move || cursor.get().unwrap_or(1.0);
+    view! {
+        <figcaption class="chart-legend">
+            <span class="text-muted">{move || view.read().place(at())}</span>
+            {move || view.read().values(at()).into_iter().enumerate().map(|(index, (name, value))| view! {
+                <span>
+                    <svg viewBox="0 0 16 4" aria-hidden="true" style=style(index)>
+                        <path class="chart-line" d="M0 2h16"></path>
+                    </svg>
+                    {name} " " <b>{value}</b>
+                </span>
+            }).collect_view()}
+        </figcaption>
     }
-    plot.set_value(None);
 }
 
-fn method(object: &JsValue, name: &str) -> Result<Function, JsValue> {
-    Reflect::get(object, &name.into())?.dyn_into()
-}
-
-fn object(entries: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
-    let object = Object::new();
-    for (key, value) in entries {
-        Reflect::set(&object, &(*key).into(), value)?;
+/// The same as a table, for who cannot see the curves or wants the numbers.
+#[component]
+fn Values(curves: Signal<Vec<Curve>>, axis: Memo<Axis>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let rows =
+        move || {
+            let curves = curves.read();
+            let many = curves.len() > 1;
+            let mut rows = Vec::new();
+            for curve in curves.iter() {
+                let start = curve.points.first().map_or(0.0, |point| point.time_ms);
+                let every = curve.points.len().div_ceil(ROWS).max(1);
+                let last = curve.points.len().saturating_sub(1);
+                let kept =
+                    curve.points.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last);
+                rows.extend(kept.map(|(_, point)| view! {
+                <tr>
+                    {many.then(|| view! { <td>{curve.name.clone()}</td> })}
+                    <td>{plot::label(axis.get(), plot::place(axis.get(), point, start))}</td>
+                    <td class="font-mono">{format::metric(point.value)}</td>
+                </tr>
+            }));
+            }
+            rows
+        };
+    view! {
+        <details class="chart-values" on:toggle=move |event| open.set(event_target::<leptos::web_sys::Element>(&event).has_attribute("open"))>
+            <summary class="link">"Values"</summary>
+            <Show when=move || open.get()>
+                <div class="max-h-64 overflow-auto" tabindex="0" role="region" aria-label="Values">
+                    <table class="table table-xs">
+                        <thead><tr>
+                            <Show when=move || curves.read().len().gt(&1)><th scope="col">"Run"</th></Show>
+                            <th scope="col">{move || axis.get().word()}</th>
+                            <th scope="col">"Value"</th>
+                        </tr></thead>
+                        <tbody>{rows}</tbody>
+                    </table>
+                </div>
+            </Show>
+        </details>
     }
-    Ok(object.into())
-}
-
-fn size(width: f64) -> Result<JsValue, JsValue> {
-    object(&[("width", width.max(160.0).into()), ("height", HEIGHT.into())])
-}
-
-fn set_size(plot: &JsValue, width: f64) -> Result<JsValue, JsValue> {
-    method(plot, "setSize")?.call1(plot, &size(width)?)
-}
-
-fn new_plot(name: &str, curve: &Curve, element: &web_sys::HtmlElement) -> Result<JsValue, JsValue> {
-    let constructor: Function = Reflect::get(&window(), &"uPlot".into())?.dyn_into()?;
-    let options = options(name, curve.values.len(), f64::from(element.client_width()))?;
-    // uPlot leaves gaps where a value is null; NaN and the infinities have no place on the axis.
-    let values: Array = curve
-        .values
-        .iter()
-        .map(|value| if value.is_finite() { JsValue::from(*value) } else { JsValue::NULL })
-        .collect();
-    let data = Array::of2(&Float64Array::from(curve.steps.as_slice()), &values);
-    Reflect::construct(&constructor, &Array::of3(&options, &data, element))
-}
-
-fn options(name: &str, points: usize, width: f64) -> Result<JsValue, JsValue> {
-    let style = window()
-        .get_computed_style(&document().document_element().ok_or(JsValue::NULL)?)?
-        .ok_or(JsValue::NULL)?;
-    let color = |name: &str| style.get_property_value(name).map(JsValue::from);
-    let axis = |width: f64| {
-        let line = object(&[("stroke", color("--color-base-300")?), ("width", 1.into())])?;
-        object(&[
-            ("stroke", color("--color-base-content")?),
-            ("grid", line.clone()),
-            ("ticks", line),
-            ("size", width.into()),
-            ("font", "12px system-ui".into()),
-        ])
-    };
-    let series = object(&[
-        ("label", name.into()),
-        ("stroke", color("--color-primary")?),
-        ("width", 2.into()),
-        ("points", object(&[("show", (points < 50).into()), ("size", 6.into())])?),
-    ])?;
-    let steps = object(&[("label", "step".into())])?;
-    let no_time = object(&[("time", false.into())])?;
-    let sized = size(width)?;
-    let more = object(&[
-        ("series", Array::of2(&steps, &series).into()),
-        ("axes", Array::of2(&axis(34.0)?, &axis(58.0)?).into()),
-        ("scales", object(&[("x", no_time)])?),
-    ])?;
-    Ok(Object::assign(sized.unchecked_ref::<Object>(), more.unchecked_ref::<Object>()).into())
 }

@@ -19,6 +19,7 @@ pub mod menu;
 pub mod moved;
 pub mod pager;
 pub mod person;
+pub mod plot;
 pub mod query_field;
 pub mod search;
 pub mod skeleton;

@@ -20,13 +20,6 @@ pub fn provide() {
     provide_context(Theme(RwSignal::new(theme)));
 }
 
-/// Runs the caller again when the theme changes: for what draws with colours and not with classes.
-pub fn track() {
-    if let Some(Theme(theme)) = use_context() {
-        theme.track();
-    }
-}
-
 fn stored() -> String {
     window()
         .local_storage()

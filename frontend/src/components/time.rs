@@ -65,9 +65,14 @@ pub fn start_of_day(date: &str, days: u32) -> Option<String> {
     (!start.get_time().is_nan()).then(|| String::from(start.to_iso_string()))
 }
 
+/// A moment in RFC 3339 in milliseconds since 1970.
+pub fn millis(at: &str) -> f64 {
+    js_sys::Date::new(&at.into()).get_time()
+}
+
 /// Milliseconds between two moments in RFC 3339.
 pub fn between_ms(start: &str, end: &str) -> f64 {
-    js_sys::Date::new(&end.into()).get_time() - js_sys::Date::new(&start.into()).get_time()
+    millis(end) - millis(start)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Candidates: training runs, most of them of a model.
 
-use cynic::QueryBuilder;
+use cynic::{QueryBuilder, SubscriptionBuilder};
 
 use super::{
     file::FilePage,
@@ -13,7 +13,11 @@ use super::{
     version::VersionName,
     viewer::Author,
 };
-use crate::{api::run, error::ApiError};
+use crate::{
+    api::run,
+    error::ApiError,
+    live::{self, Following},
+};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CandidateOrderField {
@@ -261,40 +265,31 @@ fn gone() -> ApiError {
 }
 
 #[derive(cynic::QueryVariables)]
-struct HistoryVariables {
+struct CurveVariables {
     project: String,
     run_id: String,
     metric: String,
-    first: i32,
-    after: Option<String>,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Query", variables = "HistoryVariables")]
-struct History {
+#[cynic(graphql_type = "Query", variables = "CurveVariables")]
+struct Curve {
     #[arguments(path: $project)]
-    project: Option<HistoryOwner>,
+    project: Option<CurveOwner>,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Project", variables = "HistoryVariables")]
-struct HistoryOwner {
+#[cynic(graphql_type = "Project", variables = "CurveVariables")]
+struct CurveOwner {
     #[arguments(runId: $run_id)]
-    run: Option<HistoryRun>,
+    run: Option<CurveRun>,
 }
 
 #[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Candidate", variables = "HistoryVariables")]
-struct HistoryRun {
-    #[arguments(name: $metric, first: $first, after: $after)]
-    metric_history: MetricPointConnection,
-}
-
-#[derive(cynic::QueryFragment)]
-struct MetricPointConnection {
-    nodes: Vec<MetricPoint>,
-    page_info: PageInfo,
-    total_count: i32,
+#[cynic(graphql_type = "Candidate", variables = "CurveVariables")]
+struct CurveRun {
+    #[arguments(name: $metric)]
+    metric_curve: Vec<MetricPoint>,
 }
 
 /// One point of a metric's curve.
@@ -302,29 +297,65 @@ struct MetricPointConnection {
 pub struct MetricPoint {
     pub value: MetricValue,
     pub step: i64,
+    pub timestamp: DateTime,
 }
 
-/// The points of a metric by step, and how many there are: at most the first `MAX_POINTS`.
-pub async fn history(of: Run, metric: String) -> Result<(Vec<MetricPoint>, i32), ApiError> {
-    const MAX_POINTS: usize = 2000;
-    let mut points = Vec::new();
-    let mut after = None;
-    loop {
-        let Run { project, run_id } = of.clone();
-        let metric = metric.clone();
-        let variables = HistoryVariables { project, run_id, metric, first: MAX_PAGE_SIZE, after };
-        let page = run(History::build(variables))
-            .await?
-            .project
-            .and_then(|project| project.run)
-            .ok_or_else(gone)?
-            .metric_history;
-        points.extend(page.nodes);
-        if !page.page_info.has_next_page || points.len() >= MAX_POINTS {
-            return Ok((points, page.total_count));
-        }
-        after = page.page_info.end_cursor;
-    }
+/// The points of a metric that a chart shows, by step and time.
+pub async fn curve(of: Run, metric: String) -> Result<Vec<MetricPoint>, ApiError> {
+    let Run { project, run_id } = of;
+    run(Curve::build(CurveVariables { project, run_id, metric }))
+        .await?
+        .project
+        .and_then(|project| project.run)
+        .map(|run| run.metric_curve)
+        .ok_or_else(gone)
+}
+
+/// The subscription that says when a run changes. What it is then is asked as always.
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Subscription", variables = "Run")]
+struct RunChanged {
+    #[arguments(project: $project, runId: $run_id)]
+    #[allow(dead_code)]
+    run_changed: RunId,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Candidate")]
+struct RunId {
+    #[allow(dead_code)]
+    run_id: String,
+}
+
+#[derive(cynic::QueryVariables)]
+struct ModelVariables {
+    model: String,
+}
+
+/// As [`RunChanged`], of all candidates of a model.
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Subscription", variables = "ModelVariables")]
+struct CandidatesChanged {
+    #[arguments(model: $model)]
+    #[allow(dead_code)]
+    candidates_changed: Numbers,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "CandidatesChangedPayload")]
+struct Numbers {
+    #[allow(dead_code)]
+    deleted: Vec<i32>,
+}
+
+/// Calls `changed` when something of a run changes, until what this returns is dropped.
+pub fn follow(of: Run, changed: impl Fn() + 'static) -> Following {
+    live::follow(&RunChanged::build(of), changed)
+}
+
+/// Calls `changed` when something of a model's candidates changes.
+pub fn follow_all(model: String, changed: impl Fn() + 'static) -> Following {
+    live::follow(&CandidatesChanged::build(ModelVariables { model }), changed)
 }
 
 #[derive(cynic::QueryVariables)]

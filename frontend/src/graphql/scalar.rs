@@ -108,6 +108,13 @@ pub enum CandidateStatus {
     Killed,
 }
 
+impl CandidateStatus {
+    /// Whether there is more to come.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Running | Self::Scheduled)
+    }
+}
+
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderDirection {
     Asc,

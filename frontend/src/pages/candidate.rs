@@ -32,8 +32,9 @@ use crate::{
         scalar::Role,
         tag::Target,
     },
+    live::Following,
     parts::{
-        curves::Curves,
+        curves::{Curves, Measured},
         files::{Files, Source},
         measures::{MetricTable, ParamTable},
         promote::{PromoteDialog, Promotion},
@@ -105,6 +106,11 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
     let open = Memo::new(move |_| data.read().version.is_none() && editable.get());
     let params = Memo::new(move |_| data.read().params.clone());
     let metrics = Memo::new(move |_| data.read().metrics.clone());
+    let measured = Signal::derive(move || {
+        let (data, run) = (data.read(), run.get());
+        vec![Measured { run, name: data.name.clone(), metrics: data.metrics.clone() }]
+    });
+    follow_while_it_runs(data, run, load);
     let target = move || match place.get() {
         Some((model, number)) => Target::candidate(model, number),
         None => Target::model(String::new()),
@@ -132,7 +138,7 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
                     }
                 >
                     <MetricTable metrics/>
-                    <Curves run metrics/>
+                    <Curves runs=measured/>
                 </Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
                 <Files source open folded=true on_change=changed/>
@@ -156,6 +162,17 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
             </div>
         </div>
     }
+}
+
+/// Asks again when something is logged to a run that goes on.
+fn follow_while_it_runs(data: Memo<CandidateDetail>, run: Memo<Run>, load: Load<CandidateDetail>) {
+    let following = StoredValue::new_local(None::<Following>);
+    let goes_on = Memo::new(move |_| data.read().status.goes_on());
+    Effect::new(move |_| {
+        let follow = || candidate::follow(run.get(), move || load.refetch());
+        following.set_value(goes_on.get().then(follow));
+    });
+    on_cleanup(move || following.set_value(None));
 }
 
 #[component]

@@ -20,7 +20,12 @@ use crate::{
     error::ApiError,
     format,
     graphql::candidate::{self, CandidateDetail, Run, Which},
-    parts::{candidate_table::MOST_COMPARED, run_facts::RunUser, status::Status},
+    parts::{
+        candidate_table::MOST_COMPARED,
+        curves::{Curves, Measured},
+        run_facts::RunUser,
+        status::Status,
+    },
 };
 
 #[component]
@@ -95,6 +100,7 @@ pub fn ComparePage() -> impl IntoView {
                 }
             >
                 <Comparison rows only_differing/>
+                <div class="mt-6"><Curves runs=Signal::derive(move || rows.read().iter().map(measured).collect())/></div>
             </Show>
         </Loaded>
     }
@@ -106,6 +112,12 @@ async fn load(all: Vec<Which>) -> Result<Vec<CandidateDetail>, ApiError> {
         rows.push(candidate::get(which).await?);
     }
     Ok(rows)
+}
+
+fn measured(row: &CandidateDetail) -> Measured {
+    let number = row.number.map(|number| format!(" #{number}")).unwrap_or_default();
+    let name = format!("{}{number}", row.name);
+    Measured { run: row.run(), name, metrics: row.metrics.clone() }
 }
 
 /// One line: a name and a value for each candidate.

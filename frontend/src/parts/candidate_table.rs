@@ -28,6 +28,7 @@ use crate::{
         experiment,
         page::Place,
     },
+    live::Following,
 };
 
 /// The most that fit side by side.
@@ -124,6 +125,14 @@ pub fn CandidateTable(
         }
     });
     let filtered = Signal::derive(move || filter.read().is_some());
+    let following = StoredValue::new_local(None::<Following>);
+    Effect::new(move |_| {
+        following.set_value(match owner.get() {
+            Owner::Model(path) => Some(candidate::follow_all(path, move || candidates.refetch())),
+            Owner::Experiment(..) => None,
+        });
+    });
+    on_cleanup(move || following.set_value(None));
     view! {
         <div class="mb-4 flex flex-wrap items-start gap-3">
             <SearchBox
@@ -174,6 +183,10 @@ fn Table(
     let (one, many) = owner.read_untracked().words();
     let (key, heading) = if one == "run" { ("name", "Run") } else { ("number", "Candidate") };
     let rows = Memo::new(move |_| list.read().candidates.nodes.clone());
+    let keys = move || {
+        let (rows, owner) = (rows.read(), owner.read());
+        rows.iter().map(|row| owner.key(row)).collect::<Vec<_>>()
+    };
     let nothing = move || {
         if filtered.get() {
             view! {
@@ -218,13 +231,9 @@ fn Table(
                         </tr>
                     </thead>
                     <tbody>
-                        {move || {
-                            let columns = shown.get();
-                            rows.get()
-                                .into_iter()
-                                .map(|row| view! { <Row row columns=columns.clone() selected owner/> })
-                                .collect_view()
-                        }}
+                        <For each=keys key=Clone::clone let:key>
+                            <Row key rows shown selected owner/>
+                        </For>
                     </tbody>
                 </table>
             </div>
@@ -312,22 +321,67 @@ fn Toolbar(
     }
 }
 
+/// One run. It stays where it is when something of it changes, and with it where somebody is in the table.
 #[component]
 fn Row(
-    row: CandidateRow,
-    columns: Vec<Column>,
+    key: String,
+    rows: Memo<Vec<CandidateRow>>,
+    shown: Memo<Vec<Column>>,
     selected: RwSignal<Vec<String>>,
     owner: Signal<Owner>,
 ) -> impl IntoView {
-    let owner = owner.read_untracked();
-    let key = StoredValue::new(owner.key(&row));
-    let place = row.model.as_ref().map(|model| model.path.as_str()).zip(row.number);
-    let href = address::run(owner.project(), &row.run_id, place);
-    let number = match (&*owner, &row.model, row.number) {
+    let key = StoredValue::new(key);
+    let row = Memo::new(move |last: Option<&Option<CandidateRow>>| {
+        let (rows, owner) = (rows.read(), owner.read());
+        let found = rows.iter().find(|row| owner.key(row) == *key.read_value()).cloned();
+        // One that is gone is about to go from here, too.
+        found.or_else(|| last.cloned().flatten())
+    });
+    let of = move |read: fn(&CandidateRow, &Owner) -> String| {
+        move || row.with(|row| row.as_ref().map(|row| read(row, &owner.read())))
+    };
+    let name = of(|row, _| row.name.clone());
+    let number = of(|row, owner| match (owner, &row.model, row.number) {
         (Owner::Model(_), _, Some(number)) => format!(" #{number}"),
         (_, Some(model), Some(number)) => format!(" {} #{number}", model.name),
         _ => String::new(),
-    };
+    });
+    let href = of(|row, owner| {
+        let place = row.model.as_ref().map(|model| model.path.as_str()).zip(row.number);
+        address::run(owner.project(), &row.run_id, place)
+    });
+    let title = of(|row, _| format!("Run {}", row.run_id));
+    let label =
+        move || format!("Select {}{}", name().unwrap_or_default(), number().unwrap_or_default());
+    let chosen = move || selected.read().contains(&*key.read_value());
+    view! {
+        <tr class:bg-base-200=chosen>
+            <td class="w-0">
+                <input
+                    type="checkbox"
+                    class="checkbox checkbox-sm align-middle"
+                    aria-label=label
+                    prop:checked=chosen
+                    on:change=move |_| selected.update(|selected| {
+                        let key = key.get_value();
+                        match selected.iter().position(|chosen| *chosen == key) {
+                            Some(place) => drop(selected.remove(place)),
+                            None => selected.push(key),
+                        }
+                    })
+                />
+            </td>
+            <td class="sticky left-0 z-10 min-w-36 bg-base-100">
+                <a class="link-hover link wrap-anywhere font-semibold" href=href title=title>{name}</a>
+                <span class="text-xs text-muted">{number}</span>
+            </td>
+            {move || row.get().map(|row| cells(row, &shown.read()))}
+        </tr>
+    }
+}
+
+/// What of a run changes as it goes on.
+fn cells(row: CandidateRow, columns: &[Column]) -> impl IntoView + use<> {
     let user = view! { <RunUser tags=row.tags author=row.author/> };
     let cells = columns
         .iter()
@@ -360,34 +414,11 @@ fn Row(
             </a>
         }
     });
-    let label = format!("Select {}{number}", row.name);
-    let chosen = move || selected.read().contains(&*key.read_value());
     view! {
-        <tr class:bg-base-200=chosen>
-            <td class="w-0">
-                <input
-                    type="checkbox"
-                    class="checkbox checkbox-sm align-middle"
-                    aria-label=label
-                    prop:checked=chosen
-                    on:change=move |_| selected.update(|selected| {
-                        let key = key.get_value();
-                        match selected.iter().position(|chosen| *chosen == key) {
-                            Some(place) => drop(selected.remove(place)),
-                            None => selected.push(key),
-                        }
-                    })
-                />
-            </td>
-            <td class="sticky left-0 z-10 min-w-36 bg-base-100">
-                <a class="link-hover link wrap-anywhere font-semibold" href=href title=format!("Run {}", row.run_id)>{row.name}</a>
-                <span class="text-xs text-muted">{number}</span>
-            </td>
-            <td><Status status=row.status/></td>
-            <td>{version}</td>
-            <td class="hidden max-w-40 truncate lg:table-cell">{user}</td>
-            <td class="text-muted"><Time at=row.created_at.0/></td>
-            {cells}
-        </tr>
+        <td><Status status=row.status/></td>
+        <td>{version}</td>
+        <td class="hidden max-w-40 truncate lg:table-cell">{user}</td>
+        <td class="text-muted"><Time at=row.created_at.0/></td>
+        {cells}
     }
 }

@@ -14,6 +14,7 @@ use crate::id::CandidateId;
 use crate::loader::loaders;
 use crate::long::Long;
 use crate::page::{ENTRIES, OrderDirection, Page, cost};
+use crate::registry::curve;
 use crate::registry::event::{self, Change, Event};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
@@ -87,6 +88,23 @@ impl Candidate {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<MetricPoint>> {
         Ok(metric::history(self.id.raw(), &name, Page::new(first, after, last, before)?))
+    }
+
+    /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least
+    /// and greatest of each part, the first and the last. Fewer steps, such as of what is zoomed in on, are
+    /// shown in more detail.
+    #[graphql(complexity = "curve::cost(points, child_complexity)")]
+    async fn metric_curve(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The name of the metric.")] name: String,
+        #[graphql(desc = "How many points at most: 10 to 5000, 1000 if omitted.")] points: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only from this step on.")] from_step: Option<Long>,
+        #[graphql(desc = "Only up to this step.")] to_step: Option<Long>,
+    ) -> Result<Vec<MetricPoint>> {
+        curve::load(ctx, self.id.raw(), &name, points, (from_step, to_step)).await
     }
 
     /// Its files, by path.

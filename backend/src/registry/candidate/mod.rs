@@ -2,10 +2,11 @@
 //! version. A candidate is an MLflow run: its raw id is the run id.
 
 mod graphql;
+mod live;
 mod sql;
 
 use crate::auth::Writer;
-use crate::db::query;
+use crate::db::{Changed, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::registry::event::Change;
@@ -19,6 +20,7 @@ use crate::text;
 use crate::time::Timestamp;
 
 pub use graphql::{CandidateMutation, CandidateOrder};
+pub use live::CandidateSubscription;
 pub use sql::{
     CandidateColumns, CandidateCount, CountInExperiment, columns_of, find, find_in, find_run, get,
     get_run, list, readable_run, search,
@@ -174,6 +176,7 @@ pub async fn create(
     .fetch_one(&mut **change)
     .await?;
     new.log.insert(change, &id).await?;
+    tell(change, &candidate.id, candidate.model_id.as_ref());
     let target = Target::candidate(writer.project(), model, candidate);
     change.record("candidate.create", target.subject(), serde_json::json!({})).await?;
     Ok(target)
@@ -208,7 +211,10 @@ pub async fn adopt(change: &mut Change, model: &Model, candidate: Candidate) -> 
     .await?;
     // Somebody else was quicker: it is as good.
     match adopted {
-        Some(candidate) => Ok(candidate),
+        Some(candidate) => {
+            tell(change, &candidate.id, candidate.model_id.as_ref());
+            Ok(candidate)
+        }
         None => get_run(&mut **change, &candidate.id).await,
     }
 }
@@ -279,17 +285,28 @@ pub async fn set_deleted(
     .fetch_optional(&mut **change)
     .await?;
     let candidate = candidate.ok_or_else(|| Error::not_found(kind, target.id()))?;
+    tell(change, &candidate.id, candidate.model_id.as_ref());
     change.record(action, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
 }
 
 /// Marks a candidate as changed, which also locks it until the change is over.
 pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
-    let touched =
-        query("UPDATE candidates SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
-            .bind(id)
-            .bind(change.now)
-            .execute(change)
-            .await?;
-    if touched == 0 { Err(Error::not_found("candidate", id.raw())) } else { Ok(()) }
+    let touched: Option<(Option<ModelId>,)> = query(
+        "UPDATE candidates SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL
+         RETURNING model_id",
+    )
+    .bind(id)
+    .bind(change.now)
+    .fetch_optional(&mut **change)
+    .await?;
+    let (model_id,) = touched.ok_or_else(|| Error::not_found("candidate", id.raw()))?;
+    tell(change, id, model_id.as_ref());
+    Ok(())
+}
+
+/// Has everybody who follows a candidate, or its model, hear that it was changed.
+pub fn tell(change: &mut Change, id: &CandidateId, model: Option<&ModelId>) {
+    let part_of = model.map(|model| model.raw().to_owned());
+    change.tell(Changed { id: id.raw().to_owned(), part_of });
 }

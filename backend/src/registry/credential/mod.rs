@@ -8,8 +8,9 @@ pub mod token;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::auth::Actor;
 use crate::db::{Conn, Db, query};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{CredentialId, random_text};
 use crate::registry::event::Change;
 use crate::registry::project::Role;
@@ -187,6 +188,16 @@ async fn find(db: &Db, hash: &str) -> Result<Option<Recognised>> {
     .fetch_optional(db)
     .await?;
     Ok(found)
+}
+
+/// Refuses somebody who was recognised a while ago, and may not come in any more as they did then.
+pub async fn check_live(conn: impl Into<Conn<'_>>, actor: &Actor, now: Timestamp) -> Result<()> {
+    let (mut conn, Ok(user)) = (conn.into(), actor.user()) else { return Ok(()) };
+    let unchanged = actor.is_unchanged(conn.access_generation(), now);
+    if unchanged || is_live(conn.again(), user, actor.credential(), now).await? {
+        return Ok(());
+    }
+    Err(Error::Unauthenticated("your account or token was changed: sign in again"))
 }
 
 /// Whether somebody who was recognised when the request began still may what they could then.

@@ -9,7 +9,8 @@ use async_graphql::SimpleObject;
 use crate::auth::Writer;
 use crate::db::query;
 use crate::error::{Error, Result};
-use crate::id::{ExperimentId, ModelId, ProjectId};
+use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
+use crate::registry::candidate;
 use crate::registry::event::Change;
 use crate::registry::model::Model;
 use crate::registry::object::{self, Target};
@@ -195,26 +196,27 @@ pub async fn set_deleted(
     if changed == 0 {
         return Err(Error::not_found("experiment", experiment.number.to_string()));
     }
-    if deleted {
+    let statement = if deleted {
         query(
             "UPDATE candidates SET deleted_at_ms = $2, deleted_by_id = $3
-             WHERE experiment_id = $1 AND deleted_at_ms IS NULL",
+             WHERE experiment_id = $1 AND deleted_at_ms IS NULL RETURNING id, model_id",
         )
         .bind(&experiment.id)
         .bind(change.now)
         .bind(change.author())
-        .execute(change)
-        .await?;
     } else {
         // What was deleted with it comes back with it, what was deleted before stays where it is.
         query(
             "UPDATE candidates SET deleted_at_ms = NULL, deleted_by_id = NULL
-             WHERE experiment_id = $1 AND deleted_at_ms = $2",
+             WHERE experiment_id = $1 AND deleted_at_ms = $2 RETURNING id, model_id",
         )
         .bind(&experiment.id)
         .bind(experiment.deleted_at_ms)
-        .execute(change)
-        .await?;
+    };
+    let candidates: Vec<(CandidateId, Option<ModelId>)> =
+        statement.fetch_all(&mut **change).await?;
+    for (candidate, model) in &candidates {
+        candidate::tell(change, candidate, model.as_ref());
     }
     let action = if deleted { "experiment.delete" } else { "experiment.restore" };
     let target = Target::experiment(writer.project(), experiment.clone());

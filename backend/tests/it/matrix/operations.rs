@@ -346,9 +346,10 @@ pub const TYPES: &[(&str, &str)] = &[
 ];
 
 /// What is no project's, and so has no line for each field.
-pub const OTHER_TYPES: [&str; 9] = [
+pub const OTHER_TYPES: [&str; 10] = [
     "Query",
     "Mutation",
+    "Subscription",
     "PageInfo",
     "User",
     "Session",
@@ -373,6 +374,13 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("renderMarkdown", "renderMarkdown(text: \"x\")"),
 ];
 
+/// What can be followed.
+pub const SUBSCRIPTIONS: &[(&str, &str)] = &[
+    ("candidateChanged", "candidateChanged(model: \"{p}/ocr\", candidate: 1) { id }"),
+    ("runChanged", "runChanged(project: \"{p}\", runId: \"{run}\") { id }"),
+    ("candidatesChanged", "candidatesChanged(model: \"{p}/ocr\") { candidates { id } }"),
+];
+
 /// The arguments that fields need.
 pub fn arguments(key: &str) -> &'static str {
     match key {
@@ -381,7 +389,7 @@ pub fn arguments(key: &str) -> &'static str {
         "Project.run" => "(runId: \"{run}\")",
         "Model.version" => "(ref: \"1.0.0\")",
         "Model.candidate" => "(number: 1)",
-        "Candidate.metricHistory" => "(name: \"loss\")",
+        "Candidate.metricHistory" | "Candidate.metricCurve" => "(name: \"loss\")",
         _ => "",
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::mlflow::{route_of, routes};
-use super::operations::{MUTATIONS, OTHER_TYPES, QUERIES, TYPES};
+use super::operations::{MUTATIONS, OTHER_TYPES, QUERIES, SUBSCRIPTIONS, TYPES};
 use super::requests::REQUESTS;
 use crate::harness::Caller;
 
@@ -108,6 +108,10 @@ pub fn check_complete(table: &Table, types: &BTreeMap<String, Vec<(String, Strin
     assert_eq!(queries, QUERIES.iter().map(|(name, _)| *name).collect(), "every query is tried");
     queries.insert("node");
     assert_eq!(queries, names("Query"), "the table has all queries");
+    let subscriptions = table.names("subscription");
+    let tried = SUBSCRIPTIONS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(subscriptions, tried, "every subscription is tried");
+    assert_eq!(subscriptions, names("Subscription"), "the table has all subscriptions");
     let fields: BTreeSet<String> = TYPES
         .iter()
         .flat_map(|(name, _)| types[*name].iter().map(move |(field, _)| format!("{name}.{field}")))

@@ -1,0 +1,114 @@
+// What is logged while somebody looks is seen at once, and only by who may see it.
+
+import type { Page } from "@playwright/test";
+
+import { type Api, expect, signIn, test } from "./fixtures";
+
+const LOG = `mutation($input: UpdateCandidateInput!) { updateCandidate(input: $input) { candidate { number } } }`;
+
+async function log(api: Api, model: string, candidate: number, step: number, value: number): Promise<void> {
+  await api.graphql(LOG, { input: { model, candidate, metrics: [{ name: "loss", value, step }] } });
+}
+
+/** Counts what comes over the sockets that a page opens, and answers how much. */
+function items(page: Page): () => number {
+  let heard = 0;
+  page.on("websocket", (socket) =>
+    socket.on("framereceived", ({ payload }) => {
+      if (String(payload).includes('"next"')) heard += 1;
+    }),
+  );
+  return () => heard;
+}
+
+async function running(api: Api, project: string): Promise<string> {
+  const model = await api.model(project, "ocr");
+  const create = "mutation($input: CreateCandidateInput!) { createCandidate(input: $input) { candidate { number } } }";
+  await api.graphql(create, { input: { model, name: "slow-crane" } });
+  return model;
+}
+
+test("a run that goes on shows values and curve without a reload", async ({ page, api }) => {
+  const model = await running(api, await api.project());
+  await page.goto(`/${model}/candidates/1`);
+  await expect(page.getByText("No metrics were logged.")).toBeVisible();
+  await page.evaluate(() => Object.assign(window, { loadedOnce: true }));
+
+  await log(api, model, 1, 1, 0.75);
+  await expect(page.getByRole("row").filter({ hasText: "loss" })).toContainText("0.75");
+  for (const step of [2, 3, 4]) await log(api, model, 1, step, 0.75 / step);
+  const plot = page.getByRole("slider", { name: /^loss/ });
+  await expect(plot).toBeVisible();
+  await log(api, model, 1, 100, 0.125);
+  await expect(page.locator(".chart-legend")).toContainText("Step 100");
+  await expect(page.locator(".chart-legend")).toContainText("0.125");
+
+  await test.step("the curve is read and zoomed by keys and pointer", async () => {
+    await plot.focus();
+    await page.keyboard.press("Home");
+    await expect(plot).toHaveAttribute("aria-valuetext", "Step 1: slow-crane 0.75");
+    await page.keyboard.press("ArrowRight");
+    await expect(plot).toHaveAttribute("aria-valuetext", /^Step 2: slow-crane 0.375/);
+    await page.keyboard.press("+");
+    await expect(page.getByRole("button", { name: "Show all" })).toBeVisible();
+    await page.keyboard.press("Escape");
+    await expect(page.getByRole("button", { name: "Show all" })).toBeHidden();
+    await page.getByLabel("Smoothing").fill("0.9");
+    await expect(page.locator(".chart-raw")).toHaveCount(1);
+    await page.getByLabel("Log scale").check();
+    await page.getByRole("button", { name: "Time", exact: true }).click();
+    await expect(page.locator(".chart-legend")).toContainText("Time");
+    await page.getByText("Values", { exact: true }).click();
+    await expect(page.getByRole("region", { name: "Values" }).getByRole("row")).toHaveCount(6);
+  });
+
+  await api.graphql(LOG, { input: { model, candidate: 1, status: "FINISHED" } });
+  await expect(page.getByText("Finished")).toBeVisible();
+  expect(await page.evaluate(() => "loadedOnce" in window)).toBe(true);
+});
+
+test("the table of candidates goes on, too", async ({ page, api }) => {
+  const model = await running(api, await api.project());
+  await page.goto(`/${model}/candidates`);
+  await expect(page.getByText("slow-crane")).toBeVisible();
+  const box = page.getByRole("checkbox", { name: /slow-crane/ });
+  await box.check();
+  // It listens a moment after it is shown.
+  await page.waitForTimeout(1000);
+  await log(api, model, 1, 1, 0.625);
+  await expect(page.getByRole("row").filter({ hasText: "slow-crane" })).toContainText("0.625");
+  await expect(box).toBeChecked();
+  await api.graphql(LOG, { input: { model, candidate: 1, status: "FAILED" } });
+  await expect(page.getByText("Failed")).toBeVisible();
+});
+
+test("who is removed gets nothing more", async ({ api, page, stranger }) => {
+  const project = await api.project();
+  const model = await running(api, project);
+  const person = await api.person("guest");
+  await api.member(project, person.username, "GUEST");
+  const theirs = await stranger();
+  await signIn(theirs, person);
+  const [ours, others] = [items(page), items(theirs)];
+  await page.goto(`/${model}/candidates/1`);
+  await theirs.goto(`/${model}/candidates/1`);
+  await log(api, model, 1, 1, 0.5);
+  for (const tab of [page, theirs]) {
+    await expect(tab.getByRole("row").filter({ hasText: "loss" })).toContainText("0.5");
+  }
+
+  await api.graphql("mutation($input: RemoveMemberInput!) { removeMember(input: $input) { member { id } } }", {
+    input: { project, username: person.username },
+  });
+  // What was on its way when they were removed has come.
+  await theirs.waitForTimeout(1000);
+  const [before, theirsBefore] = [ours(), others()];
+  for (const step of [2, 3]) {
+    await log(api, model, 1, step, 0.25);
+    await page.waitForTimeout(600);
+  }
+  await expect(page.getByRole("row").filter({ hasText: "loss" })).toContainText("0.25");
+  expect(ours()).toBeGreaterThan(before);
+  expect(others()).toBe(theirsBefore);
+  await expect(theirs.getByText("0.25")).toBeHidden();
+});

@@ -1,0 +1,171 @@
+//! Being told when something changes: one GraphQL subscription over a WebSocket (`graphql-transport-ws`).
+//!
+//! What is told is only that something did; what it is now is asked as always. Where there is no socket to be
+//! had, nothing is told: the page is as it was when it was loaded, and says nothing of it.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use cynic::StreamingOperation;
+use leptos::prelude::set_timeout;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Event, MessageEvent, WebSocket};
+
+/// The first wait before a lost socket is opened again; each time it is twice as long.
+const WAIT: Duration = Duration::from_secs(1);
+const MAX_FAILURES: u32 = 8;
+/// How often somebody is told at most.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Follows until it is dropped.
+pub struct Following(Rc<Follower>);
+
+struct Follower {
+    subscribe: String,
+    changed: Box<dyn Fn()>,
+    socket: RefCell<Option<Open>>,
+    failures: Cell<u32>,
+    /// Nothing more will come.
+    over: Cell<bool>,
+    /// Somebody is about to be told.
+    telling: Cell<bool>,
+}
+
+/// A socket, and what hears it.
+struct Open {
+    socket: WebSocket,
+    _heard: Closure<dyn Fn(MessageEvent)>,
+    _events: [Closure<dyn Fn(Event)>; 2],
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        for forget in [WebSocket::set_onmessage, WebSocket::set_onopen, WebSocket::set_onclose] {
+            forget(&self.socket, None);
+        }
+        // One that is closed already stays so.
+        let _ = self.socket.close();
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.over.set(true);
+        *self.0.socket.borrow_mut() = None;
+    }
+}
+
+/// Calls `changed` when the subscription gives something, and when it may have missed something.
+pub fn follow<T, V: Serialize>(
+    operation: &StreamingOperation<T, V>,
+    changed: impl Fn() + 'static,
+) -> Following {
+    let operation = serde_json::to_string(operation).unwrap_or_default();
+    let follower = Rc::new(Follower {
+        subscribe: format!(r#"{{"type":"subscribe","id":"1","payload":{operation}}}"#),
+        changed: Box::new(changed),
+        socket: RefCell::default(),
+        failures: Cell::new(0),
+        over: Cell::new(false),
+        telling: Cell::new(false),
+    });
+    open(&follower);
+    Following(follower)
+}
+
+fn open(follower: &Rc<Follower>) {
+    let address = crate::address::origin().replacen("http", "ws", 1) + "/graphql";
+    let Ok(socket) = WebSocket::new_with_str(&address, "graphql-transport-ws") else { return };
+    let weak = Rc::downgrade(follower);
+    let with = move |act: fn(&Rc<Follower>)| {
+        let weak = weak.clone();
+        Closure::<dyn Fn(Event)>::new(move |_| {
+            if let Some(follower) = weak.upgrade() {
+                act(&follower);
+            }
+        })
+    };
+    let opened = with(|follower| follower.say(r#"{"type":"connection_init"}"#));
+    let closed = with(lost);
+    let weak = Rc::downgrade(follower);
+    let heard = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        if let (Some(follower), Some(text)) = (weak.upgrade(), event.data().as_string()) {
+            hear(&follower, &text);
+        }
+    });
+    socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
+    socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
+    socket.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+    let open = Open { socket, _heard: heard, _events: [opened, closed] };
+    // The one before, if there was one, is closed.
+    *follower.socket.borrow_mut() = Some(open);
+}
+
+impl Follower {
+    fn say(&self, text: &str) {
+        if let Some(open) = &*self.socket.borrow() {
+            // One that is closing says so itself.
+            let _ = open.socket.send_with_str(text);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Message {
+    r#type: String,
+}
+
+fn hear(follower: &Rc<Follower>, text: &str) {
+    let Ok(message) = serde_json::from_str::<Message>(text) else { return };
+    match message.r#type.as_str() {
+        "ping" => follower.say(r#"{"type":"pong"}"#),
+        "connection_ack" => {
+            follower.say(&follower.subscribe);
+            if follower.failures.replace(0) > 0 {
+                tell(follower);
+            }
+        }
+        "next" => tell(follower),
+        // Deleted, perhaps, or hidden: what is asked now says it.
+        "error" | "complete" => {
+            follower.over.set(true);
+            tell(follower);
+        }
+        _ => {}
+    }
+}
+
+/// Tells that something changed, after a while: until then there may be more.
+fn tell(follower: &Rc<Follower>) {
+    if !follower.telling.replace(true) {
+        later(PAUSE, Rc::downgrade(follower), |follower| {
+            follower.telling.set(false);
+            (follower.changed)();
+        });
+    }
+}
+
+/// Opens another socket, later and later, and at last no more.
+fn lost(follower: &Rc<Follower>) {
+    let failures = follower.failures.get();
+    if !follower.over.get() && failures < MAX_FAILURES {
+        follower.failures.set(failures + 1);
+        later(WAIT * 2u32.pow(failures), Rc::downgrade(follower), open);
+    }
+}
+
+fn later(wait: Duration, follower: Weak<Follower>, act: impl Fn(&Rc<Follower>) + 'static) {
+    // Not all at the same moment, where the server was restarted.
+    let wait = wait.mul_f64(0.75 + js_sys::Math::random() / 2.0);
+    let act = move || {
+        // Whoever is gone is told nothing.
+        if let Some(follower) = follower.upgrade() {
+            act(&follower);
+        }
+    };
+    set_timeout(act, wait);
+}
