@@ -2,28 +2,25 @@
 //!
 //! hyper is used directly because `axum::serve` lets a half-sent header stay open for ever.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1::Connection;
-use hyper::service::{HttpService, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::app::App;
 use crate::network::Peer;
 use crate::registry::credential::session;
-use crate::registry::file;
+use crate::registry::{file, upload};
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -33,9 +30,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
     let service = crate::app(app.clone());
     let free = Arc::new(Semaphore::new(app.config.max_connections));
-    let graceful = GracefulShutdown::new();
+    // Every connection holds a receiver until it ends.
+    let stopping = watch::Sender::new(());
     let sweeping = tokio::spawn(sweep(app.clone()));
-    let mut stop = std::pin::pin!(stop);
+    let mut stop = pin!(stop);
     loop {
         let permit = tokio::select! {
             permit = free.clone().acquire_owned() => permit.ok(),
@@ -48,13 +46,9 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
         match connection {
             Ok((stream, address)) => {
                 let stream = guard(stream, app);
-                let connection =
-                    graceful.watch(connection_of(stream, address.ip(), service.clone()));
+                let connection = run(stream, address.ip(), service.clone(), stopping.subscribe());
                 tokio::spawn(async move {
-                    // An error here is the client's: cut off, too slow, or not HTTP.
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "connection ended");
-                    }
+                    connection.await;
                     drop(permit);
                 });
             }
@@ -69,13 +63,15 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     sweeping.abort();
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
-    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+    stopping.send_replace(());
+    let ended = async { tokio::join!(stopping.closed(), app.sockets.close()) };
+    if tokio::time::timeout(patience, ended).await.is_err() {
         tracing::warn!("transfers were cut off");
     }
     app.db.close().await;
 }
 
-type Guarded = std::pin::Pin<Box<TimeoutStream<tokio::net::TcpStream>>>;
+type Guarded = Pin<Box<TimeoutStream<tokio::net::TcpStream>>>;
 
 /// A client that takes nothing for too long is cut off.
 fn guard(stream: tokio::net::TcpStream, app: &App) -> Guarded {
@@ -85,26 +81,33 @@ fn guard(stream: tokio::net::TcpStream, app: &App) -> Guarded {
     Box::pin(stream)
 }
 
-/// The connection of a client at `address`, whose requests say so.
-fn connection_of(
-    stream: Guarded,
-    address: IpAddr,
-    service: Router,
-) -> Connection<
-    TokioIo<Guarded>,
-    impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send,
-> {
+/// Serves a client at `address`, whose requests say so, to the end of their connection: that is the end of
+/// the running request once `stopping` changes. What becomes a socket ends with [`App::sockets`].
+async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: watch::Receiver<()>) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(address));
         service.clone().call(request)
     });
-    hyper::server::conn::http1::Builder::new()
+    let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // An error here is the client's: cut off, too slow, or not HTTP.
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
 }
 
-/// Removes blobs that nothing names and sessions that are over, at the start and then every hour.
+/// Removes blobs that nothing names, and uploads and sessions that are over, at the start and then every hour.
 async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
@@ -113,6 +116,9 @@ async fn sweep(app: App) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
+        }
+        if let Err(error) = upload::sweep(&app).await {
+            tracing::error!(?error, "sweeping unfinished uploads failed");
         }
         if let Err(error) = session::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");

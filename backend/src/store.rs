@@ -2,8 +2,10 @@
 //!
 //! Bytes are written to a temporary name while they are hashed, synced, and renamed into place; the row
 //! comes second. What no row names is swept, never while it may be about to be named. The bytes of a blob may
-//! also come in several parts, in any order. Never knows who may read what.
+//! also come in several parts, in any order, or one after the other with interruptions. Never knows who may
+//! read what.
 
+mod partial;
 mod parts;
 
 use std::fs::{File, TryLockError};
@@ -27,6 +29,8 @@ use crate::id::new_uuid;
 use crate::registry::file::Blob;
 use crate::time::Timestamp;
 
+pub use partial::{Checksum, Partial};
+
 /// How much is hashed and written at once.
 const PART_SIZE: usize = 2 << 20;
 /// How much is read at once.
@@ -40,6 +44,9 @@ pub struct Store {
     naming: Arc<RwLock<()>>,
     /// Bytes that come in several parts.
     uploads: parts::Uploads,
+    /// Bytes that come with interruptions.
+    partials: partial::Partials,
+    folder: Arc<FsPath>,
     /// Held for as long as the store is open: two servers on one folder would sweep each other's uploads.
     _lock: Arc<File>,
 }
@@ -68,6 +75,8 @@ impl Store {
             objects: Arc::new(objects),
             naming: Arc::default(),
             uploads: parts::Uploads::default(),
+            partials: partial::Partials::default(),
+            folder: folder.into(),
             _lock: Arc::new(lock),
         })
     }
@@ -230,7 +239,7 @@ async fn finish_part((written, hashed): Part) -> Result<Sha256> {
 }
 
 /// The next [`PART_SIZE`] bytes or so, and whether they are the last.
-async fn next_part<E: Into<Error>>(
+pub async fn next_part<E: Into<Error>>(
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
 ) -> Result<(Vec<Bytes>, bool)> {
     let mut part = Vec::new();

@@ -36,6 +36,12 @@ impl Timestamp {
     pub fn to_rfc3339(self) -> String {
         format!("{:.3}", self.to_jiff())
     }
+
+    /// `Fri, 02 Jan 2026 03:04:05 GMT`, as HTTP has it (RFC 9110 §5.6.7).
+    pub fn to_http_date(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        printer.timestamp_to_rfc9110_string(&self.to_jiff()).expect("it is after the year 0")
+    }
 }
 
 /// A moment in RFC 3339, in UTC with milliseconds: `2026-01-02T03:04:05.678Z`.

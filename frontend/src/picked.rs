@@ -57,6 +57,10 @@ impl Dropped {
         dropped
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.files.is_empty()
+    }
+
     /// All files, also those in and below folders.
     pub async fn read(self) -> Result<Vec<Picked>, JsValue> {
         let mut picked: Vec<Picked> =

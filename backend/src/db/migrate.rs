@@ -17,6 +17,8 @@ const ACCESS: &str = include_str!("../../../migrations/0003_access.sql");
 
 const MLFLOW: &str = include_str!("../../../migrations/0005_mlflow.sql");
 
+const UPLOADS: &str = include_str!("../../../migrations/0008_uploads.sql");
+
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
     Migration {
@@ -41,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/0007_writes.sqlite.sql"),
         postgres: include_str!("../../../migrations/0007_writes.postgres.sql"),
     },
+    Migration { number: 8, sqlite: UPLOADS, postgres: UPLOADS },
 ];
 
 /// How many steps there are.

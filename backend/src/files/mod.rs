@@ -3,9 +3,12 @@
 //! belong to no model.
 //!
 //! `PUT` streams one file in, `GET` and `HEAD` serve it, a folder is listed as JSON or streamed as an
-//! archive. How bytes come in and go out is in [`upload`] and [`download`], which MLflow's API shares.
+//! archive, `POST` begins an upload that may be interrupted ([`tus`]). How bytes come in and go out is in
+//! [`upload`] and [`download`], which MLflow's API shares.
 
 pub mod download;
+mod resumable;
+mod tus;
 pub mod upload;
 
 use std::time::Duration;
@@ -16,7 +19,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{Method, StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, patch};
 use axum::{Json, Router};
 
 use crate::app::App;
@@ -31,11 +34,13 @@ use crate::registry::object::{self, Kind, Target};
 use crate::text::FilePath;
 
 pub fn routes() -> Router<App> {
-    let file = get(get_file).put(put_file);
+    let file = get(get_file).put(put_file).post(tus::begin).options(tus::options);
+    let upload = patch(tus::go_on).head(tus::go_on).delete(tus::go_on).post(tus::go_on);
     Router::new()
         .route("/files/{project}/{model}/{reference}", file.clone())
         .route("/files/{project}/{model}/{reference}/", file.clone())
         .route("/files/{project}/{model}/{reference}/{*path}", file)
+        .route("/api/uploads/{upload}", upload.options(tus::options))
 }
 
 /// What stands for the model where something belongs to none: no model can have this name.
@@ -87,6 +92,15 @@ impl Address {
         };
         let model = format!("{}/{}", self.project, self.model);
         Ok(Place { project: self.project.clone(), model, owner, path: self.path.clone() })
+    }
+}
+
+impl Place {
+    /// Where a version or candidate is by now.
+    async fn of_owner(conn: Conn<'_>, owner_id: &str, path: &str) -> Result<Option<Self>> {
+        let Some(found) = file::find_address(conn, owner_id).await? else { return Ok(None) };
+        let file::Address { project, model, reference } = found;
+        Address { project, model, reference, path: path.to_owned() }.place().map(Some)
     }
 }
 

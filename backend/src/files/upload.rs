@@ -84,20 +84,32 @@ pub async fn receive(
     // By itself: a client who goes away now must not part the commit from what guards its blob.
     let (app, actor, place, headers) = (app.clone(), actor.clone(), place.clone(), headers.clone());
     let named = tokio::spawn(async move {
-        // Everything again inside the transaction: much may have happened while the bytes arrived.
-        let mut change = Change::begin(&app, &actor).await?;
-        let (reader, target) = place.find((&mut *change).into(), &actor).await?;
-        let (writer, path) = (Writer::of(reader)?, place.path()?);
-        // Locked before it is looked at: of two who each want to be the first, one is.
-        target.touch(&mut change).await?;
-        let there = file::find(&mut *change, target.id(), path.as_str()).await?;
-        check_conditions(&headers, there.as_ref())?;
-        let put = file::put(&mut change, &writer, &target, &path, &blob).await?;
+        let (change, put) = put_blob(&app, &actor, &place, &headers, &blob).await?;
         change.commit().await?;
         drop(naming);
         Ok(put)
     });
     named.await.map_err(Error::internal)?
+}
+
+/// Gives bytes that are in the store their name, in a change that is yet to be committed. Everything is asked
+/// again inside its transaction: much may have happened while the bytes arrived.
+pub async fn put_blob(
+    app: &App,
+    actor: &Actor,
+    place: &impl Place,
+    headers: &HeaderMap,
+    blob: &Blob,
+) -> Result<(Change, Put)> {
+    let mut change = Change::begin(app, actor).await?;
+    let (reader, target) = place.find((&mut *change).into(), actor).await?;
+    let (writer, path) = (Writer::of(reader)?, place.path()?);
+    // Locked before it is looked at: of two who each want to be the first, one is.
+    target.touch(&mut change).await?;
+    let there = file::find(&mut *change, target.id(), path.as_str()).await?;
+    check_conditions(headers, there.as_ref())?;
+    let put = file::put(&mut change, &writer, &target, &path, blob).await?;
+    Ok((change, put))
 }
 
 /// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.

@@ -6,6 +6,7 @@
 pub mod alias;
 pub mod candidate;
 pub mod credential;
+pub mod curve;
 pub mod dataset;
 pub mod event;
 pub mod experiment;
@@ -26,6 +27,7 @@ pub mod protection;
 pub mod semver;
 pub mod tag;
 pub mod trash;
+pub mod upload;
 pub mod user;
 pub mod version;
 

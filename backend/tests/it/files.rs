@@ -220,7 +220,7 @@ async fn folders_are_listed_and_archived() {
     let refused = admin.request(Method::DELETE, BASE).send().await.unwrap();
     assert_eq!(
         (refused.status().as_u16(), &refused.headers()["allow"]),
-        (405, &"GET,HEAD,PUT".parse().unwrap())
+        (405, &"GET,HEAD,PUT,POST,OPTIONS".parse().unwrap())
     );
     assert_eq!(refused.json::<Value>().await.unwrap()["code"], "INVALID");
 

@@ -25,6 +25,7 @@ pub mod status;
 pub mod suggest_field;
 pub mod tags;
 pub mod tokens;
+mod upload_list;
 pub mod uploads;
 pub mod usage;
 pub mod user_field;

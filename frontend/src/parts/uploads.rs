@@ -1,27 +1,27 @@
-//! The drop zone and what is on its way.
+//! Where files come in: dropped, picked or pasted; and what is on its way.
 
 use leptos::{html, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 
+use super::upload_list::UploadList;
 use crate::{
     components::{
         icon::{self, Icon},
         toast::use_toasts,
     },
     error::{ApiError, Code},
-    format,
     picked::{self, Dropped, Picked},
-    upload::{Progress, Queue, Upload},
+    upload::Queue,
 };
 
-/// Takes files and folders, by drop or by picker, and shows their progress.
+/// Takes files and folders, dropped, picked or pasted, and shows their progress.
 #[component]
 pub fn UploadPanel(queue: Queue) -> impl IntoView {
     view! {
         <div class="space-y-4">
             <DropZone queue/>
             <Show when=move || !queue.uploads.read().is_empty()>
-                <Running queue/>
+                <UploadList queue/>
             </Show>
         </div>
     }
@@ -33,11 +33,7 @@ fn DropZone(queue: Queue) -> impl IntoView {
     let folder = RwSignal::new(String::new());
     let over = RwSignal::new(false);
     let add = Callback::new(move |picked: Vec<Picked>| queue.add(&folder.read_untracked(), picked));
-    let on_drop = move |event: leptos::ev::DragEvent| {
-        event.prevent_default();
-        over.set(false);
-        let Some(transfer) = event.data_transfer() else { return };
-        let dropped = Dropped::new(&transfer);
+    let take = move |dropped: Dropped| {
         spawn_local(async move {
             match dropped.read().await {
                 // The page may be gone by now, and its wish with it.
@@ -49,6 +45,22 @@ fn DropZone(queue: Queue) -> impl IntoView {
             }
         });
     };
+    let on_drop = move |event: leptos::ev::DragEvent| {
+        event.prevent_default();
+        over.set(false);
+        if let Some(transfer) = event.data_transfer() {
+            take(Dropped::new(&transfer));
+        }
+    };
+    // Wherever on the page: nobody knows what has the focus. Text goes where it is pasted.
+    let pasted = window_event_listener(leptos::ev::paste, move |event| {
+        let dropped = event.clipboard_data().map(|transfer| Dropped::new(&transfer));
+        if let Some(dropped) = dropped.filter(|dropped| !dropped.is_empty()) {
+            event.prevent_default();
+            take(dropped);
+        }
+    });
+    on_cleanup(move || pasted.remove());
     view! {
         <div
             class="drop-target flex flex-col items-center gap-3 px-4 py-8 text-center"
@@ -62,8 +74,10 @@ fn DropZone(queue: Queue) -> impl IntoView {
         >
             <span class="text-primary"><Icon d=icon::UPLOAD class="size-7"/></span>
             <p class="text-sm">
-                <span class="font-medium">"Drop files or folders here"</span>
-                <span class="block text-muted">"Folders keep their structure."</span>
+                <span class="font-medium">"Drop or paste files and folders here"</span>
+                <span class="block text-muted">
+                    "Folders keep their structure. What is interrupted goes on when you drop it again."
+                </span>
             </p>
             <Pickers add/>
             <label class="input input-sm w-full max-w-xs">
@@ -130,150 +144,5 @@ fn Pickers(add: Callback<Vec<Picked>>) -> impl IntoView {
                 aria-label="Folder to upload" on:change=on_pick
             />
         </div>
-    }
-}
-
-/// The batch as a whole, and each of its files.
-#[component]
-fn Running(queue: Queue) -> impl IntoView {
-    let total = Memo::new(move |_| queue.total());
-    let percent = move || {
-        total.with(|total| if total.bytes > 0.0 { total.sent / total.bytes * 100.0 } else { 100.0 })
-    };
-    let summary = move || {
-        total.with(|total| {
-            let done = format!(
-                "{} of {} files · {} of {}",
-                total.done,
-                total.files,
-                format::bytes(total.sent as i64),
-                format::bytes(total.bytes as i64),
-            );
-            let elapsed = (js_sys::Date::now() - queue.started_at.get()) / 1000.0;
-            if total.active > 0 && elapsed > 1.0 && total.sent > 0.0 {
-                let speed = total.sent / elapsed;
-                let left = format::seconds((total.bytes - total.sent) / speed);
-                format!("{done} · {}/s · {left} left", format::bytes(speed as i64))
-            } else {
-                done
-            }
-        })
-    };
-    let heading = move || {
-        total.with(|total| match (total.active, total.failed) {
-            (0, 0) => "Uploaded".to_owned(),
-            (0, failed) => format!("{} failed", format::plural(failed as i64, "file", "files")),
-            _ => "Uploading".to_owned(),
-        })
-    };
-    view! {
-        <section class="panel" aria-label="Uploads">
-            <div class="space-y-2 p-4">
-                <div class="flex flex-wrap items-center justify-between gap-2">
-                    <p class="text-sm font-medium" role="status">{heading}</p>
-                    <div class="flex gap-2">
-                        <Show when=move || total.read().active != 0>
-                            <button type="button" class="btn btn-xs" on:click=move |_| queue.cancel_all()>
-                                "Cancel all"
-                            </button>
-                        </Show>
-                        <Show when=move || total.read().failed != 0>
-                            <button type="button" class="btn btn-xs" on:click=move |_| queue.retry_failed()>
-                                "Retry failed"
-                            </button>
-                        </Show>
-                        <Show when=move || total.read().active == 0>
-                            <button type="button" class="btn btn-xs" on:click=move |_| queue.clear()>
-                                "Clear"
-                            </button>
-                        </Show>
-                    </div>
-                </div>
-                <progress
-                    class="progress progress-primary w-full"
-                    max="100"
-                    aria-label="All uploads"
-                    prop:value=percent
-                ></progress>
-                <p class="text-sm tabular-nums text-muted">{summary}</p>
-            </div>
-            <ul class="max-h-80 divide-y divide-base-300 overflow-y-auto border-t border-base-300" tabindex="0" aria-label="Files">
-                <For each=move || queue.uploads.get() key=|upload| upload.id let:upload>
-                    <Line queue upload/>
-                </For>
-            </ul>
-        </section>
-    }
-}
-
-#[component]
-fn Line(queue: Queue, upload: Upload) -> impl IntoView {
-    let Upload { id, path, size, progress } = upload;
-    let state = {
-        let progress = progress.clone();
-        move || {
-            match progress.get() {
-            Progress::Waiting => view! { <span class="text-muted">"Waiting"</span> }.into_any(),
-            Progress::Sending(sent) if sent >= size => {
-                view! { <span class="text-muted">"Storing"</span> }.into_any()
-            }
-            Progress::Sending(sent) => {
-                let text = format!("{:.0} %", sent / size * 100.0);
-                view! { <span class="tabular-nums">{text}</span> }.into_any()
-            }
-            Progress::Done => view! {
-                <span class="inline-flex items-center gap-1 text-success"><Icon d=icon::CHECK/>"Done"</span>
-            }
-            .into_any(),
-            Progress::Cancelled => view! { <span class="text-muted">"Cancelled"</span> }.into_any(),
-            Progress::Failed(_) => view! {
-                <span class="inline-flex items-center gap-1 text-error"><Icon d=icon::ALERT/>"Failed"</span>
-            }
-            .into_any(),
-        }
-        }
-    };
-    let reason = {
-        let progress = progress.clone();
-        move || match progress.get() {
-            Progress::Failed(reason) => {
-                Some(view! { <p class="break-words text-sm text-error">{reason}</p> })
-            }
-            _ => None,
-        }
-    };
-    let cancel = format!("Cancel {path}");
-    let retry = format!("Retry {path}");
-    let button = move || match progress.get() {
-        Progress::Waiting | Progress::Sending(_) => view! {
-            <button
-                type="button" class="btn btn-ghost btn-xs btn-square"
-                aria-label=cancel.clone() title="Cancel" on:click=move |_| queue.cancel(id)
-            >
-                <Icon d=icon::CROSS/>
-            </button>
-        }
-        .into_any(),
-        Progress::Failed(_) | Progress::Cancelled => view! {
-            <button
-                type="button" class="btn btn-ghost btn-xs btn-square"
-                aria-label=retry.clone() title="Retry" on:click=move |_| queue.retry(id)
-            >
-                <Icon d=icon::RESTORE/>
-            </button>
-        }
-        .into_any(),
-        Progress::Done => view! { <span class="size-6"></span> }.into_any(),
-    };
-    view! {
-        <li class="flex items-center gap-3 px-4 py-2 text-sm">
-            <div class="min-w-0 grow">
-                <p class="truncate" title=path.clone()>{path.clone()}</p>
-                {reason}
-            </div>
-            <span class="hidden whitespace-nowrap tabular-nums text-muted sm:inline">{format::bytes(size as i64)}</span>
-            <span class="w-20 text-right">{state}</span>
-            {button}
-        </li>
     }
 }

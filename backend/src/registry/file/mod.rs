@@ -4,6 +4,7 @@
 //! is a run that may write its checkpoint again, a later upload takes the path over. Never touches bytes:
 //! those are in the store before a row names them.
 
+mod address;
 mod folder;
 mod sweep;
 
@@ -25,6 +26,7 @@ use crate::registry::version::VersionState;
 use crate::text::{self, FilePath};
 use crate::time::Timestamp;
 
+pub use address::{Address, find_address};
 pub use folder::{Child, children, delete_all};
 pub use sweep::sweep;
 
@@ -51,7 +53,7 @@ pub struct File {
 impl File {
     /// Where to GET the bytes: an address on this server.
     async fn download_url(&self, ctx: &Context<'_>) -> Result<String> {
-        let owner = loaders(ctx).load_one(AddressOf(self.owner_id.clone())).await?;
+        let owner = loaders(ctx).load_one(address::AddressOf(self.owner_id.clone())).await?;
         let address = owner.and_then(|addresses| addresses.into_iter().next());
         let address = address.ok_or_else(|| Error::internal("a file without its owner"))?;
         Ok(format!(
@@ -447,29 +449,4 @@ load_by_owner!(
     "SELECT owner_id, COUNT(*) AS count, CAST(SUM(size) AS BIGINT) AS size FROM files WHERE ",
     "owner_id",
     " GROUP BY owner_id"
-);
-
-/// The parts of an address under /files, as they are in the database.
-#[derive(Clone, sqlx::FromRow)]
-pub struct Address {
-    project: String,
-    model: String,
-    reference: String,
-}
-
-load_by_owner!(
-    /// Where the files of a version or candidate are.
-    AddressOf => Address,
-    "SELECT a.owner_id, p.path AS project, a.model, a.reference FROM (
-         SELECT v.id AS owner_id, m.project_id, m.name AS model, v.version AS reference
-         FROM model_versions v JOIN models m ON m.id = v.model_id
-         UNION ALL
-         SELECT c.id, m.project_id, m.name, 'candidate:' || c.number
-         FROM candidates c JOIN models m ON m.id = c.model_id
-         UNION ALL
-         SELECT c.id, e.project_id, '-', 'run:' || c.id
-         FROM candidates c JOIN experiments e ON e.id = c.experiment_id WHERE c.model_id IS NULL
-     ) a JOIN projects p ON p.id = a.project_id WHERE ",
-    "a.owner_id",
-    ""
 );

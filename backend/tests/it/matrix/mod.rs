@@ -4,14 +4,16 @@
 mod mlflow;
 mod operations;
 mod requests;
+mod subscriptions;
 mod table;
 mod world;
 
 use futures_util::future::join_all;
 use model_registry::refusal::action_of;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::harness::Caller;
 use operations::{MUTATIONS, QUERIES, TYPES, arguments};
 use table::{Table, check_complete, walk};
 use world::{VISIBILITIES, World, fill};
@@ -210,6 +212,25 @@ async fn try_nodes(world: &mut World, table: &Table) {
     }
 }
 
+/// An upload to a candidate, of one byte.
+async fn upload_of(owner: &Caller, visibility: &str) -> String {
+    let path = format!("/files/{visibility}/ocr/candidate:1/f");
+    let request = speak_tus(owner.request(Method::POST, &path), &path);
+    let response = request.send().await.unwrap();
+    let location = response.headers()["location"].to_str().unwrap();
+    location.rsplit('/').next().unwrap().to_owned()
+}
+
+/// With what a client says that begins an upload of one byte, or goes on with one.
+fn speak_tus(request: RequestBuilder, path: &str) -> RequestBuilder {
+    let request = request.header("tus-resumable", "1.0.0");
+    if path.contains("uploads/") {
+        let request = request.header("content-type", "application/offset+octet-stream");
+        return request.header("upload-offset", 0).header("x-http-method-override", "PATCH");
+    }
+    request.header("upload-length", 1).header("upload-metadata", "filename Zg==")
+}
+
 async fn try_routes(world: &mut World, table: &Table) {
     for route in table.names("rest") {
         let (method, path) = route.split_once(' ').unwrap();
@@ -218,19 +239,31 @@ async fn try_routes(world: &mut World, table: &Table) {
             let cells = table.actors.iter().zip(table.expected("rest", route, visibility));
             let tries = cells.map(async |(actor, expected)| {
                 let caller = &world.callers[&(*actor, visibility)];
+                let owner = &world.callers[&("owner", visibility)];
+                let upload = if path.contains("{upload}") {
+                    upload_of(owner, visibility).await
+                } else {
+                    String::new()
+                };
                 let send = async |project: &str| {
-                    let reference = if method == Method::PUT { "candidate:1" } else { "1.0.0" };
+                    let writes = [Method::PUT, Method::POST].contains(&method);
+                    let reference = if writes { "candidate:1" } else { "1.0.0" };
+                    let absent = "00000000000000000000000000000000";
+                    let upload = if project == "absent" { absent } else { &upload };
                     let path = path
                         .replace("{project}", project)
                         .replace("{model}", "ocr")
                         .replace("{reference}", reference)
+                        .replace("{upload}", upload)
                         .replace("{*path}", "f");
-                    let request = caller.request(method.clone(), &path);
-                    let request = request.body(if method == Method::PUT { "x" } else { "" });
+                    let request = speak_tus(caller.request(method.clone(), &path), &path);
+                    let has_body = method == Method::PUT || path.contains("uploads/");
+                    let request = request.body(if has_body { "x" } else { "" });
                     let response = request.send().await.unwrap();
                     let status = response.status().as_u16();
                     let bytes = response.bytes().await.unwrap();
-                    (status, String::from_utf8_lossy(&bytes).replace(project, "~"))
+                    let text = String::from_utf8_lossy(&bytes).replace(project, "~");
+                    (status, if upload.is_empty() { text } else { text.replace(upload, "~") })
                 };
                 let answer = send(visibility).await;
                 let got = match answer.0 {
@@ -267,6 +300,10 @@ async fn try_shut_out(world: &mut World, table: &Table) {
         });
         join_all(tries).await;
         for route in table.names("rest").into_iter().filter(|route| route.contains("{project}")) {
+            // Whoever it is, they are told what can be done here.
+            if route.starts_with("OPTIONS") {
+                continue;
+            }
             let (method, path) = route.split_once(' ').unwrap();
             let path = path
                 .replace("{project}", "public")
@@ -297,6 +334,7 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
         try_query(&mut world, &table, "field", key, &piece).await;
     }
     try_nodes(&mut world, &table).await;
+    subscriptions::try_all(&mut world, &table).await;
     try_routes(&mut world, &table).await;
     try_shut_out(&mut world, &table).await;
     try_mutations(&mut world, &table).await;

@@ -1,0 +1,207 @@
+//! Files coming in with interruptions: what each step does, whatever the protocol says of it.
+//!
+//! How much is durable is noted while bytes arrive, so a server that is killed goes on from there. One request
+//! at a time writes; one that comes later stops it, because it may be of a client whose connection is gone.
+
+use axum::http::HeaderMap;
+use futures_util::{Stream, StreamExt};
+
+use super::{Place, upload};
+use crate::app::App;
+use crate::auth::{Actor, Writer};
+use crate::error::{Error, Result};
+use crate::files::upload::Place as _;
+use crate::registry::event::Change;
+use crate::registry::upload::{self as uploads, NewUpload, Upload};
+use crate::store::{Checksum, Partial, next_part};
+use crate::time::Timestamp;
+
+/// How much arrives before it is made durable and noted.
+const CHECKPOINT: u64 = 64 << 20;
+
+/// An upload that only the holder of this goes on with.
+pub struct Held {
+    pub upload: Upload,
+    place: Place,
+    partial: Partial,
+}
+
+/// How far an upload is.
+pub struct Progress {
+    pub offset: u64,
+    pub expires_at: Timestamp,
+}
+
+/// Why a piece was not taken.
+pub enum Refused {
+    /// Its bytes are not those that the checksum is of.
+    Checksum,
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+fn not_found(id: &str) -> Error {
+    Error::not_found("upload", id)
+}
+
+/// Begins an upload to a place, for which [`upload::check`] has been asked.
+pub async fn begin(app: &App, actor: &Actor, place: &Place, new: NewUpload) -> Result<Upload> {
+    let mut change = Change::begin(app, actor).await?;
+    let (reader, target) = place.find((&mut *change).into(), actor).await?;
+    let upload = uploads::create(&mut change, &Writer::of(reader)?, &target, new).await?;
+    change.commit().await?;
+    Ok(upload)
+}
+
+/// The upload with this id and where its file will be, for who began it and still may.
+pub async fn find(app: &App, actor: &Actor, id: &str) -> Result<(Upload, Place)> {
+    actor.check_may_write()?;
+    let user = &actor.user()?.id;
+    let found = uploads::find(&app.db, user, id, app.clock.now()).await?;
+    let upload = found.ok_or_else(|| not_found(id))?;
+    let place = Place::of_owner((&app.db).into(), &upload.owner_id, &upload.path).await?;
+    let place = place.ok_or_else(|| not_found(id))?;
+    let (_, target) = place.find((&app.db).into(), actor).await?;
+    if target.id() != upload.owner_id {
+        // What it was to is in the trash, and something else has its name.
+        return Err(not_found(id));
+    }
+    Ok((upload, place))
+}
+
+/// Takes hold of an upload. Whoever has it ends first, with what it has received.
+pub async fn hold(app: &App, actor: &Actor, id: &str) -> Result<Held> {
+    find(app, actor, id).await?;
+    let partial = app.store.partial(id).await;
+    let (upload, place) = find(app, actor, id).await?;
+    Ok(Held { upload, place, partial })
+}
+
+impl Held {
+    /// How many bytes need not be sent again.
+    pub async fn progress(&self) -> Result<Progress> {
+        let received = self.upload.received.unsigned_abs();
+        let there = self.upload.is_over() || self.partial.size().await? >= received;
+        // Where the bytes are gone, from the beginning.
+        let offset = if there { received } else { 0 };
+        Ok(Progress { offset, expires_at: self.upload.expires_at_ms })
+    }
+
+    /// Gives the upload up.
+    pub async fn terminate(self, app: &App) -> Result<()> {
+        uploads::delete(&app.db, &self.upload.id).await?;
+        self.partial.remove().await
+    }
+
+    /// Refuses what could not be put, before its bytes are taken in.
+    pub async fn check(&self, app: &App, actor: &Actor) -> Result<()> {
+        upload::check(app, actor, &self.place, &HeaderMap::new()).await
+    }
+
+    /// Takes in the bytes behind the first `from`, and puts the file at its place with the last of them. What
+    /// arrives before an error is kept, unless there is a checksum of all.
+    pub async fn append(
+        mut self,
+        app: &App,
+        actor: &Actor,
+        from: u64,
+        checksum: Option<(Checksum, Vec<u8>)>,
+        body: &mut (impl Stream<Item = Result<axum::body::Bytes>> + Send + Unpin),
+    ) -> Result<Progress, Refused> {
+        let size = self.upload.size.unsigned_abs();
+        let (checksum, digest) = checksum.unzip();
+        let mut writing = self.partial.write_from(from, checksum).await?;
+        let mut cut_off = None;
+        {
+            // An error ends the bytes: what came before it is kept.
+            let arriving = body.take_until(self.partial.wanted()).scan((), |(), bytes| {
+                std::future::ready(match bytes {
+                    Ok(bytes) => Some(Ok::<_, Error>(bytes)),
+                    Err(error) => {
+                        cut_off = Some(error);
+                        None
+                    }
+                })
+            });
+            let mut arriving = Box::pin(arriving);
+            let mut noted = from;
+            loop {
+                let (piece, ended) = next_part(&mut arriving).await?;
+                let length = piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+                if writing.at + length > size {
+                    let message = format!("the file has {size} bytes, as Upload-Length said");
+                    return Err(Error::TooLarge(message).into());
+                }
+                writing.put(piece).await?;
+                if ended {
+                    break;
+                }
+                if digest.is_none() && writing.at - noted >= CHECKPOINT && writing.at < size {
+                    let written = writing.sync().await?;
+                    noted = written.size;
+                    self.partial.keep(&written);
+                    self.note(app, noted).await?;
+                }
+            }
+        }
+        let written = writing.sync().await?;
+        let failure = match cut_off {
+            Some(error) => Some(error),
+            None if self.partial.is_wanted() => Some(Error::Conflict(
+                "another request goes on with this upload: HEAD says from where".into(),
+            )),
+            None => None,
+        };
+        let whole = failure.is_none();
+        if let (Some(digest), Some(checksum)) = (digest, written.checksum.clone())
+            && (!whole || checksum.digest() != digest)
+        {
+            return Err(failure.map_or(Refused::Checksum, Refused::Error));
+        }
+        self.partial.keep(&written);
+        if written.size == size {
+            // Nothing is missing, however it ended.
+            return Ok(self.finish(app, actor).await?);
+        }
+        let expires_at = self.note(app, written.size).await?;
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(Progress { offset: written.size, expires_at }),
+        }
+    }
+
+    async fn note(&self, app: &App, received: u64) -> Result<Timestamp> {
+        let received = i64::try_from(received).map_err(Error::internal)?;
+        uploads::receive(&app.db, &self.upload.id, received, app.clock.now()).await
+    }
+
+    /// Puts the file at its place, all of whose bytes are there. That they are is noted in the same
+    /// transaction, so an upload is over when the file is there and not before.
+    async fn finish(self, app: &App, actor: &Actor) -> Result<Progress> {
+        let Self { upload, place, partial } = self;
+        let size = upload.size.unsigned_abs();
+        let sha256 = partial.sha256(size).await?;
+        if upload.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
+            uploads::delete(&app.db, &upload.id).await?;
+            partial.remove().await?;
+            let reason = format!("the bytes that arrived have {sha256}: begin a new upload");
+            return Err(Error::invalid("sha256", reason));
+        }
+        let headers = HeaderMap::new();
+        let blob = crate::registry::file::Blob { size: upload.size, sha256: sha256.clone() };
+        // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
+        drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
+        let (blob, naming) = partial.move_to_blob(sha256, size).await?;
+        let (mut change, _) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
+        uploads::finish(&mut change, &upload.id).await?;
+        change.commit().await?;
+        drop(naming);
+        partial.forget();
+        Ok(Progress { offset: size, expires_at: upload.expires_at_ms })
+    }
+}
