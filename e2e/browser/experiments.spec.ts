@@ -91,7 +91,7 @@ test("a run says where it came from, with links that are safe", async ({ page, a
   const { project, runs } = await sweep(api);
   await page.goto(`/${project}/-/runs/${runs[0]}`);
   await expect(page.getByRole("heading", { name: "bold-crane" })).toBeVisible();
-  await expect(page.locator("canvas").first()).toBeVisible();
+  await expect(page.locator(".chart-plot").first()).toBeVisible();
 
   const fact = (term: string) => page.locator("dl > div").filter({ hasText: term });
   await expect(fact("User")).toContainText("ada");

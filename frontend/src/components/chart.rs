@@ -1,12 +1,12 @@
-//! Curves in one chart: our own SVG, which grows with its place by itself.
+//! Curves in one chart: our own SVG, which grows with its place by itself. What it shows is worked out in
+//! [`plot`].
 //!
 //! The pointer or the arrow keys read values; dragging, or `+`, shows a part, and `Escape` all again. The
 //! same values are in a table below. Nothing moves by itself.
 
 use leptos::{ev, html, prelude::*};
 
-use super::plot::{self, Axis, Look, SIZE, View};
-use crate::format;
+use super::plot::{self, Axis, Look, View};
 
 /// One curve.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,22 +21,6 @@ pub struct Point {
     pub step: f64,
     pub time_ms: f64,
     pub value: f64,
-}
-
-/// How many rows of a curve its table has.
-const ROWS: usize = 100;
-const COLORS: [&str; 6] = ["primary", "accent", "secondary", "success", "error", "info"];
-/// The curves after the first six are told apart by these.
-const DASHES: [&str; 2] = ["none", "6 4"];
-
-fn style(index: usize) -> String {
-    let color = COLORS[index % COLORS.len()];
-    let dash = DASHES[index / COLORS.len() % DASHES.len()];
-    format!("--curve: var(--color-{color}); stroke-dasharray: {dash}")
-}
-
-fn percent(part: f64) -> String {
-    format!("{:.2}%", part * 100.0)
 }
 
 #[derive(Clone, Copy)]
@@ -96,7 +80,10 @@ pub fn Chart(
     view! {
         <figure class="chart">
             <Plot name view chosen/>
-            <Legend view cursor=chosen.cursor/>
+            <figcaption
+                class="chart-legend"
+                inner_html=move || view.read().legend(chosen.cursor.get().unwrap_or(1.0))
+            ></figcaption>
             <div class="flex items-baseline gap-3 text-xs">
                 <Values curves axis/>
                 <Show when=move || chosen.zoom.read().is_some()>
@@ -140,16 +127,10 @@ fn Plot(name: String, view: Memo<View>, chosen: Chosen) -> impl IntoView {
         chosen.drag.set(None);
     };
     let now = move || chosen.cursor.get().map_or(0, |at| (at * 100.0).round() as i32).to_string();
-    let text = move || {
-        view.with(|view| chosen.cursor.get().map_or_else(String::new, |at| view.read_aloud(at)))
-    };
+    let text = move || chosen.cursor.get().map(|at| view.read().read_aloud(at)).unwrap_or_default();
     view! {
         <div class="chart-frame">
-            <div class="chart-y" aria-hidden="true">
-                {move || view.read().y.ticks().into_iter().map(|(at, text)| view! {
-                    <span style:bottom=percent(at)>{text}</span>
-                }).collect_view()}
-            </div>
+            <div class="chart-y" aria-hidden="true" inner_html=move || view.read().y.labels("bottom")></div>
             <div
                 class="chart-plot" node_ref=node tabindex="0" role="slider"
                 aria-label=format!("{name}: arrow keys read its values, plus shows a part, Escape all")
@@ -159,50 +140,11 @@ fn Plot(name: String, view: Memo<View>, chosen: Chosen) -> impl IntoView {
                 on:keydown=move |event| view.with_untracked(|view| chosen.key(&event, view))
                 on:blur=move |_| chosen.cursor.set(None)
             >
-                <svg viewBox=format!("0 0 {SIZE} {SIZE}") preserveAspectRatio="none" aria-hidden="true">
-                    <path class="chart-grid" d=move || view.read().grid()></path>
-                    {move || view.read().lines.iter().enumerate().map(|(index, line)| view! {
-                        <g style=style(index)>
-                            {line.raw.clone().map(|d| view! { <path class="chart-raw" d=d></path> })}
-                            <path class="chart-line" d=line.path.clone()></path>
-                        </g>
-                    }).collect_view()}
-                </svg>
-                {move || chosen.drag.get().map(|(from, to)| view! {
-                    <div class="chart-part" style:left=percent(from.min(to)) style:width=percent((to - from).abs())></div>
-                })}
-                {move || chosen.cursor.get().map(|at| view! {
-                    <div class="chart-cursor" style:left=percent(at)></div>
-                    {view.read().dots(at).into_iter().map(|(index, x, y)| view! {
-                        <div class="chart-dot" style=format!("{}; left: {}; bottom: {}", style(index), percent(x), percent(y))></div>
-                    }).collect_view()}
-                })}
+                <div inner_html=move || view.read().drawing()></div>
+                <div inner_html=move || view.read().marks(chosen.cursor.get(), chosen.drag.get())></div>
             </div>
-            <div class="chart-x" aria-hidden="true">
-                {move || view.read().x.ticks().into_iter().map(|(at, text)| view! {
-                    <span style:left=percent(at)>{text}</span>
-                }).collect_view()}
-            </div>
+            <div class="chart-x" aria-hidden="true" inner_html=move || view.read().x.labels("left")></div>
         </div>
-    }
-}
-
-/// What the curves are, and their values where the pointer is or else at the end.
-#[component]
-fn Legend(view: Memo<View>, cursor: RwSignal<Option<f64>>) -> impl IntoView {
-    let at = move || cursor.get().unwrap_or(1.0);
-    view! {
-        <figcaption class="chart-legend">
-            <span class="text-muted">{move || view.read().place(at())}</span>
-            {move || view.read().values(at()).into_iter().enumerate().map(|(index, (name, value))| view! {
-                <span>
-                    <svg viewBox="0 0 16 4" aria-hidden="true" style=style(index)>
-                        <path class="chart-line" d="M0 2h16"></path>
-                    </svg>
-                    {name} " " <b>{value}</b>
-                </span>
-            }).collect_view()}
-        </figcaption>
     }
 }
 
@@ -210,41 +152,17 @@ fn Legend(view: Memo<View>, cursor: RwSignal<Option<f64>>) -> impl IntoView {
 #[component]
 fn Values(curves: Signal<Vec<Curve>>, axis: Memo<Axis>) -> impl IntoView {
     let open = RwSignal::new(false);
-    let rows =
-        move || {
-            let curves = curves.read();
-            let many = curves.len() > 1;
-            let mut rows = Vec::new();
-            for curve in curves.iter() {
-                let start = curve.points.first().map_or(0.0, |point| point.time_ms);
-                let every = curve.points.len().div_ceil(ROWS).max(1);
-                let last = curve.points.len().saturating_sub(1);
-                let kept =
-                    curve.points.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last);
-                rows.extend(kept.map(|(_, point)| view! {
-                <tr>
-                    {many.then(|| view! { <td>{curve.name.clone()}</td> })}
-                    <td>{plot::label(axis.get(), plot::place(axis.get(), point, start))}</td>
-                    <td class="font-mono">{format::metric(point.value)}</td>
-                </tr>
-            }));
-            }
-            rows
-        };
+    let toggled = move |event: ev::Event| {
+        open.set(event_target::<leptos::web_sys::Element>(&event).has_attribute("open"));
+    };
     view! {
-        <details class="chart-values" on:toggle=move |event| open.set(event_target::<leptos::web_sys::Element>(&event).has_attribute("open"))>
+        <details class="chart-values" on:toggle=toggled>
             <summary class="link">"Values"</summary>
             <Show when=move || open.get()>
-                <div class="max-h-64 overflow-auto" tabindex="0" role="region" aria-label="Values">
-                    <table class="table table-xs">
-                        <thead><tr>
-                            <Show when=move || curves.read().len().gt(&1)><th scope="col">"Run"</th></Show>
-                            <th scope="col">{move || axis.get().word()}</th>
-                            <th scope="col">"Value"</th>
-                        </tr></thead>
-                        <tbody>{rows}</tbody>
-                    </table>
-                </div>
+                <div
+                    class="max-h-64 overflow-auto" tabindex="0" role="region" aria-label="Values"
+                    inner_html=move || plot::table(&curves.read(), axis.get())
+                ></div>
             </Show>
         </details>
     }

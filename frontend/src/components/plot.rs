@@ -1,4 +1,7 @@
-//! What a chart shows, worked out: scales, smoothing, paths. Knows nothing of the page.
+//! What a chart shows, worked out: scales, smoothing, paths, and the HTML of them. Knows nothing of the page.
+//!
+//! HTML is written as text here, because views of the same take several times the code, which is downloaded.
+//! All of it is ours but for names, which are escaped.
 
 use std::fmt::Write;
 
@@ -6,7 +9,7 @@ use super::chart::{Curve, Point};
 use crate::format;
 
 /// The plot is a square of so many units, whatever its shape on the page: paths are of whole numbers.
-pub const SIZE: f64 = 10_000.0;
+const SIZE: f64 = 10_000.0;
 
 /// What points lie along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,23 @@ impl Axis {
     }
 }
 
+/// How many rows of a curve its table has.
+const ROWS: usize = 100;
+const COLORS: [&str; 6] = ["primary", "accent", "secondary", "success", "error", "info"];
+/// The curves after the first six are told apart by these.
+const DASHES: [&str; 2] = ["none", "6 4"];
+
+fn style(index: usize) -> String {
+    let color = COLORS[index % COLORS.len()];
+    let dash = DASHES[index / COLORS.len() % DASHES.len()];
+    format!("--curve:var(--color-{color});stroke-dasharray:{dash}")
+}
+
+/// As text between tags; it is in no attribute.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
 /// How curves are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Look {
@@ -36,14 +56,14 @@ pub struct Look {
 }
 
 /// Where a point is on the axis.
-pub fn place(axis: Axis, point: &Point, start_ms: f64) -> f64 {
+fn place(axis: Axis, point: &Point, start_ms: f64) -> f64 {
     match axis {
         Axis::Step => point.step,
         Axis::Time => (point.time_ms - start_ms) / 1000.0,
     }
 }
 
-pub fn label(axis: Axis, place: f64) -> String {
+fn label(axis: Axis, place: f64) -> String {
     match axis {
         Axis::Step => format::metric(place),
         Axis::Time => format::seconds(place),
@@ -104,27 +124,44 @@ impl Scale {
         }
     }
 
+    /// Round values as they stand along an axis, `side` being where it begins.
+    pub fn labels(&self, side: &str) -> String {
+        let label = |(at, text): (f64, String)| {
+            format!("<span style=\"{side}:{:.2}%\">{text}</span>", at * 100.0)
+        };
+        self.ticks().into_iter().map(label).collect()
+    }
+
     /// Round values, where they are and how they are written.
-    pub fn ticks(&self) -> Vec<(f64, String)> {
+    fn ticks(&self) -> Vec<(f64, String)> {
         let (low, high) = (self.bent(self.low), self.bent(self.high));
-        let mut distance = nice((high - low) / 4.0);
-        // Powers of ten, unless there are none.
-        let powers = self.logarithmic && high - low >= 1.0;
+        // Powers of ten, where there are some.
+        let powers = self.logarithmic && high - low >= 2.0;
+        let (low, high) = if powers { (low, high) } else { (self.low, self.high) };
+        let mut distance = nice((high - low) / 5.0);
         if powers || (self.axis == Some(Axis::Step) && distance < 1.0) {
             distance = distance.max(1.0).ceil();
         }
+        if self.axis == Some(Axis::Time) {
+            let longer = DURATIONS.into_iter().find(|duration| *duration >= distance);
+            distance = longer.filter(|_| distance > 20.0).unwrap_or(distance);
+        }
         let first = (low / distance).ceil();
-        (0..8)
+        (0..10)
             .map(|n| (first + f64::from(n)) * distance)
             .take_while(|tick| *tick <= high)
             .map(|tick| {
                 let tick = if tick.abs() < distance * 1e-6 { 0.0 } else { tick };
-                let value = if self.logarithmic { 10f64.powf(tick) } else { tick };
-                ((tick - low) / (high - low), self.label(value))
+                let value = if powers { 10f64.powf(tick) } else { tick };
+                (self.part(value), self.label(value))
             })
             .collect()
     }
 }
+
+/// What people count long times in, in seconds.
+const DURATIONS: [f64; 11] =
+    [30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0];
 
 /// 1, 2 or 5 times a power of ten.
 fn nice(distance: f64) -> f64 {
@@ -144,11 +181,11 @@ fn nice(distance: f64) -> f64 {
 
 /// A curve as it is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    pub name: String,
-    pub path: String,
+struct Line {
+    name: String,
+    path: String,
     /// As it is without smoothing, where that differs.
-    pub raw: Option<String>,
+    raw: Option<String>,
     /// Where its points are, and their values, smoothed.
     points: Vec<(f64, f64)>,
 }
@@ -158,12 +195,13 @@ pub struct Line {
 pub struct View {
     pub x: Scale,
     pub y: Scale,
-    pub lines: Vec<Line>,
+    lines: Vec<Line>,
 }
 
 impl View {
     pub fn of(curves: &[Curve], look: &Look, zoom: Option<(f64, f64)>) -> Self {
-        let raw: Vec<Vec<(f64, f64)>> = curves.iter().map(|curve| placed(curve, look)).collect();
+        let raw: Vec<Vec<(f64, f64)>> =
+            curves.iter().map(|curve| placed(curve, look.axis)).collect();
         let xs = || raw.iter().flatten().map(|(x, _)| *x);
         let x = Scale::new(zoom.or_else(|| bounds(xs())), false, Some(look.axis));
         let shown = |value: f64| value.is_finite() && (!look.logarithmic || value > 0.0);
@@ -181,13 +219,57 @@ impl View {
         Self { x, y, lines: lines.collect() }
     }
 
-    pub fn grid(&self) -> String {
-        let mut path = String::new();
+    /// The curves and the lines behind them.
+    pub fn drawing(&self) -> String {
+        let mut html = format!(
+            "<svg viewBox=\"0 0 {SIZE} {SIZE}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+        );
+        html += "<path class=\"chart-grid\" d=\"";
         for (at, _) in self.y.ticks() {
-            // Writing into a string does not fail.
-            let _ = write!(path, "M0 {:.0}H{SIZE}", (1.0 - at) * SIZE);
+            html += &format!("M0 {:.0}H{SIZE}", (1.0 - at) * SIZE);
         }
-        path
+        html += "\"/>";
+        for (index, line) in self.lines.iter().enumerate() {
+            html += &format!("<g style=\"{}\">", style(index));
+            if let Some(raw) = &line.raw {
+                html += &format!("<path class=\"chart-raw\" d=\"{raw}\"/>");
+            }
+            html += &format!("<path class=\"chart-line\" d=\"{}\"/></g>", line.path);
+        }
+        html + "</svg>"
+    }
+
+    /// What is read at the cursor, and the part that somebody drags over.
+    pub fn marks(&self, cursor: Option<f64>, drag: Option<(f64, f64)>) -> String {
+        let mark = |class: &str, style: String| {
+            format!("<div class=\"chart-{class}\" style=\"{style}\"></div>")
+        };
+        let mut html = String::new();
+        if let Some((from, to)) = drag {
+            let (left, width) = (from.min(to) * 100.0, (to - from).abs() * 100.0);
+            html += &mark("part", format!("left:{left:.2}%;width:{width:.2}%"));
+        }
+        if let Some(at) = cursor {
+            html += &mark("cursor", format!("left:{:.2}%", at * 100.0));
+            for (index, x, y) in self.dots(at) {
+                let (x, y) = (x * 100.0, y * 100.0);
+                html += &mark("dot", format!("{};left:{x:.2}%;bottom:{y:.2}%", style(index)));
+            }
+        }
+        html
+    }
+
+    /// What the curves are, and their values here.
+    pub fn legend(&self, at: f64) -> String {
+        let mut html = format!("<span class=\"text-muted\">{}</span>", self.place(at));
+        for (index, (name, value)) in self.values(at).into_iter().enumerate() {
+            let line = "<path class=\"chart-line\" d=\"M0 2h16\"/></svg>";
+            let (style, name) = (style(index), escaped(&name));
+            html += &format!(
+                "<span><svg viewBox=\"0 0 16 4\" aria-hidden=\"true\" style=\"{style}\">{line}{name} <b>{value}</b></span>"
+            );
+        }
+        html
     }
 
     /// The point of a line that is nearest to this part of what is shown.
@@ -200,7 +282,7 @@ impl View {
     }
 
     /// Where the points are that are read here: the line, from the left, from the bottom.
-    pub fn dots(&self, at: f64) -> Vec<(usize, f64, f64)> {
+    fn dots(&self, at: f64) -> Vec<(usize, f64, f64)> {
         let dot = |(index, line): (usize, &Line)| {
             let (x, y) = self.nearest(line, at)?;
             let (x, y) = (self.x.part(x), self.y.part(y));
@@ -211,7 +293,7 @@ impl View {
     }
 
     /// The names of the lines and their values here.
-    pub fn values(&self, at: f64) -> Vec<(String, String)> {
+    fn values(&self, at: f64) -> Vec<(String, String)> {
         let value = |line: &Line| {
             let value = self.nearest(line, at).map(|(_, value)| format::metric(value));
             (line.name.clone(), value.unwrap_or_default())
@@ -220,7 +302,7 @@ impl View {
     }
 
     /// Which step or time is read here: that of the first line's point.
-    pub fn place(&self, at: f64) -> String {
+    fn place(&self, at: f64) -> String {
         let first = self.lines.iter().find_map(|line| self.nearest(line, at));
         let place = first.map_or_else(|| self.x.value(at), |(x, _)| x);
         let word = self.x.axis.map_or("", Axis::word);
@@ -246,10 +328,35 @@ impl View {
     }
 }
 
+/// The same as a table: of a long curve, points at even distances.
+pub fn table(curves: &[Curve], axis: Axis) -> String {
+    let run = if curves.len() > 1 { "<th scope=\"col\">Run</th>" } else { "" };
+    let place_word = axis.word();
+    let mut html = format!(
+        "<table class=\"table table-xs\"><thead><tr>{run}<th scope=\"col\">{place_word}</th><th scope=\"col\">Value</th></tr></thead><tbody>"
+    );
+    for curve in curves {
+        let name = match curves.len() {
+            1 => String::new(),
+            _ => format!("<td>{}</td>", escaped(&curve.name)),
+        };
+        let points = placed(curve, axis);
+        let every = points.len().div_ceil(ROWS).max(1);
+        for (index, (place, value)) in points.iter().enumerate() {
+            if index % every == 0 || index + 1 == points.len() {
+                let (place, value) = (label(axis, *place), format::metric(*value));
+                html +=
+                    &format!("<tr>{name}<td>{place}</td><td class=\"font-mono\">{value}</td></tr>");
+            }
+        }
+    }
+    html + "</tbody></table>"
+}
+
 /// Where the points of a curve are, in that order, and their values.
-fn placed(curve: &Curve, look: &Look) -> Vec<(f64, f64)> {
+fn placed(curve: &Curve, axis: Axis) -> Vec<(f64, f64)> {
     let start = curve.points.iter().map(|point| point.time_ms).fold(f64::INFINITY, f64::min);
-    let place = |point: &Point| (place(look.axis, point, start), point.value);
+    let place = |point: &Point| (place(axis, point, start), point.value);
     let mut points: Vec<_> = curve.points.iter().map(place).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points
@@ -318,9 +425,17 @@ mod tests {
             let scale = Scale { low, high, logarithmic, axis: None };
             scale.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>()
         };
-        assert_eq!(ticks(0.0, 1.0, false), ["0", "0.5", "1"]);
+        assert_eq!(ticks(0.0, 1.0, false), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(ticks(-3.0, 17.0, false), ["0", "5", "10", "15"]);
-        assert_eq!(ticks(0.002, 50.0, true), ["0.01", "1"]);
+        assert_eq!(ticks(0.002, 50.0, true), ["0.01", "0.1", "1", "10"]);
+    }
+
+    #[test]
+    fn names_are_text() {
+        let curves = [Curve { name: "<b>&".into(), ..curve(&[1.0, 2.0]) }, curve(&[1.0])];
+        let html = View::of(&curves, &Look::default(), None).legend(1.0);
+        assert!(html.contains("&lt;b>&amp; <b>2</b>"), "{html}");
+        assert!(table(&curves, Axis::Step).contains("<td>&lt;b>&amp;</td><td>1</td>"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The curves of training runs: one chart for each metric, with those of all runs in it.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 
 use crate::{
@@ -41,10 +43,7 @@ pub fn Curves(#[prop(into)] runs: Signal<Vec<Measured>>) -> impl IntoView {
     let names = Memo::new(move |_| {
         let runs = runs.read();
         let names = runs.iter().flat_map(|run| &run.metrics).map(|metric| metric.name.clone());
-        let mut names: Vec<_> = names.collect();
-        names.sort();
-        names.dedup();
-        names
+        names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
     });
     let shown = move || {
         let mut names = names.get();
@@ -81,7 +80,7 @@ fn Controls(look: RwSignal<Look>) -> impl IntoView {
         view! {
             <button
                 type="button" class="btn btn-xs join-item"
-                class:btn-active=move || look.read().axis == axis
+                class:btn-primary=move || look.read().axis == axis
                 aria-pressed=move || (look.read().axis == axis).to_string()
                 on:click=move |_| look.update(|look| look.axis = axis)
             >
