@@ -269,13 +269,12 @@ fn FindButton() -> impl IntoView {
         <button
             type="button"
             class="btn btn-ghost gap-2 font-normal text-muted sm:border-base-300"
-            aria-label="Find"
             aria-keyshortcuts="Control+K"
             on:click=move |_| open.set(true)
         >
             <Icon d=icon::SEARCH/>
-            <span class="hidden sm:inline">"Find…"</span>
-            <kbd class="kbd kbd-sm hidden sm:inline-flex">"Ctrl K"</kbd>
+            <span class="max-sm:sr-only">"Find"</span>
+            <kbd class="kbd kbd-sm hidden sm:inline-flex" aria-hidden="true">"Ctrl K"</kbd>
         </button>
     }
 }
