@@ -2,7 +2,8 @@
 //! callers and are about the same projects.
 //!
 //! Never outlives a change: what was read belongs to a generation ([`Conn::access_generation`]), and a
-//! database that others may write has none.
+//! database that other servers may write has none. What `model-registry token` writes beside the server is
+//! only more than was there: nobody has asked for the secret that it makes.
 //!
 //! [`Conn::access_generation`]: crate::db::Conn::access_generation
 
@@ -15,8 +16,8 @@ use crate::registry::project::{Project, Role};
 use crate::registry::user::User;
 
 /// How many answers are kept of each kind, and how long what was asked for may be, in bytes: anybody may
-/// ask for anything.
-const MAX_KEPT: usize = 10_000;
+/// ask for anything, and a project has a description of up to 64 KiB.
+const MAX_KEPT: usize = 1000;
 const MAX_KEY: usize = 256;
 
 /// What is kept for all requests.

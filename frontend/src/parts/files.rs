@@ -150,7 +150,10 @@ pub fn Files(
                     {move || view! { <UploadPanel queue=queue.get().0/> }}
                 </Show>
                 <Loaded from=files fallback=|| view! { <SkeletonRows rows=3/> } let:loaded>
-                    <Tree loaded base source open most on_change=changed/>
+                    // One child: a closed dialog would else count as the last one and leave a gap.
+                    <div>
+                        <Tree loaded base source open most on_change=changed/>
+                    </div>
                 </Loaded>
             </div>
         </section>
