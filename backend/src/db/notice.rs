@@ -189,12 +189,12 @@ impl Notices {
     async fn listen_once(&self, shared: &Shared) -> Result<Infallible, sqlx::Error> {
         let mut listener = PgListener::connect(&shared.url).await?;
         listener.listen(CHANNEL).await?;
-        shared.listening.send_replace(true);
         loop {
             // What was told while nobody listened is not told again.
             for slot in lock(&self.0.watchers).values().flatten() {
                 slot.miss();
             }
+            shared.listening.send_replace(true);
             while let Some(notice) = listener.try_recv().await? {
                 self.hear(&read(notice.payload()));
             }

@@ -64,7 +64,8 @@ impl CandidateSubscription {
         follow(Caller::of(ctx), Which::Run(project, run_id)).await
     }
 
-    /// The candidates of a model that are changed from now on, at most four times a second.
+    /// The candidates of a model that are changed from now on, at most four times a second. The first item is
+    /// empty: whoever reads after it misses nothing.
     #[graphql(complexity = "LOOK_UP + MAX_CANDIDATES * child_complexity")]
     async fn candidates_changed(
         &self,
@@ -156,11 +157,14 @@ async fn follow_all(
     let state = (caller, path, watch, Pace(None));
     let next = async |(caller, path, watch, pace): (Caller, String, Watch, Pace)| {
         pace.keep().await;
-        let heard = loop {
-            match timeout(BELIEVED, watch.changed(MAX_CANDIDATES)).await {
-                Ok(heard) => break heard,
-                Err(_) => caller.find_model(&path).await?,
-            };
+        let heard = match pace.0 {
+            None => Heard::Ids(Vec::new()),
+            Some(_) => loop {
+                match timeout(BELIEVED, watch.changed(MAX_CANDIDATES)).await {
+                    Ok(heard) => break heard,
+                    Err(_) => caller.find_model(&path).await?,
+                };
+            },
         };
         let model = caller.find_model(&path).await?;
         let Heard::Ids(ids) = heard else {

@@ -1,7 +1,5 @@
 //! Every subscription as everybody: what its first message is.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -11,9 +9,6 @@ use super::world::{VISIBILITIES, World, fill};
 use super::{alike, verdict};
 use crate::harness::Caller;
 use crate::socket::{Heard, Socket};
-
-const LOG: &str = "mutation($m: String!) { updateCandidate(input: {model: $m, candidate: 1}) {
-    candidate { id } } }";
 
 /// The first message of a subscription, as the answer to a query.
 async fn first(caller: &Caller, field: &str) -> Value {
@@ -30,16 +25,6 @@ async fn first(caller: &Caller, field: &str) -> Value {
 
 pub async fn try_all(world: &mut World, table: &Table) {
     for visibility in VISIBILITIES {
-        // What gives nothing until something changes is given something.
-        let changing = tokio::spawn({
-            let (admin, model) = (world.admin.clone(), format!("{visibility}/ocr"));
-            async move {
-                loop {
-                    admin.ok(LOG, json!({ "m": model })).await;
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                }
-            }
-        });
         for (name, field) in SUBSCRIPTIONS {
             let expected = table.expected("subscription", name, visibility);
             let world_ref = &*world;
@@ -58,7 +43,6 @@ pub async fn try_all(world: &mut World, table: &Table) {
                 world.check(&what, expected, got, &answer);
             }
         }
-        changing.abort();
     }
     for caller in &world.shut_out {
         let bearer = format!("Bearer {}", caller.token.as_deref().unwrap_or_default());
