@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Row;
-use crate::setup::{Client, Server, start};
+use crate::setup::{self, Client, Server, start};
 
 const CLIENTS: usize = 8;
 const TIME: Duration = Duration::from_secs(4);
@@ -58,29 +58,8 @@ impl Side {
         self.ask(&self.post("registered-models/create", &json!({ "name": "grows" })));
     }
 
-    /// Requests a second; `make` gets a number that is fresh each time.
-    fn throughput(&self, make: impl Fn(&Self, u64) -> Vec<u8> + Sync) -> f64 {
-        let started = Instant::now();
-        let count: u64 = std::thread::scope(|scope| {
-            let clients: Vec<_> = (0..CLIENTS as u64)
-                .map(|client| {
-                    let make = &make;
-                    scope.spawn(move || {
-                        let mut connection = Client::connect(self.address);
-                        let mut count = 0;
-                        while started.elapsed() < TIME {
-                            connection.exchange(&make(self, client * 10_000_000 + count));
-                            count += 1;
-                        }
-                        count
-                    })
-                })
-                .collect();
-            clients.into_iter().map(|client| client.join().expect("a client")).sum()
-        });
-        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        let count = count as f64;
-        count / started.elapsed().as_secs_f64()
+    fn throughput(&self, make: impl Fn(&Self, u64) -> Vec<u8>) -> f64 {
+        setup::throughput(self.address, CLIENTS, TIME, |number| make(self, number))
     }
 
     fn artifact(&self) -> String {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use futures_util::future::join_all;
 use model_registry::app::App;
 use model_registry::config::{Cli, Command};
 use model_registry::db::Db;
@@ -15,6 +16,7 @@ use model_registry::registry::user;
 use model_registry::store::Store;
 use model_registry::time::Clock;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 pub struct Server {
@@ -121,32 +123,52 @@ impl Client {
     }
 }
 
-/// Requests per second of some clients that each send `request` again and again.
-pub async fn throughput(
+/// Requests a second of some clients that each wait for their answer; `make` gets a number that is fresh each
+/// time. All clients are in one thread: more of them would take the time that the server needs.
+pub fn throughput(
     address: SocketAddr,
-    request: Vec<u8>,
     clients: usize,
     time: Duration,
+    make: impl Fn(u64) -> Vec<u8>,
 ) -> f64 {
-    let started = Instant::now();
-    let threads: Vec<_> = (0..clients)
-        .map(|_| {
-            let request = request.clone();
-            std::thread::spawn(move || {
-                let mut client = Client::connect(address);
-                let mut count = 0_u32;
-                while started.elapsed() < time {
-                    client.exchange(&request);
-                    count += 1;
-                }
-                count
-            })
-        })
-        .collect();
-    let count = tokio::task::spawn_blocking(move || {
-        threads.into_iter().map(|thread| thread.join().expect("a client")).sum::<u32>()
-    });
-    f64::from(count.await.expect("clients")) / started.elapsed().as_secs_f64()
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let (started, make) = (Instant::now(), &make);
+    let client = async |client: usize| {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        let mut stream = tokio::io::BufReader::with_capacity(1 << 16, stream);
+        let mut count = 0;
+        while started.elapsed() < time {
+            let request = make(client as u64 * 10_000_000 + count);
+            stream.get_mut().write_all(&request).await.expect("a listening server");
+            answer(&mut stream).await;
+            count += 1;
+        }
+        count
+    };
+    let count: u64 =
+        runtime.expect("a runtime").block_on(join_all((0..clients).map(client))).into_iter().sum();
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    let count = count as f64;
+    count / started.elapsed().as_secs_f64()
+}
+
+/// Reads an answer and forgets it.
+async fn answer(stream: &mut tokio::io::BufReader<tokio::net::TcpStream>) {
+    let (mut length, mut line) = (0, String::new());
+    stream.read_line(&mut line).await.expect("an answer");
+    assert!(line.starts_with("HTTP/1.1 2"), "{line}");
+    while line != "\r\n" {
+        line.clear();
+        stream.read_line(&mut line).await.expect("a header");
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().expect("a length");
+        }
+    }
+    let body = tokio::io::copy(&mut stream.take(length), &mut tokio::io::sink()).await;
+    assert_eq!(body.expect("a body"), length);
 }
 
 /// The best of three: noise only ever takes away.
