@@ -1,7 +1,14 @@
 //! Markdown that users write, as HTML that is safe to show: comrak renders, ammonia sanitises.
 
+mod front_matter;
+mod math;
+
+use std::sync::LazyLock;
+
 use async_graphql::{Context, Object};
-use comrak::{Options, markdown_to_html};
+use comrak::options::Plugins;
+use comrak::plugins::syntect::{SyntectAdapter, SyntectAdapterBuilder};
+use comrak::{Options, markdown_to_html_with_plugins};
 
 use crate::auth::actor;
 use crate::error::{Error, Result};
@@ -41,6 +48,22 @@ pub async fn render(ctx: &Context<'_>, markdown: &str) -> Result<String> {
     rendered.await.map_err(Error::internal)
 }
 
+/// What parts of a program are coloured by: the first words of the names that grammars give them.
+const CODE_CLASSES: [&str; 8] = [
+    "hl-comment",
+    "hl-constant",
+    "hl-entity",
+    "hl-keyword",
+    "hl-storage",
+    "hl-string",
+    "hl-support",
+    "hl-variable",
+];
+
+/// The grammars of programming languages: read when they are first needed, for they are large.
+static GRAMMARS: LazyLock<SyntectAdapter> =
+    LazyLock::new(|| SyntectAdapterBuilder::new().css_with_class_prefix("hl-").build());
+
 /// Whether a text nests so deeply that rendering it would take time in the square of its length.
 fn is_too_nested(markdown: &str) -> bool {
     let marks =
@@ -65,9 +88,14 @@ fn to_html(markdown: &str) -> String {
     options.extension.footnotes = true;
     options.extension.alerts = true;
     options.extension.front_matter_delimiter = Some("---".to_owned());
+    options.extension.math_dollars = true;
     options.render.r#unsafe = true; // ammonia decides what may stay, for all HTML alike
-    let html = markdown_to_html(markdown, &options);
-    ammonia::Builder::default()
+    let mut plugins = Plugins::default();
+    if markdown.contains("```") || markdown.contains("~~~") {
+        plugins.render.codefence_syntax_highlighter = Some(&*GRAMMARS);
+    }
+    let html = markdown_to_html_with_plugins(markdown, &options, &plugins);
+    let html = ammonia::Builder::default()
         .add_generic_attributes(["align"])
         .add_tags(["input", "section"])
         .add_tag_attributes("input", ["checked", "disabled"])
@@ -86,10 +114,14 @@ fn to_html(markdown: &str) -> String {
         )
         .add_allowed_classes("p", ["markdown-alert-title"])
         .add_allowed_classes("section", ["footnotes"])
+        .add_allowed_classes("span", CODE_CLASSES)
+        .add_tag_attributes("span", ["data-math-style"])
+        .add_tag_attributes("code", ["data-math-style"])
         .id_prefix(Some("user-content-"))
         .link_rel(Some("noopener noreferrer nofollow"))
         .clean(&html)
-        .to_string()
+        .to_string();
+    front_matter::to_html(markdown) + &math::insert(html)
 }
 
 #[cfg(test)]
@@ -106,6 +138,16 @@ mod tests {
         assert!(!html.contains("script") && !html.contains("onclick"), "{html}");
         assert!(!to_html("[x](javascript:alert(1))").contains("javascript"));
     }
+
+    #[test]
+    fn code_is_coloured_and_mathematics_is_set() {
+        let html = to_html("```rust\nfn main() {} // <b>\n```\n\n$\\frac{1}{2}$ and $5 or $6\n");
+        assert!(html.contains("hl-storage") && html.contains("hl-comment"), "{html}");
+        assert!(html.contains("&lt;b&gt;") && !html.contains("hl-source"), "{html}");
+        assert!(html.contains("<mfrac>") && html.contains("$5 or $6"), "{html}");
+        assert!(!to_html("<span class=\"btn fixed\">x</span>").contains("btn"));
+    }
+
     #[test]
     fn what_would_take_for_ever_is_shown_as_it_is() {
         for piece in [">", "> ", "- ", "*", "<div>", "[^1]", "[", "`", "1) "] {
