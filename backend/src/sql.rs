@@ -85,6 +85,16 @@ impl Sql {
         self
     }
 
+    /// Values for `?` that are in the text already.
+    pub fn push_values(&mut self, values: Vec<Value>) -> &mut Self {
+        self.values.extend(values);
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     pub fn push_sql(&mut self, sql: Self) -> &mut Self {
         self.text.push_str(&sql.text);
         self.values.extend(sql.values);
@@ -94,6 +104,22 @@ impl Sql {
     /// The text, with its `?`, and the values.
     pub fn into_parts(self) -> (String, Vec<Value>) {
         (self.text, self.values)
+    }
+
+    /// A text that ends with `VALUES`, and the rows after it.
+    pub fn rows<const N: usize>(
+        text: impl Into<String>,
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) -> Self {
+        let mut sql = Self::new(text);
+        for (index, row) in rows.into_iter().enumerate() {
+            sql.push(if index == 0 { " (" } else { ", (" });
+            for (index, value) in row.into_iter().enumerate() {
+                sql.push(if index == 0 { "" } else { ", " }).push_value(value);
+            }
+            sql.push(")");
+        }
+        sql
     }
 
     /// `self AND (condition)`.
@@ -126,6 +152,38 @@ pub fn number(text: &str) -> String {
         numbered.push_str(part);
     }
     numbered
+}
+
+/// A text with `?` where it had `$1`, `$2` …; none if they do not come in this order, once each.
+pub fn in_order(text: &str) -> Option<String> {
+    let mut parts = text.split('$');
+    let mut ordered = parts.next().unwrap_or_default().to_owned();
+    for (index, part) in (1..).zip(parts) {
+        let (place, rest) = place(part);
+        if place != index {
+            return None;
+        }
+        ordered.push('?');
+        ordered.push_str(rest);
+    }
+    Some(ordered)
+}
+
+/// A text whose `$1`, `$2` … mean values that come after `by` others.
+pub fn shifted(text: &str, by: usize) -> String {
+    let mut parts = text.split('$');
+    let mut shifted = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (place, rest) = place(part);
+        shifted.push_str(&format!("${}{rest}", place + by));
+    }
+    shifted
+}
+
+/// The number at the beginning of a text, and what follows it.
+fn place(part: &str) -> (usize, &str) {
+    let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+    (part[..end].parse().unwrap_or_default(), &part[end..])
 }
 
 /// A text in which `LIKE … ESCAPE '\'` sees no wildcards.
@@ -166,6 +224,14 @@ mod tests {
         let (text, values) = sql.into_parts();
         assert_eq!(number(&text), "a = $1 AND b = $2 AND (c IN ($3, $4))");
         assert_eq!(values.len(), 4);
+    }
+
+    #[test]
+    fn statements_are_joined_by_their_places() {
+        assert_eq!(in_order("a = $1 AND b = $2").as_deref(), Some("a = ? AND b = ?"));
+        assert_eq!(in_order("a = $2 AND b = $1"), None);
+        assert_eq!(in_order("a = $1 AND b = $1"), None);
+        assert_eq!(shifted("($1, $2, $10)", 12), "($13, $14, $22)");
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
     }
     for migration in MIGRATIONS.iter().take(last).filter(|migration| migration.number > done) {
         tx.script(match &tx.inner {
-            TxInner::Sqlite(_) => migration.sqlite,
+            TxInner::Sqlite(..) => migration.sqlite,
             TxInner::Postgres(_) => migration.postgres,
         })
         .await?;
@@ -80,7 +80,7 @@ impl Tx {
     /// that PostgreSQL calls "C".
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         match &mut self.inner {
-            TxInner::Sqlite(tx) => {
+            TxInner::Sqlite(tx, _) => {
                 let sql = AssertSqlSafe(sql.replace(" COLLATE \"C\"", ""));
                 sqlx::raw_sql(sql).execute(tx.connection()).await?;
             }
@@ -94,7 +94,7 @@ impl Tx {
     /// Two servers that start at once on one PostgreSQL migrate one after the other.
     async fn lock_migrations(&mut self) -> Result<(), sqlx::Error> {
         match self.inner {
-            TxInner::Sqlite(_) => Ok(()),
+            TxInner::Sqlite(..) => Ok(()),
             TxInner::Postgres(_) => self.script("SELECT pg_advisory_xact_lock(7035)").await,
         }
     }

@@ -24,7 +24,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_with};
 
 pub use crate::sql::{Sql, Value};
-use crate::sql::{escape_like, like_to_glob, number};
+use crate::sql::{escape_like, in_order, like_to_glob, number, shifted};
 use notice::Notices;
 pub use notice::{Changed, Heard, Watch};
 use writer::{Write, Writer};
@@ -56,7 +56,8 @@ pub struct Tx {
 }
 
 enum TxInner {
-    Sqlite(Write),
+    /// And what is still to be run before anything else is.
+    Sqlite(Write, Sql),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -92,7 +93,7 @@ impl Conn<'_> {
     pub fn access_generation(&self) -> Option<u64> {
         match self {
             Self::Db(Db { pools: Pools::Sqlite { writer, .. }, .. }) => writer.access().current(),
-            Self::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => write.access().current(),
+            Self::Tx(Tx { inner: TxInner::Sqlite(write, _), .. }) => write.access().current(),
             // Another server may change it.
             _ => None,
         }
@@ -139,7 +140,7 @@ impl Db {
     /// Begins a transaction that will write.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {
-            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?, Sql::default()),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
         let (notices, statements) = (self.notices.clone(), self.statements.clone());
@@ -241,11 +242,12 @@ impl Db {
 
 impl Tx {
     /// Makes the transaction durable: on SQLite it is on the disk when this returns.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.run_what_waits().await?;
         let Self { inner, notices, changed, .. } = self;
         let commit = async move {
             match inner {
-                TxInner::Sqlite(tx) => tx.commit().await,
+                TxInner::Sqlite(tx, _) => tx.commit().await,
                 TxInner::Postgres(tx) => tx.commit().await,
             }
         };
@@ -259,6 +261,18 @@ impl Tx {
             Ok(())
         };
         tokio::spawn(told).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
+
+    /// Runs what was to be run [later](Query::later).
+    async fn run_what_waits(&mut self) -> Result<(), sqlx::Error> {
+        if let TxInner::Sqlite(tx, waiting) = &mut self.inner
+            && !waiting.is_empty()
+        {
+            let (text, values) = std::mem::take(waiting).into_parts();
+            let query = query_with(AssertSqlSafe(text), sqlite_arguments(values)?);
+            query.execute(tx.connection()).await?;
+        }
+        Ok(())
     }
 
     /// Has everybody who waits for it hear that something was changed, once that is durable.
@@ -309,6 +323,28 @@ enum Text {
 }
 
 impl Text {
+    /// The text with `?`, if its values come in their order.
+    fn in_order(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Written(text) => in_order(text).map(Cow::Owned),
+            Self::PutTogether(text) => Some(text.into()),
+        }
+    }
+
+    /// This statement and, in the same message, those that were to be run before it.
+    fn after(self, waiting: Sql, values: Vec<Value>) -> (Self, Vec<Value>) {
+        if waiting.is_empty() {
+            return (self, values);
+        }
+        let (mut text, mut all) = waiting.into_parts();
+        match self {
+            Self::Written(own) => text.push_str(&shifted(own, all.len())),
+            Self::PutTogether(own) => text.push_str(&own),
+        }
+        all.extend(values);
+        (Self::PutTogether(text), all)
+    }
+
     fn for_sqlite(self) -> AssertSqlSafe<Cow<'static, str>> {
         AssertSqlSafe(match self {
             Self::Written(text) => text.into(),
@@ -349,7 +385,8 @@ macro_rules! run {
             Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
                 $make(text.for_postgres(), postgres_arguments(values)?).$method(pool).await
             }
-            Conn::Tx(Tx { inner: TxInner::Sqlite(tx), .. }) => {
+            Conn::Tx(Tx { inner: TxInner::Sqlite(tx, waiting), .. }) => {
+                let (text, values) = text.after(std::mem::take(waiting), values);
                 $make(text.for_sqlite(), sqlite_arguments(values)?).$method(tx.connection()).await
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
@@ -380,11 +417,26 @@ impl Query {
         run!(self, on, query_as_with, fetch_all)
     }
 
+    /// Runs a statement that changes rows before the next one of the transaction, or before its commit, and
+    /// with SQLite in the same message: each is a way to another thread and back, which takes longer than
+    /// most statements. Only for what cannot fail by what a caller sent: the error would be the next one's.
+    pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        if let TxInner::Sqlite(_, waiting) = &mut tx.inner
+            && let Some(text) = self.text.in_order()
+        {
+            waiting.push(&text).push_values(self.values).push("; ");
+            tx.statements.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.execute(tx).await.map(|_| ())
+    }
+
     /// Runs a statement that changes rows; returns how many.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        tx.run_what_waits().await?;
         tx.statements.fetch_add(1, Ordering::Relaxed);
         match &mut tx.inner {
-            TxInner::Sqlite(tx) => {
+            TxInner::Sqlite(tx, _) => {
                 let query = query_with(self.text.for_sqlite(), sqlite_arguments(self.values)?);
                 Ok(query.execute(tx.connection()).await?.rows_affected())
             }

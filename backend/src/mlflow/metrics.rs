@@ -120,10 +120,8 @@ struct Logged {
 }
 
 async fn log(call: &Call, run_id: &str, logged: Logged) -> Result<Done> {
-    let mut message = Message::default();
-    message.set("run_id", run_id);
     let (mut change, writer) = call.change().await?;
-    let (target, _) = runs::active(&mut change, &writer, &message).await?;
+    let target = runs::touched(&mut change, &writer, run_id).await?;
     let mut log = Log { params: logged.params, tags: logged.tags, ..Log::default() };
     let mut links = Vec::new();
     for (metric, model) in logged.metrics {

@@ -71,10 +71,15 @@ pub async fn create(call: Call) -> Result<Found> {
         description: message.text("description")?,
         tags: names::registry_tags(message)?,
     };
+    let is_tagged = !new.tags.is_empty();
     let (mut change, writer) = call.change().await?;
     let model = model::create(&mut change, &writer, new).await?;
     change.commit().await?;
-    one(&call, model).await
+    if is_tagged {
+        return one(&call, model).await;
+    }
+    // It was made just now: there is nothing else that it could have.
+    Ok(Found { registered_model: RegisteredModel::new(model) })
 }
 
 pub async fn get(call: Call) -> Result<Found> {
@@ -120,10 +125,7 @@ async fn render(call: &Call, models: Vec<Model>) -> Result<Vec<RegisteredModel>>
                         Some(WireAlias { alias: alias.name, version })
                     })
                     .collect(),
-                name: model.name,
-                creation_timestamp: model.created_at_ms.millis(),
-                last_updated_timestamp: model.updated_at_ms.millis(),
-                description: model.description,
+                ..RegisteredModel::new(model)
             }
         })
         .collect())

@@ -60,12 +60,11 @@ pub async fn readable(
 
 /// As [`readable`], for what is to be changed.
 pub async fn active(
-    change: &mut Change,
-    writer: &Writer,
-    message: &Message,
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    run_id: &str,
 ) -> Result<(Target, Experiment)> {
-    let run_id = message.run_id()?;
-    let (target, experiment) = readable(&mut **change, writer, &run_id).await?;
+    let (target, experiment) = readable(conn, reader, run_id).await?;
     let deleted = run_of(&target)?.deleted_at_ms.or(experiment.deleted_at_ms);
     if deleted.is_some() {
         return Err(Failure::invalid(format!(
@@ -73,6 +72,15 @@ pub async fn active(
         )));
     }
     Ok((target, experiment))
+}
+
+/// As [`active`], marked as changed, which also locks it.
+pub async fn touched(change: &mut Change, writer: &Writer, run_id: &str) -> Result<Target> {
+    if let Some(target) = candidate::touch_run(change, writer, run_id).await? {
+        return Ok(target);
+    }
+    active(&mut **change, writer, run_id).await?;
+    Err(Error::Conflict(format!("run {run_id} was restored just now: try again")).into())
 }
 
 /// The run that a target is.
@@ -270,7 +278,7 @@ impl All {
 pub async fn update(call: Call) -> Result<Updated> {
     let (mut change, writer) = call.change().await?;
     let message = &call.message;
-    let (target, experiment) = active(&mut change, &writer, message).await?;
+    let (target, experiment) = active(&mut *change, &writer, &message.run_id()?).await?;
     let changes = CandidateChanges {
         name: message.text("run_name")?.filter(|name| !name.is_empty()).map(|n| clean_name(&n)),
         status: message.choice("status", RUN_STATUS)?,
@@ -312,7 +320,7 @@ async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
 pub async fn set_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     call.message.required("key")?;
-    let (target, _) = active(&mut change, &writer, &call.message).await?;
+    let target = touched(&mut change, &writer, &call.message.run_id()?).await?;
     let tag = names::tag(&call.message, "")?;
     if tag.key == NAME_TAG {
         let changes = CandidateChanges { name: Some(clean_name(&tag.value)), ..Default::default() };
@@ -328,7 +336,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
 pub async fn delete_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let key = call.message.required("key")?;
-    let (target, _) = active(&mut change, &writer, &call.message).await?;
+    let (target, _) = active(&mut *change, &writer, &call.message.run_id()?).await?;
     let missing = || format!("No tag with name: {key} in run with id {}", target.id());
     tag::delete(&mut change, &writer, &target, &key)
         .await
@@ -357,7 +365,7 @@ pub async fn log_inputs(call: Call) -> Result<Done> {
     names::check_count("datasets", datasets.len(), 1000)?;
     let inputs = datasets.iter().map(input).collect::<Result<Vec<_>>>()?;
     let (mut change, writer) = call.change().await?;
-    let (target, experiment) = active(&mut change, &writer, message).await?;
+    let (target, experiment) = active(&mut *change, &writer, &message.run_id()?).await?;
     dataset::log(&mut change, &writer, (&target, &experiment.id), inputs).await?;
     link_models(&mut change, &writer, &target, &models, false).await?;
     change.commit().await?;
@@ -394,7 +402,7 @@ pub async fn log_outputs(call: Call) -> Result<Done> {
         return Err(missing("models"));
     }
     let (mut change, writer) = call.change().await?;
-    let (target, _) = active(&mut change, &writer, &call.message).await?;
+    let (target, _) = active(&mut *change, &writer, &call.message.run_id()?).await?;
     link_models(&mut change, &writer, &target, &models, true).await?;
     change.commit().await?;
     Ok(Done {})
@@ -434,9 +442,8 @@ pub async fn log_model(call: Call) -> Result<Done> {
         )));
     }
     let (mut change, writer) = call.change().await?;
-    let (target, _) = active(&mut change, &writer, &call.message).await?;
     // Locked before it is read: two models that are logged at once are both kept.
-    target.touch(&mut change).await?;
+    let target = touched(&mut change, &writer, &call.message.run_id()?).await?;
     let old = tag::find(&mut *change, target.id(), HISTORY).await?;
     let mut history: Vec<serde_json::Value> =
         old.and_then(|old| serde_json::from_str(&old.value).ok()).unwrap_or_default();

@@ -7,6 +7,7 @@ use crate::registry::candidate::{Candidate, CandidateStatus};
 use crate::registry::experiment::Experiment;
 use crate::registry::logged_model::{self, LoggedModel, LoggedModelStatus};
 use crate::registry::metric::MetricValue;
+use crate::registry::model::Model;
 use crate::registry::tag::Tag;
 use crate::registry::version::{ModelStage, ModelVersion};
 use crate::time::Timestamp;
@@ -298,6 +299,21 @@ pub struct RegisteredModel {
     pub tags: Vec<Pair>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<WireAlias>,
+}
+
+impl RegisteredModel {
+    /// A model that has nothing yet.
+    pub fn new(model: Model) -> Self {
+        Self {
+            name: model.name,
+            creation_timestamp: model.created_at_ms.millis(),
+            last_updated_timestamp: model.updated_at_ms.millis(),
+            description: model.description,
+            latest_versions: Vec::new(),
+            tags: Vec::new(),
+            aliases: Vec::new(),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use crate::app::App;
 use crate::auth::{self, Actor, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Db, Query, Sql, Tx, query};
+use crate::db::{Db, Query, Sql, Tx, Value, query};
 use crate::error::Result;
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
@@ -256,7 +256,7 @@ impl Change {
         detail: serde_json::Value,
     ) -> Result<()> {
         let line = Line { action, subject, detail, refused: false };
-        insert(&mut self.tx, &self.by, self.now, line).await
+        Ok(Query::from(line.insert(&self.by, self.now)).later(&mut self.tx).await?)
     }
 
     /// Writes a line into the log, unless the same person did the same within the last minute: for what
@@ -266,18 +266,17 @@ impl Change {
         action: &'static str,
         subject: Subject<'_>,
     ) -> Result<()> {
-        let last: Option<(String, Option<String>, Timestamp)> = query(
-            "SELECT action, actor_id, at_ms FROM events WHERE object_id = $1 ORDER BY id DESC LIMIT 1",
-        )
-        .bind(subject.object_id)
-        .fetch_optional(&mut self.tx)
-        .await?;
-        let again = last.is_some_and(|(last, actor, at)| {
-            last == action
-                && actor.as_deref() == self.by.user.as_ref().map(UserId::raw)
-                && at.plus_seconds(60) > self.now
-        });
-        if again { Ok(()) } else { self.record(action, subject, serde_json::json!({})).await }
+        let object_id = subject.object_id.to_owned();
+        let line = Line { action, subject, detail: serde_json::json!({}), refused: false };
+        let mut sql = line.insert(&self.by, self.now);
+        sql.push(
+            " WHERE NOT EXISTS (SELECT 1 FROM
+                 (SELECT action, actor_id, at_ms FROM events WHERE object_id = ",
+        );
+        sql.push_value(object_id).push(" ORDER BY id DESC LIMIT 1) AS last WHERE last.action = ");
+        sql.push_value(action).push(" AND last.actor_id = ").push_value(self.author());
+        sql.push(" AND last.at_ms > ").push_value(self.now.plus_seconds(-60)).push(")");
+        Ok(Query::from(sql).later(&mut self.tx).await?)
     }
 
     /// Makes the change durable.
@@ -307,27 +306,32 @@ struct Line<'a> {
     refused: bool,
 }
 
-async fn insert(tx: &mut Tx, by: &By, now: Timestamp, line: Line<'_>) -> Result<()> {
-    query(
-        "INSERT INTO events (id, at_ms, actor_id, action, subject, detail, project_id, model_id,
-                             object_id, credential_id, address, refused)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(EventId::new(now))
-    .bind(now)
-    .bind(by.user.as_ref().map(|id| id.raw().to_owned()))
-    .bind(line.action)
-    .bind(line.subject.name)
-    .bind(line.detail.to_string())
-    .bind(line.subject.project_id.map(|id| id.raw().to_owned()))
-    .bind(line.subject.model_id.map(|id| id.raw().to_owned()))
-    .bind(line.subject.object_id)
-    .bind(by.credential.as_ref().map(|id| id.raw().to_owned()))
-    .bind(by.address.map(|address| address.to_string()))
-    .bind(line.refused)
-    .execute(tx)
-    .await?;
-    Ok(())
+impl Line<'_> {
+    /// The statement that inserts it, to which a condition may be added.
+    fn insert(self, by: &By, now: Timestamp) -> Sql {
+        let mut sql = Sql::new(
+            "INSERT INTO events (id, at_ms, actor_id, action, subject, detail, project_id, model_id,
+                                 object_id, credential_id, address, refused) SELECT ",
+        );
+        let values: [Value; 12] = [
+            EventId::new(now).into(),
+            now.into(),
+            by.user.as_ref().map(|id| id.raw().to_owned()).into(),
+            self.action.into(),
+            self.subject.name.into(),
+            self.detail.to_string().into(),
+            self.subject.project_id.map(|id| id.raw().to_owned()).into(),
+            self.subject.model_id.map(|id| id.raw().to_owned()).into(),
+            self.subject.object_id.into(),
+            by.credential.as_ref().map(|id| id.raw().to_owned()).into(),
+            by.address.map(|address| address.to_string()).into(),
+            self.refused.into(),
+        ];
+        for (index, value) in values.into_iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " }).push_value(value);
+        }
+        sql
+    }
 }
 
 /// A change that was refused.
@@ -357,8 +361,8 @@ pub async fn record_refusal(app: &App, actor: &Actor, refusal: Refusal<'_>) -> R
     };
     let detail = serde_json::json!({ "code": refusal.code });
     let mut tx = app.db.begin().await?;
-    insert(&mut tx, &by, now, Line { action: refusal.action, subject, detail, refused: true })
-        .await?;
+    let line = Line { action: refusal.action, subject, detail, refused: true };
+    Query::from(line.insert(&by, now)).later(&mut tx).await?;
     Ok(tx.commit().await?)
 }
 

@@ -15,12 +15,9 @@ use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort, SortKey};
 use crate::registry::event::Change;
-use crate::registry::tag::check_count;
+use crate::registry::tag::{MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
-
-/// How many rows one statement inserts: few enough for the limits of both databases.
-const MAX_ROWS: usize = 200;
 
 /// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
 #[derive(Clone, Copy, Debug)]
@@ -175,7 +172,7 @@ pub async fn insert_all(
     for rows in rows.chunks(MAX_ROWS) {
         let mut sql = insert_into("metric_points", owner_id, rows.iter());
         sql.push(" ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING");
-        Query::from(sql).execute(change).await?;
+        Query::from(sql).later(change).await?;
     }
     let last: Vec<&Row> = last.into_values().collect();
     for rows in last.chunks(MAX_ROWS) {
@@ -187,7 +184,7 @@ pub async fn insert_all(
               WHERE (excluded.step, excluded.timestamp_ms, excluded.value_order) \
                   > (metrics.step, metrics.timestamp_ms, metrics.value_order)",
         );
-        Query::from(sql).execute(change).await?;
+        Query::from(sql).later(change).await?;
     }
     let (stored,): (i64,) = query("SELECT COUNT(*) FROM metrics WHERE owner_id = $1")
         .bind(owner_id)
@@ -197,16 +194,13 @@ pub async fn insert_all(
 }
 
 fn insert_into<'a>(table: &str, owner_id: &str, rows: impl Iterator<Item = &'a Row>) -> Sql {
-    let mut sql = Sql::new(format!(
-        "INSERT INTO {table} (owner_id, name, step, timestamp_ms, value_order, value) VALUES "
-    ));
-    for (index, row) in rows.enumerate() {
-        sql.push(if index == 0 { "(" } else { ", (" }).push_value(owner_id);
-        sql.push(", ").push_value(row.name.as_str()).push(", ").push_value(row.step);
-        sql.push(", ").push_value(row.timestamp).push(", ").push_value(row.value.order());
-        sql.push(", ").push_value(row.value.stored()).push(")");
-    }
-    sql
+    let rows = rows.map(|row| {
+        let (value_order, value) = (row.value.order().into(), row.value.stored().into());
+        let (name, step) = (row.name.as_str().into(), row.step.into());
+        [owner_id.into(), name, step, row.timestamp.into(), value_order, value]
+    });
+    let columns = "owner_id, name, step, timestamp_ms, value_order, value";
+    Sql::rows(format!("INSERT INTO {table} ({columns}) VALUES"), rows)
 }
 
 /// Gives a version the last points of the candidate that it was made from.

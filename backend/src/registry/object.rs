@@ -249,8 +249,7 @@ impl Target {
 
 /// Makes the row that tags, params, metrics and files of something new hang on.
 pub async fn insert(change: &mut Change, id: &str) -> Result<()> {
-    query("INSERT INTO objects (id) VALUES ($1)").bind(id).execute(change).await?;
-    Ok(())
+    Ok(query("INSERT INTO objects (id) VALUES ($1)").bind(id).later(change).await?)
 }
 
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.

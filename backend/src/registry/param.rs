@@ -1,12 +1,14 @@
 //! Params: what a training run was started with. Written once: another value for the same name is refused.
 
+use std::collections::HashMap;
+
 use async_graphql::{Context, InputObject, SimpleObject};
 
-use crate::db::{Conn, query};
+use crate::db::{Conn, Query, Sql, Value, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::registry::event::Change;
-use crate::registry::tag::check_count;
+use crate::registry::tag::{MAX_ROWS, check_count};
 use crate::text;
 
 /// A hyper-parameter of a training run.
@@ -37,23 +39,29 @@ pub async fn insert_all(
         return Ok(());
     }
     check_count("params", inputs.len())?;
+    let mut params = Vec::with_capacity(inputs.len());
     for (index, input) in inputs.into_iter().enumerate() {
         let name = text::key(&format!("params[{index}].name"), &input.name)?;
-        let field = format!("params[{index}].value");
-        let value = text::value(&field, input.value)?;
-        let kept: Option<(String,)> = query(
-            "INSERT INTO params (owner_id, name, value) VALUES ($1, $2, $3)
-             ON CONFLICT (owner_id, name) DO UPDATE SET value = params.value
-             RETURNING value",
-        )
-        .bind(owner_id)
-        .bind(&name)
-        .bind(&value)
-        .fetch_optional(&mut **change)
-        .await?;
-        if kept.is_some_and(|(kept,)| kept != value) {
-            let reason = format!("params are written once, and {name:?} has another value already");
-            return Err(Error::invalid(field, reason));
+        let value = text::value(&format!("params[{index}].value"), input.value)?;
+        params.push(Param { name, value });
+    }
+    for (chunk, params) in params.chunks(MAX_ROWS).enumerate() {
+        let rows =
+            params.iter().map(|param| [owner_id, &param.name, &param.value].map(Value::from));
+        let mut sql = Sql::rows("INSERT INTO params (owner_id, name, value) VALUES", rows);
+        sql.push(" ON CONFLICT (owner_id, name) DO NOTHING");
+        Query::from(sql).later(change).await?;
+        let mut sql = Sql::new("SELECT name, value FROM params WHERE owner_id = ?").bind(owner_id);
+        sql = sql.and(Sql::is_in("name", params.iter().map(|param| &param.name)));
+        let kept: Vec<(String, String)> = Query::from(sql).fetch_all(&mut **change).await?;
+        let kept = HashMap::<_, _>::from_iter(kept);
+        for (index, Param { name, value }) in params.iter().enumerate() {
+            if kept.get(name) != Some(value) {
+                let field = format!("params[{}].value", chunk * MAX_ROWS + index);
+                let reason =
+                    format!("params are written once, and {name:?} has another value already");
+                return Err(Error::invalid(field, reason));
+            }
         }
     }
     let (stored,): (i64,) = query("SELECT COUNT(*) FROM params WHERE owner_id = $1")

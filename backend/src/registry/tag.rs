@@ -1,9 +1,11 @@
 //! Tags: free keys and values on models, versions, candidates, logged models and experiments.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::auth::{Writer, actor};
-use crate::db::{Conn, query};
+use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::registry::event::Change;
@@ -13,6 +15,8 @@ use crate::text;
 
 /// How many tags, params or metrics one object can have.
 pub const MAX_ENTRIES: usize = 2000;
+/// How many rows one statement inserts: few enough for the limits of both databases.
+pub const MAX_ROWS: usize = 200;
 
 /// A key and a value on a model, version or candidate.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -120,7 +124,7 @@ pub async fn set(
 ) -> Result<Tag> {
     target.touch(change).await?;
     let tag = parse("", input)?;
-    insert(change, target.id(), &tag).await?;
+    insert(change, target.id(), vec![tag.clone()]).await?;
     check_stored(change, target.id()).await?;
     let detail = serde_json::json!({ "key": tag.key, "value": tag.value });
     change.record("tag.set", target.subject(), detail).await?;
@@ -151,9 +155,13 @@ pub async fn insert_all(change: &mut Change, owner_id: &str, inputs: Vec<TagInpu
         return Ok(());
     }
     check_count("tags", inputs.len())?;
+    // Of a key that is there twice the last value counts.
+    let mut tags = BTreeMap::new();
     for (index, input) in inputs.into_iter().enumerate() {
-        insert(change, owner_id, &parse(&format!("tags[{index}]."), input)?).await?;
+        let tag = parse(&format!("tags[{index}]."), input)?;
+        tags.insert(tag.key.clone(), tag);
     }
+    insert(change, owner_id, tags.into_values().collect()).await?;
     check_stored(change, owner_id).await
 }
 
@@ -173,16 +181,13 @@ fn parse(place: &str, input: TagInput) -> Result<Tag> {
     })
 }
 
-async fn insert(change: &mut Change, owner_id: &str, tag: &Tag) -> Result<()> {
-    query(
-        "INSERT INTO tags (owner_id, key, value) VALUES ($1, $2, $3)
-         ON CONFLICT (owner_id, key) DO UPDATE SET value = excluded.value",
-    )
-    .bind(owner_id)
-    .bind(&tag.key)
-    .bind(&tag.value)
-    .execute(change)
-    .await?;
+async fn insert(change: &mut Change, owner_id: &str, tags: Vec<Tag>) -> Result<()> {
+    for tags in tags.chunks(MAX_ROWS) {
+        let rows = tags.iter().map(|tag| [owner_id.into(), (&tag.key).into(), (&tag.value).into()]);
+        let mut sql = Sql::rows("INSERT INTO tags (owner_id, key, value) VALUES", rows);
+        sql.push(" ON CONFLICT (owner_id, key) DO UPDATE SET value = excluded.value");
+        Query::from(sql).later(change).await?;
+    }
     Ok(())
 }
 

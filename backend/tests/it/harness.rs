@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use model_registry::app::App;
@@ -86,7 +87,10 @@ impl Server {
     }
 
     pub fn anonymous(&self) -> Caller {
-        Caller { url: self.url.clone(), token: None, http: Client::new() }
+        // The server closes a connection that nobody uses for 15 seconds: a client that lets go of it before never
+        // sends into one that is just being closed.
+        let http = Client::builder().pool_idle_timeout(Duration::from_secs(5)).build().unwrap();
+        Caller { url: self.url.clone(), token: None, http }
     }
 
     pub async fn admin(&self) -> Caller {

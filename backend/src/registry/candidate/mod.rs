@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::registry::event::Change;
 use crate::registry::metric::{self, MetricInput};
-use crate::registry::model::Model;
+use crate::registry::model::{self, Model};
 use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
@@ -252,11 +252,11 @@ pub async fn update(
     Ok(candidate)
 }
 
-/// Logs to a run that goes on. Of a run that logs every second, the log has one line a minute.
+/// Logs to a run that goes on, and was [marked](touch_run) as changed. Of a run that logs every second, the log
+/// has one line a minute.
 pub async fn log(change: &mut Change, _writer: &Writer, target: &Target, log: Log) -> Result<()> {
-    target.touch(change).await?;
-    log.insert(change, &CandidateId::from_raw(target.id())).await?;
-    change.record_sometimes("candidate.log", target.subject()).await
+    change.record_sometimes("candidate.log", target.subject()).await?;
+    log.insert(change, &CandidateId::from_raw(target.id())).await
 }
 
 /// Puts a candidate into the trash, or takes it out.
@@ -303,6 +303,35 @@ pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
     let (model_id,) = touched.ok_or_else(|| Error::not_found("candidate", id.raw()))?;
     tell(change, id, model_id.as_ref());
     Ok(())
+}
+
+/// The run with this id in the project, marked as changed, which also locks it; none if it is not there, or is in
+/// the trash by itself or with its experiment.
+pub async fn touch_run(
+    change: &mut Change,
+    writer: &Writer,
+    run_id: &str,
+) -> Result<Option<Target>> {
+    let run: Option<Candidate> = query(concat!(
+        "UPDATE candidates SET updated_at_ms = $3
+         WHERE id = $1 AND deleted_at_ms IS NULL
+           AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = candidates.experiment_id
+                       AND e.project_id = $2 AND e.deleted_at_ms IS NULL)
+         RETURNING ",
+        columns!()
+    ))
+    .bind(text::looked_up(run_id))
+    .bind(&writer.project().id)
+    .bind(change.now)
+    .fetch_optional(&mut **change)
+    .await?;
+    let Some(run) = run else { return Ok(None) };
+    let model = match &run.model_id {
+        Some(id) => Some(model::get_by_id(&mut **change, id).await?),
+        None => None,
+    };
+    tell(change, &run.id, run.model_id.as_ref());
+    Ok(Some(Target::candidate(writer.project(), model.as_ref(), run)))
 }
 
 /// Has everybody who follows a candidate, or its model, hear that it was changed.

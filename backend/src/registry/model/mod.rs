@@ -229,7 +229,7 @@ async fn set_search_name(change: &mut Change, model: &Model) -> Result<()> {
     )
     .bind(&model.id)
     .bind(&model.name)
-    .execute(change)
+    .later(change)
     .await?;
     Ok(())
 }

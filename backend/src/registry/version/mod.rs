@@ -151,7 +151,7 @@ pub async fn create(
     model: &Model,
     new: NewVersion,
 ) -> Result<ModelVersion> {
-    let version = insert(change, model, new).await?;
+    let version = insert(change, model, new, VersionState::Draft).await?;
     record(change, writer, "version.create", model, &version).await?;
     Ok(version)
 }
@@ -165,14 +165,16 @@ pub async fn register(
     new: NewVersion,
     (origin, measured): (Option<(&str, &str)>, Option<&str>),
 ) -> Result<ModelVersion> {
-    let version = insert(change, model, new).await?;
-    if let Some((owner, folder)) = origin {
-        file::copy_folder(change, (owner, folder), (version.id.raw(), "")).await?;
-    }
+    // Without files there is nothing to be locked.
+    let state = if origin.is_some() { VersionState::Draft } else { VersionState::Published };
+    let mut version = insert(change, model, new, state).await?;
     if let Some(measured) = measured {
         copy_measures(change, measured, &version).await?;
     }
-    let version = lock(change, &version).await?;
+    if let Some((owner, folder)) = origin {
+        file::copy_folder(change, (owner, folder), (version.id.raw(), "")).await?;
+        version = lock(change, &version).await?;
+    }
     let detail = serde_json::json!({ "source": version.source, "digest": version.digest });
     change.record("version.create", subject(writer, model, &version), detail).await?;
     Ok(version)
@@ -193,7 +195,7 @@ pub async fn promote(
 ) -> Result<ModelVersion> {
     let candidate_id = Some(candidate.id.clone());
     let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
-    let version = insert(change, model, new).await?;
+    let version = insert(change, model, new, VersionState::Draft).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     crate::registry::candidate::touch(change, &candidate.id).await?;
     file::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
@@ -205,8 +207,14 @@ pub async fn promote(
     Ok(version)
 }
 
-/// Inserts a draft with the next number. Locks the model, so versions are made one after the other.
-async fn insert(change: &mut Change, model: &Model, new: NewVersion) -> Result<ModelVersion> {
+/// Inserts a version without files, with the next number. Locks the model, so versions are made one after
+/// the other.
+async fn insert(
+    change: &mut Change,
+    model: &Model,
+    new: NewVersion,
+    state: VersionState,
+) -> Result<ModelVersion> {
     let given = new.version.map(|version| semver::parse("version", &version)).transpose()?;
     let description = text::description("description", new.description)?;
     let (number,): (i64,) = query(
@@ -224,13 +232,14 @@ async fn insert(change: &mut Change, model: &Model, new: NewVersion) -> Result<M
     };
     let id = VersionId::new(change.now);
     object::insert(change, id.raw()).await?;
+    let is_published = state == VersionState::Published;
     let lineage = new.lineage;
     let candidate_id = new.candidate_id.map(|id| id.raw().to_owned());
     let created: ModelVersion = query(concat!(
-        "INSERT INTO model_versions (id, model_id, version, precedence, prerelease, rank, number, state,
+        "INSERT INTO model_versions (id, model_id, version, precedence, prerelease, rank, number,
              description, author_id, candidate_id, created_at_ms, updated_at_ms, project_id, source,
-             run_id, run_link, logged_model_id, location)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'DRAFT', $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, $17)
+             run_id, run_link, logged_model_id, location, state, digest, published_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          RETURNING ",
         columns!()
     ))
@@ -239,7 +248,7 @@ async fn insert(change: &mut Change, model: &Model, new: NewVersion) -> Result<M
     .bind(version.to_string())
     .bind(semver::precedence(&version))
     .bind(!version.pre.is_empty())
-    .bind(semver::rank(&version, false))
+    .bind(semver::rank(&version, is_published))
     .bind(number)
     .bind(description)
     .bind(change.author())
@@ -251,6 +260,9 @@ async fn insert(change: &mut Change, model: &Model, new: NewVersion) -> Result<M
     .bind(lineage.run_link.map(|link| text::value("run_link", link)).transpose()?)
     .bind(lineage.logged_model_id)
     .bind(lineage.location)
+    .bind(state)
+    .bind(is_published.then(|| digest_of(&[])))
+    .bind(is_published.then_some(change.now))
     .fetch_one(&mut **change)
     .await
     .map_err(Error::unless_unique("version", &version.to_string()))?;
@@ -301,11 +313,16 @@ async fn digest(change: &mut Change, version: &ModelVersion) -> Result<String> {
             .bind(&version.id)
             .fetch_all(&mut **change)
             .await?;
+    Ok(digest_of(&files))
+}
+
+/// The digest of a version with these files, in the order of paths.
+fn digest_of(files: &[(String, i64, String)]) -> String {
     let mut hasher = Sha256::new();
     for (path, size, sha256) in files {
         hasher.update(format!("{path}\0{size}\0{sha256}\n"));
     }
-    Ok(crate::store::hex(&hasher.finalize()))
+    crate::store::hex(&hasher.finalize())
 }
 
 pub async fn update(
