@@ -39,7 +39,7 @@ test("candidates are filtered, sorted, compared, and the best is promoted", asyn
     await boxes.nth(1).check();
     await page.getByRole("link", { name: "Compare" }).click();
     await expect(page.getByRole("heading", { name: "Compare candidates" })).toBeVisible();
-    await expect(page.getByText("brisk-otter").first()).toBeVisible();
+    await expect(page.getByRole("columnheader", { name: /brisk-otter/ }).first()).toBeVisible();
   });
 
   await test.step("look at the best: its curve, its files; promote it to the next minor version", async () => {

@@ -97,6 +97,9 @@ async function furnish(api: Api): Promise<Record<string, string>> {
     "candidates-none": `/${bare}/candidates`,
     candidate: `/${model}/candidates/1`,
     compare: `/${model}/candidates/compare?c=1&c=2`,
+    "compare-one": `/${model}/candidates/compare?c=1`,
+    "compare-versions": `/${model}/versions/compare?v=1.0.0&v=1.1.0-rc.1&v=1.2.0`,
+    "version-changes": `/${model}/versions/1.2.0?against=1.0.0`,
     "not-found": `/${model}/versions/9.9.9`,
     nowhere: "/a/b/c/d/e",
   };

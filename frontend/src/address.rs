@@ -77,6 +77,12 @@ pub fn compare(path: &str, numbers: &[String]) -> String {
     model_page(path, &format!("candidates/compare?c={}", numbers.join("&c=")))
 }
 
+/// Versions of a model side by side. No version is called `compare`.
+pub fn compare_versions(path: &str, versions: &[String]) -> String {
+    let versions: Vec<_> = versions.iter().map(|version| segment(version)).collect();
+    model_page(path, &format!("versions/compare?v={}", versions.join("&v=")))
+}
+
 /// Runs of a project side by side, by their ids.
 pub fn compare_runs(project: &str, ids: &[String]) -> String {
     project_page(project, &format!("runs/compare?run={}", ids.join("&run=")))
@@ -269,6 +275,11 @@ mod tests {
         assert_eq!(events(&parameters), "/api/events?model=v%2Fm");
         let numbers = ["1".to_owned(), "12".to_owned()];
         assert_eq!(compare("v/m", &numbers), "/v/m/candidates/compare?c=1&c=12");
+        let versions = ["1.0.0".to_owned(), "1.0.0-a+b".to_owned()];
+        assert_eq!(
+            compare_versions("v/m", &versions),
+            "/v/m/versions/compare?v=1.0.0&v=1.0.0-a%2Bb"
+        );
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! The one way to the GraphQL API: `run(operation)`.
 
-use std::{fmt, future::Future, marker::PhantomData, pin::Pin};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    marker::PhantomData,
+    pin::Pin,
+    task::Poll,
+};
 
 use cynic::{GraphQlError, Operation};
 use gloo_net::http::Request;
@@ -66,6 +72,31 @@ where
     V: Serialize,
 {
     read(send(write(&operation)?).await?)
+}
+
+/// What somebody waits for.
+pub type Asked<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+
+/// Waits for all at once, and gives their answers in order, or the first error.
+pub async fn all<T>(mut asked: Vec<Asked<T>>) -> Result<Vec<T>, ApiError> {
+    let mut answers: Vec<Option<T>> = asked.iter().map(|_| None).collect();
+    poll_fn(move |context| {
+        for (asked, answer) in asked.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let Poll::Ready(ready) = asked.as_mut().poll(context)
+            {
+                match ready {
+                    Ok(ready) => *answer = Some(ready),
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+        }
+        if answers.iter().any(Option::is_none) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(answers.iter_mut().filter_map(Option::take).collect()))
+    })
+    .await
 }
 
 /// The same where the data is one field of one field: `{"createModel": {"model": …}}`.

@@ -28,7 +28,7 @@ use crate::{
         admin::{AdminAuditPage, AdminFrame},
         candidate::CandidatePage,
         candidates::CandidatesTab,
-        compare::ComparePage,
+        compare::{ComparePage, Kind},
         experiment::ExperimentPage,
         experiments::ExperimentsTab,
         invitation::InvitationPage,
@@ -203,7 +203,7 @@ fn Pages() -> impl IntoView {
             </ParentRoute>
             <Route path=path!("/:project/-/new") view=ModelNewPage/>
             <Route path=path!("/:project/-/experiments/:number") view=ExperimentPage/>
-            <Route path=path!("/:project/-/runs/compare") view=ComparePage/>
+            <Route path=path!("/:project/-/runs/compare") view=|| view! { <ComparePage kind=Kind::Runs/> }/>
             <Route path=path!("/:project/-/runs/:run") view=CandidatePage/>
             <ParentRoute path=path!("/:project") view=ProjectFrame>
                 <Route path=path!("") view=ModelsTab/>
@@ -215,8 +215,9 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("-/edit") view=ProjectEditTab/>
             </ParentRoute>
             <Route path=path!("/:project/:model/versions/new") view=VersionNewPage/>
+            <Route path=path!("/:project/:model/versions/compare") view=|| view! { <ComparePage kind=Kind::Versions/> }/>
             <Route path=path!("/:project/:model/versions/:version") view=VersionPage/>
-            <Route path=path!("/:project/:model/candidates/compare") view=ComparePage/>
+            <Route path=path!("/:project/:model/candidates/compare") view=|| view! { <ComparePage kind=Kind::Candidates/> }/>
             <Route path=path!("/:project/:model/candidates/:number") view=CandidatePage/>
             <ParentRoute path=path!("/:project/:model") view=ModelFrame>
                 <Route path=path!("") view=ModelCardTab/>

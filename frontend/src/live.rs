@@ -1,4 +1,4 @@
-//! Being told when something changes: one GraphQL subscription over a WebSocket (`graphql-transport-ws`).
+//! Being told when something changes: GraphQL subscriptions over a WebSocket (`graphql-transport-ws`).
 //!
 //! What is told is only that something did; what it is now is asked as always. Where there is no socket to be
 //! had, nothing is told: the page is as it was when it was loaded, and says nothing of it.
@@ -21,14 +21,19 @@ const MAX_FAILURES: u32 = 8;
 /// How often somebody is told at most.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How many subscriptions the server takes over one socket.
+const MOST_SUBSCRIPTIONS: usize = 10;
+
 /// Follows until it is dropped.
 pub struct Following(Rc<Follower>);
 
 struct Follower {
-    subscribe: String,
-    changed: Box<dyn Fn()>,
+    subscribe: Vec<String>,
+    changed: Rc<dyn Fn()>,
     socket: RefCell<Option<Open>>,
     failures: Cell<u32>,
+    /// How many subscriptions have ended.
+    ended: Cell<usize>,
     /// Nothing more will come.
     over: Cell<bool>,
     /// Somebody is about to be told.
@@ -59,17 +64,28 @@ impl Drop for Following {
     }
 }
 
-/// Calls `changed` when the subscription gives something, and when it may have missed something.
+/// Calls `changed` when one of the subscriptions gives something, and when it may have missed something.
 pub fn follow<T, V: Serialize>(
-    operation: &StreamingOperation<T, V>,
+    operations: Vec<StreamingOperation<T, V>>,
     changed: impl Fn() + 'static,
-) -> Following {
-    let operation = serde_json::to_string(operation).unwrap_or_default();
+) -> Vec<Following> {
+    let written = |operation: &StreamingOperation<T, V>| serde_json::to_string(operation).ok();
+    let operations: Vec<_> = operations.iter().filter_map(written).collect();
+    let changed = Rc::new(changed) as Rc<dyn Fn()>;
+    let sockets = operations.chunks(MOST_SUBSCRIPTIONS);
+    sockets.map(|operations| follow_some(operations, changed.clone())).collect()
+}
+
+fn follow_some(operations: &[String], changed: Rc<dyn Fn()>) -> Following {
+    let subscribe = |(id, operation): (usize, &String)| {
+        format!(r#"{{"type":"subscribe","id":"{id}","payload":{operation}}}"#)
+    };
     let follower = Rc::new(Follower {
-        subscribe: format!(r#"{{"type":"subscribe","id":"1","payload":{operation}}}"#),
-        changed: Box::new(changed),
+        subscribe: operations.iter().enumerate().map(subscribe).collect(),
+        changed,
         socket: RefCell::default(),
         failures: Cell::new(0),
+        ended: Cell::new(0),
         over: Cell::new(false),
         telling: Cell::new(false),
     });
@@ -117,6 +133,8 @@ impl Follower {
 #[derive(Deserialize)]
 struct Message {
     r#type: String,
+    #[serde(default)]
+    id: String,
 }
 
 fn hear(follower: &Rc<Follower>, text: &str) {
@@ -124,15 +142,23 @@ fn hear(follower: &Rc<Follower>, text: &str) {
     match message.r#type.as_str() {
         "ping" => follower.say(r#"{"type":"pong"}"#),
         "connection_ack" => {
-            follower.say(&follower.subscribe);
+            follower.ended.set(0);
+            follower.subscribe.iter().for_each(|subscribe| follower.say(subscribe));
             if follower.failures.replace(0) > 0 {
                 tell(follower);
             }
         }
         "next" => tell(follower),
+        // More was changed than could be told.
+        "error" if text.contains("\"CONFLICT\"") => {
+            let again = message.id.parse().ok().and_then(|id: usize| follower.subscribe.get(id));
+            again.into_iter().for_each(|subscribe| follower.say(subscribe));
+            tell(follower);
+        }
         // Deleted, perhaps, or hidden: what is asked now says it.
         "error" | "complete" => {
-            follower.over.set(true);
+            follower.ended.set(follower.ended.get() + 1);
+            follower.over.set(follower.ended.get() == follower.subscribe.len());
             tell(follower);
         }
         _ => {}

@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod check;
 mod components;
+mod diff;
 mod error;
 mod form;
 mod format;

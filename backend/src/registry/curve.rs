@@ -31,6 +31,15 @@ struct Shape {
     metric: String,
     most: usize,
     steps: (i64, i64),
+    /// In milliseconds.
+    times: (i64, i64),
+}
+
+/// Which part of a history a curve is of: from and up to a step, and a time.
+#[derive(Default)]
+pub struct Part {
+    pub steps: (Option<Long>, Option<Long>),
+    pub times: (Option<Timestamp>, Option<Timestamp>),
 }
 
 /// The curve of a metric of a candidate.
@@ -38,6 +47,13 @@ struct Shape {
 pub struct CurveOf {
     candidate_id: String,
     shape: Shape,
+}
+
+impl Shape {
+    /// What is said of the time narrows what was found by step: the keys are in order of steps.
+    fn at_times(&self, sql: Sql, column: &str) -> Sql {
+        if self.times == (i64::MIN, i64::MAX) { sql } else { sql.and(within(column, self.times)) }
+    }
 }
 
 /// What a curve costs.
@@ -52,18 +68,21 @@ pub async fn load(
     candidate_id: &str,
     metric: &str,
     points: Option<i32>,
-    steps: (Option<Long>, Option<Long>),
+    part: Part,
 ) -> Result<Vec<MetricPoint>> {
     let points = points.unwrap_or(DEFAULT_POINTS);
     if !POINTS.contains(&points) {
         let (least, most) = (POINTS.start(), POINTS.end());
         return Err(Error::invalid("points", format!("must be from {least} to {most}")));
     }
-    let (from, to) = (steps.0.map_or(i64::MIN, |s| s.0), steps.1.map_or(i64::MAX, |s| s.0));
+    let bounds =
+        |from: Option<i64>, to: Option<i64>| (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX));
+    let Part { steps, times } = part;
     let shape = Shape {
         metric: text::looked_up(metric).to_owned(),
         most: usize::try_from(points).unwrap_or_default(),
-        steps: (from, to),
+        steps: bounds(steps.0.map(|step| step.0), steps.1.map(|step| step.0)),
+        times: bounds(times.0.map(Timestamp::millis), times.1.map(Timestamp::millis)),
     };
     let key = CurveOf { candidate_id: candidate_id.to_owned(), shape };
     Ok(loaders(ctx).load_one(key).await?.unwrap_or_default())
@@ -119,6 +138,7 @@ impl Loaders {
             .bind(shape.metric.as_str())
             .and(Sql::is_in("owner_id", short));
             sql = sql.and(within("step", shape.steps));
+            sql = shape.at_times(sql, "timestamp_ms");
             points = Query::from(sql).fetch_all(db).await?;
         }
         let series = long.iter().map(|ends| {
@@ -203,9 +223,11 @@ fn within(column: &str, (low, high): (i64, i64)) -> Sql {
 
 fn ends(shape: &Shape, candidates: &[&str]) -> Sql {
     let history = |select: &str| {
-        Sql::new(format!("{select} FROM metric_points p WHERE p.owner_id = o.id AND p.name = ?"))
-            .bind(shape.metric.as_str())
-            .and(within("p.step", shape.steps))
+        let history = Sql::new(format!(
+            "{select} FROM metric_points p WHERE p.owner_id = o.id AND p.name = ?"
+        ));
+        let history = history.bind(shape.metric.as_str()).and(within("p.step", shape.steps));
+        shape.at_times(history, "p.timestamp_ms")
     };
     let mut sql = Sql::new("SELECT * FROM (SELECT o.id AS owner_id, (SELECT COUNT(*) FROM (");
     let most = i64::try_from(shape.most).unwrap_or(i64::MAX);
@@ -259,8 +281,8 @@ fn extremes(shape: &Shape, series: &[Series<'_>]) -> Sql {
     };
     let points = |select: &str, which: &str| {
         let from = "FROM metric_points p WHERE p.owner_id = s.owner_id AND";
-        Sql::new(format!("(SELECT {select} {from} {which} AND p.name = ?"))
-            .bind(shape.metric.as_str())
+        let points = Sql::new(format!("(SELECT {select} {from} {which} AND p.name = ?"));
+        shape.at_times(points.bind(shape.metric.as_str()), "p.timestamp_ms")
     };
     let finite = (MetricValue(f64::MIN).order(), MetricValue(f64::MAX).order());
     for (function, name) in [("MIN", "least"), ("MAX", "greatest")] {

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};
 
-const CURVE: &str = "query($n: Int!, $points: Int, $from: Long, $to: Long) {
-    model(path: \"vision/ocr\") { candidate(number: $n) {
-        metricCurve(name: \"loss\", points: $points, fromStep: $from, toStep: $to) {
-            step value timestamp } } } }";
+const CURVE: &str = "query($n: Int!, $points: Int, $from: Long, $to: Long, $since: DateTime,
+    $until: DateTime) { model(path: \"vision/ocr\") { candidate(number: $n) {
+        metricCurve(name: \"loss\", points: $points, fromStep: $from, toStep: $to,
+            fromTime: $since, toTime: $until) { step value timestamp } } } }";
 
 async fn curve(caller: &Caller, variables: Value) -> Vec<Value> {
     let mut answer = caller.ok(CURVE, variables).await;
@@ -97,6 +97,41 @@ async fn steps_may_be_anything_and_one_step_is_cut_by_time() {
     let nothing = (0..50).map(|step| json!({"name": "loss", "step": step, "value": "NaN"}));
     log(&admin, 3, nothing).await;
     assert_eq!(steps(&curve(&admin, json!({"n": 3, "points": 10})).await), [0, 49]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_history_by_time_has_all_its_points() {
+    let (_server, admin) = Server::with_model().await;
+    for _ in 0..3 {
+        create(&admin).await;
+    }
+    let at = |n: i64| format!("2026-01-01T00:{:02}:{:02}Z", n / 60, n % 60);
+    // All at one step; one a second; and with steps that go back, as of a run that was resumed.
+    for (number, step) in
+        [(1, (|_| 0) as fn(i64) -> i64), (2, |n| n), (3, |n| if n < 300 { n + 200 } else { n })]
+    {
+        let points = (0..600).map(
+            |n| json!({"name": "loss", "value": (n * 37) % 101, "step": step(n), "timestamp": at(n)}),
+        );
+        log(&admin, number, points).await;
+        let part = json!({"n": number, "points": 100, "since": at(310), "until": at(359)});
+        let found = curve(&admin, part).await;
+        let times: Vec<_> = found.iter().map(|point| point["timestamp"].clone()).collect();
+        let expected: Vec<_> = (310..360).map(|n| json!(at(n).replace('Z', ".000Z"))).collect();
+        assert_eq!(times, expected, "{number}");
+        // Where there are too many, still none from outside, and both ends.
+        let part = json!({"n": number, "points": 20, "since": at(100), "until": at(499)});
+        let found = curve(&admin, part).await;
+        assert!(found.len() <= 20 && found.len() > 5, "{number}: {}", found.len());
+        for point in &found {
+            let n = (0..600).find(|n| point["timestamp"] == at(*n).replace('Z', ".000Z")).unwrap();
+            assert!((100..500).contains(&n), "{number}: {n}");
+            assert_eq!(point["value"], ((n * 37) % 101) as f64, "{number}: {n}");
+        }
+    }
+    let both = json!({"n": 2, "from": 5, "to": 20, "since": at(10), "until": at(30)});
+    assert_eq!(steps(&curve(&admin, both).await), (10..21).collect::<Vec<_>>());
+    assert!(curve(&admin, json!({"n": 2, "since": at(700)})).await.is_empty());
 }
 
 /// Points straight in the database: logging so many takes a while.

@@ -122,7 +122,7 @@ const EVERYTHING: &str = "{ project(path: \"vision\") { models(first: 50) { tota
     id path name descriptionHtml author { username } project { path viewerRole } createdAt updatedAt
     latestVersion { version author { username } size fileCount tags { key } aliases { name } metrics { value } params { value }
         candidate { number } files(first: 3) { totalCount nodes { path downloadUrl } } }
-    versions(first: 5) { totalCount nodes { version tags { key } } }
+    versions(first: 5) { totalCount nodes { version previous { version } tags { key } } }
     candidates(first: 5) { totalCount nodes { number metrics { name value } params { name } version { version } } }
     versionCount candidateCount aliases { name version { version } updatedBy { name } history { ref by { username } version { version } } } tags { key value }
     experiment { name } events(first: 2) { nodes { action actor { username } } } } } } }";

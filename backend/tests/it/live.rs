@@ -20,6 +20,8 @@ const ONE: &str =
     "candidateChanged(model: \"vision/ocr\", candidate: 1) { number metrics { name step } }";
 const ALL: &str =
     "candidatesChanged(model: \"vision/ocr\") { candidates { number metrics { step } } deleted }";
+const RUNS: &str =
+    "runsChanged(project: \"vision\", experiment: 1) { candidates { runId } deleted }";
 
 /// A candidate that is there and that everybody was told of, and its run id.
 async fn start() -> (Server, Caller, String) {
@@ -134,6 +136,76 @@ async fn all_candidates_of_a_model_are_followed_at_once_and_not_too_often() {
     }
 }
 
+/// What MLflow's clients send to the project.
+async fn mlflow(caller: &Caller, path: &str, body: Value) -> Value {
+    let path = format!("/mlflow/vision/api/2.0/mlflow/{path}");
+    let answer = caller.request(Method::POST, &path).json(&body).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}");
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_runs_of_an_experiment_are_followed_with_and_without_a_model() {
+    let (_server, admin, _) = start().await;
+    let made = mlflow(&admin, "experiments/create", json!({"name": "sweep"})).await;
+    let sweep: i32 = made["experiment_id"].as_str().unwrap().parse().unwrap();
+    let runs = |experiment: i32| {
+        format!(
+            "runsChanged(project: \"vision\", experiment: {experiment}) {{
+                candidates {{ runId number metrics {{ value }} }} deleted }}"
+        )
+    };
+    let (mut socket, mut of_model) = (Socket::of(&admin).await, Socket::of(&admin).await);
+    socket.subscribe("all", &runs(sweep)).await;
+    // The model's own experiment is the second of the project.
+    of_model.subscribe("all", &runs(1)).await;
+    for socket in [&mut socket, &mut of_model] {
+        let listening = json!({"runsChanged": {"candidates": [], "deleted": []}});
+        assert_eq!(socket.item().await, listening);
+    }
+
+    let start = |experiment: i32| json!({"experiment_id": experiment.to_string(), "start_time": 1});
+    // Of another experiment, which this one does not tell.
+    mlflow(&admin, "runs/create", start(0)).await;
+    log(&admin, 1, 1).await;
+    let item = of_model.item().await["runsChanged"].take();
+    assert_eq!((&item["candidates"][0]["number"], &item["deleted"]), (&json!(1), &json!([])));
+
+    let run = mlflow(&admin, "runs/create", start(sweep)).await;
+    let run = run["run"]["info"]["run_id"].as_str().unwrap().to_owned();
+    let item = socket.item().await["runsChanged"].take();
+    let made = json!({"runId": run, "number": null, "metrics": []});
+    assert_eq!(item, json!({"candidates": [made], "deleted": []}));
+    let metric = json!({"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1, "step": 0});
+    mlflow(&admin, "runs/log-metric", metric).await;
+    let item = socket.item().await["runsChanged"].take();
+    assert_eq!(item["candidates"][0]["metrics"], json!([{"value": 0.5}]));
+
+    // As a candidate of a model it is still of the experiment, and now told there, too.
+    let promote = format!(
+        "mutation {{ promoteCandidate(input: {{model: \"vision/ocr\", runId: \"{run}\"}}) {{
+            modelVersion {{ version }} }} }}"
+    );
+    admin.ok(&promote, json!({})).await;
+    let item = socket.item().await["runsChanged"].take();
+    assert_eq!(item["candidates"][0]["number"], 2);
+    mlflow(&admin, "runs/delete", json!({"run_id": run})).await;
+    let gone = json!({"candidates": [], "deleted": [run]});
+    while socket.item().await["runsChanged"] != gone {}
+    assert!(of_model.is_silent().await);
+
+    mlflow(&admin, "runs/create", start(sweep)).await;
+    socket.item().await;
+    mlflow(&admin, "experiments/delete", json!({"experiment_id": sweep.to_string()})).await;
+    let (code, message) = socket.error().await;
+    assert_eq!(
+        (code.as_str(), message),
+        ("NOT_FOUND", format!("experiment \"{sweep}\" was not found"))
+    );
+    socket.subscribe("none", &runs(77)).await;
+    assert_eq!(socket.error().await.1, "experiment \"77\" was not found");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_may_not_any_more_gets_an_error_and_nothing_after() {
     let (server, admin, _) = start().await;
@@ -155,13 +227,15 @@ async fn whoever_may_not_any_more_gets_an_error_and_nothing_after() {
         socket.item().await;
         socket.subscribe("all", ALL).await;
         socket.item().await;
+        socket.subscribe("runs", RUNS).await;
+        socket.item().await;
         let token = person.ok("{ viewer { tokens { id } } }", json!({})).await;
         let token = token["viewer"]["tokens"][0]["id"].as_str().unwrap().to_owned();
         let by = if name == "revoked" { &person } else { &admin };
         by.ok(&format!("mutation {{ {} }}", mutation.replace("{token}", &token)), json!({})).await;
         log(&admin, 1, step).await;
         let code = if name == "removed" { "NOT_FOUND" } else { "UNAUTHENTICATED" };
-        for _ in 0..2 {
+        for _ in 0..3 {
             assert_eq!(socket.error().await.0, code, "{name}");
         }
         log(&admin, 1, step + 1).await;
@@ -180,6 +254,7 @@ async fn what_is_hidden_is_not_there_in_the_same_words() {
         let fields = [
             (ONE.to_owned(), ONE.replace("vision", "absent")),
             (ALL.to_owned(), ALL.replace("vision", "absent")),
+            (RUNS.to_owned(), RUNS.replace("vision", "absent")),
             (
                 format!("runChanged(project: \"vision\", runId: \"{run_id}\") {{ number }}"),
                 "runChanged(project: \"absent\", runId: \"x\") { number }".to_owned(),

@@ -97,6 +97,42 @@ async fn versions_order_by_precedence_and_references_find_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_version_before_is_the_published_one_by_precedence() {
+    let (_server, admin) = Server::with_model().await;
+    admin.create_model("other").await;
+    let previous = async |version: &str| {
+        let find = "query($ref: String!) { model(path: \"vision/ocr\") {
+            version(ref: $ref) { previous { version } } } }";
+        let found = admin.ok(find, json!({ "ref": version })).await;
+        found["model"]["version"]["previous"]["version"].as_str().unwrap_or_default().to_owned()
+    };
+    for version in ["10.0.0", "9.0.0", "9.1.0", "10.0.0-rc.1", "9.0.0+build"] {
+        admin.create_version(Some(version)).await;
+    }
+    let publish = "mutation($m: String!, $v: String!) {
+        publishModelVersion(input: {model: $m, version: $v}) { modelVersion { id } } }";
+    for version in ["10.0.0", "9.0.0", "10.0.0-rc.1"] {
+        admin.ok(publish, json!({"m": "vision/ocr", "v": version})).await;
+    }
+    // Of another model there is one in between.
+    let create =
+        "mutation { createModelVersion(input: {model: \"vision/other\", version: \"9.5.0\"}) {
+        modelVersion { id } } }";
+    admin.ok(create, json!({})).await;
+    admin.ok(publish, json!({"m": "vision/other", "v": "9.5.0"})).await;
+    assert_eq!(previous("10.0.0").await, "10.0.0-rc.1");
+    assert_eq!(previous("10.0.0-rc.1").await, "9.0.0");
+    assert_eq!(previous("9.1.0").await, "9.0.0");
+    assert_eq!(previous("9.0.0").await, "");
+    // One of the same precedence is not before itself, and the order of the two is fixed.
+    assert_eq!(previous("9.0.0+build").await, "9.0.0");
+    let delete = "mutation { deleteModelVersion(input: {model: \"vision/ocr\",
+        version: \"10.0.0-rc.1\"}) { modelVersion { id } } }";
+    admin.ok(delete, json!({})).await;
+    assert_eq!(previous("10.0.0").await, "9.0.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_omitted_version_is_the_next_patch_and_numbers_are_never_reused() {
     let (_server, admin) = Server::with_model().await;
     let made = async |version| {

@@ -12,7 +12,16 @@ use super::plot::{self, Axis, Look, View};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     pub name: String,
+    /// Which of the colors it has.
+    pub color: usize,
     pub points: Vec<Point>,
+}
+
+impl Curve {
+    /// When it begins.
+    pub fn start_ms(&self) -> f64 {
+        self.points.iter().map(|point| point.time_ms).fold(f64::INFINITY, f64::min)
+    }
 }
 
 /// One point of a curve.
@@ -25,7 +34,6 @@ pub struct Point {
 
 #[derive(Clone, Copy)]
 struct Chosen {
-    /// What is shown of the axis; all if none.
     zoom: RwSignal<Option<(f64, f64)>>,
     /// Where values are read, from 0 to 1 of what is shown.
     cursor: RwSignal<Option<f64>>,
@@ -62,12 +70,10 @@ pub fn Chart(
     #[prop(into)] name: String,
     #[prop(into)] curves: Signal<Vec<Curve>>,
     #[prop(into)] look: Signal<Look>,
+    /// What is shown of the axis; all if none.
+    zoom: RwSignal<Option<(f64, f64)>>,
 ) -> impl IntoView {
-    let chosen = Chosen {
-        zoom: RwSignal::new(None),
-        cursor: RwSignal::new(None),
-        drag: RwSignal::new(None),
-    };
+    let chosen = Chosen { zoom, cursor: RwSignal::new(None), drag: RwSignal::new(None) };
     // What was chosen on one axis says nothing on the other.
     let axis = Memo::new(move |_| look.read().axis);
     Effect::new(move |last: Option<Axis>| {

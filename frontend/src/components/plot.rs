@@ -35,14 +35,14 @@ const COLORS: [&str; 6] = ["primary", "accent", "secondary", "success", "error",
 /// The curves after the first six are told apart by these.
 const DASHES: [&str; 2] = ["none", "6 4"];
 
-fn style(index: usize) -> String {
+pub fn style(index: usize) -> String {
     let color = COLORS[index % COLORS.len()];
     let dash = DASHES[index / COLORS.len() % DASHES.len()];
     format!("--curve:var(--color-{color});stroke-dasharray:{dash}")
 }
 
 /// As text between tags; it is in no attribute.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
@@ -183,6 +183,7 @@ fn nice(distance: f64) -> f64 {
 #[derive(Clone, Debug, PartialEq)]
 struct Line {
     name: String,
+    color: usize,
     path: String,
     /// As it is without smoothing, where that differs.
     raw: Option<String>,
@@ -212,6 +213,7 @@ impl View {
         let draw = |points: &[(f64, f64)]| path(points, &x, &y, shown);
         let lines = curves.iter().zip(raw).zip(smooth).map(|((curve, raw), smooth)| Line {
             name: curve.name.clone(),
+            color: curve.color,
             path: draw(&smooth),
             raw: (look.smoothing > 0.0).then(|| draw(&raw)),
             points: smooth,
@@ -229,8 +231,8 @@ impl View {
             html += &format!("M0 {:.0}H{SIZE}", (1.0 - at) * SIZE);
         }
         html += "\"/>";
-        for (index, line) in self.lines.iter().enumerate() {
-            html += &format!("<g style=\"{}\">", style(index));
+        for line in &self.lines {
+            html += &format!("<g style=\"{}\">", style(line.color));
             if let Some(raw) = &line.raw {
                 html += &format!("<path class=\"chart-raw\" d=\"{raw}\"/>");
             }
@@ -251,9 +253,9 @@ impl View {
         }
         if let Some(at) = cursor {
             html += &mark("cursor", format!("left:{:.2}%", at * 100.0));
-            for (index, x, y) in self.dots(at) {
+            for (color, x, y) in self.dots(at) {
                 let (x, y) = (x * 100.0, y * 100.0);
-                html += &mark("dot", format!("{};left:{x:.2}%;bottom:{y:.2}%", style(index)));
+                html += &mark("dot", format!("{};left:{x:.2}%;bottom:{y:.2}%", style(color)));
             }
         }
         html
@@ -262,9 +264,9 @@ impl View {
     /// What the curves are, and their values here.
     pub fn legend(&self, at: f64) -> String {
         let mut html = format!("<span class=\"text-muted\">{}</span>", self.place(at));
-        for (index, (name, value)) in self.values(at).into_iter().enumerate() {
+        for (line, (name, value)) in self.lines.iter().zip(self.values(at)) {
+            let (style, name) = (style(line.color), escaped(&name));
             let line = "<path class=\"chart-line\" d=\"M0 2h16\"/></svg>";
-            let (style, name) = (style(index), escaped(&name));
             html += &format!(
                 "<span><svg viewBox=\"0 0 16 4\" aria-hidden=\"true\" style=\"{style}\">{line}{name} <b>{value}</b></span>"
             );
@@ -281,15 +283,15 @@ impl View {
         points.min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs()))
     }
 
-    /// Where the points are that are read here: the line, from the left, from the bottom.
+    /// Where the points are that are read here: the color, from the left, from the bottom.
     fn dots(&self, at: f64) -> Vec<(usize, f64, f64)> {
-        let dot = |(index, line): (usize, &Line)| {
+        let dot = |line: &Line| {
             let (x, y) = self.nearest(line, at)?;
             let (x, y) = (self.x.part(x), self.y.part(y));
             let inside = (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y);
-            inside.then_some((index, x, y))
+            inside.then_some((line.color, x, y))
         };
-        self.lines.iter().enumerate().filter_map(dot).collect()
+        self.lines.iter().filter_map(dot).collect()
     }
 
     /// The names of the lines and their values here.
@@ -355,7 +357,7 @@ pub fn table(curves: &[Curve], axis: Axis) -> String {
 
 /// Where the points of a curve are, in that order, and their values.
 fn placed(curve: &Curve, axis: Axis) -> Vec<(f64, f64)> {
-    let start = curve.points.iter().map(|point| point.time_ms).fold(f64::INFINITY, f64::min);
+    let start = curve.start_ms();
     let place = |point: &Point| (place(axis, point, start), point.value);
     let mut points: Vec<_> = curve.points.iter().map(place).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -416,7 +418,7 @@ mod tests {
             let step = n as f64;
             Point { step, time_ms: 5000.0 + step * 1000.0, value: *value }
         };
-        Curve { name: "a".into(), points: values.iter().enumerate().map(point).collect() }
+        Curve { name: "a".into(), color: 0, points: values.iter().enumerate().map(point).collect() }
     }
 
     #[test]

@@ -52,10 +52,14 @@ fn ago(seconds: f64) -> Option<String> {
     Some(format!("{number} {unit}{} ago", if number == 1.0 { "" } else { "s" }))
 }
 
+/// A moment by its milliseconds since 1970, in RFC 3339.
+pub fn rfc3339(millis: f64) -> String {
+    String::from(js_sys::Date::new(&millis.into()).to_iso_string())
+}
+
 /// The date in a number of days, in RFC 3339, for expiries.
 pub fn in_days(days: u32) -> String {
-    let at = js_sys::Date::now() + f64::from(days) * 86_400_000.0;
-    String::from(js_sys::Date::new(&at.into()).to_iso_string())
+    rfc3339(js_sys::Date::now() + f64::from(days) * 86_400_000.0)
 }
 
 /// When a day begins where the person is, and `days` later, in RFC 3339; none for what is no date.

@@ -269,6 +269,10 @@ struct CurveVariables {
     project: String,
     run_id: String,
     metric: String,
+    from_step: Option<i64>,
+    to_step: Option<i64>,
+    from_time: Option<DateTime>,
+    to_time: Option<DateTime>,
 }
 
 #[derive(cynic::QueryFragment)]
@@ -288,7 +292,7 @@ struct CurveOwner {
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Candidate", variables = "CurveVariables")]
 struct CurveRun {
-    #[arguments(name: $metric)]
+    #[arguments(name: $metric, fromStep: $from_step, toStep: $to_step, fromTime: $from_time, toTime: $to_time)]
     metric_curve: Vec<MetricPoint>,
 }
 
@@ -300,10 +304,21 @@ pub struct MetricPoint {
     pub timestamp: DateTime,
 }
 
+/// Which part of a curve: from and up to a step, and a time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    pub steps: Option<(i64, i64)>,
+    pub times: Option<(DateTime, DateTime)>,
+}
+
 /// The points of a metric that a chart shows, by step and time.
-pub async fn curve(of: Run, metric: String) -> Result<Vec<MetricPoint>, ApiError> {
+pub async fn curve(of: Run, metric: String, part: Part) -> Result<Vec<MetricPoint>, ApiError> {
     let Run { project, run_id } = of;
-    run(Curve::build(CurveVariables { project, run_id, metric }))
+    let (from_step, to_step) = part.steps.unzip();
+    let (from_time, to_time) = part.times.unzip();
+    let variables =
+        CurveVariables { project, run_id, metric, from_step, to_step, from_time, to_time };
+    run(Curve::build(variables))
         .await?
         .project
         .and_then(|project| project.run)
@@ -348,14 +363,14 @@ struct Numbers {
     deleted: Vec<i32>,
 }
 
-/// Calls `changed` when something of a run changes, until what this returns is dropped.
-pub fn follow(of: Run, changed: impl Fn() + 'static) -> Following {
-    live::follow(&RunChanged::build(of), changed)
+/// Calls `changed` when something of one of these runs changes, until what this returns is dropped.
+pub fn follow(runs: Vec<Run>, changed: impl Fn() + 'static) -> Vec<Following> {
+    live::follow(runs.into_iter().map(RunChanged::build).collect(), changed)
 }
 
 /// Calls `changed` when something of a model's candidates changes.
-pub fn follow_all(model: String, changed: impl Fn() + 'static) -> Following {
-    live::follow(&CandidatesChanged::build(ModelVariables { model }), changed)
+pub fn follow_all(model: String, changed: impl Fn() + 'static) -> Vec<Following> {
+    live::follow(vec![CandidatesChanged::build(ModelVariables { model })], changed)
 }
 
 #[derive(cynic::QueryVariables)]

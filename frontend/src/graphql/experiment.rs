@@ -1,6 +1,6 @@
 //! Experiments: series of training runs, which may belong to no model.
 
-use cynic::QueryBuilder;
+use cynic::{QueryBuilder, SubscriptionBuilder};
 
 use super::{
     candidate::{CandidateList, CandidateOrder, CandidatePage, Columns},
@@ -11,7 +11,11 @@ use super::{
     schema,
     tag::Tag,
 };
-use crate::{api::run, error::ApiError};
+use crate::{
+    api::run,
+    error::ApiError,
+    live::{self, Following},
+};
 
 /// An experiment, in a list and on its own page.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -178,4 +182,25 @@ pub async fn candidates(
             candidates: found.candidates,
         })
         .ok_or_else(|| ApiError::not_found(missing))
+}
+
+/// The subscription that says when a run of an experiment changes.
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Subscription", variables = "ExperimentVariables")]
+struct RunsChanged {
+    #[arguments(project: $project, experiment: $number)]
+    #[allow(dead_code)]
+    runs_changed: Gone,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "RunsChangedPayload")]
+struct Gone {
+    #[allow(dead_code)]
+    deleted: Vec<String>,
+}
+
+/// Calls `changed` when something of an experiment's runs changes.
+pub fn follow(project: String, number: i32, changed: impl Fn() + 'static) -> Vec<Following> {
+    live::follow(vec![RunsChanged::build(ExperimentVariables { project, number })], changed)
 }

@@ -142,6 +142,32 @@ pub async fn list(model: String, wanted: Wanted) -> Result<VersionPage, ApiError
         .ok_or_else(|| ApiError::not_found(missing))
 }
 
+/// Pages of versions to choose from.
+const MOST_PAGES: usize = 8;
+
+/// The highest versions of a model, by SemVer precedence.
+pub async fn highest(model: String) -> Result<Vec<String>, ApiError> {
+    let mut wanted = Wanted {
+        search: None,
+        range: None,
+        order_by: ModelVersionOrder {
+            field: ModelVersionOrderField::Version,
+            direction: OrderDirection::Desc,
+        },
+        place: Place::default(),
+    };
+    let mut found = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let page = list(model.clone(), wanted.clone()).await?;
+        found.extend(page.nodes.into_iter().map(|row| row.version));
+        wanted.place.after = page.page_info.end_cursor;
+        if !page.page_info.has_next_page {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Model", variables = "VersionVariables")]
 struct VersionOwner {
@@ -180,6 +206,7 @@ pub struct VersionDetail {
     pub signature: Option<Signature>,
     pub requirements: Vec<String>,
     pub mlflow_version: Option<String>,
+    pub previous: Option<VersionName>,
 }
 
 #[derive(cynic::QueryVariables)]

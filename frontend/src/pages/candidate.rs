@@ -108,7 +108,8 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
     let metrics = Memo::new(move |_| data.read().metrics.clone());
     let measured = Signal::derive(move || {
         let (data, run) = (data.read(), run.get());
-        vec![Measured { run, name: data.name.clone(), metrics: data.metrics.clone() }]
+        let (name, metrics) = (data.name.clone(), data.metrics.clone());
+        vec![Measured { run, name, metrics, color: 0 }]
     });
     follow_while_it_runs(data, run, load);
     let target = move || match place.get() {
@@ -166,13 +167,13 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
 
 /// Asks again when something is logged to a run that goes on.
 fn follow_while_it_runs(data: Memo<CandidateDetail>, run: Memo<Run>, load: Load<CandidateDetail>) {
-    let following = StoredValue::new_local(None::<Following>);
+    let following = StoredValue::new_local(Vec::<Following>::new());
     let goes_on = Memo::new(move |_| data.read().status.goes_on());
     Effect::new(move |_| {
-        let follow = || candidate::follow(run.get(), move || load.refetch());
-        following.set_value(goes_on.get().then(follow));
+        let runs = if goes_on.get() { vec![run.get()] } else { Vec::new() };
+        following.set_value(candidate::follow(runs, move || load.refetch()));
     });
-    on_cleanup(move || following.set_value(None));
+    on_cleanup(move || following.set_value(Vec::new()));
 }
 
 #[component]
@@ -180,22 +181,7 @@ fn Heading(data: Memo<CandidateDetail>, developer: Memo<bool>) -> impl IntoView 
     let promoting = RwSignal::new(false);
     let deleting = RwSignal::new(false);
     let crumbs = Signal::derive(move || data.with(crumbs));
-    let promotion = Signal::derive(move || {
-        data.with(|data| Promotion {
-            project: data.experiment.project.path.clone(),
-            model: data.model.as_ref().map(|model| {
-                let latest = model.latest_version.as_ref().map(|latest| latest.version.clone());
-                (model.name.clone(), latest)
-            }),
-            run_id: data.run_id.clone(),
-            name: data.name.clone(),
-            files: format!(
-                "{}, {}",
-                format::plural(data.file_count.into(), "file", "files"),
-                format::bytes(data.size),
-            ),
-        })
-    });
+    let promotion = Signal::derive(move || data.with(Promotion::of));
     let number = move || data.read().number.map(|number| format!(" #{number}"));
     let promoted = move || {
         data.with(|data| {

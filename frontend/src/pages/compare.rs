@@ -1,5 +1,5 @@
-//! `/{project}/{model}/candidates/compare?c=1&c=2` and `/{project}/-/runs/compare?run=…&run=…`:
-//! training runs side by side.
+//! `/{project}/{model}/versions/compare?v=1.0.0&v=1.1.0`, `/{project}/{model}/candidates/compare?c=1&c=2` and
+//! `/{project}/-/runs/compare?run=…&run=…`: versions or training runs side by side.
 
 use std::collections::BTreeSet;
 
@@ -7,63 +7,104 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use crate::{
-    address,
+    address, api,
     components::{
         breadcrumbs::Breadcrumbs,
         empty::Empty,
-        icon,
+        icon::{self, Icon},
         loaded::{Load, Loaded},
+        parallel::{Axis, Drawing, Parallel},
         skeleton::SkeletonRows,
-        time::{self, Time},
         title::PageTitle,
     },
-    error::ApiError,
-    format,
-    graphql::candidate::{self, CandidateDetail, Run, Which},
+    error::{ApiError, Code},
+    graphql::{
+        candidate::{self, CandidateDetail, Run},
+        scalar::Role,
+    },
+    live::Following,
     parts::{
-        candidate_table::MOST_COMPARED,
-        curves::{Curves, Measured},
-        run_facts::RunUser,
-        status::Status,
+        changes::note_changes,
+        comparison::Comparison,
+        curves::Curves,
+        file_changes::FileChanges,
+        promote::{PromoteDialog, Promotion},
+        selection::MOST_COMPARED,
+        side::{self, Side, Sort, Which},
     },
 };
 
+/// What is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Versions,
+    Candidates,
+    Runs,
+}
+
+impl Kind {
+    /// Its name in the query, what many are called, and the tab where they are listed.
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Versions => ("v", "versions", "Versions"),
+            Self::Candidates => ("c", "candidates", "Candidates"),
+            Self::Runs => ("run", "runs", "Experiments"),
+        }
+    }
+
+    fn which(self, project: &str, model: &str, name: &str) -> Option<Which> {
+        let model = model.to_owned();
+        Some(match self {
+            Self::Versions => Which::Version { model, version: name.to_owned() },
+            Self::Candidates => {
+                Which::Run(candidate::Which::Number { model, number: name.parse().ok()? })
+            }
+            Self::Runs => {
+                let run = Run { project: project.to_owned(), run_id: name.to_owned() };
+                Which::Run(candidate::Which::Run(run))
+            }
+        })
+    }
+
+    fn address(self, project: &str, model: &str, names: &[String]) -> String {
+        match self {
+            Self::Versions => address::compare_versions(model, names),
+            Self::Candidates => address::compare(model, names),
+            Self::Runs => address::compare_runs(project, names),
+        }
+    }
+}
+
 #[component]
-pub fn ComparePage() -> impl IntoView {
+pub fn ComparePage(kind: Kind) -> impl IntoView {
+    let (key, many, tab) = kind.words();
     let project = address::use_param("project");
     let name = address::use_param("model");
     let model = address::use_model_path();
     let query = use_query_map();
-    let of_model = Memo::new(move |_| !name.read().is_empty());
     let named = Memo::new(move |_| {
         let mut seen = BTreeSet::new();
-        let key = if of_model.get() { "c" } else { "run" };
         let named = query.with(|query| query.get_all(key)).unwrap_or_default();
         let once = named.into_iter().filter(|name| seen.insert(name.clone()));
         once.take(MOST_COMPARED).collect::<Vec<_>>()
     });
-    let rows = Load::new(move || {
-        let which = |name: String| {
-            if !of_model.get() {
-                return Some(Which::Run(Run { project: project.get(), run_id: name }));
-            }
-            Some(Which::Number { model: model.get(), number: name.parse().ok()? })
-        };
-        load(named.get().into_iter().filter_map(which).collect())
+    let last = StoredValue::new(Vec::<(Which, Side)>::new());
+    let missing = RwSignal::new(Vec::<String>::new());
+    let load = Load::new(move || {
+        let which = |name: String| (kind.which(&project.read(), &model.read(), &name), name);
+        load(named.get().into_iter().map(which).collect(), last, missing)
     });
-    let only_differing = RwSignal::new(false);
-    let many = move || if of_model.get() { "candidates" } else { "runs" };
-    let all = move || {
-        if of_model.get() {
-            address::model_page(&model.read(), "candidates")
-        } else {
-            address::project_page(&project.read(), "experiments")
-        }
-    };
+    let all = Signal::derive(move || match kind {
+        Kind::Runs => address::project_page(&project.read(), "experiments"),
+        _ => address::model_page(&model.read(), many),
+    });
+    let compare = Callback::new(move |names: Vec<String>| {
+        kind.address(&project.read(), &model.read(), &names)
+    });
     view! {
         <PageTitle text=move || {
-            let of = if of_model.get() { model } else { project };
-            format!("Compare {} of {}", many(), of.get())
+            let of = if kind == Kind::Runs { project } else { model };
+            format!("Compare {many} of {}", of.get())
         }/>
         <Breadcrumbs items=Signal::derive(move || {
             let project = project.get();
@@ -71,206 +112,300 @@ pub fn ComparePage() -> impl IntoView {
                 ("Projects".to_owned(), "/".to_owned()),
                 (project.clone(), address::project(&project)),
             ];
-            if of_model.get() {
+            if kind != Kind::Runs {
                 crumbs.push((name.get(), address::model(&model.read())));
             }
-            let last = if of_model.get() { "Candidates" } else { "Experiments" };
-            crumbs.push((last.to_owned(), all()));
+            crumbs.push((tab.to_owned(), all.get()));
             crumbs
         })/>
-        <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
-            <h1 class="text-2xl font-semibold tracking-tight">"Compare "{many}</h1>
-            <label class="flex cursor-pointer items-center gap-2 text-sm">
-                <input
-                    type="checkbox"
-                    class="checkbox checkbox-sm"
-                    prop:checked=only_differing
-                    on:change=move |_| only_differing.update(|only| *only = !*only)
-                />
-                "Only what differs"
-            </label>
-        </div>
-        <Loaded from=rows fallback=|| view! { <SkeletonRows/> } let:rows>
-            <Show
-                when=move || rows.read().len().gt(&1)
-                fallback=move || view! {
-                    <Empty d=icon::COMPARE title=format!("Select at least two {}", many())>
-                        <a class="btn" href=all>"Where they are"</a>
-                    </Empty>
-                }
-            >
-                <Comparison rows only_differing/>
-                <div class="mt-6"><Curves runs=Signal::derive(move || rows.read().iter().map(measured).collect())/></div>
-            </Show>
+        <Loaded from=load fallback=move || view! { <h1 class="mb-5 text-2xl font-semibold tracking-tight">"Compare "{many}</h1><SkeletonRows/> } let:sides>
+            <Compared kind sides load missing all compare/>
         </Loaded>
     }
 }
 
-async fn load(all: Vec<Which>) -> Result<Vec<CandidateDetail>, ApiError> {
-    let mut rows = Vec::with_capacity(all.len());
-    for which in all {
-        rows.push(candidate::get(which).await?);
-    }
-    Ok(rows)
-}
-
-fn measured(row: &CandidateDetail) -> Measured {
-    let number = row.number.map(|number| format!(" #{number}")).unwrap_or_default();
-    let name = format!("{}{number}", row.name);
-    Measured { run: row.run(), name, metrics: row.metrics.clone() }
-}
-
-/// One line: a name and a value for each candidate.
-struct Line {
-    name: String,
-    values: Vec<Option<String>>,
-    /// Which values are the highest, where they are numbers that differ.
-    highest: Vec<bool>,
-}
-
-impl Line {
-    fn differs(&self) -> bool {
-        self.values.windows(2).any(|pair| pair[0] != pair[1])
-    }
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-fn metric_lines(rows: &[CandidateDetail]) -> Vec<Line> {
-    let line = |name: String| {
-        let value =
-            |row: &CandidateDetail| row.metrics.iter().find(|m| m.name == name).map(|m| m.value.0);
-        let values: Vec<Option<f64>> = rows.iter().map(value).collect();
-        let top = values
-            .iter()
-            .flatten()
-            .copied()
-            .filter(|v| !v.is_nan())
-            .fold(f64::NEG_INFINITY, f64::max);
-        let differ = values.windows(2).any(|pair| pair[0] != pair[1]);
-        let highest = values.iter().map(|value| differ && *value == Some(top)).collect();
-        let values = values.into_iter().map(|value| value.map(format::metric)).collect();
-        Line { name, values, highest }
-    };
-    names(rows.iter().flat_map(|row| &row.metrics).map(|m| &m.name)).into_iter().map(line).collect()
-}
-
-fn text_lines(
-    rows: &[CandidateDetail],
-    texts: impl Fn(&CandidateDetail) -> Vec<(&String, &String)>,
-) -> Vec<Line> {
-    let line = |name: String| {
-        let value = |row: &CandidateDetail| {
-            texts(row).into_iter().find(|(key, _)| **key == name).map(|(_, value)| value.clone())
+/// Asks for all at once, and notes what is not there; not again for a run that has ended.
+async fn load(
+    asked: Vec<(Option<Which>, String)>,
+    last: StoredValue<Vec<(Which, Side)>>,
+    missing: RwSignal<Vec<String>>,
+) -> Result<Vec<Side>, ApiError> {
+    let known = last.try_get_value().unwrap_or_default();
+    let get = |which: &Option<Which>| -> api::Asked<Option<Side>> {
+        let over = |(known, side): &&(Which, Side)| {
+            Some(known) == which.as_ref() && side.going_on().is_none()
         };
-        let values: Vec<_> = rows.iter().map(value).collect();
-        let highest = vec![false; values.len()];
-        Line { name, values, highest }
-    };
-    let all = rows.iter().flat_map(|row| texts(row).into_iter().map(|(key, _)| key));
-    names(all).into_iter().map(line).collect()
-}
-
-#[component]
-fn Comparison(rows: Memo<Vec<CandidateDetail>>, only_differing: RwSignal<bool>) -> impl IntoView {
-    let body = move || {
-        let rows = rows.read();
-        let width = rows.len() + 1;
-        let sections = [
-            ("Metrics", metric_lines(&rows)),
-            (
-                "Params",
-                text_lines(&rows, |row| row.params.iter().map(|p| (&p.name, &p.value)).collect()),
-            ),
-            (
-                "Tags",
-                text_lines(&rows, |row| {
-                    let own = row.tags.iter().filter(|tag| !tag.is_system());
-                    own.map(|tag| (&tag.key, &tag.value)).collect()
-                }),
-            ),
-        ];
-        let only = only_differing.get();
-        sections
-            .into_iter()
-            .map(|(title, mut lines)| {
-                lines.retain(|line| !only || line.differs());
-                (!lines.is_empty()).then(|| view! {
-                    <tbody>
-                        <tr>
-                            <th scope="rowgroup" colspan=width class="bg-base-200 text-left font-semibold text-base-content">
-                                {title}
-                            </th>
-                        </tr>
-                        {lines.into_iter().map(line_view).collect_view()}
-                    </tbody>
-                })
-            })
-            .collect_view()
-    };
-    view! {
-        <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label="Comparison">
-            <table class="table table-sm">
-                <thead>
-                    <tr>
-                        <td></td>
-                        {move || rows.get().into_iter().map(|row| view! { <Heading row/> }).collect_view()}
-                    </tr>
-                </thead>
-                {body}
-            </table>
-        </div>
-        <p class="mt-3 flex flex-wrap gap-x-5 gap-y-1 text-sm text-muted">
-            <span class="inline-flex items-center gap-2">
-                <span class="inline-block size-3 rounded-sm bg-warning/30" aria-hidden="true"></span>
-                "differs"
-            </span>
-            <span>"▲ highest value of a metric"</span>
-        </p>
-    }
-}
-
-fn line_view(line: Line) -> impl IntoView {
-    let differs = line.differs();
-    let cells = line
-        .values
-        .into_iter()
-        .zip(line.highest)
-        .map(|(value, highest)| view! {
-            <td class="min-w-32 max-w-72 break-all font-mono text-sm" class=("bg-warning/15", differs)>
-                {value.unwrap_or_else(|| "–".to_owned())}
-                {highest.then(|| view! { <span class="ml-1 text-success" title="Highest">"▲"</span> })}
-            </td>
+        let known = known.iter().find(over).map(|(_, side)| side.clone());
+        let which = which.clone().filter(|_| known.is_none());
+        Box::pin(async move {
+            let Some(which) = which else { return Ok(known) };
+            match which.get().await {
+                Err(error) if error.code == Code::NotFound => Ok(None),
+                side => side.map(Some),
+            }
         })
-        .collect_view();
+    };
+    let sides = api::all(asked.iter().map(|(which, _)| get(which)).collect()).await?;
+    let (mut found, mut read, mut not_found) = (Vec::new(), Vec::new(), Vec::new());
+    for ((which, name), side) in asked.into_iter().zip(sides) {
+        match which.zip(side) {
+            Some((which, side)) => {
+                found.push(side.clone());
+                read.push((which, side));
+            }
+            None => not_found.push(name),
+        }
+    }
+    last.try_set_value(read);
+    missing.try_set(not_found);
+    Ok(found)
+}
+
+#[component]
+fn Compared(
+    kind: Kind,
+    sides: Memo<Vec<Side>>,
+    load: Load<Vec<Side>>,
+    missing: RwSignal<Vec<String>>,
+    all: Signal<String>,
+    compare: Callback<Vec<String>, String>,
+) -> impl IntoView {
+    let (_, many, _) = kind.words();
+    follow_while_they_run(sides, load);
+    let only_differing = RwSignal::new(false);
+    // By their addresses.
+    let chosen = RwSignal::new(None::<String>);
+    let promoted = RwSignal::new(None::<String>);
+    let base = Signal::derive(move || {
+        let chosen = chosen.read();
+        let is_chosen = |side: &Side| Some(side.href()) == *chosen;
+        sides.read().iter().position(is_chosen).unwrap_or_default()
+    });
+    let promoting = RwSignal::new(false);
+    let promotion = Signal::derive(move || {
+        let promoted = promoted.get().unwrap_or_default();
+        find(&sides.read(), &promoted).and_then(run_of).map(Promotion::of).unwrap_or_default()
+    });
+    let actions = Callback::new(move |href: String| {
+        let promote = Callback::new(move |href| {
+            promoted.set(Some(href));
+            promoting.set(true);
+        });
+        view! { <Actions kind href sides compare promote/> }.into_any()
+    });
+    let missing = move || {
+        let missing = missing.read().join(", ");
+        (!missing.is_empty()).then(|| format!("Not found, or you may not see it: {missing}"))
+    };
+    let has_notes = move || {
+        let sides = sides.read();
+        sides.iter().filter_map(Side::notes).collect::<BTreeSet<_>>().len() > 1
+    };
     view! {
-        <tr>
-            <th scope="row" class="sticky left-0 z-10 min-w-28 max-w-56 break-words bg-base-100 font-normal">{line.name}</th>
-            {cells}
-        </tr>
+        <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
+            <h1 class="text-2xl font-semibold tracking-tight">"Compare "{many}</h1>
+            <Show when=move || sides.read().len().gt(&1)>
+                <div class="flex flex-wrap items-center gap-x-5 gap-y-2 text-sm">
+                    <BaseSelect sides base chosen/>
+                    <label class="flex cursor-pointer items-center gap-2">
+                        <input
+                            type="checkbox"
+                            class="checkbox checkbox-sm"
+                            prop:checked=only_differing
+                            on:change=move |_| only_differing.update(|only| *only = !*only)
+                        />
+                        "Only what differs"
+                    </label>
+                </div>
+            </Show>
+        </div>
+        <p class="panel mb-4 px-5 py-3 text-sm empty:hidden" role="status">{missing}</p>
+        <Show
+            when=move || sides.read().len().gt(&1)
+            fallback=move || view! {
+                <Empty d=icon::COMPARE title=format!("Select at least two {many}")>
+                    <a class="btn" href=all>"Where they are"</a>
+                </Empty>
+            }
+        >
+            <div class="space-y-6">
+                <section class="panel overflow-hidden"><Comparison sides base only_differing=only_differing.into() actions/></section>
+                <ParallelPanel sides/>
+                <CurvesPanel sides/>
+                <section class="panel">
+                    <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Files"</h2>
+                    <FileChanges sides base only_differing=only_differing.into()/>
+                </section>
+                <Show when=has_notes>
+                    <section class="panel overflow-hidden">
+                        <h2 class="px-5 py-3 font-semibold">"Notes"</h2>
+                        <div inner_html=move || note_changes(&sides.read(), base.get())></div>
+                    </section>
+                </Show>
+            </div>
+            <PromoteDialog open=promoting promotion/>
+        </Show>
+    }
+}
+
+fn find<'a>(sides: &'a [Side], href: &str) -> Option<&'a Side> {
+    sides.iter().find(|side| side.href() == href)
+}
+
+fn run_of(side: &Side) -> Option<&CandidateDetail> {
+    match side {
+        Side::Run(run) => Some(run),
+        Side::Version(_) => None,
+    }
+}
+
+/// Asks again when something is logged to one that goes on.
+fn follow_while_they_run(sides: Memo<Vec<Side>>, load: Load<Vec<Side>>) {
+    let following = StoredValue::new_local(Vec::<Following>::new());
+    let runs = |sides: &[Side]| sides.iter().filter_map(Side::going_on).collect::<Vec<_>>();
+    let ids = Memo::new(move |_| {
+        runs(&sides.read()).into_iter().map(|run| run.run_id).collect::<Vec<_>>()
+    });
+    Effect::new(move |_| {
+        ids.track();
+        let runs = runs(&sides.read_untracked());
+        following.set_value(candidate::follow(runs, move || load.refetch()));
+    });
+    on_cleanup(move || following.set_value(Vec::new()));
+}
+
+/// Which one the others are held against.
+#[component]
+fn BaseSelect(
+    sides: Memo<Vec<Side>>,
+    base: Signal<usize>,
+    chosen: RwSignal<Option<String>>,
+) -> impl IntoView {
+    // The options stay while values change.
+    let keys = Memo::new(move |_| sides.read().iter().map(Side::href).collect::<Vec<_>>());
+    let options = move || {
+        keys.track();
+        let (sides, base) = (sides.read_untracked(), base.get());
+        let option = |(index, side): (usize, &Side)| {
+            view! { <option value=side.href() selected=index == base>{side.name()}</option> }
+        };
+        sides.iter().enumerate().map(option).collect_view()
+    };
+    view! {
+        <label class="flex items-center gap-2">
+            "Base"
+            <select
+                class="select select-sm w-auto max-w-48"
+                on:change:target=move |event| chosen.set(Some(event.target().value()))
+            >
+                {options}
+            </select>
+        </label>
+    }
+}
+
+/// What can be done with one of them.
+#[component]
+fn Actions(
+    kind: Kind,
+    href: String,
+    sides: Memo<Vec<Side>>,
+    compare: Callback<Vec<String>, String>,
+    promote: Callback<String>,
+) -> impl IntoView {
+    let key = StoredValue::new(href);
+    let name = Memo::new(move |_| {
+        find(&sides.read(), &key.read_value()).map(Side::name).unwrap_or_default()
+    });
+    let promotable = move || {
+        let sides = sides.read();
+        let run = find(&sides, &key.read_value()).and_then(run_of);
+        run.is_some_and(|run| run.experiment.project.allows(Role::Developer))
+    };
+    // The address and the name of the version.
+    let became = Memo::new(move |_| {
+        let sides = sides.read();
+        let version = find(&sides, &key.read_value()).and_then(run_of)?.version.as_ref()?;
+        Some((address::version(&version.model.path, &version.version), version.version.clone()))
+    });
+    let became = move || {
+        became.get().map(|(href, version)| {
+            view! { <span class="text-xs text-muted">"became " <a class="link font-mono" href=href>{version}</a></span> }
+        })
+    };
+    let without = Memo::new(move |_| {
+        let sides = sides.read();
+        let others = sides.iter().filter(|side| side.href() != *key.read_value());
+        let others: Vec<_> = others.map(|side| side.key(kind == Kind::Runs)).collect();
+        (others.len() > 1).then(|| compare.run(others))
+    });
+    let leave_out = move || {
+        without.get().map(|href| {
+            view! {
+                <a
+                    class="btn btn-ghost btn-xs btn-square" href=href data-noscroll
+                    aria-label=format!("Leave out {}", name.get()) title="Leave out"
+                >
+                    <Icon d=icon::CROSS class="size-3.5"/>
+                </a>
+            }
+        })
+    };
+    view! {
+        <div class="mt-1 flex flex-wrap items-center gap-1 font-normal">
+            <Show when=promotable>
+                <button
+                    type="button" class="btn btn-xs" aria-label=move || format!("Promote {}", name.get())
+                    on:click=move |_| promote.run(key.get_value())
+                >
+                    <Icon d=icon::ROCKET class="size-3.5"/>
+                    "Promote"
+                </button>
+            </Show>
+            {leave_out}
+            {became}
+        </div>
+    }
+}
+
+/// The params and metrics that differ, as axes.
+fn drawing(sides: &[Side]) -> Drawing {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let params = side::names(sides, Sort::Params, true).into_iter().map(|name| {
+        let values = side::texts(sides, Sort::Params, &name).0.into_iter().map(text).collect();
+        Axis { name, values }
+    });
+    let number = |number: Option<f64>| Some(number?.to_string());
+    let metrics = side::names(sides, Sort::Metrics, true).into_iter().map(|name| {
+        let values = side::numbers(sides, &name).0.into_iter().map(number).collect();
+        Axis { name, values }
+    });
+    Drawing::new(sides.iter().map(Side::name).collect(), params.chain(metrics).collect())
+}
+
+#[component]
+fn ParallelPanel(sides: Memo<Vec<Side>>) -> impl IntoView {
+    let drawing = Memo::new(move |_| drawing(&sides.read()));
+    view! {
+        <Show when=move || drawing.read().is_worth_it()>
+            <section class="panel">
+                <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Params and metrics that differ"</h2>
+                <div class="p-5"><Parallel drawing/></div>
+            </section>
+        </Show>
     }
 }
 
 #[component]
-fn Heading(row: CandidateDetail) -> impl IntoView {
-    let place = row.place();
-    let place = place.as_ref().map(|(model, number)| (model.as_str(), *number));
-    let href = address::run(&row.experiment.project.path, &row.run_id, place);
-    let number = row.number.map(|number| format!(" #{number}"));
-    let took = row.started_at.as_ref().zip(row.ended_at.as_ref()).map(|(start, end)| {
-        format!(" · {}", format::seconds(time::between_ms(&start.0, &end.0) / 1000.0))
+fn CurvesPanel(sides: Memo<Vec<Side>>) -> impl IntoView {
+    let measured = Signal::derive(move || {
+        let sides = sides.read();
+        let measured = sides.iter().enumerate().filter_map(|(color, side)| side.measured(color));
+        measured.collect::<Vec<_>>()
     });
     view! {
-        <th scope="col" class="min-w-40 align-top">
-            <a class="link-hover link wrap-anywhere text-base-content" href=href>
-                {row.name} {number}
-            </a>
-            <div class="mt-1 font-normal"><Status status=row.status/></div>
-            <div class="mt-1 text-xs font-normal">
-                <Time at=row.created_at.0/> {took} " · " <RunUser tags=row.tags author=row.author/>
-            </div>
-        </th>
+        <Show when=move || measured.read().iter().any(|run| !run.metrics.is_empty())>
+            <Curves runs=measured/>
+        </Show>
     }
 }

@@ -35,6 +35,7 @@ use crate::{
     },
     parts::{
         aliases::Aliases,
+        changes::Changes,
         description::Description,
         files::{Files, Source},
         measures::{MetricTable, ParamTable},
@@ -120,6 +121,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                 {elsewhere}
                 // A draft is about its files; of a published version one first reads the notes.
                 <div class:order-first=draft><Files source open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
+                <Changes data/>
                 <Show when=move || !metrics.read().is_empty()><MetricTable metrics/></Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
             </div>

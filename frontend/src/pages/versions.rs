@@ -25,7 +25,10 @@ use crate::{
             self, ModelVersionOrder, ModelVersionOrderField, VersionPage, VersionRow, Wanted,
         },
     },
-    parts::mlflow::{self, MlflowGuide},
+    parts::{
+        mlflow::{self, MlflowGuide},
+        selection::{SelectBox, SelectionBar},
+    },
 };
 
 #[component]
@@ -106,6 +109,10 @@ fn VersionTable(
             .into_any()
         }
     };
+    let selected = RwSignal::new(Vec::<String>::new());
+    let compare = Callback::new(move |versions: Vec<String>| {
+        address::compare_versions(&model.path.read(), &versions)
+    });
     let latest = Memo::new(move |_| {
         model
             .detail
@@ -113,10 +120,12 @@ fn VersionTable(
     });
     view! {
         <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
+            <SelectionBar selected many="versions" compare/>
             <div class="panel overflow-x-auto">
                 <table class="table">
                     <thead>
                         <tr>
+                            <th scope="col" class="w-0 pr-0"><span class="sr-only">"Select"</span></th>
                             <SortHeader key="version" text="Version" sort descending_first=true/>
                             <th scope="col" class="hidden sm:table-cell">"Aliases and tags"</th>
                             <th scope="col" class="hidden text-right md:table-cell">"Files"</th>
@@ -127,7 +136,7 @@ fn VersionTable(
                     </thead>
                     <tbody>
                         <For each=move || page.get().nodes key=row_key let:row>
-                            <Row row latest/>
+                            <Row row latest selected/>
                         </For>
                     </tbody>
                 </table>
@@ -161,7 +170,11 @@ fn row_key(row: &VersionRow) -> (String, bool, i32, Vec<String>) {
 }
 
 #[component]
-fn Row(row: VersionRow, latest: Memo<Option<String>>) -> impl IntoView {
+fn Row(
+    row: VersionRow,
+    latest: Memo<Option<String>>,
+    selected: RwSignal<Vec<String>>,
+) -> impl IntoView {
     let model = use_model();
     let VersionRow {
         version,
@@ -182,8 +195,11 @@ fn Row(row: VersionRow, latest: Memo<Option<String>>) -> impl IntoView {
         move || state == VersionState::Published && latest.read().as_ref() == Some(&version)
     };
     let published = published_at.map(|at| format!("Published {}", at.0));
+    let key = StoredValue::new(version.clone());
+    let chosen = move || selected.read().contains(&*key.read_value());
     view! {
-        <tr>
+        <tr class:bg-base-200=chosen>
+            <td class="pr-0"><SelectBox selected key label=format!("Select {version}")/></td>
             <td>
                 <div class="flex flex-wrap items-center gap-2">
                     <a class="link-hover link font-mono font-semibold" href=href title=published>{version}</a>

@@ -6,6 +6,7 @@ use super::{
     candidate_columns::{Column, ColumnPicker, order, use_columns},
     page::{neighbours, use_place},
     run_facts::RunUser,
+    selection::{SelectBox, SelectionBar},
     status::Status,
 };
 use crate::{
@@ -31,8 +32,6 @@ use crate::{
     live::Following,
 };
 
-/// The most that fit side by side.
-pub const MOST_COMPARED: usize = 12;
 /// Whose training runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
@@ -125,14 +124,16 @@ pub fn CandidateTable(
         }
     });
     let filtered = Signal::derive(move || filter.read().is_some());
-    let following = StoredValue::new_local(None::<Following>);
+    let following = StoredValue::new_local(Vec::<Following>::new());
     Effect::new(move |_| {
         following.set_value(match owner.get() {
-            Owner::Model(path) => Some(candidate::follow_all(path, move || candidates.refetch())),
-            Owner::Experiment(..) => None,
+            Owner::Model(path) => candidate::follow_all(path, move || candidates.refetch()),
+            Owner::Experiment(project, number) => {
+                experiment::follow(project, number, move || candidates.refetch())
+            }
         });
     });
-    on_cleanup(move || following.set_value(None));
+    on_cleanup(move || following.set_value(Vec::new()));
     view! {
         <div class="mb-4 flex flex-wrap items-start gap-3">
             <SearchBox
@@ -187,6 +188,7 @@ fn Table(
         let (rows, owner) = (rows.read(), owner.read());
         rows.iter().map(|row| owner.key(row)).collect::<Vec<_>>()
     };
+    let compare = Callback::new(move |keys: Vec<String>| owner.read().compare(&keys));
     let nothing = move || {
         if filtered.get() {
             view! {
@@ -201,7 +203,11 @@ fn Table(
     };
     view! {
         <Show when=move || !rows.read().is_empty() fallback=nothing>
-            <Toolbar selected all shown owner/>
+            <SelectionBar selected many compare>
+                <Show when=move || !all.read().is_empty()>
+                    <ColumnPicker all shown/>
+                </Show>
+            </SelectionBar>
             <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label=many>
                 <table class="table table-sm">
                     <thead>
@@ -279,48 +285,6 @@ fn Groups(shown: Memo<Vec<Column>>) -> impl IntoView {
     }
 }
 
-/// What is selected, and which columns are shown.
-#[component]
-fn Toolbar(
-    selected: RwSignal<Vec<String>>,
-    all: Memo<Vec<Column>>,
-    shown: Memo<Vec<Column>>,
-    owner: Signal<Owner>,
-) -> impl IntoView {
-    let count = move || selected.read().len();
-    let compare = move || {
-        let selected = selected.read();
-        owner.read().compare(&selected[..selected.len().min(MOST_COMPARED)])
-    };
-    let hint = move || match count() {
-        0 => format!("Select {} to compare them.", owner.read().words().1),
-        1 => "1 selected. Select another to compare.".to_owned(),
-        n if n > MOST_COMPARED => format!("{n} selected; the first {MOST_COMPARED} are compared."),
-        n => format!("{n} selected."),
-    };
-    view! {
-        <div class="mb-2 flex min-h-9 flex-wrap items-center justify-between gap-2 text-sm">
-            <p class="text-muted" role="status">{hint}</p>
-            <div class="flex gap-2">
-                <Show when=move || count() != 0>
-                    <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| selected.update(Vec::clear)>
-                        "Clear"
-                    </button>
-                </Show>
-                <Show when=move || 2 <= count()>
-                    <a class="btn btn-sm btn-primary" href=compare>
-                        <Icon d=icon::COMPARE/>
-                        "Compare"
-                    </a>
-                </Show>
-                <Show when=move || !all.read().is_empty()>
-                    <ColumnPicker all shown/>
-                </Show>
-            </div>
-        </div>
-    }
-}
-
 /// One run. It stays where it is when something of it changes, and with it where somebody is in the table.
 #[component]
 fn Row(
@@ -357,19 +321,7 @@ fn Row(
     view! {
         <tr class:bg-base-200=chosen>
             <td class="w-0">
-                <input
-                    type="checkbox"
-                    class="checkbox checkbox-sm align-middle"
-                    aria-label=label
-                    prop:checked=chosen
-                    on:change=move |_| selected.update(|selected| {
-                        let key = key.get_value();
-                        match selected.iter().position(|chosen| *chosen == key) {
-                            Some(place) => drop(selected.remove(place)),
-                            None => selected.push(key),
-                        }
-                    })
-                />
+                <SelectBox selected key label=Signal::derive(label)/>
             </td>
             <td class="sticky left-0 z-10 min-w-36 bg-base-100">
                 <a class="link-hover link wrap-anywhere font-semibold" href=href title=title>{name}</a>

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 
 use crate::{
+    api,
     components::{
         chart::{Chart, Curve, Point},
         loaded::{Load, Loaded},
         plot::{Axis, Look},
         time,
     },
-    error::ApiError,
+    error::{ApiError, Code},
     graphql::{
-        candidate::{self, MetricPoint, Run},
+        candidate::{self, MetricPoint, Part, Run},
+        scalar::DateTime,
         tag::Metric,
     },
 };
@@ -27,6 +29,8 @@ pub struct Measured {
     pub run: Run,
     pub name: String,
     pub metrics: Vec<Metric>,
+    /// Which of the colors its curves have: no other run here has it.
+    pub color: usize,
 }
 
 impl Measured {
@@ -115,14 +119,59 @@ fn Controls(look: RwSignal<Look>) -> impl IntoView {
     }
 }
 
-/// The points of one metric of each of some runs.
-async fn load(runs: Vec<(Run, String)>, metric: String) -> Result<Vec<Curve>, ApiError> {
-    let mut curves = Vec::with_capacity(runs.len());
-    for (run, name) in runs {
-        let points = candidate::curve(run, metric.clone()).await?;
-        curves.push(Curve { name, points: points.iter().map(point).collect() });
+/// A part of a curve that is to be asked for, with what it is drawn as.
+struct Wanted {
+    run: Run,
+    name: String,
+    color: usize,
+    part: Part,
+}
+
+/// The points of one metric of each of some runs. Of one that is gone there are none: a version has its
+/// metrics for longer than the run that it was made from.
+async fn load(wanted: Vec<Wanted>, metric: String) -> Result<Vec<Curve>, ApiError> {
+    let ask = |Wanted { run, name, color, part }: Wanted| -> api::Asked<Curve> {
+        let metric = metric.clone();
+        Box::pin(async move {
+            let points = match candidate::curve(run, metric, part).await {
+                Err(error) if error.code == Code::NotFound => Vec::new(),
+                points => points?,
+            };
+            Ok(Curve { name, color, points: points.iter().map(point).collect() })
+        })
+    };
+    api::all(wanted.into_iter().map(ask).collect()).await
+}
+
+/// What to ask for to show a part of a curve in more detail.
+fn part(curve: &Curve, axis: Axis, (from, to): (f64, f64)) -> Part {
+    if axis == Axis::Step {
+        return Part { steps: Some((from.floor() as i64, to.ceil() as i64)), times: None };
     }
-    Ok(curves)
+    let start = curve.start_ms();
+    let (from, to) = ((start + from * 1000.0).floor(), (start + to * 1000.0).ceil());
+    // Points are found by their steps: those of the points inside, and of the next ones outside.
+    let times = || curve.points.iter().map(|point| point.time_ms);
+    let before = times().filter(|at| *at < from).fold(f64::NEG_INFINITY, f64::max);
+    let after = times().filter(|at| to < *at).fold(f64::INFINITY, f64::min);
+    let near = curve.points.iter().filter(|point| (before..=after).contains(&point.time_ms));
+    let steps = near.fold(None, |steps, point| {
+        let step = point.step as i64;
+        let (low, high) = steps.unwrap_or((step, step));
+        Some((step.min(low), step.max(high)))
+    });
+    Part { steps, times: Some((DateTime(time::rfc3339(from)), DateTime(time::rfc3339(to)))) }
+}
+
+/// With the finer points of a part, where they have come. A chart puts them in order.
+fn with_finer(mut curves: Vec<Curve>, finer: &[Curve]) -> Vec<Curve> {
+    for curve in &mut curves {
+        let finer = finer.iter().filter(|finer| finer.color == curve.color);
+        let finer = finer.flat_map(|finer| &finer.points);
+        let new: Vec<_> = finer.filter(|point| !curve.points.contains(point)).copied().collect();
+        curve.points.extend(new);
+    }
+    curves
 }
 
 fn point(point: &MetricPoint) -> Point {
@@ -139,13 +188,39 @@ fn MetricCurve(runs: Signal<Vec<Measured>>, name: String, look: RwSignal<Look>) 
     // Asked again when one of them goes on.
     let measured = Memo::new(move |_| {
         let (runs, name) = (runs.read(), title.read_value());
-        let last = |run: &Measured| Some((run.run.clone(), run.name.clone(), run.last(&name)?));
+        let last =
+            |run: &Measured| Some((run.run.clone(), run.name.clone(), run.color, run.last(&name)?));
         runs.iter().filter_map(last).collect::<Vec<_>>()
     });
-    let curves = Load::new(move || {
-        let runs = measured.get().into_iter().map(|(run, name, _)| (run, name));
-        load(runs.collect(), title.get_value())
+    let wanted = move |part: &dyn Fn(usize) -> Part| {
+        let wanted = |(run, name, color, _)| Wanted { run, name, color, part: part(color) };
+        measured.get().into_iter().map(wanted).collect::<Vec<_>>()
+    };
+    let curves = Load::new(move || load(wanted(&|_| Part::default()), title.get_value()));
+    // What is zoomed in on is asked for again: it has more points than were shown of it.
+    let zoom = RwSignal::new(None);
+    let axis = Memo::new(move |_| look.read().axis);
+    let finer = Load::new(move || {
+        let wanted = zoom.get().map(|zoom| {
+            curves.with(|curves| {
+                let curves = curves.and_then(Result::ok).map_or(&[][..], Vec::as_slice);
+                wanted(&|color| {
+                    let curve = curves.iter().find(|curve| curve.color == color);
+                    curve.map(|curve| part(curve, axis.get(), zoom)).unwrap_or_default()
+                })
+            })
+        });
+        load(wanted.unwrap_or_default(), title.get_value())
     });
+    let shown = move |curves: Memo<Vec<Curve>>| {
+        Memo::new(move |_| {
+            // Where they cannot be had, those that are there do.
+            finer.with(|finer| match finer {
+                Some(Ok(finer)) if zoom.read().is_some() => with_finer(curves.get(), finer),
+                _ => curves.get(),
+            })
+        })
+    };
     view! {
         <div class="min-w-0">
             <h3 class="mb-1 break-all text-sm font-medium">{title.get_value()}</h3>
@@ -154,9 +229,35 @@ fn MetricCurve(runs: Signal<Vec<Measured>>, name: String, look: RwSignal<Look>) 
                     when=move || curves.read().iter().any(|curve| curve.points.len() > 1)
                     fallback=|| view! { <p class="py-3 text-sm text-muted">"One point; there is no curve."</p> }
                 >
-                    <Chart name=title.get_value() curves look/>
+                    <Chart name=title.get_value() curves=shown(curves) look zoom/>
                 </Show>
             }/>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(points: &[(f64, f64)]) -> Curve {
+        let point =
+            |(step, time_ms): &(f64, f64)| Point { step: *step, time_ms: *time_ms, value: *step };
+        Curve { name: "a".into(), color: 3, points: points.iter().map(point).collect() }
+    }
+
+    #[test]
+    fn finer_points_come_between_those_that_are_there() {
+        let coarse = vec![curve(&[(0.0, 1.0), (10.0, 2.0), (20.0, 3.0)])];
+        let other = Curve { color: 1, ..curve(&[(13.0, 2.0)]) };
+        let merged = with_finer(coarse, &[curve(&[(9.0, 1.9), (10.0, 2.0), (11.0, 2.1)]), other]);
+        let steps: Vec<_> = merged[0].points.iter().map(|point| point.step).collect();
+        assert_eq!(steps, [0.0, 10.0, 20.0, 9.0, 11.0]);
+    }
+
+    #[test]
+    fn a_part_is_whole_steps_with_room() {
+        let found = part(&curve(&[]), Axis::Step, (1.5, 3.2));
+        assert_eq!(found, Part { steps: Some((1, 4)), times: None });
     }
 }

@@ -61,7 +61,7 @@ impl Source {
     }
 
     /// The first `most` files, and how many there are.
-    async fn load(self, most: usize) -> Result<(Vec<Entry>, i32), ApiError> {
+    pub async fn load(self, most: usize) -> Result<(Vec<Entry>, i32), ApiError> {
         let mut entries = Vec::new();
         let mut after = None;
         loop {

@@ -12,8 +12,9 @@ use crate::{
     address, check,
     components::{dialog::Dialog, failed::FormError, field::SubmitButton, toast::use_toasts},
     form::{Submit, filled},
+    format,
     graphql::{
-        candidate::{self, PromoteCandidateInput},
+        candidate::{self, CandidateDetail, PromoteCandidateInput},
         model::{self, ModelOrder, ModelOrderField},
         page::Place,
         scalar::OrderDirection,
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// What is promoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Promotion {
     pub project: String,
     /// The name of its model, and the highest version so far; none where a model is to be chosen.
@@ -30,6 +31,25 @@ pub struct Promotion {
     pub name: String,
     /// What goes along, in words: “3 files, 12 MB”.
     pub files: String,
+}
+
+impl Promotion {
+    pub fn of(run: &CandidateDetail) -> Self {
+        Self {
+            project: run.experiment.project.path.clone(),
+            model: run.model.as_ref().map(|model| {
+                let latest = model.latest_version.as_ref().map(|latest| latest.version.clone());
+                (model.name.clone(), latest)
+            }),
+            run_id: run.run_id.clone(),
+            name: run.name.clone(),
+            files: format!(
+                "{}, {}",
+                format::plural(run.file_count.into(), "file", "files"),
+                format::bytes(run.size),
+            ),
+        }
+    }
 }
 
 #[component]

@@ -14,7 +14,7 @@ use crate::id::CandidateId;
 use crate::loader::loaders;
 use crate::long::Long;
 use crate::page::{ENTRIES, OrderDirection, Page, cost};
-use crate::registry::curve;
+use crate::registry::curve::{self, Part};
 use crate::registry::event::{self, Change, Event};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
@@ -93,6 +93,7 @@ impl Candidate {
     /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least
     /// and greatest of each part, the first and the last. Fewer steps, such as of what is zoomed in on, are
     /// shown in more detail.
+    #[allow(clippy::too_many_arguments)]
     #[graphql(complexity = "curve::cost(points, child_complexity)")]
     async fn metric_curve(
         &self,
@@ -103,8 +104,12 @@ impl Candidate {
         >,
         #[graphql(desc = "Only from this step on.")] from_step: Option<Long>,
         #[graphql(desc = "Only up to this step.")] to_step: Option<Long>,
+        #[graphql(desc = "Only from this time on; quick where the steps are bounded, too.")]
+        from_time: Option<Timestamp>,
+        #[graphql(desc = "Only up to this time.")] to_time: Option<Timestamp>,
     ) -> Result<Vec<MetricPoint>> {
-        curve::load(ctx, self.id.raw(), &name, points, (from_step, to_step)).await
+        let part = Part { steps: (from_step, to_step), times: (from_time, to_time) };
+        curve::load(ctx, self.id.raw(), &name, points, part).await
     }
 
     /// Its files, by path.

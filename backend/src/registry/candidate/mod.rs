@@ -84,6 +84,12 @@ pub struct Candidate {
     pub deleted_at_ms: Option<Timestamp>,
 }
 
+impl Candidate {
+    fn tell(&self, change: &mut Change) {
+        tell(change, &self.id, &self.experiment_id, self.model_id.as_ref());
+    }
+}
+
 /// The columns of [`Candidate`].
 macro_rules! columns {
     () => {
@@ -176,7 +182,7 @@ pub async fn create(
     .fetch_one(&mut **change)
     .await?;
     new.log.insert(change, &id).await?;
-    tell(change, &candidate.id, candidate.model_id.as_ref());
+    candidate.tell(change);
     let target = Target::candidate(writer.project(), model, candidate);
     change.record("candidate.create", target.subject(), serde_json::json!({})).await?;
     Ok(target)
@@ -212,7 +218,7 @@ pub async fn adopt(change: &mut Change, model: &Model, candidate: Candidate) -> 
     // Somebody else was quicker: it is as good.
     match adopted {
         Some(candidate) => {
-            tell(change, &candidate.id, candidate.model_id.as_ref());
+            candidate.tell(change);
             Ok(candidate)
         }
         None => get_run(&mut **change, &candidate.id).await,
@@ -285,23 +291,24 @@ pub async fn set_deleted(
     .fetch_optional(&mut **change)
     .await?;
     let candidate = candidate.ok_or_else(|| Error::not_found(kind, target.id()))?;
-    tell(change, &candidate.id, candidate.model_id.as_ref());
+    candidate.tell(change);
     change.record(action, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
 }
 
 /// Marks a candidate as changed, which also locks it until the change is over.
 pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
-    let touched: Option<(Option<ModelId>,)> = query(
+    let touched: Option<(ExperimentId, Option<ModelId>)> = query(
         "UPDATE candidates SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL
-         RETURNING model_id",
+         RETURNING experiment_id, model_id",
     )
     .bind(id)
     .bind(change.now)
     .fetch_optional(&mut **change)
     .await?;
-    let (model_id,) = touched.ok_or_else(|| Error::not_found("candidate", id.raw()))?;
-    tell(change, id, model_id.as_ref());
+    let (experiment_id, model_id) =
+        touched.ok_or_else(|| Error::not_found("candidate", id.raw()))?;
+    tell(change, id, &experiment_id, model_id.as_ref());
     Ok(())
 }
 
@@ -330,12 +337,18 @@ pub async fn touch_run(
         Some(id) => Some(model::get_by_id(&mut **change, id).await?),
         None => None,
     };
-    tell(change, &run.id, run.model_id.as_ref());
+    tell(change, &run.id, &run.experiment_id, run.model_id.as_ref());
     Ok(Some(Target::candidate(writer.project(), model.as_ref(), run)))
 }
 
-/// Has everybody who follows a candidate, or its model, hear that it was changed.
-pub fn tell(change: &mut Change, id: &CandidateId, model: Option<&ModelId>) {
-    let part_of = model.map(|model| model.raw().to_owned());
+/// Has everybody who follows a candidate, its experiment or its model hear that it was changed.
+pub fn tell(
+    change: &mut Change,
+    id: &CandidateId,
+    experiment: &ExperimentId,
+    model: Option<&ModelId>,
+) {
+    let mut part_of = vec![experiment.raw().to_owned()];
+    part_of.extend(model.map(|model| model.raw().to_owned()));
     change.tell(Changed { id: id.raw().to_owned(), part_of });
 }

@@ -216,7 +216,7 @@ pub async fn set_deleted(
     let candidates: Vec<(CandidateId, Option<ModelId>)> =
         statement.fetch_all(&mut **change).await?;
     for (candidate, model) in &candidates {
-        candidate::tell(change, candidate, model.as_ref());
+        candidate::tell(change, candidate, &experiment.id, model.as_ref());
     }
     let action = if deleted { "experiment.delete" } else { "experiment.restore" };
     let target = Target::experiment(writer.project(), experiment.clone());

@@ -2,7 +2,9 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
-use super::{ModelVersion, NewVersion, create, delete, get, publish, restore, update};
+use super::{
+    ModelVersion, NewVersion, PreviousVersionOf, create, delete, get, publish, restore, update,
+};
 use crate::auth::actor;
 use crate::connection::{Connection, Node};
 use crate::error::Result;
@@ -73,6 +75,12 @@ impl ModelVersion {
     #[graphql(complexity = "LOOK_UP")]
     async fn mlflow_version(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         Ok(mlmodel::load(ctx, &self.id).await?.mlflow_version)
+    }
+
+    /// The published version before it by SemVer precedence; null if it is the first.
+    async fn previous(&self, ctx: &Context<'_>) -> Result<Option<Self>> {
+        let versions = loaders(ctx).load_one(PreviousVersionOf(self.id.raw().to_owned())).await?;
+        Ok(versions.and_then(|versions| versions.into_iter().next()))
     }
 
     /// The aliases that name it, by name.

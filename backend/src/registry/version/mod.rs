@@ -24,8 +24,9 @@ use crate::time::Timestamp;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
 pub use sql::{
-    LatestByStage, LatestVersionOf, VersionCount, VersionOfCandidate, filled_by_run, find,
-    find_numbered, find_readable_by_id, get, latest_in_stage, list, named_model, next, search,
+    LatestByStage, LatestVersionOf, PreviousVersionOf, VersionCount, VersionOfCandidate,
+    filled_by_run, find, find_numbered, find_readable_by_id, get, latest_in_stage, list,
+    named_model, next, search,
 };
 
 text_enum! {

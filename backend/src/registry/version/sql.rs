@@ -295,6 +295,21 @@ load_by_owner!(
 );
 
 load_by_owner!(
+    /// The published version before a version: one index look-up each.
+    PreviousVersionOf => ModelVersion,
+    concat!(
+        "SELECT owner_id, ",
+        columns!(),
+        " FROM (SELECT w.id AS owner_id, (SELECT v.id FROM model_versions v \
+         WHERE v.model_id = w.model_id AND (v.precedence, v.id) < (w.precedence, w.id) \
+         AND v.state = 'PUBLISHED' AND v.deleted_at_ms IS NULL \
+         ORDER BY v.precedence DESC, v.id DESC LIMIT 1) AS previous_id FROM model_versions w WHERE "
+    ),
+    "w.id",
+    ") pairs JOIN model_versions ON id = previous_id"
+);
+
+load_by_owner!(
     /// How many versions a model has.
     VersionCount => Count,
     "SELECT model_id AS owner_id, COUNT(*) AS total FROM model_versions WHERE deleted_at_ms IS NULL AND ",

@@ -379,6 +379,7 @@ pub const SUBSCRIPTIONS: &[(&str, &str)] = &[
     ("candidateChanged", "candidateChanged(model: \"{p}/ocr\", candidate: 1) { id }"),
     ("runChanged", "runChanged(project: \"{p}\", runId: \"{run}\") { id }"),
     ("candidatesChanged", "candidatesChanged(model: \"{p}/ocr\") { candidates { id } }"),
+    ("runsChanged", "runsChanged(project: \"{p}\", experiment: 1) { candidates { id } }"),
 ];
 
 /// The arguments that fields need.

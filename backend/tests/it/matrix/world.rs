@@ -184,6 +184,8 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         setAlias(input: {model: "{p}/ocr", name: "champion", version: "1.0.0"}) { alias { id } }
         a: setTag(input: {model: "{p}/ocr", version: "1.0.0", key: "k", value: "v"}) { tag { key } }
         b: setTag(input: {model: "{p}/ocr", key: "k", value: "v"}) { tag { key } }
+        createModelVersion(input: {model: "{p}/ocr", version: "0.9.0"}) { modelVersion { id } }
+        publishModelVersion(input: {model: "{p}/ocr", version: "0.9.0"}) { modelVersion { id } }
     }"#;
     let made = admin.ok(&make.replace("{p}", visibility), json!({})).await;
     let version = first_text(&made["promoteCandidate"]).trim_start_matches("ver_").to_owned();
