@@ -20,7 +20,7 @@ use tower::Service;
 use crate::app::App;
 use crate::network::Peer;
 use crate::registry::credential::session;
-use crate::registry::{file, upload};
+use crate::registry::{file, mlmodel, model, upload};
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -107,7 +107,8 @@ async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: wa
     }
 }
 
-/// Removes blobs that nothing names, and uploads and sessions that are over, at the start and then every hour.
+/// Removes blobs that nothing names, and uploads and sessions that are over, and reads what was never read, at the
+/// start and then every hour.
 async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
@@ -116,6 +117,12 @@ async fn sweep(app: App) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
+        }
+        if let Err(error) = mlmodel::index_all(&app).await {
+            tracing::error!(?error, "reading MLmodel files failed");
+        }
+        if let Err(error) = model::read_cards(&app).await {
+            tracing::error!(?error, "reading model cards failed");
         }
         if let Err(error) = upload::sweep(&app).await {
             tracing::error!(?error, "sweeping unfinished uploads failed");

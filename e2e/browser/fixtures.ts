@@ -192,6 +192,12 @@ export class Api {
     });
   }
 
+  async tag(model: string, key: string, value: string): Promise<void> {
+    await this.graphql("mutation($input: SetTagInput!) { setTag(input: $input) { tag { key } } }", {
+      input: { model, key, value },
+    });
+  }
+
   /** Files as MLflow's client would log them for a model. */
   async mlmodel(model: string, version: string, publish = true): Promise<void> {
     await this.version(model, version, { MLmodel: mlmodel, "requirements.txt": requirements, "model.pkl": "weights" }, publish);

@@ -25,6 +25,7 @@ async function furnish(api: Api): Promise<Record<string, string>> {
   const empty = await api.project();
   const project = await api.project();
   const model = await api.model(project, "ocr", card);
+  await api.tag(model, "registry.metric", "accuracy");
   const bare = await api.model(project, "barcode");
   for (let n = 0; n < 25; n += 1) await api.model(project, `model-${n}`);
   await api.version(model, "1.0.0", { "onnx/model.onnx": "weights", "config.json": "{}", "README.md": "hi" });
@@ -72,6 +73,8 @@ async function furnish(api: Api): Promise<Record<string, string>> {
     "project-new": "/new",
     tokens: "/settings/tokens",
     project: `/${project}`,
+    "project-narrowed": `/${project}?tag=task%3Docr&author=admin&sort=-version`,
+    "project-none": `/${project}?framework=no-such`,
     "project-empty": `/${empty}`,
     "project-edit": `/${project}/-/edit`,
     "model-new": `/${project}/-/new`,

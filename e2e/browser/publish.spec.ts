@@ -100,7 +100,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
   await test.step("delete the model, find it in the trash, restore it", async () => {
     await page.goto(`/${project}/my%20model%20%26%20co/-/edit`);
     await page.getByRole("button", { name: "Delete model" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Delete model" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
     await expect(page).toHaveURL(`/${project}`);
     await page.goto(`/${project}/-/trash`);
     await page.getByRole("button", { name: /Restore my model/ }).click();

@@ -58,6 +58,7 @@ use crate::{
     },
     parts::{
         palette::{Palette, PaletteOpen},
+        project_switcher::{self, ProjectSwitcher},
         shortcuts::Shortcuts,
         tags::report,
     },
@@ -242,13 +243,19 @@ fn Header() -> impl IntoView {
     view! {
         <header class="border-b border-base-300 bg-base-100">
             <div class="mx-auto flex h-14 max-w-7xl items-center justify-between gap-4 px-4 sm:px-6 lg:px-8">
-                <a href="/" class="flex items-center gap-2.5 font-semibold tracking-tight">
-                    <span class="grid size-8 place-items-center rounded-lg bg-primary text-primary-content">
-                        <Icon d=icon::LAYERS class="size-5"/>
-                    </span>
-                    "Model Registry"
-                </a>
-                <div class="flex items-center gap-1">
+                <div class="flex min-w-0 items-center gap-1 sm:gap-3">
+                    <a href="/" class="flex shrink-0 items-center gap-2.5 font-semibold tracking-tight">
+                        <span class="grid size-8 place-items-center rounded-lg bg-primary text-primary-content">
+                            <Icon d=icon::LAYERS class="size-5"/>
+                        </span>
+                        <span class="max-sm:sr-only">"Model Registry"</span>
+                    </a>
+                    {move || match session.standing.get() {
+                        Standing::Known(viewer) => Some(view! { <ProjectSwitcher viewer/> }),
+                        Standing::Unknown | Standing::Failed(_) => None,
+                    }}
+                </div>
+                <div class="flex shrink-0 items-center gap-1">
                     <FindButton/>
                     <ThemeMenu/>
                     {move || match session.standing.get() {
@@ -303,6 +310,7 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
     report(submit);
     let sign_out = move |_| {
         submit.run(viewer::sign_out(), |_| {
+            project_switcher::forget();
             // The browser loads anew, so that nothing of what this person saw stays in memory. It may
             // ask first about uploads; whoever stays then finds themselves signed out.
             let _ = window().location().set_href("/sign-in");

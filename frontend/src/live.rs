@@ -52,8 +52,16 @@ impl Drop for Open {
         for forget in [WebSocket::set_onmessage, WebSocket::set_onopen, WebSocket::set_onclose] {
             forget(&self.socket, None);
         }
+        let socket = self.socket.clone();
         // One that is closed already stays so.
-        let _ = self.socket.close();
+        let close = move || drop(socket.close());
+        if self.socket.ready_state() == WebSocket::CONNECTING {
+            // Closed now, it would complain on the console that it was closed too early.
+            let close = Closure::once_into_js(close);
+            self.socket.set_onopen(Some(close.unchecked_ref()));
+        } else {
+            close();
+        }
     }
 }
 

@@ -19,6 +19,8 @@ const MLFLOW: &str = include_str!("../../../migrations/0005_mlflow.sql");
 
 const UPLOADS: &str = include_str!("../../../migrations/0008_uploads.sql");
 
+const FACETS: &str = include_str!("../../../migrations/0009_facets.sql");
+
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
     Migration {
@@ -44,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../migrations/0007_writes.postgres.sql"),
     },
     Migration { number: 8, sqlite: UPLOADS, postgres: UPLOADS },
+    Migration { number: 9, sqlite: FACETS, postgres: FACETS },
 ];
 
 /// How many steps there are.

@@ -12,6 +12,7 @@ use crate::auth::{Actor, Writer};
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::registry::event::Change;
+use crate::registry::mlmodel;
 use crate::registry::upload::{self as uploads, NewUpload, Upload};
 use crate::store::{Checksum, Partial, next_part};
 use crate::time::Timestamp;
@@ -202,6 +203,7 @@ impl Held {
         change.commit().await?;
         drop(naming);
         partial.forget();
+        mlmodel::index(app, &place.path()?, &blob).await;
         Ok(Progress { offset: size, expires_at: upload.expires_at_ms })
     }
 }

@@ -21,6 +21,7 @@ use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::registry::event::Change;
 use crate::registry::file::{self, Blob, File, Put};
+use crate::registry::mlmodel;
 use crate::registry::object::Target;
 use crate::text::FilePath;
 
@@ -87,6 +88,7 @@ pub async fn receive(
         let (change, put) = put_blob(&app, &actor, &place, &headers, &blob).await?;
         change.commit().await?;
         drop(naming);
+        mlmodel::index(&app, &place.path()?, &blob).await;
         Ok(put)
     });
     named.await.map_err(Error::internal)?

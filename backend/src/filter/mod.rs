@@ -21,6 +21,8 @@ use token::{Token, tokenize};
 pub enum Target {
     Text(&'static str),
     Number(&'static str),
+    /// One of several values: a sub-select of them, as `value`.
+    Any(&'static str),
     /// Times compare with RFC 3339 texts or milliseconds.
     Time(&'static str),
     /// A time that may not have come yet.
@@ -186,6 +188,7 @@ impl Parser<'_> {
         let operator = self.operator()?;
         match (target, key) {
             (Target::Text(column), None) => self.text(column, operator),
+            (Target::Any(values), None) => self.any(values, operator),
             (Target::Number(column), None) => {
                 // MLflow takes a quoted number here, and only here.
                 if let Some(Token::Text(text)) = self.tokens.get(self.position)
@@ -365,6 +368,20 @@ impl Parser<'_> {
             Operator::IsNull => Ok(Sql::new(format!("{column} IS NULL"))),
             Operator::IsNotNull => Ok(Sql::new(format!("{column} IS NOT NULL"))),
         }
+    }
+
+    /// Unlike a value is what has no such value, and NULL what has none at all.
+    fn any(&mut self, values: &str, operator: Operator) -> Result<Sql> {
+        let (value, not) = match operator {
+            Operator::IsNull => (Sql::new("TRUE"), "NOT "),
+            Operator::IsNotNull => (Sql::new("TRUE"), ""),
+            Operator::Compare("!=") => (self.text("f.value", Operator::Compare("="))?, "NOT "),
+            Operator::NotIn => (self.text("f.value", Operator::In)?, "NOT "),
+            operator => (self.text("f.value", operator)?, ""),
+        };
+        let mut sql = Sql::new(format!("{not}EXISTS (SELECT 1 FROM ({values}) f WHERE "));
+        sql.push_sql(value).push(")");
+        Ok(sql)
     }
 
     fn number(&mut self, column: &str, operator: Operator) -> Result<Sql> {

@@ -104,6 +104,9 @@ pub fn sort_keys(
         (Target::Tag(owner) | Target::TagOr(owner, ..), _) => {
             logged("tags", "key", &owned(owner), KeyType::Text, "''")
         }
+        (Target::Any(_), None) => {
+            Err(Error::invalid("order_by", "does not sort by what has several values"))
+        }
         (Target::Dataset(_), _) => Err(Error::invalid("order_by", "does not sort by datasets")),
         (_, Some(_)) => Err(Error::invalid("key", "goes with metrics, params and tags only")),
     }

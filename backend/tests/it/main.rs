@@ -5,6 +5,7 @@ mod access;
 mod alias;
 mod candidate;
 mod curve;
+mod facets;
 mod files;
 mod graphql;
 mod harness;

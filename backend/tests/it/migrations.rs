@@ -22,7 +22,9 @@ async fn migrations_keep_the_sample_data_of_each_step() {
     let read = "{ model(path: \"sample/ocr\") { latestVersion { version digest files { nodes { path } } params { value } }
         aliases { name } candidates { nodes { number metrics { value } metricHistory(name: \"loss\") { totalCount } } }
         events { totalCount } tags { key } }
+        project(path: \"sample\") { modelFacet(of: LICENSE) { value count } }
         models(search: \"OCR\") { totalCount } }";
+    model_registry::registry::model::read_cards(&server.app).await.ok().unwrap();
     let found = admin.ok(read, json!({})).await;
     let version = json!({"version": "1.0.0", "digest": "abc", "files": {"nodes": [{"path": "a/b.bin"}]},
         "params": [{"value": "0.1"}]});
@@ -30,7 +32,11 @@ async fn migrations_keep_the_sample_data_of_each_step() {
         json!({"number": 1, "metrics": [{"value": "NaN"}], "metricHistory": {"totalCount": 2}});
     let model = json!({"latestVersion": version, "aliases": [{"name": "champion"}],
         "candidates": {"nodes": [candidate]}, "events": {"totalCount": 1}, "tags": [{"key": "team"}]});
-    assert_eq!(found, json!({"model": model, "models": {"totalCount": 1}}));
+    assert_eq!(
+        found,
+        json!({"model": model, "project": {"modelFacet": [{"value": "mit", "count": 1}]},
+        "models": {"totalCount": 1}})
+    );
     let access = "{ project(path: \"sample\") { members { nodes { role bySingleSignOn user { username } } } protectedAliases { pattern }
         events(filter: {refused: true}) { nodes { address } } }
         viewer { tokens { name scope } } }";

@@ -9,10 +9,13 @@ use wasm_bindgen::JsCast;
 pub fn Menu(
     /// What the button is for, for screen readers.
     #[prop(into)]
-    label: String,
+    label: Signal<String>,
     /// Of the button.
     #[prop(default = "btn btn-square")]
     class: &'static str,
+    /// Which edge of the button the list is in line with: `left-0`.
+    #[prop(default = "right-0")]
+    edge: &'static str,
     /// What the button shows.
     #[prop(into)]
     button: ViewFn,
@@ -49,8 +52,8 @@ pub fn Menu(
                 type="button"
                 node_ref=trigger
                 class=class
-                aria-label=label.clone()
-                title=label.clone()
+                aria-label=label
+                title=label
                 aria-expanded=move || open.get().to_string()
                 on:click=move |_| open.update(|open| *open = !*open)
             >
@@ -59,8 +62,8 @@ pub fn Menu(
             <Show when=move || open.get()>
                 // A click anywhere in the list is a choice; focus stays inside until then.
                 <ul
-                    class="menu absolute right-0 top-full z-30 mt-1 w-max min-w-44 max-w-72 rounded-box border border-base-300 bg-base-100 p-1.5 shadow-lg"
-                    aria-label=label.clone()
+                    class=format!("{edge} menu absolute top-full z-30 mt-1 w-max min-w-44 max-w-72 rounded-box border border-base-300 bg-base-100 p-1.5 shadow-lg")
+                    aria-label=label
                     tabindex="-1"
                     on:click=move |_| open.set(false)
                 >

@@ -13,14 +13,39 @@ pub fn QuerySelect(
     /// Value and text.
     options: &'static [(&'static str, &'static str)],
 ) -> impl IntoView {
+    let owned = |(value, text): &(&str, &str)| ((*value).to_owned(), (*text).to_owned());
+    let options = Signal::stored(options.iter().map(owned).collect());
+    view! { <QueryChoice name label options/> }
+}
+
+/// As [`QuerySelect`], of values that are known later.
+#[component]
+pub fn QueryChoice(
+    name: &'static str,
+    label: String,
+    options: Signal<Vec<(String, String)>>,
+    #[prop(default = "select w-auto")] class: &'static str,
+) -> impl IntoView {
     let query = address::use_query(name);
     let set_query = address::use_set_query();
     let chosen = move || query.get().unwrap_or_default();
     // An address may name a value that is not offered here.
-    let other = move || query.get().filter(|value| options.iter().all(|(key, _)| key != value));
+    let shown = move || {
+        let (mut options, chosen) = (options.get(), chosen());
+        if options.iter().all(|(value, _)| *value != chosen) {
+            options.push((chosen.clone(), chosen));
+        }
+        options
+    };
+    let option = move |(value, text): (String, String)| {
+        let selected = value == untrack(chosen);
+        view! { <option value=value selected=selected>{text}</option> }
+    };
     view! {
         <select
-            class="select w-auto"
+            class=class
+            class:font-semibold=move || query.read().is_some()
+            class:text-primary=move || query.read().is_some()
             aria-label=label
             prop:value=chosen
             on:change:target=move |event| {
@@ -28,13 +53,7 @@ pub fn QuerySelect(
                 set_query(&[(name, Some(value)), ("after", None), ("before", None)], false);
             }
         >
-            {options
-                .iter()
-                .map(|(value, text)| view! {
-                    <option value=*value selected=move || chosen() == *value>{*text}</option>
-                })
-                .collect_view()}
-            {move || other().map(|value| view! { <option value=value.clone() selected>{value.clone()}</option> })}
+            {move || shown().into_iter().map(option).collect_view()}
         </select>
     }
 }

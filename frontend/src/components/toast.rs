@@ -58,8 +58,32 @@ impl Toasts {
         let id = self.last_id.get_value();
         self.shown.update(|shown| shown.push(Toast { id, kind, text, undo }));
         if kind == Kind::Success {
-            set_timeout(move || self.dismiss(id), Duration::from_millis(SHOWN_MS));
+            self.dismiss_later(id);
         }
+    }
+
+    /// Not while somebody points at a message or is in one: they may be about to undo.
+    fn dismiss_later(self, id: u64) {
+        let dismiss = move || {
+            let held = document().query_selector(".toast:is(:hover, :focus-within)");
+            if held.is_ok_and(|held| held.is_some()) {
+                self.dismiss_later(id);
+            } else {
+                self.dismiss(id);
+            }
+        };
+        set_timeout(dismiss, Duration::from_millis(SHOWN_MS));
+    }
+
+    /// Takes back what was done last, as long as that is offered; says whether it was.
+    pub fn undo_last(self) -> bool {
+        let last = self.shown.with_untracked(|shown| {
+            shown.iter().rev().find_map(|toast| Some((toast.id, toast.undo.clone()?)))
+        });
+        let Some((id, undo)) = last else { return false };
+        self.dismiss(id);
+        undo();
+        true
     }
 
     fn dismiss(self, id: u64) {
@@ -78,7 +102,7 @@ pub fn ToastStack() -> impl IntoView {
     let toasts = use_toasts();
     view! {
         <div
-            class="toast toast-end z-50 w-full max-w-md items-stretch whitespace-normal"
+            class="toast toast-end z-50 w-[calc(100%-2rem)] min-w-0 max-w-md items-stretch whitespace-normal"
             role="status"
             aria-live="polite"
         >

@@ -4,10 +4,11 @@ use cynic::QueryBuilder;
 
 use super::{
     alias::{AliasDetail, AliasRow},
+    find::CandidateName,
     mutation,
     page::{PageInfo, Place},
     project,
-    scalar::{DateTime, OrderDirection, Role, VersionState},
+    scalar::{DateTime, MetricValue, OrderDirection, Role, VersionState},
     schema,
     tag::Tag,
     viewer::Author,
@@ -19,6 +20,9 @@ pub enum ModelOrderField {
     Name,
     CreatedAt,
     UpdatedAt,
+    LatestVersion,
+    CandidateCount,
+    Author,
 }
 
 #[derive(cynic::InputObject, Clone, Debug, PartialEq)]
@@ -46,12 +50,130 @@ pub struct ModelRow {
     pub path: String,
     pub name: String,
     pub author: Option<Author>,
+    pub created_at: DateTime,
     pub updated_at: DateTime,
     pub latest_version: Option<LatestVersion>,
     pub version_count: i32,
     pub candidate_count: i32,
+    pub best_metric: Option<BestMetric>,
     pub aliases: Vec<AliasRow>,
     pub tags: Vec<Tag>,
+}
+
+/// The metric that a model is judged by, of its best candidate.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct BestMetric {
+    pub name: String,
+    pub value: MetricValue,
+    pub candidate: CandidateName,
+}
+
+/// What a list of models is narrowed down to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    pub search: Option<String>,
+    /// Key and value: `task=ocr`.
+    pub tag: Option<String>,
+    pub framework: Option<String>,
+    pub license: Option<String>,
+    pub author: Option<String>,
+}
+
+impl Wanted {
+    pub fn narrows(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// As the server's filter, but for one of the facets: its other values are still to choose from.
+    fn filter(&self, except: &str) -> Option<String> {
+        let tag = self.tag.as_deref().and_then(|tag| tag.split_once('='));
+        let tag = tag.map(|(key, value)| (format!("tags.`{key}`"), value.to_owned()));
+        let facet = |name: &str, value: &Option<String>| Some((name.to_owned(), value.clone()?));
+        let all = [
+            ("tag", tag),
+            ("framework", facet("framework", &self.framework)),
+            ("license", facet("license", &self.license)),
+            ("author", facet("author", &self.author)),
+        ];
+        let comparisons =
+            all.into_iter().filter(|(name, _)| *name != except).filter_map(|(_, facet)| {
+                let (field, value) = facet?;
+                let quote = if value.contains('\'') { '"' } else { '\'' };
+                Some(format!("{field} = {quote}{value}{quote}"))
+            });
+        let filter = comparisons.collect::<Vec<_>>().join(" and ");
+        (!filter.is_empty()).then_some(filter)
+    }
+}
+
+/// A value that some models have.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct FacetValue {
+    pub key: Option<String>,
+    pub value: String,
+    pub count: i32,
+}
+
+impl FacetValue {
+    /// As [`Wanted`] has it; none for what a filter cannot say.
+    pub fn wanted(&self) -> Option<String> {
+        let odd = |text: &str, marks: &[char]| text.contains(marks);
+        match &self.key {
+            _ if odd(&self.value, &['\'']) && odd(&self.value, &['"']) => None,
+            Some(key) if odd(key, &['=', '`']) => None,
+            Some(key) => Some(format!("{key}={}", self.value)),
+            None => Some(self.value.clone()),
+        }
+    }
+}
+
+/// What the models of a project can be narrowed down by.
+#[derive(cynic::QueryFragment, Clone, Debug, Default, PartialEq)]
+#[cynic(graphql_type = "Project", variables = "FacetsVariables")]
+pub struct Facets {
+    #[arguments(of: TAG, search: $search, filter: $but_tag)]
+    #[cynic(rename = "modelFacet", alias)]
+    pub tags: Vec<FacetValue>,
+    #[arguments(of: FRAMEWORK, search: $search, filter: $but_framework)]
+    #[cynic(rename = "modelFacet", alias)]
+    pub frameworks: Vec<FacetValue>,
+    #[arguments(of: LICENSE, search: $search, filter: $but_license)]
+    #[cynic(rename = "modelFacet", alias)]
+    pub licenses: Vec<FacetValue>,
+    #[arguments(of: AUTHOR, search: $search, filter: $but_author)]
+    #[cynic(rename = "modelFacet", alias)]
+    pub authors: Vec<FacetValue>,
+}
+
+#[derive(cynic::QueryVariables)]
+pub struct FacetsVariables {
+    project: String,
+    search: Option<String>,
+    but_tag: Option<String>,
+    but_framework: Option<String>,
+    but_license: Option<String>,
+    but_author: Option<String>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "FacetsVariables")]
+struct FacetsOf {
+    #[arguments(path: $project)]
+    project: Option<Facets>,
+}
+
+/// What the models of a project have, each facet of those that match all others.
+pub async fn facets(project: String, wanted: Wanted) -> Result<Facets, ApiError> {
+    let missing = project::missing(&project);
+    let variables = FacetsVariables {
+        project,
+        but_tag: wanted.filter("tag"),
+        but_framework: wanted.filter("framework"),
+        but_license: wanted.filter("license"),
+        but_author: wanted.filter("author"),
+        search: wanted.search,
+    };
+    run(FacetsOf::build(variables)).await?.project.ok_or_else(|| ApiError::not_found(missing))
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -66,6 +188,7 @@ pub struct ModelPage {
 struct ModelsVariables {
     project: String,
     search: Option<String>,
+    filter: Option<String>,
     order_by: Option<ModelOrder>,
     first: Option<i32>,
     after: Option<String>,
@@ -83,21 +206,22 @@ struct Models {
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Project", variables = "ModelsVariables")]
 struct ModelsOwner {
-    #[arguments(search: $search, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
+    #[arguments(search: $search, filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
     models: ModelPage,
 }
 
 /// One page of a project's models.
 pub async fn list(
     project: String,
-    search: Option<String>,
+    wanted: Wanted,
     order_by: ModelOrder,
     place: Place,
 ) -> Result<ModelPage, ApiError> {
     let missing = project::missing(&project);
     let variables = ModelsVariables {
         project,
-        search,
+        filter: wanted.filter(""),
+        search: wanted.search,
         order_by: Some(order_by),
         first: place.first(),
         last: place.last(),
@@ -251,4 +375,29 @@ pub struct RestoreModelInput {
 
 mutation! { $
     restore: restore_model(RestoreModelInput) -> "RestoreModelPayload" { model: ModelName }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_becomes_a_filter() {
+        let wanted = Wanted {
+            tag: Some("team.name=it's = us".to_owned()),
+            license: Some("mit".to_owned()),
+            ..Wanted::default()
+        };
+        let filter = "tags.`team.name` = \"it's = us\" and license = 'mit'";
+        assert_eq!(wanted.filter("").as_deref(), Some(filter));
+        assert_eq!(wanted.filter("tag").as_deref(), Some("license = 'mit'"));
+        assert_eq!(Wanted::default().filter(""), None);
+        let value = |key: Option<&str>, value: &str| {
+            let key = key.map(str::to_owned);
+            FacetValue { key, value: value.to_owned(), count: 1 }.wanted()
+        };
+        assert_eq!(value(Some("a"), "b=c").as_deref(), Some("a=b=c"));
+        assert_eq!(value(Some("a=b"), "c"), None);
+        assert_eq!(value(None, "it's \"it\""), None);
+    }
 }

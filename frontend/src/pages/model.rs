@@ -17,6 +17,7 @@ use crate::{
         model::{self, ModelDetail},
         scalar::Role,
     },
+    parts::project_switcher::remember,
 };
 
 /// The model of the tabs below, and how to load it again.
@@ -51,6 +52,7 @@ pub fn ModelFrame() -> impl IntoView {
         <PageTitle text=move || path.get()/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
             provide_context(CurrentModel { path, detail, load });
+            remember(Signal::derive(move || detail.read().project.path.clone()));
             view! {
                 <Heading path detail/>
                 <Outlet/>

@@ -1,13 +1,12 @@
 //! `/{project}/{model}/-/edit`: description, name, tags, delete.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{DEVELOPERS, model::use_model};
 use crate::{
     address, check,
     components::{
-        confirm::Confirm,
         failed::{Allowed, FormError},
         field::{SubmitButton, TextField},
         icon::{self, Icon},
@@ -15,17 +14,17 @@ use crate::{
         toast::use_toasts,
     },
     form::Submit,
-    format,
     graphql::{
-        model::{self, DeleteModelInput, RenameModelInput, RestoreModelInput, UpdateModelInput},
+        model::{self, RenameModelInput, UpdateModelInput},
         protected_alias::Place,
         scalar::Role,
         tag::Target,
     },
     parts::{
         markdown_field::MarkdownField,
+        model_bulk::{Chosen, DeleteModels},
         protected_aliases::ProtectedAliases,
-        tags::{Tags, report},
+        tags::Tags,
     },
 };
 
@@ -130,39 +129,23 @@ fn RenameForm() -> impl IntoView {
 #[component]
 fn DeleteSection() -> impl IntoView {
     let model = use_model();
-    let toasts = use_toasts();
     let navigate = use_navigate();
     let open = RwSignal::new(false);
-    let submit = Submit::new();
-    report(submit);
-    let delete = move |()| {
-        let project = model.detail.read_untracked().project.path.clone();
-        let navigate = navigate.clone();
-        let input = DeleteModelInput { model: model.path.get_untracked() };
-        submit.run(model::delete(input), move |deleted| {
-            let back = navigate.clone();
-            let text = format!("Model “{}” moved to the trash.", deleted.name);
-            let undo = move || {
-                let (deleted, back) = (deleted.clone(), back.clone());
-                spawn_local(async move {
-                    let input = RestoreModelInput { model: deleted.path, id: Some(deleted.id) };
-                    match model::restore(input).await {
-                        Ok(model) => back(&address::model(&model.path), NavigateOptions::default()),
-                        Err(error) => toasts.failure(&error),
-                    }
-                });
-            };
-            toasts.undoable(text, undo);
-            navigate(&address::project(&project), NavigateOptions::default());
+    let models = RwSignal::new(Vec::new());
+    let ask = move |_| {
+        let path = model.path.get_untracked();
+        let chosen = model.detail.with_untracked(|detail| Chosen {
+            path,
+            name: detail.name.clone(),
+            versions: detail.version_count,
+            candidates: detail.candidate_count,
         });
+        models.set(vec![chosen]);
+        open.set(true);
     };
-    let what = move || {
-        model.detail.with(|detail| {
-            let versions = format::plural(detail.version_count.into(), "version", "versions");
-            let candidates =
-                format::plural(detail.candidate_count.into(), "candidate", "candidates");
-            format!("{versions} and {candidates}")
-        })
+    let leave = move |_: Vec<String>| {
+        let project = model.detail.with_untracked(|detail| detail.project.path.clone());
+        navigate(&address::project(&project), NavigateOptions::default());
     };
     view! {
         <section class="panel flex flex-wrap items-center justify-between gap-4 p-6">
@@ -170,23 +153,11 @@ fn DeleteSection() -> impl IntoView {
                 <h2 class="font-semibold">"Delete this model"</h2>
                 <p class="text-sm text-muted">"It goes to the trash and can be restored."</p>
             </div>
-            <button type="button" class="btn btn-outline btn-error" on:click=move |_| open.set(true)>
+            <button type="button" class="btn btn-outline btn-error" on:click=ask>
                 <Icon d=icon::TRASH/>
                 "Delete model"
             </button>
         </section>
-        <Confirm
-            open
-            title=Signal::derive(move || format!("Delete “{}”?", model.detail.read().name))
-            action="Delete model"
-            danger=true
-            pending=submit.pending
-            on_confirm=delete
-        >
-            <p>
-                "It goes to the trash of the project with its " {what}
-                ". Scripts that fetch it stop working until it is restored."
-            </p>
-        </Confirm>
+        <DeleteModels open models on_change=leave/>
     }
 }

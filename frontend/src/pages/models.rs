@@ -2,47 +2,49 @@
 
 use leptos::prelude::*;
 
-use super::{neighbours, person, project::use_project, use_place};
+use super::{project::use_project, use_place};
 use crate::{
     address,
     components::{
-        badge::{AliasChip, DraftBadge, TagChip},
         copy::CopyButton,
         empty::Empty,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         markdown::Markdown,
-        pager::Pager,
-        person::Person,
+        query_field::QueryChoice,
         search::SearchBox,
         skeleton::SkeletonRows,
         snippets::Snippet,
-        sort::{Sort, SortHeader, SortSelect, use_sort},
-        time::Time,
+        sort::{Sort, SortSelect, use_sort},
         title::PageTitle,
     },
-    format,
     graphql::{
-        model::{self, ModelOrder, ModelOrderField, ModelPage, ModelRow},
-        scalar::{OrderDirection, Role, VersionState},
+        model::{self, FacetValue, Facets, ModelPage, Wanted},
+        scalar::Role,
     },
-    parts::mlflow::{self, MlflowGuide},
+    parts::{
+        mlflow::{self, MlflowGuide},
+        model_table::{ModelTable, ORDERS, order},
+    },
 };
-
-/// Tags in a row; more than these are on the model's page.
-const TAGS_SHOWN: usize = 3;
 
 #[component]
 pub fn ModelsTab() -> impl IntoView {
     let project = use_project();
     let path = project.path;
     let detail = project.detail;
-    let search = address::use_query("q");
+    let wanted = use_wanted();
     let sort = use_sort("name");
     let place = use_place();
     let models =
-        Load::new(move || model::list(path.get(), search.get(), order(&sort.read()), place.get()));
-    let searching = Signal::derive(move || search.read().is_some());
+        Load::new(move || model::list(path.get(), wanted.get(), order(&sort.read()), place.get()));
+    let facets = Load::new(move || model::facets(path.get(), wanted.get()));
+    let changed = Callback::new(move |()| {
+        models.refetch();
+        facets.refetch();
+        // The number of models stands on the tab.
+        project.reload();
+    });
     view! {
         <PageTitle text=move || path.get()/>
         <h2 class="sr-only">"Models"</h2>
@@ -51,43 +53,95 @@ pub fn ModelsTab() -> impl IntoView {
                 <Markdown html=Signal::derive(move || detail.read().description_html.clone())/>
             </div>
         </Show>
-        <div class="mb-4 flex flex-wrap items-center gap-3">
+        <div class="mb-3 flex flex-wrap items-center gap-3">
             <SearchBox name="q" label="Search models"/>
-            <SortSelect
-                sort
-                class="select w-auto md:hidden"
-                options=&[("name", "Name"), ("-updated", "Last updated"), ("-created", "Newest")]
-            />
+            <SortSelect sort class="select w-auto md:hidden" options=ORDERS/>
             // Where there is no model, what is shown in its place begins with this.
             <Show when=move || detail.read().model_count != 0><Connect path/></Show>
         </div>
+        <Show when=move || detail.read().model_count != 0 || wanted.read().narrows()>
+            <FacetBar facets wanted/>
+        </Show>
         <Loaded from=models fallback=|| view! { <SkeletonRows/> } let:page>
-            <ModelTable page sort searching path/>
+            <Models page sort wanted path on_change=changed/>
         </Loaded>
     }
 }
 
-fn order(sort: &Sort) -> ModelOrder {
-    let field = match sort.key.as_str() {
-        "created" => ModelOrderField::CreatedAt,
-        "updated" => ModelOrderField::UpdatedAt,
-        _ => ModelOrderField::Name,
+/// What the address narrows the list down to.
+fn use_wanted() -> Memo<Wanted> {
+    let [search, tag, framework, license, author] =
+        ["q", "tag", "framework", "license", "author"].map(address::use_query);
+    Memo::new(move |_| Wanted {
+        search: search.get(),
+        tag: tag.get(),
+        framework: framework.get(),
+        license: license.get(),
+        author: author.get(),
+    })
+}
+
+/// What the models have, to choose from.
+#[component]
+fn FacetBar(facets: Load<Facets>, wanted: Memo<Wanted>) -> impl IntoView {
+    let set_query = address::use_set_query();
+    let failed = move || {
+        facets.with(|facets| facets.and_then(Result::err).map(|error| error.message.clone()))
     };
-    ModelOrder { field, direction: OrderDirection::of(sort.descending) }
+    let choice = move |name: &'static str, any: &'static str, of: fn(&Facets) -> &[FacetValue]| {
+        let options = Signal::derive(move || {
+            let value = |value: &FacetValue| {
+                let key = value.key.as_ref().map_or(String::new(), |key| format!("{key}: "));
+                Some((value.wanted()?, format!("{key}{} ({})", value.value, value.count)))
+            };
+            let mut options = vec![(String::new(), any.to_owned())];
+            facets.with(|facets| {
+                if let Some(Ok(facets)) = facets {
+                    options.extend(of(facets).iter().filter_map(value));
+                }
+            });
+            options
+        });
+        let class = "select select-sm w-full sm:w-auto sm:max-w-44";
+        view! { <QueryChoice name label=any.to_owned() options class/> }
+    };
+    let clear = move |_| {
+        let none = ["q", "tag", "framework", "license", "author", "after", "before"];
+        set_query(&none.map(|name| (name, None)), false);
+    };
+    view! {
+        <div class="mb-3 grid grid-cols-2 items-center gap-2 sm:flex sm:flex-wrap" role="group" aria-label="Filters">
+            {choice("framework", "Any framework", |facets| &facets.frameworks)}
+            {choice("tag", "Any tag", |facets| &facets.tags)}
+            {choice("license", "Any licence", |facets| &facets.licenses)}
+            {choice("author", "Any author", |facets| &facets.authors)}
+            <Show when=move || wanted.read().narrows()>
+                <button type="button" class="btn btn-ghost btn-sm justify-self-start" on:click=clear.clone()>
+                    <Icon d=icon::CROSS/>"Clear filters"
+                </button>
+            </Show>
+            {move || failed().map(|message| view! {
+                <p class="text-sm text-error" role="alert">"There are no filters to choose from: " {message}</p>
+            })}
+        </div>
+    }
 }
 
 #[component]
-fn ModelTable(
+fn Models(
     page: Memo<ModelPage>,
     sort: Memo<Sort>,
-    searching: Signal<bool>,
+    wanted: Memo<Wanted>,
     path: Memo<String>,
+    on_change: Callback<()>,
 ) -> impl IntoView {
     let project = use_project();
-    let nothing = move || match (searching.get(), project.allows(Role::Developer)) {
+    let edits = Memo::new(move |_| project.allows(Role::Developer));
+    let nothing = move || {
+        match (wanted.read().narrows(), edits.get()) {
         (true, _) => view! {
             <Empty d=icon::SEARCH title="No model matches">
-                <p>"Try fewer or other letters; any part of the name is found."</p>
+                <p>"Try fewer or other letters, or clear the filters; any part of the name is found."</p>
             </Empty>
         }
         .into_any(),
@@ -98,35 +152,11 @@ fn ModelTable(
             </Empty>
         }
         .into_any(),
+    }
     };
     view! {
         <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
-            <div class="panel overflow-x-auto">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <SortHeader key="name" text="Name" sort/>
-                            <th scope="col">"Latest version"</th>
-                            <th scope="col" class="hidden lg:table-cell">"Aliases"</th>
-                            <th scope="col" class="hidden text-right md:table-cell">"Candidates"</th>
-                            <th scope="col" class="hidden lg:table-cell">"Author"</th>
-                            <SortHeader key="updated" text="Updated" sort descending_first=true class="hidden md:table-cell"/>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        <For each=move || page.get().nodes key=row_key let:row>
-                            <Row row/>
-                        </For>
-                    </tbody>
-                </table>
-            </div>
-            <Pager
-                neighbours=Signal::derive(move || {
-                    page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
-                })
-                one="model"
-                many="models"
-            />
+            <ModelTable page sort edits on_change/>
         </Show>
     }
 }
@@ -156,87 +186,6 @@ fn Connect(path: Memo<String>) -> impl IntoView {
                 <MlflowGuide project=path snippets id="connect"/>
             </section>
         </Show>
-    }
-}
-
-/// A row is drawn anew where any of this differs.
-fn row_key(row: &ModelRow) -> (String, String, i32, i32, Option<String>) {
-    let latest = row.latest_version.as_ref().map(|latest| latest.version.clone());
-    (row.path.clone(), row.updated_at.0.clone(), row.version_count, row.candidate_count, latest)
-}
-
-#[component]
-fn Row(row: ModelRow) -> impl IntoView {
-    let ModelRow {
-        path,
-        name,
-        author,
-        updated_at,
-        latest_version,
-        version_count,
-        candidate_count,
-        aliases,
-        tags,
-    } = row;
-    let versions = address::model_page(&path, "versions");
-    let latest = match latest_version {
-        Some(latest) => {
-            let draft = latest.state == VersionState::Draft;
-            view! {
-                <a class="link-hover link inline-block py-1 font-mono text-sm" href=address::version(&path, &latest.version)>
-                    {latest.version.clone()}
-                </a>
-                {draft.then(|| view! { " " <DraftBadge/> })}
-                <a class="link-hover link block py-1 text-xs text-muted" href=versions>
-                    {format::plural(version_count.into(), "version", "versions")}
-                </a>
-            }
-            .into_any()
-        }
-        None => view! { <span class="text-sm text-muted">"none yet"</span> }.into_any(),
-    };
-    let mut tags = tags;
-    tags.retain(|tag| !tag.is_system());
-    let more = tags.len().saturating_sub(TAGS_SHOWN);
-    let chips = aliases
-        .into_iter()
-        .map(|alias| {
-            let version = alias.version.version;
-            view! { <AliasChip name=alias.name href=address::version(&path, &version) version=version/> }
-        })
-        .collect_view();
-    view! {
-        <tr>
-            <td class="min-w-44 max-w-md">
-                <a class="link-hover link break-words font-semibold" href=address::model(&path)>{name}</a>
-                {(!tags.is_empty()).then(|| view! {
-                    <div class="mt-1 flex flex-wrap gap-1">
-                        {tags
-                            .into_iter()
-                            .take(TAGS_SHOWN)
-                            .map(|tag| view! { <TagChip key=tag.key value=tag.value/> })
-                            .collect_view()}
-                        {(more > 0).then(|| view! { <span class="text-xs text-muted">"+" {more}</span> })}
-                    </div>
-                })}
-            </td>
-            <td class="whitespace-nowrap">{latest}</td>
-            <td class="hidden lg:table-cell"><div class="flex max-w-56 flex-wrap gap-1">{chips}</div></td>
-            <td class="hidden text-right tabular-nums md:table-cell">
-                {if candidate_count == 0 {
-                    view! { <span class="text-muted">"0"</span> }.into_any()
-                } else {
-                    view! {
-                        <a class="link-hover link" href=address::model_page(&path, "candidates")>
-                            {format::count(candidate_count.into())}
-                        </a>
-                    }
-                    .into_any()
-                }}
-            </td>
-            <td class="hidden lg:table-cell"><Person person=person(author)/></td>
-            <td class="hidden text-sm text-muted md:table-cell"><Time at=updated_at.0/></td>
-        </tr>
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
         project::{self, ProjectDetail},
         scalar::Role,
     },
+    parts::project_switcher::remember,
     session::use_session,
 };
 
@@ -53,6 +54,8 @@ pub fn ProjectFrame() -> impl IntoView {
         <PageTitle text=move || path.get()/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
             provide_context(CurrentProject { path, detail, load });
+            let loaded = Memo::new(move |_| detail.read().path.clone());
+            remember(loaded.into());
             view! {
                 <Heading path detail/>
                 <Outlet/>

@@ -15,7 +15,7 @@ use crate::{
     format,
     graphql::{
         candidate::{self, CandidateDetail, PromoteCandidateInput},
-        model::{self, ModelOrder, ModelOrderField},
+        model::{self, ModelOrder, ModelOrderField, Wanted},
         page::Place,
         scalar::OrderDirection,
     },
@@ -172,7 +172,8 @@ fn ModelField(
 fn models(project: String, typed: String) -> Suggestions {
     Box::pin(async move {
         let order_by = ModelOrder { field: ModelOrderField::Name, direction: OrderDirection::Asc };
-        let page = model::list(project, filled(&typed), order_by, Place::default()).await?;
+        let wanted = Wanted { search: filled(&typed), ..Wanted::default() };
+        let page = model::list(project, wanted, order_by, Place::default()).await?;
         let suggestion = |row: model::ModelRow| {
             let latest = row.latest_version.map(|latest| latest.version);
             (row.name, latest.unwrap_or_default())

@@ -4,12 +4,13 @@ use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
 use super::palette::PaletteOpen;
-use crate::components::dialog::Dialog;
+use crate::components::{dialog::Dialog, toast::use_toasts};
 
 /// Each key and what it does.
-const KEYS: [(&[&str], &str); 5] = [
+const KEYS: [(&[&str], &str); 6] = [
     (&["Ctrl", "K"], "Find anything: a model, ocr@1.2, ocr#7, a project, a page"),
     (&["/"], "Search in this list"),
+    (&["Ctrl", "Z"], "Take back what was just deleted or moved, while its message is shown"),
     (&["?"], "Show these keys"),
     (&["Tab"], "Go to the next link, button or field"),
     (&["Esc"], "Close what is open"),
@@ -34,11 +35,17 @@ fn focus_search() -> bool {
 #[component]
 pub fn Shortcuts() -> impl IntoView {
     let PaletteOpen(palette) = expect_context();
+    let toasts = use_toasts();
     let sheet = RwSignal::new(false);
     let keys = window_event_listener(ev::keydown, move |event| {
         let with_control = event.ctrl_key() || event.meta_key();
         if with_control && !event.shift_key() && event.key().eq_ignore_ascii_case("k") {
             palette.update(|open| *open = !*open);
+        } else if with_control && !event.shift_key() && event.key().eq_ignore_ascii_case("z") {
+            // In a field the browser takes back what was typed.
+            if is_typing(&event) || !toasts.undo_last() {
+                return;
+            }
         } else if with_control || event.alt_key() || is_typing(&event) || palette.get_untracked() {
             return;
         } else if event.key() == "?" {

@@ -40,7 +40,8 @@ fn facts(markdown: &str) -> BTreeMap<String, Vec<String>> {
     facts.filter(|(_, values)| !values.is_empty()).collect()
 }
 
-fn yaml(markdown: &str) -> Option<&str> {
+/// What is between the fences, if the text begins with one.
+pub fn yaml(markdown: &str) -> Option<&str> {
     let rest =
         markdown.strip_prefix(FENCE)?.trim_start_matches([' ', '\t', '\r']).strip_prefix('\n')?;
     let mut end = 0;

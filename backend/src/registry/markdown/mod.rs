@@ -1,6 +1,6 @@
 //! Markdown that users write, as HTML that is safe to show: comrak renders, ammonia sanitises.
 
-mod front_matter;
+pub mod front_matter;
 mod math;
 
 use std::sync::LazyLock;

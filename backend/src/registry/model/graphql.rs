@@ -2,6 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
+use super::best::{self, BestMetric};
 use super::{Model, NewModel, create, delete, list, readable, rename, restore, update, writable};
 use crate::auth::{self, actor};
 use crate::connection::{Connection, Node};
@@ -185,6 +186,12 @@ impl Model {
         tag::load(ctx, self.id.raw()).await
     }
 
+    /// The best value of the metric that its tag `registry.metric` names: `accuracy` where more is better, `loss:min`
+    /// where less is. Null where it names none, or no candidate has it.
+    async fn best_metric(&self, ctx: &Context<'_>) -> Result<Option<BestMetric>> {
+        best::load(ctx, self).await
+    }
+
     /// The experiment that its candidates are in unless told otherwise.
     async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
@@ -224,6 +231,12 @@ pub enum ModelOrderField {
     CreatedAt,
     /// The time of the last change.
     UpdatedAt,
+    /// The latest version, by SemVer precedence; those without one come last.
+    LatestVersion,
+    /// How many candidates there are.
+    CandidateCount,
+    /// The user name of who created it.
+    Author,
 }
 
 /// An order of models.

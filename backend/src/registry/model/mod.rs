@@ -1,5 +1,7 @@
 //! Models: named things in a project that own versions, candidates, aliases, tags and a description.
 
+mod best;
+mod facet;
 mod graphql;
 mod sql;
 
@@ -17,6 +19,7 @@ use crate::registry::{experiment, object, protection};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
 
+pub use facet::{FacetValue, ModelFacet, read_cards, values as facet_values};
 pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
 pub use sql::{find, get_by_id, list, list_in_project, load, readable, search, writable};
 
@@ -79,15 +82,16 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     let id = ModelId::new(change.now);
     object::insert(change, id.raw()).await?;
     let model: Model = query(concat!(
-        "INSERT INTO models (id, project_id, name, description, author_id, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $6)
+        "INSERT INTO models (id, project_id, name, description, license, author_id, created_at_ms, updated_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
          RETURNING ",
         columns!()
     ))
     .bind(&id)
     .bind(&writer.project().id)
     .bind(&name)
-    .bind(description)
+    .bind(&description)
+    .bind(facet::license_of(&description))
     .bind(change.author())
     .bind(change.now)
     .fetch_one(&mut **change)
@@ -108,13 +112,15 @@ pub async fn update(
 ) -> Result<Model> {
     let description = text::new_description(description)?;
     let changed: Option<Model> = query(concat!(
-        "UPDATE models SET description = COALESCE($2, description), updated_at_ms = $3
+        "UPDATE models SET description = COALESCE($2, description), license = COALESCE($4, license),
+                            updated_at_ms = $3
          WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!()
     ))
     .bind(&model.id)
-    .bind(description)
+    .bind(description.clone())
     .bind(change.now)
+    .bind(description.as_deref().map(facet::license_of))
     .fetch_optional(&mut **change)
     .await?;
     let model = changed.ok_or_else(|| Error::not_found("model", model.name))?;

@@ -2,6 +2,7 @@
 
 use async_graphql::Context;
 
+use super::facet::{FRAMEWORKS, LICENSE};
 use super::graphql::{ModelOrder, ModelOrderField};
 use super::{Model, columns};
 use crate::auth::{self, Actor, Reader, Writer};
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
 use crate::id::{ModelId, ProjectId};
 use crate::loader::{load_by_id, loaders};
-use crate::page::{List, OrderDirection, Sort, SortKey};
+use crate::page::{KeyType, List, OrderDirection, Sort, SortKey};
 use crate::registry::event::Change;
 use crate::text;
 
@@ -59,12 +60,16 @@ pub async fn writable(change: &mut Change, actor: &Actor, path: &str) -> Result<
     Ok((Writer::of(reader)?, model))
 }
 
+const AUTHOR: &str = "(SELECT u.username FROM users u WHERE u.id = m.author_id)";
+
 const FIELDS: Fields = Fields {
     targets: &[
         ("name", Target::Text("m.name")),
-        ("author", Target::Text("(SELECT u.username FROM users u WHERE u.id = m.author_id)")),
+        ("author", Target::Text(AUTHOR)),
         ("created_at", Target::Time("m.created_at_ms")),
         ("updated_at", Target::Time("m.updated_at_ms")),
+        ("framework", Target::Any(FRAMEWORKS)),
+        ("license", Target::Text(LICENSE)),
         ("tags", Target::Tag("m.id")),
     ],
     example: "tags.team = 'ocr' and name like 'ocr-%'",
@@ -89,12 +94,34 @@ pub fn list(
         Some(order) => (order.field, order.direction),
         None => (ModelOrderField::Name, OrderDirection::Asc),
     };
-    let sort = match field {
-        ModelOrderField::Name => Sort::text("m.name", "m.id", direction),
-        ModelOrderField::CreatedAt => Sort::int("m.created_at_ms", "m.id", direction),
-        ModelOrderField::UpdatedAt => Sort::int("m.updated_at_ms", "m.id", direction),
-    };
+    let sort = sort(field, direction);
     Ok(List { columns: columns!(), from: "models m", parent: None, filter: condition, sort })
+}
+
+/// Names and times have an index each. What else is counted or looked up for every model that matches.
+fn sort(field: ModelOrderField, direction: OrderDirection) -> Sort {
+    let latest = |value: &str, none: &str| {
+        Sql::new(format!(
+            "COALESCE((SELECT {value} FROM model_versions v WHERE v.model_id = m.id \
+             AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1), {none})"
+        ))
+    };
+    let keys = match field {
+        ModelOrderField::Name => vec![SortKey::text("m.name", direction)],
+        ModelOrderField::CreatedAt => vec![SortKey::int("m.created_at_ms", direction)],
+        ModelOrderField::UpdatedAt => vec![SortKey::int("m.updated_at_ms", direction)],
+        // What has no version comes last either way.
+        ModelOrderField::LatestVersion => vec![
+            SortKey::flag(latest("0", "1")),
+            SortKey::new(KeyType::Text, latest("v.precedence", "''"), direction),
+        ],
+        ModelOrderField::CandidateCount => vec![SortKey::int(
+            "(SELECT COUNT(*) FROM candidates c WHERE c.model_id = m.id AND c.deleted_at_ms IS NULL)",
+            direction,
+        )],
+        ModelOrderField::Author => vec![SortKey::text(AUTHOR, direction)],
+    };
+    Sort::by(keys, "m.id")
 }
 
 /// As [`list`], of one project.

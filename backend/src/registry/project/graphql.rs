@@ -17,7 +17,7 @@ use crate::registry::credential::{Token, TokensOfProject};
 use crate::registry::event::{self, Change, Event, EventFilter};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::member::{self, Member, MemberCount};
-use crate::registry::model::{self, Model, ModelOrder};
+use crate::registry::model::{self, FacetValue, Model, ModelFacet, ModelOrder};
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::trash::{self, TrashEntry};
 use crate::registry::user::{self, User};
@@ -138,6 +138,23 @@ impl Project {
         let db = &loaders(ctx).loader().app.db;
         let list = model::list_in_project(db, search, filter, order_by)?;
         Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// What its models can be narrowed down by, most frequent first, and how many of those that match have each:
+    /// at most 50 values.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn model_facet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to narrow down by.")] of: ModelFacet,
+        #[graphql(desc = "Only of models whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only of models that match, such as `framework = 'sklearn' and license = 'mit'`."
+        )]
+        filter: Option<String>,
+    ) -> Result<Vec<FacetValue>> {
+        model::facet_values(&loaders(ctx).loader().app.db, &self.id, of, search, filter).await
     }
 
     /// The experiment with this number; null if there is none.

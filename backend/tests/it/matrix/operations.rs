@@ -324,6 +324,8 @@ pub const TYPES: &[(&str, &str)] = &[
     ),
     ("Candidate", "model(path: \"{p}/ocr\") { candidate(number: 1) { {f} } }"),
     ("CandidateColumns", "model(path: \"{p}/ocr\") { candidateColumns { {f} } }"),
+    ("BestMetric", "model(path: \"{p}/ocr\") { bestMetric { {f} } }"),
+    ("FacetValue", "project(path: \"{p}\") { modelFacet(of: TAG) { {f} } }"),
     ("Experiment", "model(path: \"{p}/ocr\") { experiment { {f} } }"),
     ("Alias", "model(path: \"{p}/ocr\") { aliases { {f} } }"),
     ("AliasMove", "model(path: \"{p}/ocr\") { aliases { history { {f} } } }"),
@@ -387,6 +389,7 @@ pub fn arguments(key: &str) -> &'static str {
     match key {
         "Project.model" => "(name: \"ocr\")",
         "Project.experiment" => "(number: 1)",
+        "Project.modelFacet" => "(of: TAG)",
         "Project.run" => "(runId: \"{run}\")",
         "Model.version" => "(ref: \"1.0.0\")",
         "Model.candidate" => "(number: 1)",

@@ -165,7 +165,7 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         admin.add_member(visibility, role, &role.to_ascii_uppercase()).await;
     }
     let make = r#"mutation {
-        createModel(input: {project: "{p}", name: "ocr", tags: [{key: "home", value: "{p}"}]}) { model { id } }
+        createModel(input: {project: "{p}", name: "ocr", tags: [{key: "home", value: "{p}"}, {key: "registry.metric", value: "loss:min"}]}) { model { id } }
         a: createCandidate(input: {model: "{p}/ocr", params: [{name: "lr", value: "1"}],
             metrics: [{name: "loss", value: 1}], tags: [{key: "k", value: "v"}]}) { candidate { id } }
         b: createCandidate(input: {model: "{p}/ocr"}) { candidate { id } }

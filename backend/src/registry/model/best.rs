@@ -1,0 +1,119 @@
+//! The metric that a model is judged by: its tag `registry.metric` names it, as `accuracy` where more is better
+//! (or `accuracy:max`), as `loss:min` where less is.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::Loader;
+use async_graphql::{ComplexObject, Context, SimpleObject};
+
+use super::Model;
+use crate::db::{Query, Sql};
+use crate::error::{Error, Result};
+use crate::id::{CandidateId, ModelId};
+use crate::loader::{Loaders, loaders};
+use crate::registry::candidate::Candidate;
+use crate::registry::metric::MetricValue;
+use crate::registry::tag;
+
+/// The key of the tag that names the metric.
+pub const TAG: &str = "registry.metric";
+
+/// The best value that a candidate of a model has of the metric that the model is judged by.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+#[graphql(complex)]
+pub struct BestMetric {
+    /// The name of the metric.
+    pub name: String,
+    /// The value: the last one of the candidate.
+    #[sqlx(try_from = "Option<f64>")]
+    pub value: MetricValue,
+    /// Whether less is better.
+    pub lower_is_better: bool,
+    #[graphql(skip)]
+    candidate_id: CandidateId,
+    #[graphql(skip)]
+    model_id: ModelId,
+}
+
+#[ComplexObject]
+impl BestMetric {
+    /// The candidate that has it; of several the first.
+    async fn candidate(&self, ctx: &Context<'_>) -> Result<Candidate> {
+        let candidate = loaders(ctx).load_one(self.candidate_id.clone()).await?;
+        candidate.ok_or_else(|| Error::internal("a metric without its candidate"))
+    }
+}
+
+/// By the request's loaders: none where the model names no metric, or no candidate has it.
+pub async fn load(ctx: &Context<'_>, model: &Model) -> Result<Option<BestMetric>> {
+    let tags = tag::load(ctx, model.id.raw()).await?;
+    let Some(tag) = tags.iter().find(|tag| tag.key == TAG) else { return Ok(None) };
+    let (name, lower_is_better) = parse(&tag.value);
+    let key = BestOf { model_id: model.id.clone(), name: name.to_owned(), lower_is_better };
+    loaders(ctx).load_one(key).await
+}
+
+/// The name of a metric, and whether less of it is better.
+fn parse(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    match text.rsplit_once(':') {
+        Some((name, "min")) => (name.trim(), true),
+        Some((name, "max")) => (name.trim(), false),
+        _ => (text, false),
+    }
+}
+
+/// Which metric of which model.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BestOf {
+    model_id: ModelId,
+    name: String,
+    lower_is_better: bool,
+}
+
+impl Loader<BestOf> for Loaders {
+    type Value = BestMetric;
+    type Error = Error;
+
+    async fn load(&self, keys: &[BestOf]) -> Result<HashMap<BestOf, BestMetric>> {
+        let mut sql = Sql::default();
+        for (index, BestOf { model_id, name, lower_is_better }) in keys.iter().enumerate() {
+            let (flag, order) = if *lower_is_better { ("TRUE", "ASC") } else { ("FALSE", "DESC") };
+            sql.push(if index == 0 { "" } else { " UNION ALL " });
+            sql.push(&format!(
+                "SELECT * FROM (SELECT c.model_id, c.id AS candidate_id, k.name, k.value, {flag} AS lower_is_better \
+                 FROM candidates c CROSS JOIN metrics k WHERE c.deleted_at_ms IS NULL AND k.owner_id = c.id \
+                 AND k.value IS NOT NULL AND c.model_id = "
+            ));
+            sql.push_value(model_id).push(" AND k.name = ").push_value(name.as_str());
+            sql.push(&format!(
+                " ORDER BY k.value_order {order}, c.created_at_ms, c.id LIMIT 1) AS best_{index}"
+            ));
+        }
+        let rows: Vec<BestMetric> = Query::from(sql).fetch_all(&self.app.db).await?;
+        let key = |row: &BestMetric| BestOf {
+            model_id: row.model_id.clone(),
+            name: row.name.clone(),
+            lower_is_better: row.lower_is_better,
+        };
+        Ok(rows.into_iter().map(|row| (key(&row), row)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_names_a_metric_and_which_way_is_better() {
+        for (text, parsed) in [
+            ("accuracy", ("accuracy", false)),
+            ("accuracy:max", ("accuracy", false)),
+            (" loss:min ", ("loss", true)),
+            ("eval:loss:min", ("eval:loss", true)),
+            ("eval:loss", ("eval:loss", false)),
+        ] {
+            assert_eq!(parse(text), parsed, "{text}");
+        }
+    }
+}
