@@ -36,7 +36,7 @@ use crate::registry::file::FileMutation;
 use crate::registry::invitation::{InvitationMutation, InvitationQuery};
 use crate::registry::markdown::MarkdownQuery;
 use crate::registry::member::MemberMutation;
-use crate::registry::model::{ModelMutation, ModelQuery};
+use crate::registry::model::{ModelMutation, ModelQuery, ModelSubscription};
 use crate::registry::object::NodeQuery;
 use crate::registry::project::{ProjectMutation, ProjectQuery};
 use crate::registry::protection::ProtectionMutation;
@@ -128,7 +128,7 @@ pub struct Mutation(
 
 /// What can be followed as it changes, over a WebSocket (`graphql-transport-ws`).
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(CandidateSubscription);
+pub struct Subscription(CandidateSubscription, ModelSubscription);
 
 pub type RegistrySchema = Schema<Query, Mutation, Subscription>;
 

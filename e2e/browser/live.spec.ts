@@ -82,6 +82,28 @@ test("the table of candidates goes on, too", async ({ page, api }) => {
   await expect(page.getByText("Failed")).toBeVisible();
 });
 
+test("an alias that somebody moves elsewhere moves here, too", async ({ page, api, stranger }) => {
+  const project = await api.project();
+  const model = await api.model(project, "ocr");
+  for (const version of ["1.0.0", "1.1.0"]) await api.version(model, version);
+  await api.alias(model, "champion", "1.0.0");
+  const person = await api.person("reader");
+  await api.member(project, person.username, "GUEST");
+  const theirs = await stranger();
+  await signIn(theirs, person);
+  await theirs.goto(`/${model}`);
+  const aliases = theirs.getByRole("list", { name: "Aliases" });
+  await expect(aliases).toContainText("1.0.0");
+  await theirs.evaluate(() => Object.assign(window, { loadedOnce: true }));
+
+  await page.goto(`/${model}/versions/1.1.0`);
+  await page.getByRole("button", { name: "Set an alias" }).click();
+  await page.getByLabel("Alias", { exact: true }).fill("champion");
+  await page.getByRole("button", { name: "Set", exact: true }).click();
+  await expect(aliases).toContainText("1.1.0");
+  expect(await theirs.evaluate(() => "loadedOnce" in window)).toBe(true);
+});
+
 test("who is removed gets nothing more", async ({ api, page, stranger }) => {
   const project = await api.project();
   const model = await running(api, project);

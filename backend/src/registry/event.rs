@@ -11,7 +11,7 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use crate::app::App;
 use crate::auth::{self, Actor, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Db, Query, Sql, Tx, Value, query};
+use crate::db::{Changed, Db, Query, Sql, Tx, Value, query};
 use crate::error::Result;
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
@@ -248,13 +248,16 @@ impl Change {
         self.by.user.as_ref().expect("who begins a change is somebody")
     }
 
-    /// Writes a line into the log.
+    /// Writes a line into the log, and has everybody hear of it who follows the model that it is about.
     pub async fn record(
         &mut self,
         action: &'static str,
         subject: Subject<'_>,
         detail: serde_json::Value,
     ) -> Result<()> {
+        if let Some(model) = subject.model_id {
+            self.tx.tell(Changed { id: told_as(model), part_of: Vec::new() });
+        }
         let line = Line { action, subject, detail, refused: false };
         Ok(Query::from(line.insert(&self.by, self.now)).later(&mut self.tx).await?)
     }
@@ -297,6 +300,11 @@ impl DerefMut for Change {
     fn deref_mut(&mut self) -> &mut Tx {
         &mut self.tx
     }
+}
+
+/// What changes of a model are told as, apart from those of its candidates.
+pub fn told_as(model: &ModelId) -> String {
+    format!("{}/log", model.raw())
 }
 
 struct Line<'a> {

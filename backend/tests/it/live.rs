@@ -207,6 +207,40 @@ async fn the_runs_of_an_experiment_are_followed_with_and_without_a_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_a_model_is_followed_until_it_is_gone() {
+    let (_server, admin, _) = start().await;
+    let mut socket = Socket::of(&admin).await;
+    let followed = "modelChanged(model: \"vision/ocr\") {
+        description candidateCount aliases { name version { version } } tags { key } }";
+    socket.subscribe("one", followed).await;
+    let mut model = socket.item().await["modelChanged"].take();
+    assert_eq!((&model["candidateCount"], &model["aliases"]), (&json!(1), &json!([])));
+    create(&admin).await;
+    let input = |fields: &str| format!("(input: {{model: \"vision/ocr\", {fields}}})");
+    let mutations = [
+        format!("createModelVersion{} {{ modelVersion {{ id }} }}", input("version: \"1.0.0\"")),
+        format!("setAlias{} {{ alias {{ id }} }}", input("name: \"champion\", version: \"1.0.0\"")),
+        format!("setTag{} {{ tag {{ key }} }}", input("key: \"task\", value: \"ocr\"")),
+        format!("updateModel{} {{ model {{ id }} }}", input("description: \"# OCR\"")),
+    ];
+    for mutation in mutations {
+        admin.ok(&format!("mutation {{ {mutation} }}"), json!({})).await;
+    }
+    // Several may come together.
+    let last = json!({
+        "description": "# OCR", "candidateCount": 2, "tags": [{"key": "task"}],
+        "aliases": [{"name": "champion", "version": {"version": "1.0.0"}}],
+    });
+    while model != last {
+        model = socket.item().await["modelChanged"].take();
+    }
+    let rename =
+        "mutation { renameModel(input: {model: \"vision/ocr\", name: \"read\"}) { model { id } } }";
+    admin.ok(rename, json!({})).await;
+    assert_eq!(socket.error().await.0, "NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_may_not_any_more_gets_an_error_and_nothing_after() {
     let (server, admin, _) = start().await;
     let end = [

@@ -1,6 +1,6 @@
 //! Models: named things that own versions and candidates.
 
-use cynic::QueryBuilder;
+use cynic::{QueryBuilder, SubscriptionBuilder};
 
 use super::{
     alias::{AliasDetail, AliasRow},
@@ -13,7 +13,11 @@ use super::{
     tag::Tag,
     viewer::Author,
 };
-use crate::{api::run, error::ApiError};
+use crate::{
+    api::run,
+    error::ApiError,
+    live::{self, Following},
+};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelOrderField {
@@ -295,6 +299,19 @@ struct ModelVariables {
 struct Model {
     #[arguments(path: $path)]
     model: Option<ModelDetail>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Subscription", variables = "ModelVariables")]
+struct ModelChanged {
+    #[arguments(model: $path)]
+    #[allow(dead_code)]
+    model_changed: ModelName,
+}
+
+/// Calls `changed` when something of a model changes, until what this returns is dropped.
+pub fn follow(path: String, changed: impl Fn() + 'static) -> Vec<Following> {
+    live::follow(vec![ModelChanged::build(ModelVariables { path })], changed)
 }
 
 /// What to say where a model is not there.

@@ -17,6 +17,7 @@ use crate::{
         model::{self, ModelDetail},
         scalar::Role,
     },
+    live::Following,
     parts::project_switcher::remember,
 };
 
@@ -47,6 +48,10 @@ pub fn use_model() -> CurrentModel {
 pub fn ModelFrame() -> impl IntoView {
     let path = address::use_model_path();
     let load = Load::new(move || model::get(path.get()));
+    // Somebody else may move an alias meanwhile, or publish a version.
+    let following = StoredValue::new_local(Vec::<Following>::new());
+    Effect::new(move |_| following.set_value(model::follow(path.get(), move || load.refetch())));
+    on_cleanup(move || following.set_value(Vec::new()));
     view! {
         // For where there is no such model; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>

@@ -1,29 +1,20 @@
 //! Candidates as they change: what GraphQL's subscriptions give.
-//!
-//! A notice says only that something was changed. Who it may be shown to is asked anew before every item,
-//! and every few seconds where there is none: whoever may not any more gets an error, and nothing after.
-
-use std::time::Duration;
 
 use async_graphql::{Context, SimpleObject, Subscription};
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, try_unfold};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::{Candidate, find_in, get};
 use crate::app::App;
-use crate::auth::{self, Actor, actor};
+use crate::auth;
 use crate::db::{Heard, Watch};
 use crate::error::{Error, Result};
 use crate::id::CandidateId;
-use crate::loader::{Loaders, loaders};
+use crate::loader::Loaders;
 use crate::page::LOOK_UP;
-use crate::registry::model;
-use crate::registry::{credential, experiment};
+use crate::registry::live::{BELIEVED, Caller, Followed, Pace, follow};
+use crate::registry::{experiment, model};
 
-/// The least time between two items.
-const PAUSE: Duration = Duration::from_millis(250);
-/// How long somebody who hears nothing is believed that they still may.
-const BELIEVED: Duration = Duration::from_secs(10);
 /// How many candidates are in one item; the others are in the next.
 const MAX_CANDIDATES: usize = 100;
 
@@ -110,12 +101,6 @@ impl CandidateSubscription {
     }
 }
 
-/// Who follows something.
-struct Caller {
-    app: App,
-    actor: Actor,
-}
-
 /// What one caller follows.
 enum Which {
     Candidate(String, i32),
@@ -136,40 +121,44 @@ struct Told {
     deleted: Vec<Candidate>,
 }
 
-impl Caller {
-    fn of(ctx: &Context<'_>) -> Self {
-        Self { app: loaders(ctx).loader().app.clone(), actor: actor(ctx).clone() }
-    }
+impl Followed for Which {
+    type Item = Candidate;
 
-    /// The candidate, if the caller may still come in and see it.
-    async fn find(&self, which: &Which) -> Result<Candidate> {
-        let db = &self.app.db;
-        match which {
+    async fn find(&self, caller: &Caller) -> Result<Candidate> {
+        let db = &caller.app.db;
+        caller.check_live().await?;
+        match self {
             Which::Candidate(path, number) => {
-                self.check_live().await?;
-                let (_, model) = model::readable(db, &self.actor, path).await?;
+                let (_, model) = model::readable(db, &caller.actor, path).await?;
                 get(db, &model, (*number).into()).await
             }
             Which::Run(project, run_id) => {
-                self.check_live().await?;
-                let reader = auth::reader(db, &self.actor, project).await?;
+                let reader = auth::reader(db, &caller.actor, project).await?;
                 let run = find_in(db, reader.project(), run_id).await?;
                 run.ok_or_else(|| Error::not_found("run", run_id))
             }
         }
     }
 
-    /// The id of what the candidates are of, if the caller may still come in and see it.
-    async fn find_all(&self, series: &Series) -> Result<String> {
-        let db = &self.app.db;
-        self.check_live().await?;
-        match series {
+    fn key(candidate: &Candidate) -> String {
+        candidate.id.raw().to_owned()
+    }
+}
+
+impl Followed for Series {
+    /// The id of what the candidates are of.
+    type Item = String;
+
+    async fn find(&self, caller: &Caller) -> Result<String> {
+        let db = &caller.app.db;
+        caller.check_live().await?;
+        match self {
             Series::Model(path) => {
-                let (_, model) = model::readable(db, &self.actor, path).await?;
+                let (_, model) = model::readable(db, &caller.actor, path).await?;
                 Ok(model.id.raw().to_owned())
             }
             Series::Experiment(project, number) => {
-                let reader = auth::reader(db, &self.actor, project).await?;
+                let reader = auth::reader(db, &caller.actor, project).await?;
                 let id = &reader.project().id;
                 let found = experiment::find_by_number(db, id, (*number).into()).await?;
                 match found.filter(|found| found.deleted_at_ms.is_none()) {
@@ -180,44 +169,13 @@ impl Caller {
         }
     }
 
-    async fn check_live(&self) -> Result<()> {
-        credential::check_live(&self.app.db, &self.actor, self.app.clock.now()).await
+    fn key(id: &String) -> String {
+        id.clone()
     }
-}
-
-/// When the last item was given.
-struct Pace(Option<Instant>);
-
-impl Pace {
-    /// Waits a while, and as long as the last item took to be made and sent: whoever is slow, or asks for
-    /// much, gets less of it.
-    async fn keep(&self) {
-        if let Some(last) = self.0 {
-            let took = last.elapsed();
-            sleep(took.max(PAUSE.saturating_sub(took))).await;
-        }
-    }
-}
-
-async fn follow(caller: Caller, which: Which) -> Result<BoxStream<'static, Result<Candidate>>> {
-    let id = caller.find(&which).await?.id;
-    let watch = caller.app.db.watch(id.raw()).await;
-    let state = (caller, which, watch, Pace(None));
-    let next = async |(caller, which, watch, pace): (Caller, Which, Watch, Pace)| {
-        pace.keep().await;
-        if pace.0.is_some() {
-            while timeout(BELIEVED, watch.changed(1)).await.is_err() {
-                caller.find(&which).await?;
-            }
-        }
-        let candidate = caller.find(&which).await?;
-        Ok(Some((candidate, (caller, which, watch, Pace(Some(Instant::now()))))))
-    };
-    Ok(try_unfold(state, next).boxed())
 }
 
 async fn follow_all(caller: Caller, series: Series) -> Result<BoxStream<'static, Result<Told>>> {
-    let id = caller.find_all(&series).await?;
+    let id = series.find(&caller).await?;
     let watch = caller.app.db.watch(&id).await;
     let state = (caller, series, watch, Pace(None));
     let next = async |(caller, series, watch, pace): (Caller, Series, Watch, Pace)| {
@@ -227,11 +185,11 @@ async fn follow_all(caller: Caller, series: Series) -> Result<BoxStream<'static,
             Some(_) => loop {
                 match timeout(BELIEVED, watch.changed(MAX_CANDIDATES)).await {
                     Ok(heard) => break heard,
-                    Err(_) => caller.find_all(&series).await?,
+                    Err(_) => series.find(&caller).await?,
                 };
             },
         };
-        let id = caller.find_all(&series).await?;
+        let id = series.find(&caller).await?;
         let Heard::Ids(ids) = heard else {
             return Err(Error::Conflict(
                 "more was changed than could be told: subscribe again, then ask for all".into(),

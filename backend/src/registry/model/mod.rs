@@ -3,6 +3,7 @@
 mod best;
 mod facet;
 mod graphql;
+mod live;
 mod sql;
 
 use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
@@ -21,6 +22,7 @@ use crate::time::Timestamp;
 
 pub use facet::{FacetValue, ModelFacet, read_cards, values as facet_values};
 pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
+pub use live::ModelSubscription;
 pub use sql::{find, get_by_id, list, list_in_project, load, readable, search, writable};
 
 /// A named thing in a project that is trained, published and used.

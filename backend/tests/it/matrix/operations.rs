@@ -378,6 +378,7 @@ pub const QUERIES: &[(&str, &str)] = &[
 
 /// What can be followed.
 pub const SUBSCRIPTIONS: &[(&str, &str)] = &[
+    ("modelChanged", "modelChanged(model: \"{p}/ocr\") { id }"),
     ("candidateChanged", "candidateChanged(model: \"{p}/ocr\", candidate: 1) { id }"),
     ("runChanged", "runChanged(project: \"{p}\", runId: \"{run}\") { id }"),
     ("candidatesChanged", "candidatesChanged(model: \"{p}/ocr\") { candidates { id } }"),
