@@ -80,4 +80,25 @@ mod tests {
             assert_eq!(to_html(none), "", "{none}");
         }
     }
+
+    #[test]
+    fn no_yaml_takes_the_stack_or_the_day() {
+        let laughs: String = (1..30)
+            .map(|n| format!("a{n}: &a{n} [{0}, {0}, {0}]\n", format!("*a{}", n - 1)))
+            .collect();
+        for yaml in [
+            format!("a: {}", "[".repeat(60_000)),
+            format!("a: {}{}", "[".repeat(30_000), "]".repeat(30_000)),
+            format!("a: {}", "{a: ".repeat(15_000)),
+            format!("a:\n {}", "- ".repeat(30_000)),
+            (0..300).map(|n| format!("{}a:\n", " ".repeat(n))).collect(),
+            format!("a0: &a0 [x]\n{laughs}"),
+            "a: *b\n".repeat(10_000),
+            format!("? {}", "? ".repeat(30_000)),
+            format!("a: {}", "!!x ".repeat(10_000)),
+            "<<: *a\n".repeat(5_000),
+        ] {
+            assert_eq!(to_html(&format!("---\n{yaml}\n---\n")), "", "{yaml:.30}");
+        }
+    }
 }

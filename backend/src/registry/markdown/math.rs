@@ -15,7 +15,8 @@ const PLACES: [(&str, &str, DisplayMode); 3] = [
 /// The longest formula, in bytes; a longer one is shown as it was written.
 const MAX_LENGTH: usize = 2000;
 const MAX_FORMULAS: usize = 300;
-const MAX_DEPTH: usize = 30;
+/// How many elements of MathML stand in each other at most: browsers lay them out level by level.
+const MAX_DEPTH: usize = 50;
 /// With these a short formula could become one without end.
 const MACROS: [&str; 7] =
     ["\\def", "\\let", "\\gdef", "\\edef", "\\xdef", "\\newcommand", "\\renewcommand"];
@@ -116,10 +117,7 @@ fn written(escaped: &str) -> String {
 }
 
 fn to_mathml(latex: &str, display_mode: DisplayMode) -> Option<String> {
-    if latex.len() > MAX_LENGTH || is_too_deep(latex) {
-        return None;
-    }
-    if MACROS.iter().any(|name| latex.contains(name)) {
+    if latex.len() > MAX_LENGTH || MACROS.iter().any(|name| latex.contains(name)) {
         return None;
     }
     let storage = Storage::new();
@@ -128,19 +126,17 @@ fn to_mathml(latex: &str, display_mode: DisplayMode) -> Option<String> {
     let mut mathml = String::new();
     let events = events.into_iter().map(Ok::<_, std::fmt::Error>);
     push_mathml(&mut mathml, events, config).ok()?;
-    Some(CLEAN.clean(&mathml).to_string())
+    let mathml = CLEAN.clean(&mathml).to_string();
+    (depth(&mathml) <= MAX_DEPTH).then_some(mathml)
 }
 
-fn is_too_deep(latex: &str) -> bool {
-    let mut depth = latex.matches("\\left").count() + latex.matches("\\begin").count();
-    latex.bytes().any(|byte| {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > MAX_DEPTH
-    })
+/// How many elements stand in each other where it is deepest.
+fn depth(mathml: &str) -> usize {
+    let levels = mathml.split('<').skip(1).scan(0_usize, |level, tag| {
+        *level = if tag.starts_with('/') { *level - 1 } else { *level + 1 };
+        Some(*level)
+    });
+    levels.max().unwrap_or_default()
 }
 
 #[cfg(test)]

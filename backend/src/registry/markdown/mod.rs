@@ -1,13 +1,11 @@
 //! Markdown that users write, as HTML that is safe to show: comrak renders, ammonia sanitises.
 
+mod code;
 pub mod front_matter;
 mod math;
 
-use std::sync::LazyLock;
-
 use async_graphql::{Context, Object};
 use comrak::options::Plugins;
-use comrak::plugins::syntect::{SyntectAdapter, SyntectAdapterBuilder};
 use comrak::{Options, markdown_to_html_with_plugins};
 
 use crate::auth::actor;
@@ -48,21 +46,8 @@ pub async fn render(ctx: &Context<'_>, markdown: &str) -> Result<String> {
     rendered.await.map_err(Error::internal)
 }
 
-/// What parts of a program are coloured by: the first words of the names that grammars give them.
-const CODE_CLASSES: [&str; 8] = [
-    "hl-comment",
-    "hl-constant",
-    "hl-entity",
-    "hl-keyword",
-    "hl-storage",
-    "hl-string",
-    "hl-support",
-    "hl-variable",
-];
-
-/// The grammars of programming languages: read when they are first needed, for they are large.
-static GRAMMARS: LazyLock<SyntectAdapter> =
-    LazyLock::new(|| SyntectAdapterBuilder::new().css_with_class_prefix("hl-").build());
+/// In bytes; memory is taken for what is used of it. A formula of the greatest length needs a third.
+const STACK: usize = 64 << 20;
 
 /// Whether a text nests so deeply that rendering it would take time in the square of its length.
 fn is_too_nested(markdown: &str) -> bool {
@@ -80,6 +65,11 @@ fn to_html(markdown: &str) -> String {
     if is_too_nested(markdown) {
         return format!("<pre>{}</pre>", ammonia::clean_text(markdown));
     }
+    // The parsers call themselves for what stands in something else, and a stack that ends, ends the server.
+    stacker::grow(STACK, || to_rich_html(markdown))
+}
+
+fn to_rich_html(markdown: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
     options.extension.strikethrough = true;
@@ -91,9 +81,8 @@ fn to_html(markdown: &str) -> String {
     options.extension.math_dollars = true;
     options.render.r#unsafe = true; // ammonia decides what may stay, for all HTML alike
     let mut plugins = Plugins::default();
-    if markdown.contains("```") || markdown.contains("~~~") {
-        plugins.render.codefence_syntax_highlighter = Some(&*GRAMMARS);
-    }
+    let colours = code::Colours::new();
+    plugins.render.codefence_syntax_highlighter = Some(&colours);
     let html = markdown_to_html_with_plugins(markdown, &options, &plugins);
     let html = ammonia::Builder::default()
         .add_generic_attributes(["align"])
@@ -114,7 +103,7 @@ fn to_html(markdown: &str) -> String {
         )
         .add_allowed_classes("p", ["markdown-alert-title"])
         .add_allowed_classes("section", ["footnotes"])
-        .add_allowed_classes("span", CODE_CLASSES)
+        .add_allowed_classes("span", code::CLASSES)
         .add_tag_attributes("span", ["data-math-style"])
         .add_tag_attributes("code", ["data-math-style"])
         .id_prefix(Some("user-content-"))
@@ -146,6 +135,38 @@ mod tests {
         assert!(html.contains("&lt;b&gt;") && !html.contains("hl-source"), "{html}");
         assert!(html.contains("<mfrac>") && html.contains("$5 or $6"), "{html}");
         assert!(!to_html("<span class=\"btn fixed\">x</span>").contains("btn"));
+    }
+
+    #[test]
+    fn no_formula_ends_the_server() {
+        for piece in [
+            r"\sqrt",
+            r"\frac",
+            r"\hat",
+            r"\not",
+            r"\pmod",
+            r"\stackrel",
+            r"\cfrac",
+            r"\mathop",
+            r"\H",
+            r"\b",
+            r"\left(",
+            r"\begin{matrix}",
+            r"\begin{array}{c}",
+            r"\text{",
+            r"\binom",
+            r"\xrightarrow[",
+            "{",
+            "x^{",
+            "x_{",
+            "^",
+            "'",
+        ] {
+            let formula = piece.repeat(1990 / piece.len());
+            let closed = "}".repeat(formula.matches('{').count());
+            to_html(&format!("$x{formula}$ and $x{formula} x$"));
+            to_html(&format!("$x{}$", formula.replace('{', "{x") + &closed));
+        }
     }
 
     #[test]
