@@ -169,6 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn only_so_much_stands_in_each_other() {
+        let roots = |count| r"\sqrt{".repeat(count) + "x" + &"}".repeat(count);
+        assert!(to_mathml(&roots(MAX_DEPTH / 3), DisplayMode::Inline).is_some());
+        assert_eq!(to_mathml(&roots(MAX_DEPTH), DisplayMode::Inline), None);
+        let row = r"\frac{1}{2}+".repeat(100) + "1";
+        assert!(to_mathml(&row, DisplayMode::Inline).is_some());
+    }
+
+    #[test]
     fn nothing_runs_in_a_formula() {
         for latex in [
             r"\text{<img src=x onerror=alert(1)>}",
