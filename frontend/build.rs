@@ -9,4 +9,8 @@ fn main() {
         .expect("../schema.graphql is a valid schema")
         .as_default()
         .expect("the schema can be written to OUT_DIR");
+    if std::env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family == "wasm") {
+        // What refers to what, for wasm-split-cli.
+        println!("cargo::rustc-link-arg-bins=--emit-relocs");
+    }
 }

@@ -1,22 +1,38 @@
 // Trunk's post_build hook: completes what trunk built, in its staging folder.
 //
 // 1. Bundles GraphiQL, so that /graphql needs no CDN.
-// 2. Moves trunk's inline start script into a file: the server's Content-Security-Policy allows none.
-// 3. In a release, minifies (trunk's own minifier fails on what wasm-bindgen writes) and
+// 2. Takes in the chunks of the program that load later, from scripts/trunk/wasm-bindgen.
+// 3. Moves trunk's inline start script into a file: the server's Content-Security-Policy allows none.
+// 4. In a release, minifies (trunk's own minifier fails on what wasm-bindgen writes) and
 //    writes a .br and a .gz beside every file that shrinks: the server never compresses.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import zlib from "node:zlib";
 
-const { TRUNK_SOURCE_DIR: frontend, TRUNK_STAGING_DIR: staging, TRUNK_PROFILE } = process.env;
+const { TRUNK_SOURCE_DIR: frontend, TRUNK_STAGING_DIR: staging, TRUNK_PROFILE, UI_CHUNKS: chunks } = process.env;
+// What rustc's programs for browsers use; a chunk does not say so itself.
+const WASM_OPT = [
+  "-Oz",
+  "--enable-bulk-memory",
+  "--enable-multivalue",
+  "--enable-mutable-globals",
+  "--enable-nontrapping-float-to-int",
+  "--enable-reference-types",
+  "--enable-sign-ext",
+];
+// It does not know a part of the names, which it drops; what goes wrong is said in the error, too.
+const QUIETLY = { stdio: "pipe" };
+const wasmOpt = join(frontend, "node_modules/.bin/wasm-opt");
 const release = TRUNK_PROFILE === "release";
 const { build, transform } = createRequire(join(frontend, "package.json"))("esbuild");
 
 await bundleGraphiql();
+takeChunks();
 moveInlineScript();
 if (release) {
   for (const path of files(staging)) await minify(path);
@@ -44,6 +60,35 @@ function dropFonts(build) {
     contents: readFileSync(path, "utf8").replace(/@font-face\s*{[^}]*}/g, ""),
     loader: "css",
   }));
+}
+
+// Trunk's hash is of what loads first. The names of all parts get one of all, so that none is kept beside newer ones.
+function takeChunks() {
+  const first = readdirSync(staging).filter((name) => /^model-registry-ui-.*\.(js|wasm)$/.test(name));
+  const [, given] = first.join("\n").match(/^(model-registry-ui-[0-9a-f]+)\.js$/m);
+  const parts = [...first.map((name) => join(staging, name)), ...files(chunks)].sort();
+  const all = createHash("sha256");
+  for (const path of parts) all.update(readFileSync(path));
+  const program = `model-registry-ui-${all.digest("hex").slice(0, 16)}`;
+
+  const named = (text) =>
+    text
+      .replaceAll(given, program)
+      .replaceAll('from "./__wasm_split.js"', `from "./${program}-__wasm_split.js"`)
+      .replaceAll('from "./model-registry-ui.js"', `from "./${program}.js"`)
+      .replace(/"\.\/(\w+\.wasm)"/g, `"./${program}-$1"`);
+  for (const path of parts) {
+    const name = basename(path);
+    const taken = join(staging, name.includes(given) ? name.replace(given, program) : `${program}-${name}`);
+    if (!path.endsWith(".wasm")) writeFileSync(taken, named(readFileSync(path, "utf8")));
+    else if (release && path.startsWith(chunks)) execFileSync(wasmOpt, [...WASM_OPT, path, "-o", taken], QUIETLY);
+    else copyFileSync(path, taken);
+    if (path.startsWith(staging)) rmSync(path);
+  }
+  const page = join(staging, "index.html");
+  // Trunk asks early for the parts it knows.
+  const loader = `<link rel="modulepreload" href="/${program}-__wasm_split.js" crossorigin="anonymous">`;
+  writeFileSync(page, named(readFileSync(page, "utf8")).replace("</head>", `${loader}</head>`));
 }
 
 function moveInlineScript() {

@@ -23,38 +23,10 @@ use crate::{
     error::ApiError,
     form::Submit,
     graphql::viewer::{self, Viewer},
+    later::{Later, Manage, NothingYet, Runs, Versions},
     pages::{
-        account::AccountPage,
-        admin::{AdminAuditPage, AdminFrame},
-        candidate::CandidatePage,
-        candidates::CandidatesTab,
-        compare::{ComparePage, Kind},
-        experiment::ExperimentPage,
-        experiments::ExperimentsTab,
-        invitation::InvitationPage,
-        members::MembersTab,
-        mlflow_link::{HomePage, MlflowLinkPage},
-        model::ModelFrame,
-        model_audit::ModelAuditTab,
-        model_card::ModelCardTab,
-        model_edit::ModelEditTab,
-        model_new::ModelNewPage,
-        models::ModelsTab,
-        not_found::NotFoundPage,
-        project::ProjectFrame,
-        project_audit::ProjectAuditTab,
-        project_edit::ProjectEditTab,
-        project_new::ProjectNewPage,
-        project_tokens::ProjectTokensTab,
-        sessions::SessionsPage,
-        settings::SettingsFrame,
-        sign_in::SignInPage,
-        tokens::TokensPage,
-        trash::TrashTab,
-        users::UsersPage,
-        version::VersionPage,
-        version_new::VersionNewPage,
-        versions::VersionsTab,
+        compare::Kind, mlflow_link::HomePage, model::ModelFrame, model_card::ModelCardTab,
+        models::ModelsTab, not_found::NotFoundPage, project::ProjectFrame, sign_in::SignInPage,
     },
     parts::{
         palette::{Palette, PaletteOpen},
@@ -184,48 +156,49 @@ fn Admitted() -> impl IntoView {
 /// All routes. What stands above wins, so `-` and fixed words come before names.
 #[component]
 fn Pages() -> impl IntoView {
+    NothingYet::provide();
     view! {
         <Routes fallback=|| view! { <NotFoundPage/> }>
             <Route path=path!("/") view=HomePage/>
-            <Route path=path!("/mlflow/:project") view=MlflowLinkPage/>
+            <Route path=path!("/mlflow/:project") view=Later::Manage(Manage::MlflowLink)/>
             <Route path=path!("/sign-in") view=SignInPage/>
-            <Route path=path!("/invitation") view=InvitationPage/>
-            <Route path=path!("/new") view=ProjectNewPage/>
-            <ParentRoute path=path!("/settings") view=SettingsFrame>
+            <Route path=path!("/invitation") view=Later::Manage(Manage::Invitation)/>
+            <Route path=path!("/new") view=Later::Manage(Manage::ProjectNew)/>
+            <ParentRoute path=path!("/settings") view=Later::Manage(Manage::Settings)>
                 <Route path=path!("") view=|| view! { <Instead path="/settings/account"/> }/>
-                <Route path=path!("account") view=AccountPage/>
-                <Route path=path!("sessions") view=SessionsPage/>
-                <Route path=path!("tokens") view=TokensPage/>
+                <Route path=path!("account") view=Later::Manage(Manage::Account)/>
+                <Route path=path!("sessions") view=Later::Manage(Manage::Sessions)/>
+                <Route path=path!("tokens") view=Later::Manage(Manage::Tokens)/>
             </ParentRoute>
-            <ParentRoute path=path!("/admin") view=AdminFrame>
+            <ParentRoute path=path!("/admin") view=Later::Manage(Manage::Admin)>
                 <Route path=path!("") view=|| view! { <Instead path="/admin/users"/> }/>
-                <Route path=path!("users") view=UsersPage/>
-                <Route path=path!("audit") view=AdminAuditPage/>
+                <Route path=path!("users") view=Later::Manage(Manage::Users)/>
+                <Route path=path!("audit") view=Later::Manage(Manage::AdminAudit)/>
             </ParentRoute>
-            <Route path=path!("/:project/-/new") view=ModelNewPage/>
-            <Route path=path!("/:project/-/experiments/:number") view=ExperimentPage/>
-            <Route path=path!("/:project/-/runs/compare") view=|| view! { <ComparePage kind=Kind::Runs/> }/>
-            <Route path=path!("/:project/-/runs/:run") view=CandidatePage/>
+            <Route path=path!("/:project/-/new") view=Later::Manage(Manage::ModelNew)/>
+            <Route path=path!("/:project/-/experiments/:number") view=Later::Runs(Runs::Experiment)/>
+            <Route path=path!("/:project/-/runs/compare") view=Later::Compare(Kind::Runs)/>
+            <Route path=path!("/:project/-/runs/:run") view=Later::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project") view=ProjectFrame>
                 <Route path=path!("") view=ModelsTab/>
-                <Route path=path!("-/experiments") view=ExperimentsTab/>
-                <Route path=path!("-/members") view=MembersTab/>
-                <Route path=path!("-/tokens") view=ProjectTokensTab/>
-                <Route path=path!("-/audit") view=ProjectAuditTab/>
-                <Route path=path!("-/trash") view=TrashTab/>
-                <Route path=path!("-/edit") view=ProjectEditTab/>
+                <Route path=path!("-/experiments") view=Later::Runs(Runs::Experiments)/>
+                <Route path=path!("-/members") view=Later::Manage(Manage::Members)/>
+                <Route path=path!("-/tokens") view=Later::Manage(Manage::ProjectTokens)/>
+                <Route path=path!("-/audit") view=Later::Manage(Manage::ProjectAudit)/>
+                <Route path=path!("-/trash") view=Later::Manage(Manage::Trash)/>
+                <Route path=path!("-/edit") view=Later::Manage(Manage::ProjectEdit)/>
             </ParentRoute>
-            <Route path=path!("/:project/:model/versions/new") view=VersionNewPage/>
-            <Route path=path!("/:project/:model/versions/compare") view=|| view! { <ComparePage kind=Kind::Versions/> }/>
-            <Route path=path!("/:project/:model/versions/:version") view=VersionPage/>
-            <Route path=path!("/:project/:model/candidates/compare") view=|| view! { <ComparePage kind=Kind::Candidates/> }/>
-            <Route path=path!("/:project/:model/candidates/:number") view=CandidatePage/>
+            <Route path=path!("/:project/:model/versions/new") view=Later::Versions(Versions::New)/>
+            <Route path=path!("/:project/:model/versions/compare") view=Later::Compare(Kind::Versions)/>
+            <Route path=path!("/:project/:model/versions/:version") view=Later::Versions(Versions::One)/>
+            <Route path=path!("/:project/:model/candidates/compare") view=Later::Compare(Kind::Candidates)/>
+            <Route path=path!("/:project/:model/candidates/:number") view=Later::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project/:model") view=ModelFrame>
                 <Route path=path!("") view=ModelCardTab/>
-                <Route path=path!("versions") view=VersionsTab/>
-                <Route path=path!("candidates") view=CandidatesTab/>
-                <Route path=path!("-/audit") view=ModelAuditTab/>
-                <Route path=path!("-/edit") view=ModelEditTab/>
+                <Route path=path!("versions") view=Later::Versions(Versions::All)/>
+                <Route path=path!("candidates") view=Later::Runs(Runs::Candidates)/>
+                <Route path=path!("-/audit") view=Later::Manage(Manage::ModelAudit)/>
+                <Route path=path!("-/edit") view=Later::Manage(Manage::ModelEdit)/>
             </ParentRoute>
         </Routes>
     }

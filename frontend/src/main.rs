@@ -13,6 +13,7 @@ mod error;
 mod form;
 mod format;
 mod graphql;
+mod later;
 mod live;
 mod pages;
 mod parts;

@@ -1,0 +1,104 @@
+// What the browser loads, and when: little for the first page, the rest as it is needed.
+
+import { type Page } from "@playwright/test";
+
+import { expect, test } from "./fixtures";
+
+/** All that the first page needs, compressed, in bytes. */
+const FIRST_PAGE = 450_000;
+
+/** The chunk of the pages about versions. */
+const VERSIONS = /split_versions\.wasm/;
+
+/** Holds the chunk back until the answer is called. */
+async function holdBack(page: Page, chunk: RegExp): Promise<() => void> {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route(chunk, async (route) => {
+    await released;
+    await route.continue();
+  });
+  return release;
+}
+
+test("the first page is small, and another brings only what it lacks", async ({ page, api }) => {
+  const project = await api.project();
+  const model = await api.model(project, "ocr");
+  const sizes = new Map<string, number>();
+  page.on("requestfinished", async (request) => {
+    const { responseBodySize } = await request.sizes();
+    sizes.set(new URL(request.url()).pathname, responseBodySize);
+  });
+
+  await page.goto(`/${project}`);
+  await expect(page.getByRole("link", { name: "ocr" }).first()).toBeVisible();
+  await page.waitForLoadState("networkidle");
+  const programs = () => [...sizes.keys()].filter((path) => path.endsWith(".wasm"));
+  expect(programs()).toHaveLength(1);
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  test.info().annotations.push({ type: "first page", description: `${total} bytes` });
+  // Far less would mean that nothing was counted.
+  expect(total).toBeGreaterThan(FIRST_PAGE / 4);
+  expect(total, [...sizes].join("\n")).toBeLessThanOrEqual(FIRST_PAGE);
+
+  const [first] = programs();
+  sizes.clear();
+  await page.goto(`/${model}/versions`);
+  await expect(page.getByText("No version yet")).toBeVisible();
+  expect(programs().some((path) => VERSIONS.test(path))).toBe(true);
+  expect(programs().filter((path) => path !== first).length).toBeLessThan(12);
+});
+
+test("the page before stays while the next one comes, but not for long", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr");
+  const [before, waiting] = [
+    page.getByRole("heading", { name: "ocr", exact: true }),
+    page.getByRole("heading", { name: "Loading" }),
+  ];
+  const release = await holdBack(page, VERSIONS);
+  await page.clock.install();
+  await page.goto(`/${model}`);
+  await expect(before).toBeVisible();
+  await page.clock.pauseAt(Date.now() + 60_000);
+
+  const asked = page.waitForRequest(VERSIONS);
+  await page.getByRole("link", { name: "New version" }).first().click();
+  await asked;
+  await page.clock.runFor(400);
+  await expect(before).toBeVisible();
+  await expect(waiting).toBeHidden();
+  await page.clock.runFor(200);
+  await expect(waiting).toBeVisible();
+  await expect(before).toBeHidden();
+  await page.clock.resume();
+  release();
+  await expect(page.getByLabel("What is new")).toBeVisible();
+});
+
+test("a session may end while a page comes", async ({ page }) => {
+  const release = await holdBack(page, /split_manage\.wasm/);
+  await page.goto("/");
+  await expect(page.getByRole("button", { name: "Account" })).toBeVisible();
+  await page.context().clearCookies();
+  await page.getByRole("link", { name: "New project" }).first().click();
+  // The header knows it first; only then the page arrives.
+  await expect(page.getByRole("button", { name: "Account" })).toBeHidden();
+  release();
+  await expect(page).toHaveURL(/sign-in/);
+  await expect(page.getByLabel("Password")).toBeVisible();
+});
+
+test.describe("a page that does not arrive", () => {
+  test.use({ expectedComplaints: [/ERR_|TypeError|Failed to load/] });
+
+  test("says so, and comes when tried again", async ({ page, api }) => {
+    const model = await api.model(await api.project(), "ocr");
+    await page.goto(`/${model}`);
+    await page.route(VERSIONS, (route) => route.abort());
+    await page.getByRole("link", { name: /^Versions/ }).first().click();
+    await expect(page.getByRole("alert")).toContainText("No connection to the registry");
+    await page.unroute(VERSIONS);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect(page.getByText("No version yet")).toBeVisible();
+  });
+});
