@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::post;
 use model_registry::db::{Db, Query, Row as DbRow, Sql, query};
-use tokio::net::TcpListener;
 
 use crate::Row;
-use crate::setup::{Client, Server, start, throughput};
+use crate::setup::{Client, Server, serve_bare, start, throughput};
 
 const MODELS: usize = 1000;
 const TIME: Duration = Duration::from_secs(3);
@@ -66,13 +65,10 @@ fn fill(server: &Server) {
     }
 }
 
-async fn bare_route(body: String) -> std::net::SocketAddr {
+async fn bare_route(body: String) -> SocketAddr {
     let body = bytes::Bytes::from(body);
-    let app = Router::new().route("/graphql", post(async move |_: bytes::Bytes| body.clone()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    serve_bare(Router::new().route("/graphql", post(async move |_: bytes::Bytes| body.clone())))
+        .await
 }
 
 /// The seconds of one request: the median of many.

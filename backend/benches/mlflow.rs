@@ -5,12 +5,17 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::routing::post;
+use axum::{Json, Router};
+use model_registry::db::{Db, Query, Sql};
 use serde_json::{Value, json};
 
 use crate::Row;
-use crate::setup::{self, Client, Server, start};
+use crate::setup::{self, Client, Server, serve_bare, start};
 
 const CLIENTS: usize = 8;
 const TIME: Duration = Duration::from_secs(4);
@@ -204,12 +209,49 @@ pub async fn measure() -> Vec<Row> {
     let ours =
         Side { address: server.address, prefix: "/mlflow/bench", headers, run_id: String::new() };
     let theirs = Side { address, prefix: "", headers: String::new(), run_id: String::new() };
-    let rows = tokio::task::spawn_blocking(move || compare(ours, theirs)).await.expect("rows");
+    let mut rows = tokio::task::spawn_blocking(move || compare(ours, theirs)).await.expect("rows");
+    rows.extend(ceiling(&server.app.db).await);
     // Its workers are processes of their own.
     let group = format!("-{}", child.id());
     Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill");
     child.wait().expect("an end");
     rows
+}
+
+/// What no write can be faster than here: routes that check nothing and only commit rows.
+async fn ceiling(db: &Db) -> Vec<Row> {
+    db.run_script("CREATE TABLE bare (id BIGINT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (id, name))")
+        .await
+        .expect("a table");
+    let counted = Arc::new(AtomicI64::new(0));
+    let db = db.clone();
+    let commit = async move |Json(body): Json<Value>| {
+        let id = counted.fetch_add(1, Ordering::Relaxed);
+        let rows = body["metrics"].as_array().expect("rows").iter().map(|metric| {
+            let name = metric["key"].as_str().expect("a name");
+            [id.into(), name.into(), metric["value"].as_f64().expect("a number").into()]
+        });
+        let insert = Sql::rows("INSERT INTO bare (id, name, value) VALUES", rows);
+        let mut tx = db.begin().await.expect("a transaction");
+        Query::from(insert).execute(&mut tx).await.expect("rows");
+        tx.commit().await.expect("a commit");
+        "{}"
+    };
+    let address = serve_bare(Router::new().fallback(post(commit))).await;
+    let bare = Side { address, prefix: "", headers: String::new(), run_id: String::new() };
+    let measure = move |(what, count)| {
+        let metric =
+            |i: u64| json!({ "key": format!("m{i}"), "value": 0.5, "timestamp": i, "step": i });
+        let body = json!({ "metrics": (0..count).map(metric).collect::<Vec<_>>() });
+        let most = bare.throughput(|side, _| side.post("", &body));
+        let (ours, reference) = (format!("{most:.0}/s"), String::new());
+        Row { what, ours, reference, ratio: String::new() }
+    };
+    let counts =
+        [("(bare route that commits 1 row)", 1), ("(bare route that commits 100 rows)", 100)];
+    tokio::task::spawn_blocking(move || counts.into_iter().map(measure).collect())
+        .await
+        .expect("rows")
 }
 
 fn compare(mut ours: Side, mut theirs: Side) -> Vec<Row> {

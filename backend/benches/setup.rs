@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use clap::Parser;
 use futures_util::future::join_all;
 use model_registry::app::App;
@@ -52,6 +53,14 @@ pub async fn start() -> Server {
         model_registry::server::serve(&serving, listener, std::future::pending()).await;
     });
     Server { app, address, token, data }
+}
+
+/// Serves nothing but these routes: what axum itself costs.
+pub async fn serve_bare(routes: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    address
 }
 
 impl Server {

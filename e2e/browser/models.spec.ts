@@ -70,6 +70,39 @@ test("a list is narrowed down by what its models have, and the address says so",
   if (!isMobile) expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
 });
 
+test("models of all projects are in one list, and changed where one may", async ({ api, stranger }) => {
+  const [hers, theirs, hidden] = [await api.project(), await api.project(), await api.project()];
+  for (const project of [hers, theirs, hidden]) await api.tag(await api.model(project, "net"), "home", project);
+  const ada = await api.person("ada");
+  await api.member(hers, ada.username, "DEVELOPER");
+  await api.member(theirs, ada.username, "GUEST");
+  const page = await stranger();
+  await signIn(page, ada);
+  await page.getByRole("navigation", { name: "Home" }).getByRole("link", { name: "Models" }).click();
+  await expect(page).toHaveURL("/-/models");
+  await expect(names(page)).toHaveText([`${hers}/net`, `${theirs}/net`].sort());
+  const tags = ["Any tag", `home: ${hers} (1)`, `home: ${theirs} (1)`, "task: ocr (2)"];
+  await expect(page.getByRole("combobox", { name: "Any tag" }).getByRole("option")).toHaveCount(tags.length);
+  expect((await page.getByRole("combobox", { name: "Any tag" }).getByRole("option").allTextContents()).sort()).toEqual(tags.sort());
+
+  await expect(row(page, `${theirs}/net`).getByRole("checkbox")).toHaveCount(0);
+  await page.getByRole("checkbox", { name: "Select all models on this page" }).check();
+  await expect(page.getByText("1 selected.")).toBeVisible();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await expect(page.getByRole("dialog")).toContainText(`${hers}/net`);
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await expect(names(page)).toHaveText([`${theirs}/net`]);
+  await expect(page.getByRole("checkbox")).toHaveCount(0);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(names(page)).toHaveCount(2);
+
+  await page.getByRole("combobox", { name: "Any tag" }).selectOption(`home=${theirs}`);
+  await expect(names(page)).toHaveText([`${theirs}/net`]);
+  expect(await violations(page)).toEqual([]);
+  await names(page).click();
+  await expect(page).toHaveURL(`/${theirs}/net`);
+});
+
 test("a list is sorted by every column", async ({ page, api, isMobile }) => {
   const project = await furnish(api);
   await page.goto(`/${project}`);

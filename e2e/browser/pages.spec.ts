@@ -70,6 +70,8 @@ async function furnish(api: Api): Promise<Record<string, string>> {
     "model-audit": `/${model}/-/audit`,
     projects: "/",
     "projects-none": "/?q=nothing-like-it",
+    "all-models": "/-/models?tag=task%3Docr",
+    "all-models-none": "/-/models?q=nothing-like-it",
     "project-new": "/new",
     tokens: "/settings/tokens",
     project: `/${project}`,
@@ -121,6 +123,7 @@ async function furnishForAll(api: Api): Promise<Record<string, string>> {
   await api.alias(model, "champion", "1.0.0");
   return {
     "anonymous-projects": "/",
+    "anonymous-models": "/-/models",
     "anonymous-project": `/${project}`,
     "anonymous-model": `/${model}`,
     "anonymous-version": `/${model}/versions/1.0.0`,

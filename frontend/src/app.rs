@@ -25,8 +25,9 @@ use crate::{
     graphql::viewer::{self, Viewer},
     later::{Later, Manage, NothingYet, Runs, Versions},
     pages::{
-        compare::Kind, mlflow_link::HomePage, model::ModelFrame, model_card::ModelCardTab,
-        models::ModelsTab, not_found::NotFoundPage, project::ProjectFrame, sign_in::SignInPage,
+        all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
+        model_card::ModelCardTab, models::ModelsTab, not_found::NotFoundPage,
+        project::ProjectFrame, sign_in::SignInPage,
     },
     parts::{
         palette::{Palette, PaletteOpen},
@@ -163,6 +164,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/mlflow/:project") view=Later::Manage(Manage::MlflowLink)/>
             <Route path=path!("/sign-in") view=SignInPage/>
             <Route path=path!("/invitation") view=Later::Manage(Manage::Invitation)/>
+            <Route path=path!("/-/models") view=AllModelsPage/>
             <Route path=path!("/new") view=Later::Manage(Manage::ProjectNew)/>
             <ParentRoute path=path!("/settings") view=Later::Manage(Manage::Settings)>
                 <Route path=path!("") view=|| view! { <Instead path="/settings/account"/> }/>

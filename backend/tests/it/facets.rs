@@ -127,6 +127,16 @@ async fn facets_count_what_models_have() {
     let found = admin.ok(everywhere, json!({})).await["models"]["nodes"].take();
     assert_eq!(found, json!([{"path": "vision/a"}, {"path": "speech/elsewhere"}]));
 
+    let licenses = async |caller: &Caller| {
+        let read = "{ modelFacet(of: LICENSE) { value } }";
+        caller.ok(read, json!({})).await["modelFacet"].take()
+    };
+    let value = |value: &str| json!({ "value": value });
+    assert_eq!(licenses(&admin).await, json!([value("bsd"), value("gpl-3.0"), value("mit")]));
+    let ada = server.person("ada", model_registry::registry::credential::TokenScope::Read).await;
+    assert_eq!(licenses(&ada).await, json!([value("gpl-3.0"), value("mit")]), "what she may see");
+    assert_eq!(licenses(&server.anonymous()).await, json!([]));
+
     // A card that is written anew says its licence anew; other changes leave it.
     let update = "mutation($d: String) { updateModel(input: {model: \"vision/a\", description: $d}) { model { id } } }";
     admin.ok(update, json!({"d": "---\nlicense: bsd\n---\n"})).await;

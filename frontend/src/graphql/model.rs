@@ -53,6 +53,7 @@ pub struct LatestVersion {
 pub struct ModelRow {
     pub path: String,
     pub name: String,
+    pub project: OwningProject,
     pub author: Option<Author>,
     pub created_at: DateTime,
     pub updated_at: DateTime,
@@ -131,26 +132,48 @@ impl FacetValue {
     }
 }
 
-/// What the models of a project can be narrowed down by.
-#[derive(cynic::QueryFragment, Clone, Debug, Default, PartialEq)]
-#[cynic(graphql_type = "Project", variables = "FacetsVariables")]
+/// What models can be narrowed down by.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facets {
-    #[arguments(of: TAG, search: $search, filter: $but_tag)]
-    #[cynic(rename = "modelFacet", alias)]
     pub tags: Vec<FacetValue>,
-    #[arguments(of: FRAMEWORK, search: $search, filter: $but_framework)]
-    #[cynic(rename = "modelFacet", alias)]
     pub frameworks: Vec<FacetValue>,
-    #[arguments(of: LICENSE, search: $search, filter: $but_license)]
-    #[cynic(rename = "modelFacet", alias)]
     pub licenses: Vec<FacetValue>,
-    #[arguments(of: AUTHOR, search: $search, filter: $but_author)]
-    #[cynic(rename = "modelFacet", alias)]
     pub authors: Vec<FacetValue>,
 }
 
+/// The facets of a project's models, or of all.
+macro_rules! facets_of {
+    ($dollar:tt $name:ident, $graphql_type:literal) => {
+        #[derive(cynic::QueryFragment)]
+        #[cynic(graphql_type = $graphql_type, variables = "FacetsVariables")]
+        struct $name {
+            #[arguments(of: TAG, search: $dollar search, filter: $dollar but_tag)]
+            #[cynic(rename = "modelFacet", alias)]
+            tags: Vec<FacetValue>,
+            #[arguments(of: FRAMEWORK, search: $dollar search, filter: $dollar but_framework)]
+            #[cynic(rename = "modelFacet", alias)]
+            frameworks: Vec<FacetValue>,
+            #[arguments(of: LICENSE, search: $dollar search, filter: $dollar but_license)]
+            #[cynic(rename = "modelFacet", alias)]
+            licenses: Vec<FacetValue>,
+            #[arguments(of: AUTHOR, search: $dollar search, filter: $dollar but_author)]
+            #[cynic(rename = "modelFacet", alias)]
+            authors: Vec<FacetValue>,
+        }
+
+        impl From<$name> for Facets {
+            fn from($name { tags, frameworks, licenses, authors }: $name) -> Self {
+                Self { tags, frameworks, licenses, authors }
+            }
+        }
+    };
+}
+facets_of!($ FacetsOfProject, "Project");
+facets_of!($ FacetsOfAll, "Query");
+
 #[derive(cynic::QueryVariables)]
-pub struct FacetsVariables {
+struct FacetsVariables {
+    /// Not sent where all are asked for.
     project: String,
     search: Option<String>,
     but_tag: Option<String>,
@@ -161,23 +184,24 @@ pub struct FacetsVariables {
 
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Query", variables = "FacetsVariables")]
-struct FacetsOf {
+struct ProjectFacets {
     #[arguments(path: $project)]
-    project: Option<Facets>,
+    project: Option<FacetsOfProject>,
 }
 
-/// What the models of a project have, each facet of those that match all others.
-pub async fn facets(project: String, wanted: Wanted) -> Result<Facets, ApiError> {
-    let missing = project::missing(&project);
+/// What the models of a project have, or of all, each facet of those that match all others.
+pub async fn facets(project: Option<String>, wanted: Wanted) -> Result<Facets, ApiError> {
     let variables = FacetsVariables {
-        project,
+        project: project.clone().unwrap_or_default(),
         but_tag: wanted.filter("tag"),
         but_framework: wanted.filter("framework"),
         but_license: wanted.filter("license"),
         but_author: wanted.filter("author"),
         search: wanted.search,
     };
-    run(FacetsOf::build(variables)).await?.project.ok_or_else(|| ApiError::not_found(missing))
+    let Some(path) = project else { return Ok(run(FacetsOfAll::build(variables)).await?.into()) };
+    let project = run(ProjectFacets::build(variables)).await?.project;
+    project.map(Facets::from).ok_or_else(|| ApiError::not_found(project::missing(&path)))
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -190,6 +214,7 @@ pub struct ModelPage {
 
 #[derive(cynic::QueryVariables)]
 struct ModelsVariables {
+    /// Not sent where all are asked for.
     project: String,
     search: Option<String>,
     filter: Option<String>,
@@ -198,6 +223,13 @@ struct ModelsVariables {
     after: Option<String>,
     last: Option<i32>,
     before: Option<String>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "ModelsVariables")]
+struct AllModels {
+    #[arguments(search: $search, filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
+    models: ModelPage,
 }
 
 #[derive(cynic::QueryFragment)]
@@ -214,16 +246,15 @@ struct ModelsOwner {
     models: ModelPage,
 }
 
-/// One page of a project's models.
+/// One page of the models of a project, or of all.
 pub async fn list(
-    project: String,
+    project: Option<String>,
     wanted: Wanted,
     order_by: ModelOrder,
     place: Place,
 ) -> Result<ModelPage, ApiError> {
-    let missing = project::missing(&project);
     let variables = ModelsVariables {
-        project,
+        project: project.clone().unwrap_or_default(),
         filter: wanted.filter(""),
         search: wanted.search,
         order_by: Some(order_by),
@@ -232,11 +263,11 @@ pub async fn list(
         after: place.after,
         before: place.before,
     };
-    run(Models::build(variables))
-        .await?
-        .project
+    let Some(path) = project else { return Ok(run(AllModels::build(variables)).await?.models) };
+    let project = run(Models::build(variables)).await?.project;
+    project
         .map(|project| project.models)
-        .ok_or_else(|| ApiError::not_found(missing))
+        .ok_or_else(|| ApiError::not_found(project::missing(&path)))
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod all_models;
 pub mod candidate;
 pub mod candidates;
 pub mod compare;

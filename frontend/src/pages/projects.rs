@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{neighbours, use_place, visibility_name};
+use super::{all_models::HomeTabs, neighbours, use_place, visibility_name};
 use crate::{
     address,
     components::{
@@ -48,7 +48,7 @@ pub fn ProjectsPage() -> impl IntoView {
     };
     view! {
         <PageTitle text=move || heading().to_owned()/>
-        <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
+        <div class="flex flex-wrap items-center justify-between gap-3">
             <h1 class="text-2xl font-semibold tracking-tight">{heading}</h1>
             <div class="flex gap-2">
                 {move || match (trashed.get(), session.signed_in()) {
@@ -62,6 +62,7 @@ pub fn ProjectsPage() -> impl IntoView {
                 }}
             </div>
         </div>
+        <HomeTabs/>
         <div class="mb-4 flex flex-wrap gap-3">
             <SearchBox name="q" label="Search projects"/>
             <SortSelect

@@ -15,6 +15,7 @@ pub mod measures;
 pub mod mlflow;
 pub mod mlmodel;
 pub mod model_bulk;
+pub mod model_list;
 pub mod model_table;
 pub mod new_password;
 pub mod page;

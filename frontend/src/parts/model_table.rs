@@ -20,7 +20,7 @@ use crate::{
     format,
     graphql::{
         model::{BestMetric, ModelOrder, ModelOrderField, ModelPage, ModelRow},
-        scalar::{OrderDirection, VersionState},
+        scalar::{OrderDirection, Role, VersionState},
     },
 };
 
@@ -71,8 +71,8 @@ impl Bulk {
 pub fn ModelTable(
     page: Memo<ModelPage>,
     sort: Memo<Sort>,
-    /// Whether the viewer may change them.
-    edits: Memo<bool>,
+    /// Whether they are of several projects, which then stand before their names.
+    across: Memo<bool>,
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
     let bulk = Bulk {
@@ -81,6 +81,8 @@ pub fn ModelTable(
         deleting: RwSignal::new(false),
         tagging: RwSignal::new(false),
     };
+    // Whether there is anything here that the viewer may change.
+    let edits = Memo::new(move |_| page.read().nodes.iter().any(may_change));
     let deleted = move |gone: Vec<String>| {
         bulk.selected.update(|selected| selected.retain(|chosen| !gone.contains(&chosen.path)));
         on_change.run(());
@@ -93,7 +95,7 @@ pub fn ModelTable(
             <table class="table table-fixed max-md:table-sm">
                 <thead>
                     <tr>
-                        <Show when=move || edits.get()><th class="w-9 pr-0 md:w-11"><SelectAll page bulk/></th></Show>
+                        <Show when=move || edits.get()><th class="w-9 pr-0 md:w-11"><SelectAll page across bulk/></th></Show>
                         <SortHeader key="name" text="Name" sort/>
                         <SortHeader key="version" text="Version" sort descending_first=true class="w-28 md:w-40"/>
                         <th scope="col" class="hidden w-32 lg:table-cell">"Best metric"</th>
@@ -109,7 +111,7 @@ pub fn ModelTable(
                 </thead>
                 <tbody>
                     <For each=move || page.get().nodes key=row_key let:row>
-                        <Row row edits bulk/>
+                        <Row row edits across=across.get_untracked() bulk/>
                     </For>
                 </tbody>
             </table>
@@ -156,7 +158,7 @@ fn Toolbar(bulk: Bulk) -> impl IntoView {
 }
 
 #[component]
-fn SelectAll(page: Memo<ModelPage>, bulk: Bulk) -> impl IntoView {
+fn SelectAll(page: Memo<ModelPage>, across: Memo<bool>, bulk: Bulk) -> impl IntoView {
     let selected = bulk.selected;
     let count = Memo::new(move |_| {
         let (page, selected) = (page.read(), selected.read());
@@ -165,14 +167,15 @@ fn SelectAll(page: Memo<ModelPage>, bulk: Bulk) -> impl IntoView {
             .filter(|row| selected.iter().any(|chosen| chosen.path == row.path))
             .count()
     });
-    let all = move || count.get() == page.read().nodes.len();
+    let all = move || count.get() == page.read().nodes.iter().filter(|row| may_change(row)).count();
     let toggle = move |_| {
         let whole = untrack(all);
         let page = page.read_untracked();
         selected.update(|selected| {
             selected.retain(|chosen| page.nodes.iter().all(|row| row.path != chosen.path));
             if !whole {
-                selected.extend(page.nodes.iter().map(chosen));
+                let all = page.nodes.iter().filter(|row| may_change(row));
+                selected.extend(all.map(|row| chosen(row, across.get_untracked())));
             }
         });
     };
@@ -188,10 +191,14 @@ fn SelectAll(page: Memo<ModelPage>, bulk: Bulk) -> impl IntoView {
     }
 }
 
-fn chosen(row: &ModelRow) -> Chosen {
+fn may_change(row: &ModelRow) -> bool {
+    row.project.allows(Role::Developer)
+}
+
+fn chosen(row: &ModelRow, across: bool) -> Chosen {
     Chosen {
         path: row.path.clone(),
-        name: row.name.clone(),
+        name: if across { row.path.clone() } else { row.name.clone() },
         versions: row.version_count,
         candidates: row.candidate_count,
     }
@@ -206,8 +213,9 @@ fn row_key(row: &ModelRow) -> (String, String, i32, i32, Option<String>, Option<
 }
 
 #[component]
-fn Row(row: ModelRow, edits: Memo<bool>, bulk: Bulk) -> impl IntoView {
-    let chosen = StoredValue::new(chosen(&row));
+fn Row(row: ModelRow, edits: Memo<bool>, across: bool, bulk: Bulk) -> impl IntoView {
+    let chosen = StoredValue::new(chosen(&row, across));
+    let changes = may_change(&row);
     let selected = bulk.selected;
     let place = move |selected: &Vec<Chosen>| {
         selected.iter().position(|other| other.path == chosen.read_value().path)
@@ -219,38 +227,43 @@ fn Row(row: ModelRow, edits: Memo<bool>, bulk: Bulk) -> impl IntoView {
             None => selected.push(chosen.get_value()),
         });
     };
-    let select = format!("Select {}", row.name);
-    let actions = StoredValue::new((format!("Actions for {}", row.name), row.path.clone()));
+    let select = format!("Select {}", chosen.read_value().name);
+    let actions = format!("Actions for {}", chosen.read_value().name);
+    let actions = StoredValue::new((actions, row.path.clone()));
     let page = move |page: &str| address::model_page(&actions.read_value().1, page);
     view! {
         <tr class:bg-base-200=is_selected>
             <Show when=move || edits.get()>
                 <td class="pr-0">
-                    <input
-                        type="checkbox"
-                        class="checkbox checkbox-sm align-middle"
-                        aria-label=select.clone()
-                        prop:checked=is_selected
-                        on:change=toggle
-                    />
+                    {changes.then(|| view! {
+                        <input
+                            type="checkbox"
+                            class="checkbox checkbox-sm align-middle"
+                            aria-label=select.clone()
+                            prop:checked=is_selected
+                            on:change=toggle
+                        />
+                    })}
                 </td>
             </Show>
-            {cells(row)}
+            {cells(row, across)}
             <Show when=move || edits.get()>
                 <td class="p-0">
-                    <Menu
-                        label=actions.read_value().0.clone()
-                        class="btn btn-ghost btn-sm btn-square"
-                        button=|| view! { <Icon d=icon::MORE/> }
-                    >
-                        <li><a href=page("versions/new")><Icon d=icon::PLUS/>"New version"</a></li>
-                        <li><a href=page("-/edit")><Icon d=icon::PENCIL/>"Edit"</a></li>
-                        <li>
-                            <button type="button" on:click=move |_| bulk.ask(vec![chosen.get_value()], bulk.deleting)>
-                                <Icon d=icon::TRASH/>"Delete"
-                            </button>
-                        </li>
-                    </Menu>
+                    {changes.then(|| view! {
+                        <Menu
+                            label=actions.read_value().0.clone()
+                            class="btn btn-ghost btn-sm btn-square"
+                            button=|| view! { <Icon d=icon::MORE/> }
+                        >
+                            <li><a href=page("versions/new")><Icon d=icon::PLUS/>"New version"</a></li>
+                            <li><a href=page("-/edit")><Icon d=icon::PENCIL/>"Edit"</a></li>
+                            <li>
+                                <button type="button" on:click=move |_| bulk.ask(vec![chosen.get_value()], bulk.deleting)>
+                                    <Icon d=icon::TRASH/>"Delete"
+                                </button>
+                            </li>
+                        </Menu>
+                    })}
                 </td>
             </Show>
         </tr>
@@ -258,7 +271,7 @@ fn Row(row: ModelRow, edits: Memo<bool>, bulk: Bulk) -> impl IntoView {
 }
 
 /// What a row says, without what can be done with it.
-fn cells(row: ModelRow) -> impl IntoView {
+fn cells(row: ModelRow, across: bool) -> impl IntoView {
     let ModelRow {
         path, name, author, created_at, updated_at, candidate_count, best_metric, ..
     } = &row;
@@ -270,9 +283,14 @@ fn cells(row: ModelRow) -> impl IntoView {
         view! { <a class="link-hover link" href=href>{count}</a> }.into_any()
     };
     let person = author.clone().map(|author| (author.name, author.username));
+    let project = across.then(|| {
+        view! { <span class="font-normal text-muted">{row.project.path.clone()} "/"</span> }
+    });
     view! {
         <td>
-            <a class="link-hover link wrap-anywhere font-semibold" href=address::model(path)>{name.clone()}</a>
+            <a class="link-hover link wrap-anywhere font-semibold" href=address::model(path)>
+                {project}{name.clone()}
+            </a>
             {chips(&row)}
         </td>
         <td>{latest(&row)}</td>

@@ -118,6 +118,7 @@ fn hits(wanted: &Wanted, path: Option<&str>, found: &Everything) -> Vec<Hit> {
 fn pages(text: &str, signed_in: bool, is_admin: bool) -> Vec<Hit> {
     let all = [
         (icon::LAYERS, "Projects", "/", true),
+        (icon::BOX, "Models of all projects", "/-/models", true),
         (icon::PLUS, "New project", "/new", signed_in),
         (icon::USER, "Account settings", "/settings/account", signed_in),
         (icon::KEY, "Access tokens", "/settings/tokens", signed_in),

@@ -173,7 +173,7 @@ fn models(project: String, typed: String) -> Suggestions {
     Box::pin(async move {
         let order_by = ModelOrder { field: ModelOrderField::Name, direction: OrderDirection::Asc };
         let wanted = Wanted { search: filled(&typed), ..Wanted::default() };
-        let page = model::list(project, wanted, order_by, Place::default()).await?;
+        let page = model::list(Some(project), wanted, order_by, Place::default()).await?;
         let suggestion = |row: model::ModelRow| {
             let latest = row.latest_version.map(|latest| latest.version);
             (row.name, latest.unwrap_or_default())

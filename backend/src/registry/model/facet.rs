@@ -7,11 +7,11 @@
 use async_graphql::{Enum, SimpleObject};
 use serde::Deserialize;
 
-use super::list_in_project;
 use crate::app::App;
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
-use crate::id::{ModelId, ProjectId};
+use crate::id::ModelId;
+use crate::page::List;
 use crate::registry::markdown::front_matter;
 
 /// More values are not offered, and longer ones neither: such a text describes one model.
@@ -54,17 +54,12 @@ pub struct FacetValue {
     pub count: i32,
 }
 
-/// What the models of a project have of one facet, most frequent first; only those that match are counted.
-pub async fn values(
-    db: &Db,
-    project_id: &ProjectId,
-    of: ModelFacet,
-    search: Option<String>,
-    filter: Option<String>,
-) -> Result<Vec<FacetValue>> {
-    let list = list_in_project(db, search, filter, None)?;
-    let parent = format!("{} = ?", list.parent.unwrap_or("m.project_id"));
-    let among = list.filter.and(Sql::new(parent).bind(project_id));
+/// What the models of a list have of one facet, most frequent first; `parent` as in a connection of that list.
+pub async fn values(db: &Db, of: ModelFacet, list: List, parent: &str) -> Result<Vec<FacetValue>> {
+    let among = match list.parent {
+        Some(column) => list.filter.and(Sql::new(format!("{column} = ?")).bind(parent)),
+        None => list.filter,
+    };
     // CROSS JOIN: the models come first, whatever SQLite's planner makes of it.
     let mut sql = Sql::new("SELECT found.key, found.value, COUNT(*) AS count FROM (");
     let no_key = "CAST(NULL AS TEXT) AS key";

@@ -3,13 +3,14 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
 use super::best::{self, BestMetric};
+use super::facet::{self, FacetValue, ModelFacet};
 use super::{Model, NewModel, create, delete, list, readable, rename, restore, update, writable};
-use crate::auth::{self, actor};
+use crate::auth::{self, Actor, actor};
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{ENTRIES, LOOK_UP, OrderDirection, Page, cost};
+use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, cost};
 use crate::registry::alias::{self, Alias};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
 use crate::registry::event::{self, Change, Event, EventFilter};
@@ -371,12 +372,36 @@ impl ModelQuery {
     ) -> Result<Connection<Model>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let mut list = list(db, search, filter, order_by)?;
-        list.filter = list.filter.and(actor(ctx).may_read("m.project_id")).and(Sql::new(
-            "m.project_id IN (SELECT p.id FROM projects p WHERE p.deleted_at_ms IS NULL)",
-        ));
+        let list = visible(actor(ctx), list(db, search, filter, order_by)?);
         Ok(Connection::new(list, page, ""))
     }
+
+    /// What the models of all projects that the caller may see can be narrowed down by, most frequent first, and
+    /// how many of those that match have each: at most 50 values.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn model_facet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to narrow down by.")] of: ModelFacet,
+        #[graphql(desc = "Only of models whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only of models that match, such as `framework = 'sklearn' and license = 'mit'`."
+        )]
+        filter: Option<String>,
+    ) -> Result<Vec<FacetValue>> {
+        let db = &loaders(ctx).loader().app.db;
+        let list = visible(actor(ctx), list(db, search, filter, None)?);
+        facet::values(db, of, list, "").await
+    }
+}
+
+/// Those of the models that the caller may see.
+fn visible(actor: &Actor, mut list: List) -> List {
+    list.filter = list.filter.and(actor.may_read("m.project_id")).and(Sql::new(
+        "m.project_id IN (SELECT p.id FROM projects p WHERE p.deleted_at_ms IS NULL)",
+    ));
+    list
 }
 
 #[derive(Default)]

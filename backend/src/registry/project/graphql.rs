@@ -154,7 +154,9 @@ impl Project {
         )]
         filter: Option<String>,
     ) -> Result<Vec<FacetValue>> {
-        model::facet_values(&loaders(ctx).loader().app.db, &self.id, of, search, filter).await
+        let db = &loaders(ctx).loader().app.db;
+        let list = model::list_in_project(db, search, filter, None)?;
+        model::facet_values(db, of, list, self.id.raw()).await
     }
 
     /// The experiment with this number; null if there is none.

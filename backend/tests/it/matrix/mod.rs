@@ -136,8 +136,8 @@ async fn try_query(
             };
             let answer = ask(visibility).await;
             let shown = answer.get("errors").is_none() && !has_null_at_top(&answer["data"]);
-            let about_a_project =
-                piece.contains("{p}") && (!shown || name == "projects" || name == "models");
+            let about_a_project = piece.contains("{p}")
+                && (!shown || ["projects", "models", "modelFacet"].contains(&name));
             let missing = if about_a_project { ask("absent").await } else { Value::Null };
             let got = match verdict(&answer, &missing) {
                 "ok" if *expected == "null" && is_null(&answer["data"]) => "null",

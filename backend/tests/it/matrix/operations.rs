@@ -372,6 +372,7 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("projects", "projects(search: \"{p}\") { totalCount nodes { path } }"),
     ("model", "model(path: \"{p}/ocr\") { id }"),
     ("models", "models(filter: \"tags.home = '{p}'\") { totalCount nodes { path } }"),
+    ("modelFacet", "modelFacet(of: TAG, filter: \"tags.home = '{p}'\") { value count }"),
     ("events", "events { totalCount nodes { id } }"),
     ("renderMarkdown", "renderMarkdown(text: \"x\")"),
 ];

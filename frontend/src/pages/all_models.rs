@@ -1,0 +1,53 @@
+//! `/-/models`: the models of all projects.
+
+use leptos::prelude::*;
+
+use crate::{
+    components::{
+        empty::Empty,
+        failed::SignInOffer,
+        icon::{self, Icon},
+        tabs::{Tab, Tabs},
+        title::PageTitle,
+    },
+    parts::model_list::ModelList,
+    session::use_session,
+};
+
+#[component]
+pub fn AllModelsPage() -> impl IntoView {
+    let session = use_session();
+    let nothing = move || {
+        if session.signed_in() {
+            view! {
+                <Empty d=icon::BOX title="No models yet">
+                    <p>"Models are published in projects, where a training script or your browser makes the first one."</p>
+                    <a class="btn btn-primary" href="/"><Icon d=icon::LAYERS/>"All projects"</a>
+                </Empty>
+            }
+            .into_any()
+        } else {
+            view! {
+                <Empty d=icon::BOX title="Nothing is public here">
+                    <p>"Sign in to see the models of your own projects and those of your teams."</p>
+                    <SignInOffer/>
+                </Empty>
+            }
+            .into_any()
+        }
+    };
+    view! {
+        <PageTitle text=|| "Models".to_owned()/>
+        <h1 class="text-2xl font-semibold tracking-tight">"Models"</h1>
+        <HomeTabs/>
+        <ModelList project=None any=true nothing on_change=|()| {}/>
+    }
+}
+
+/// All projects, all models.
+#[component]
+pub fn HomeTabs() -> impl IntoView {
+    let tabs =
+        vec![Tab::new("/", icon::LAYERS, "Projects"), Tab::new("/-/models", icon::BOX, "Models")];
+    view! { <Tabs label="Home" tabs/> }
+}
