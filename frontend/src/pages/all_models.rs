@@ -38,7 +38,10 @@ pub fn AllModelsPage() -> impl IntoView {
     };
     view! {
         <PageTitle text=|| "Models".to_owned()/>
-        <h1 class="text-2xl font-semibold tracking-tight">"Models"</h1>
+        // As high as with the buttons of the projects: the tabs stay where they are.
+        <div class="flex min-h-10 items-center">
+            <h1 class="text-2xl font-semibold tracking-tight">"Models"</h1>
+        </div>
         <HomeTabs/>
         <ModelList project=None any=true nothing on_change=|()| {}/>
     }
