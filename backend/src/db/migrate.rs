@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Db, Tx, TxInner, query};
+use super::{Db, Text, Tx, TxInner, query};
 
 /// One step of the schema: the same text for both, or one for each.
 struct Migration {
@@ -83,9 +83,9 @@ impl Tx {
     /// that PostgreSQL calls "C".
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         match &mut self.inner {
-            TxInner::Sqlite(tx, _) => {
-                let sql = AssertSqlSafe(sql.replace(" COLLATE \"C\"", ""));
-                sqlx::raw_sql(sql).execute(tx.connection()).await?;
+            TxInner::Sqlite(tx) => {
+                let sql = sql.replace(" COLLATE \"C\"", "");
+                tx.run(Text::PutTogether(sql), Vec::new()).await?;
             }
             TxInner::Postgres(tx) => {
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?;

@@ -6,6 +6,7 @@
 //! transaction must never wait for a network or a blob.
 
 mod access;
+mod message;
 mod migrate;
 mod notice;
 mod writer;
@@ -56,8 +57,7 @@ pub struct Tx {
 }
 
 enum TxInner {
-    /// And what is still to be run before anything else is.
-    Sqlite(Write, Sql),
+    Sqlite(Write),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -93,7 +93,7 @@ impl Conn<'_> {
     pub fn access_generation(&self) -> Option<u64> {
         match self {
             Self::Db(Db { pools: Pools::Sqlite { writer, .. }, .. }) => writer.access().current(),
-            Self::Tx(Tx { inner: TxInner::Sqlite(write, _), .. }) => write.access().current(),
+            Self::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => write.access()?.current(),
             // Another server may change it.
             _ => None,
         }
@@ -140,7 +140,7 @@ impl Db {
     /// Begins a transaction that will write.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {
-            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?, Sql::default()),
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
         let (notices, statements) = (self.notices.clone(), self.statements.clone());
@@ -242,12 +242,11 @@ impl Db {
 
 impl Tx {
     /// Makes the transaction durable: on SQLite it is on the disk when this returns.
-    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        self.run_what_waits().await?;
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
         let Self { inner, notices, changed, .. } = self;
         let commit = async move {
             match inner {
-                TxInner::Sqlite(tx, _) => tx.commit().await,
+                TxInner::Sqlite(tx) => tx.commit().await,
                 TxInner::Postgres(tx) => tx.commit().await,
             }
         };
@@ -261,18 +260,6 @@ impl Tx {
             Ok(())
         };
         tokio::spawn(told).await.map_err(|_| sqlx::Error::WorkerCrashed)?
-    }
-
-    /// Runs what was to be run [later](Query::later).
-    async fn run_what_waits(&mut self) -> Result<(), sqlx::Error> {
-        if let TxInner::Sqlite(tx, waiting) = &mut self.inner
-            && !waiting.is_empty()
-        {
-            let (text, values) = std::mem::take(waiting).into_parts();
-            let query = query_with(AssertSqlSafe(text), sqlite_arguments(values)?);
-            query.execute(tx.connection()).await?;
-        }
-        Ok(())
     }
 
     /// Has everybody who waits for it hear that something was changed, once that is durable.
@@ -293,7 +280,12 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .foreign_keys(true)
         .statement_cache_capacity(256);
     // What a transaction writes stays in memory until it is committed, and so does what undoes it.
-    let writing = options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY");
+    let writing = options
+        .clone()
+        .pragma("cache_size", "-16384")
+        .pragma("temp_store", "MEMORY")
+        // 32 MiB: what is changed again and again meanwhile moves from the log to the file once.
+        .pragma("wal_autocheckpoint", "8192");
     let writer = Writer::new(writing);
     // Makes the file, which readers cannot.
     writer.begin().await?.commit().await?;
@@ -331,12 +323,12 @@ impl Text {
         }
     }
 
-    /// This statement and, in the same message, those that were to be run before it.
-    fn after(self, waiting: Sql, values: Vec<Value>) -> (Self, Vec<Value>) {
-        if waiting.is_empty() {
+    /// This statement and, in the same message, those that come before it.
+    fn after(self, before: Sql, values: Vec<Value>) -> (Self, Vec<Value>) {
+        if before.is_empty() {
             return (self, values);
         }
-        let (mut text, mut all) = waiting.into_parts();
+        let (mut text, mut all) = before.into_parts();
         match self {
             Self::Written(own) => text.push_str(&shifted(own, all.len())),
             Self::PutTogether(own) => text.push_str(&own),
@@ -372,25 +364,28 @@ impl From<Sql> for Query {
     }
 }
 
-/// Runs `$method` of sqlx's typed query on whichever connection `$on` is.
+/// Runs `$method` of sqlx's typed query on whichever connection `$on` is, or `$pick` on the rows where the
+/// writer has fetched them.
 macro_rules! run {
-    ($self:ident, $on:ident, $make:ident, $method:ident) => {{
+    ($self:ident, $on:ident, $method:ident, $pick:expr) => {{
         let on = $on.into();
         on.count();
         let (text, values) = ($self.text, $self.values);
         match on {
             Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
-                $make(text.for_sqlite(), sqlite_arguments(values)?).$method(readers).await
+                query_as_with(text.for_sqlite(), sqlite_arguments(values)?).$method(readers).await
             }
             Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
-                $make(text.for_postgres(), postgres_arguments(values)?).$method(pool).await
+                query_as_with(text.for_postgres(), postgres_arguments(values)?).$method(pool).await
             }
-            Conn::Tx(Tx { inner: TxInner::Sqlite(tx, waiting), .. }) => {
-                let (text, values) = text.after(std::mem::take(waiting), values);
-                $make(text.for_sqlite(), sqlite_arguments(values)?).$method(tx.connection()).await
+            Conn::Tx(Tx { inner: TxInner::Sqlite(tx), .. }) => {
+                let pick: fn(&[SqliteRow]) -> _ = $pick;
+                pick(&tx.run(text, values).await?.rows)
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
-                $make(text.for_postgres(), postgres_arguments(values)?).$method(&mut **tx).await
+                query_as_with(text.for_postgres(), postgres_arguments(values)?)
+                    .$method(&mut **tx)
+                    .await
             }
         }
     }};
@@ -403,43 +398,39 @@ impl Query {
     }
 
     pub async fn fetch_one<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<T, sqlx::Error> {
-        run!(self, on, query_as_with, fetch_one)
+        run!(self, on, fetch_one, |rows| T::from_row(rows.first().ok_or(sqlx::Error::RowNotFound)?))
     }
 
     pub async fn fetch_optional<T: Row>(
         self,
         on: impl Into<Conn<'_>>,
     ) -> Result<Option<T>, sqlx::Error> {
-        run!(self, on, query_as_with, fetch_optional)
+        run!(self, on, fetch_optional, |rows| rows.first().map(T::from_row).transpose())
     }
 
     pub async fn fetch_all<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<Vec<T>, sqlx::Error> {
-        run!(self, on, query_as_with, fetch_all)
+        run!(self, on, fetch_all, |rows| rows.iter().map(T::from_row).collect())
     }
 
     /// Runs a statement that changes rows before the next one of the transaction, or before its commit, and
     /// with SQLite in the same message: each is a way to another thread and back, which takes longer than
-    /// most statements. Only for what cannot fail by what a caller sent: the error would be the next one's.
+    /// most statements. Only for what cannot fail by what a caller sent: where nothing comes after it, an error
+    /// undoes the changes of others, too.
     pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
-        if let TxInner::Sqlite(_, waiting) = &mut tx.inner
+        if let TxInner::Sqlite(write) = &mut tx.inner
             && let Some(text) = self.text.in_order()
         {
-            waiting.push(&text).push_values(self.values).push("; ");
             tx.statements.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
+            return write.later(&text, self.values);
         }
         self.execute(tx).await.map(|_| ())
     }
 
     /// Runs a statement that changes rows; returns how many.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
-        tx.run_what_waits().await?;
         tx.statements.fetch_add(1, Ordering::Relaxed);
         match &mut tx.inner {
-            TxInner::Sqlite(tx, _) => {
-                let query = query_with(self.text.for_sqlite(), sqlite_arguments(self.values)?);
-                Ok(query.execute(tx.connection()).await?.rows_affected())
-            }
+            TxInner::Sqlite(tx) => Ok(tx.run(self.text, self.values).await?.changed),
             TxInner::Postgres(tx) => {
                 let query = query_with(self.text.for_postgres(), postgres_arguments(self.values)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())

@@ -180,11 +180,11 @@ impl Target {
         }
     }
 
-    /// A candidate of `model`, or a run that belongs to none.
-    pub fn candidate(project: &Project, model: Option<&Model>, candidate: Candidate) -> Self {
+    /// A candidate of the model of this name, or a run that belongs to none.
+    pub fn candidate(project: &Project, model: Option<&str>, candidate: Candidate) -> Self {
         let name = match (model, candidate.number) {
             (Some(model), Some(number)) => {
-                format!("{}/{}/candidates/{number}", project.path, model.name)
+                format!("{}/{model}/candidates/{number}", project.path)
             }
             _ => format!("{}/-/runs/{}", project.path, candidate.id.raw()),
         };
@@ -273,7 +273,7 @@ pub async fn readable(
         }
         (None, Some(number)) => {
             let candidate = candidate::get(conn, &model, number.into()).await?;
-            Target::candidate(project, Some(&model), candidate)
+            Target::candidate(project, Some(&model.name), candidate)
         }
         (None, None) => Target::model(project, model),
     };

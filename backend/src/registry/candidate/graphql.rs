@@ -384,7 +384,7 @@ impl CandidateMutation {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
         let candidate = get_deleted(&mut *change, &model, input.candidate.into()).await?;
-        let target = Target::candidate(writer.project(), Some(&model), candidate);
+        let target = Target::candidate(writer.project(), Some(&model.name), candidate);
         let candidate = set_deleted(&mut change, &writer, &target, false).await?;
         change.commit().await?;
         Ok(RestoreCandidatePayload { candidate })

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::registry::event::Change;
 use crate::registry::metric::{self, MetricInput};
-use crate::registry::model::{self, Model};
+use crate::registry::model::Model;
 use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
@@ -183,7 +183,8 @@ pub async fn create(
     .await?;
     new.log.insert(change, &id).await?;
     candidate.tell(change);
-    let target = Target::candidate(writer.project(), model, candidate);
+    let target =
+        Target::candidate(writer.project(), model.map(|model| model.name.as_str()), candidate);
     change.record("candidate.create", target.subject(), serde_json::json!({})).await?;
     Ok(target)
 }
@@ -319,26 +320,43 @@ pub async fn touch_run(
     writer: &Writer,
     run_id: &str,
 ) -> Result<Option<Target>> {
-    let run: Option<Candidate> = query(concat!(
-        "UPDATE candidates SET updated_at_ms = $3
-         WHERE id = $1 AND deleted_at_ms IS NULL
-           AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = candidates.experiment_id
-                       AND e.project_id = $2 AND e.deleted_at_ms IS NULL)
-         RETURNING ",
-        columns!()
+    macro_rules! this_run {
+        () => {
+            "id = $2 AND deleted_at_ms IS NULL
+             AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = candidates.experiment_id
+                         AND e.project_id = $3 AND e.deleted_at_ms IS NULL)"
+        };
+    }
+    let (run_id, project) = (text::looked_up(run_id), writer.project());
+    query(concat!("UPDATE candidates SET updated_at_ms = $1 WHERE ", this_run!()))
+        .bind(change.now)
+        .bind(run_id)
+        .bind(&project.id)
+        .later(change)
+        .await?;
+    let touched: Option<RunOfModel> = query(concat!(
+        "SELECT ",
+        columns!(),
+        ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name
+         FROM candidates WHERE updated_at_ms = $1 AND ",
+        this_run!()
     ))
-    .bind(text::looked_up(run_id))
-    .bind(&writer.project().id)
     .bind(change.now)
+    .bind(run_id)
+    .bind(&project.id)
     .fetch_optional(&mut **change)
     .await?;
-    let Some(run) = run else { return Ok(None) };
-    let model = match &run.model_id {
-        Some(id) => Some(model::get_by_id(&mut **change, id).await?),
-        None => None,
-    };
+    let Some(RunOfModel { run, model_name }) = touched else { return Ok(None) };
     tell(change, &run.id, &run.experiment_id, run.model_id.as_ref());
-    Ok(Some(Target::candidate(writer.project(), model.as_ref(), run)))
+    Ok(Some(Target::candidate(project, model_name.as_deref(), run)))
+}
+
+/// A run, and the name of its model if it has one.
+#[derive(sqlx::FromRow)]
+struct RunOfModel {
+    #[sqlx(flatten)]
+    run: Candidate,
+    model_name: Option<String>,
 }
 
 /// Has everybody who follows a candidate, its experiment or its model hear that it was changed.

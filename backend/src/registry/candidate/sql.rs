@@ -103,7 +103,8 @@ pub async fn readable_run(
         Some(id) => Some(model::get_by_id(conn, id).await?),
         None => None,
     };
-    Ok((Object::candidate(reader.project(), model.as_ref(), run), experiment))
+    let model = model.as_ref().map(|model| model.name.as_str());
+    Ok((Object::candidate(reader.project(), model, run), experiment))
 }
 
 /// Who ran it, as MLflow's client says, or else whose token it was.

@@ -7,7 +7,7 @@ mod sql;
 use async_graphql::SimpleObject;
 
 use crate::auth::Writer;
-use crate::db::query;
+use crate::db::{Query, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
 use crate::registry::candidate;
@@ -68,16 +68,17 @@ pub struct NewExperiment {
 
 /// Creates the experiment that the runs of a new project are in unless told.
 pub async fn create_first(change: &mut Change, project: &Project) -> Result<()> {
-    insert(change, &project.id, None, "Default", None, 0).await?;
-    Ok(())
+    let id = ExperimentId::new(change.now);
+    prepare(change, &id, &project.id, 0).await?;
+    Ok(insert(&id, None, "Default", None, (&project.id, change.now)).later(change).await?)
 }
 
 /// Creates the default experiment of a new model.
 pub async fn create_default(change: &mut Change, _writer: &Writer, model: &Model) -> Result<()> {
-    let number = next_number(change, &model.project_id).await?;
-    let name = default_name(&model.name);
-    insert(change, &model.project_id, Some(&model.id), &name, None, number).await?;
-    Ok(())
+    let id = ExperimentId::new(change.now);
+    prepare(change, &id, &model.project_id, 1).await?;
+    let (name, place) = (default_name(&model.name), (&model.project_id, change.now));
+    Ok(insert(&id, Some(&model.id), &name, None, place).later(change).await?)
 }
 
 /// Creates an experiment that is no model's.
@@ -88,9 +89,13 @@ pub async fn create(
 ) -> Result<Experiment> {
     let name = parse_name("name", &new.name)?;
     let project = writer.project();
-    let number = next_number(change, &project.id).await?;
     let location = new.artifact_location.filter(|location| !location.is_empty());
-    let experiment = insert(change, &project.id, None, &name, location, number).await?;
+    let id = ExperimentId::new(change.now);
+    prepare(change, &id, &project.id, 1).await?;
+    let experiment: Experiment = insert(&id, None, &name, location, (&project.id, change.now))
+        .fetch_one(&mut **change)
+        .await
+        .map_err(Error::unless_unique("experiment", &name))?;
     tag::insert_all(change, experiment.id.raw(), new.tags).await?;
     let target = Target::experiment(project, experiment.clone());
     let detail = serde_json::json!({ "name": experiment.name });
@@ -107,44 +112,46 @@ fn parse_name(field: &str, name: &str) -> Result<String> {
     text::long_name(field, name)
 }
 
-async fn next_number(change: &mut Change, project: &ProjectId) -> Result<i64> {
-    let (number,): (i64,) = query(
-        "INSERT INTO project_numbers (project_id, last_experiment) VALUES ($1, 1)
-         ON CONFLICT (project_id) DO UPDATE
-         SET last_experiment = project_numbers.last_experiment + 1 RETURNING last_experiment",
+/// Draws a number in the project, of which the first is `first`, for the experiment that is inserted next.
+async fn prepare(
+    change: &mut Change,
+    id: &ExperimentId,
+    project: &ProjectId,
+    first: i64,
+) -> Result<()> {
+    query(
+        "INSERT INTO project_numbers (project_id, last_experiment) VALUES ($1, $2)
+         ON CONFLICT (project_id) DO UPDATE SET last_experiment = project_numbers.last_experiment + 1",
     )
     .bind(project)
-    .fetch_one(&mut **change)
+    .bind(first)
+    .later(change)
     .await?;
-    Ok(number)
+    object::insert(change, id.raw()).await
 }
 
-async fn insert(
-    change: &mut Change,
-    project: &ProjectId,
+/// Inserts an experiment with the last number that was drawn in its project.
+fn insert(
+    id: &ExperimentId,
     model: Option<&ModelId>,
     name: &str,
     artifact_location: Option<String>,
-    number: i64,
-) -> Result<Experiment> {
-    let id = ExperimentId::new(change.now);
-    object::insert(change, id.raw()).await?;
+    (project, now): (&ProjectId, Timestamp),
+) -> Query {
     query(concat!(
-        "INSERT INTO experiments (id, project_id, model_id, number, name, artifact_location,
-                                  created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING ",
+        "INSERT INTO experiments (id, model_id, name, artifact_location, created_at_ms, updated_at_ms,
+                                  project_id, number)
+         SELECT $1, $2, $3, $4, $5, $6, n.project_id, n.last_experiment
+         FROM project_numbers n WHERE n.project_id = $7 RETURNING ",
         columns!()
     ))
-    .bind(&id)
-    .bind(project)
+    .bind(id)
     .bind(model.map(|id| id.raw().to_owned()))
-    .bind(number)
     .bind(name)
     .bind(artifact_location)
-    .bind(change.now)
-    .fetch_one(&mut **change)
-    .await
-    .map_err(Error::unless_unique("experiment", name))
+    .bind(now)
+    .bind(now)
+    .bind(project)
 }
 
 /// Gives an experiment that is no model's another name.

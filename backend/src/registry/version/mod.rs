@@ -4,6 +4,7 @@
 //! again, and its digest says so. Numbers are never given twice, deleted or not.
 
 mod graphql;
+mod new;
 mod sql;
 
 use ::semver::Version;
@@ -17,12 +18,13 @@ use crate::id::{AnyId, CandidateId, ModelId, UserId, VersionId};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model};
-use crate::registry::tag::{self, TagInput};
-use crate::registry::{file, metric, object, param, project, protection, semver, text_enum};
+use crate::registry::{file, metric, param, project, protection, semver, text_enum};
 use crate::text;
 use crate::time::Timestamp;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
+pub use new::{Lineage, NewVersion};
+use new::{draw, insert};
 pub use sql::{
     LatestByStage, LatestVersionOf, PreviousVersionOf, VersionCount, VersionOfCandidate,
     filled_by_run, find, find_numbered, find_readable_by_id, get, latest_in_stage, list,
@@ -122,29 +124,6 @@ macro_rules! columns {
 }
 use columns;
 
-/// What a new version is made of, besides its model.
-#[derive(Default)]
-pub struct NewVersion {
-    pub version: Option<String>,
-    pub description: Option<String>,
-    pub tags: Vec<TagInput>,
-    /// The run that it comes from, where that is here.
-    pub candidate_id: Option<CandidateId>,
-    /// What an MLflow client said about that, also of runs and models elsewhere.
-    pub lineage: Lineage,
-}
-
-/// Where a version comes from, in the words of an MLflow client.
-#[derive(Default)]
-pub struct Lineage {
-    pub source: Option<String>,
-    /// Where the files are, if not here.
-    pub location: Option<String>,
-    pub run_id: Option<String>,
-    pub run_link: Option<String>,
-    pub logged_model_id: Option<String>,
-}
-
 /// Makes a draft, to be filled and published.
 pub async fn create(
     change: &mut Change,
@@ -152,9 +131,9 @@ pub async fn create(
     model: &Model,
     new: NewVersion,
 ) -> Result<ModelVersion> {
-    let version = insert(change, model, new, VersionState::Draft).await?;
+    let (tags, version) = draw(change, model, new, VersionState::Draft).await?;
     record(change, writer, "version.create", model, &version).await?;
-    Ok(version)
+    insert(change, version, tags).await
 }
 
 /// Makes a published version of what is here or elsewhere already. What is here it gets by reference:
@@ -168,17 +147,30 @@ pub async fn register(
 ) -> Result<ModelVersion> {
     // Without files there is nothing to be locked.
     let state = if origin.is_some() { VersionState::Draft } else { VersionState::Published };
-    let mut version = insert(change, model, new, state).await?;
+    let (tags, mut version) = draw(change, model, new, state).await?;
+    if origin.is_none() {
+        record_source(change, writer, model, &version).await?;
+    }
+    version = insert(change, version, tags).await?;
     if let Some(measured) = measured {
         copy_measures(change, measured, &version).await?;
     }
     if let Some((owner, folder)) = origin {
         file::copy_folder(change, (owner, folder), (version.id.raw(), "")).await?;
         version = lock(change, &version).await?;
+        record_source(change, writer, model, &version).await?;
     }
-    let detail = serde_json::json!({ "source": version.source, "digest": version.digest });
-    change.record("version.create", subject(writer, model, &version), detail).await?;
     Ok(version)
+}
+
+async fn record_source(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    version: &ModelVersion,
+) -> Result<()> {
+    let detail = serde_json::json!({ "source": version.source, "digest": version.digest });
+    change.record("version.create", subject(writer, model, version), detail).await
 }
 
 async fn copy_measures(change: &mut Change, from: &str, version: &ModelVersion) -> Result<()> {
@@ -196,7 +188,8 @@ pub async fn promote(
 ) -> Result<ModelVersion> {
     let candidate_id = Some(candidate.id.clone());
     let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
-    let version = insert(change, model, new, VersionState::Draft).await?;
+    let (tags, version) = draw(change, model, new, VersionState::Draft).await?;
+    let version = insert(change, version, tags).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     crate::registry::candidate::touch(change, &candidate.id).await?;
     file::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
@@ -206,69 +199,6 @@ pub async fn promote(
     let subject = subject(writer, model, &version);
     change.record("candidate.promote", subject, detail).await?;
     Ok(version)
-}
-
-/// Inserts a version without files, with the next number. Locks the model, so versions are made one after
-/// the other.
-async fn insert(
-    change: &mut Change,
-    model: &Model,
-    new: NewVersion,
-    state: VersionState,
-) -> Result<ModelVersion> {
-    let given = new.version.map(|version| semver::parse("version", &version)).transpose()?;
-    let description = text::description("description", new.description)?;
-    let (number,): (i64,) = query(
-        "UPDATE models SET last_version = last_version + 1, updated_at_ms = $2
-         WHERE id = $1 AND deleted_at_ms IS NULL RETURNING last_version",
-    )
-    .bind(&model.id)
-    .bind(change.now)
-    .fetch_optional(&mut **change)
-    .await?
-    .ok_or_else(|| Error::not_found("model", &model.name))?;
-    let version = match given {
-        Some(version) => version,
-        None => next(&mut **change, &model.id).await?,
-    };
-    let id = VersionId::new(change.now);
-    object::insert(change, id.raw()).await?;
-    let is_published = state == VersionState::Published;
-    let lineage = new.lineage;
-    let candidate_id = new.candidate_id.map(|id| id.raw().to_owned());
-    let created: ModelVersion = query(concat!(
-        "INSERT INTO model_versions (id, model_id, version, precedence, prerelease, rank, number,
-             description, author_id, candidate_id, created_at_ms, updated_at_ms, project_id, source,
-             run_id, run_link, logged_model_id, location, state, digest, published_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-         RETURNING ",
-        columns!()
-    ))
-    .bind(&id)
-    .bind(&model.id)
-    .bind(version.to_string())
-    .bind(semver::precedence(&version))
-    .bind(!version.pre.is_empty())
-    .bind(semver::rank(&version, is_published))
-    .bind(number)
-    .bind(description)
-    .bind(change.author())
-    .bind(candidate_id.clone())
-    .bind(change.now)
-    .bind(&model.project_id)
-    .bind(lineage.source.map(|source| text::document("source", source)).transpose()?)
-    .bind(lineage.run_id.or(candidate_id))
-    .bind(lineage.run_link.map(|link| text::value("run_link", link)).transpose()?)
-    .bind(lineage.logged_model_id)
-    .bind(lineage.location)
-    .bind(state)
-    .bind(is_published.then(|| digest_of(&[])))
-    .bind(is_published.then_some(change.now))
-    .fetch_one(&mut **change)
-    .await
-    .map_err(Error::unless_unique("version", &version.to_string()))?;
-    tag::insert_all(change, id.raw(), new.tags).await?;
-    Ok(created)
 }
 
 /// Publishes a draft.

@@ -140,20 +140,27 @@ pub async fn get(
     find(conn, model, reference).await?.ok_or_else(|| Error::not_found("version", reference))
 }
 
-/// The version that a new one has unless told: the patch after the highest release, drafts counted.
-pub async fn next(conn: impl Into<Conn<'_>>, model_id: &ModelId) -> Result<Version> {
-    // Each part reads one row of the index, however many versions there are.
-    let (latest,): (Option<String>,) = query(
-        "SELECT COALESCE(
+/// What `next` comes after. Each part reads one row of the index, however many versions there are.
+macro_rules! latest {
+    () => {
+        "COALESCE(
              (SELECT version FROM model_versions
               WHERE model_id = $1 AND deleted_at_ms IS NULL AND NOT prerelease
               ORDER BY precedence DESC, id DESC LIMIT 1),
              (SELECT version FROM model_versions WHERE model_id = $1 AND deleted_at_ms IS NULL
-              ORDER BY precedence DESC, id DESC LIMIT 1))",
-    )
-    .bind(model_id)
-    .fetch_one(conn)
-    .await?;
+              ORDER BY precedence DESC, id DESC LIMIT 1))"
+    };
+}
+pub(super) use latest;
+
+/// The version that a new one has unless told: the patch after the highest release, drafts counted.
+pub async fn next(conn: impl Into<Conn<'_>>, model_id: &ModelId) -> Result<Version> {
+    let (latest,): (Option<String>,) =
+        query(concat!("SELECT ", latest!())).bind(model_id).fetch_one(conn).await?;
+    after(latest)
+}
+
+pub fn after(latest: Option<String>) -> Result<Version> {
     let latest = latest.map(|version| Version::parse(&version)).transpose();
     Ok(semver::next(latest.map_err(Error::internal)?.as_ref()))
 }
