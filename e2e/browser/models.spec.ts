@@ -83,7 +83,7 @@ test("models of all projects are in one list, and changed where one may", async 
   await page.getByRole("navigation", { name: "Home" }).getByRole("link", { name: "Models" }).click();
   await expect(page).toHaveURL("/-/models");
   await page.getByRole("searchbox", { name: "Search models" }).fill(name);
-  await expect(page).toHaveURL(`/-/models?search=${name}`);
+  await expect(page).toHaveURL(`/-/models?q=${name}`);
   await expect(names(page)).toHaveText([`${hers}/${name}`, `${theirs}/${name}`].sort());
   const tags = page.getByRole("combobox", { name: "Any tag" });
   await expect(tags.getByRole("option", { name: `home: ${hers} (1)` })).toHaveCount(1);

@@ -37,11 +37,13 @@ pub struct Answer {
     pub changed: u64,
 }
 
-/// The answer to the last statement, or how many were done before one failed, and why.
+/// Runs some statements and a last one: its answer, or how many were done before one failed, and why.
 pub async fn send(
     connection: &mut SqliteConnection,
+    before: Script,
     (text, values): (Text, Vec<Value>),
 ) -> std::result::Result<Answer, (usize, sqlx::Error)> {
+    let (text, values) = text.after(before.sql, values);
     let arguments = sqlite_arguments(values).map_err(|error| (0, error))?;
     let text = text.for_sqlite();
     let is_kept = text.0.len() <= MAX_PREPARED;
@@ -56,5 +58,19 @@ pub async fn send(
             }
         }
     }
-    Ok(answer)
+    // Where the thread of the connection ends, so do the results.
+    if done > before.count { Ok(answer) } else { Err((done, sqlx::Error::WorkerCrashed)) }
+}
+
+/// Whether SQLite may have undone the whole transaction: out of memory, a failing or full disk, a broken file.
+pub fn ends_transaction(error: &sqlx::Error) -> bool {
+    const PRIMARY: [u32; 4] = [7, 10, 11, 13]; // https://www.sqlite.org/rescode.html
+    match error {
+        sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse::<u32>().ok());
+            code.is_some_and(|code| PRIMARY.contains(&(code & 0xff)))
+        }
+        _ => false,
+    }
 }

@@ -414,8 +414,8 @@ impl Query {
 
     /// Runs a statement that changes rows before the next one of the transaction, or before its commit, and
     /// with SQLite in the same message: each is a way to another thread and back, which takes longer than
-    /// most statements. Only for what cannot fail by what a caller sent: where nothing comes after it, an error
-    /// undoes the changes of others, too.
+    /// most statements. Only for what cannot fail by what a caller sent: the error would be the next statement's,
+    /// or, where none comes, undo the changes of others, too.
     pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         if let TxInner::Sqlite(write) = &mut tx.inner
             && let Some(text) = self.text.in_order()

@@ -3,11 +3,12 @@
 //! SQLite writes one transaction after the other, and each that is durable waits for the disk. So who is
 //! done does not commit at once: they line up again, behind those who wait to write, and whoever comes
 //! first commits for all who were done by then. Within the shared transaction every change begins with
-//! a savepoint and fails alone; nobody is told that theirs is done before it is on the disk.
+//! a savepoint and is refused alone; nobody is told that theirs is done before it is on the disk.
 //!
 //! A message to the connection's thread and back takes longer than most statements. So what needs no
-//! answer, such as savepoints, waits for the next message, whoever sends it. A message is always
-//! sent by a task of its own: who gives up waiting leaves nothing half done that is others'.
+//! answer, such as savepoints, waits for the next message, whoever sends it; if that fails, as when the disk
+//! is full, everybody is told so. A message is sent by a task of its own: who gives up waiting leaves nothing
+//! half done that is others'.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use super::Text;
 use super::access::Access;
-use super::message::{Answer, Script, send};
+use super::message::{Answer, Script, ends_transaction, send};
 use crate::sql::Value;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -150,15 +151,18 @@ impl State {
         before.append(waiting);
         self.in_flight = true;
         let answer = match &mut self.connection {
-            Some(connection) => send(connection, text.after(before.sql, values)).await,
+            Some(connection) => send(connection, before, (text, values)).await,
             None => Err((0, sqlx::Error::PoolClosed)),
         };
         self.in_flight = false;
         answer.map_err(|(done, error)| {
-            if done < others {
-                self.end(Err(error.to_string()));
+            if done >= others && !ends_transaction(&error) {
+                return error;
             }
-            error
+            let reason = error.to_string();
+            self.end(Err(reason.clone()));
+            // Whatever it is, it is no answer to what was asked.
+            sqlx::Error::Protocol(reason)
         })
     }
 
@@ -382,7 +386,8 @@ mod tests {
         let (writer, mut reader) = writer(&folder).await;
         let (first, mut second) = queue(&writer, |write| leave(write, 1), 1).await;
         let insert_two = Text::Written("INSERT INTO numbers VALUES (2)");
-        assert!(second.run(insert_two, Vec::new()).await.is_err());
+        let failed = second.run(insert_two, Vec::new()).await;
+        assert!(failed.is_err_and(|error| !crate::db::is_unique_violation(&error)), "not theirs");
         assert!(second.run(Text::Written("SELECT 1"), Vec::new()).await.is_err(), "it is over");
         assert!(second.commit().await.is_err() && first.await.unwrap().is_err());
         assert!(durable(&mut reader).await.is_empty());

@@ -161,7 +161,14 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
         is_prompt: tags.iter().any(|tag| tag.key == "mlflow.prompt.is_prompt"),
     };
     let is_tagged = !tags.is_empty();
-    let (mut change, writer, model) = models::writable(&call).await?;
+    // Read before the change begins, since others wait while it lasts: whether the model is still there by this
+    // name is seen when it is locked, and whose the name is now, here.
+    call.actor.check_may_write()?;
+    let (_, model) = models::readable(&call.app.db, &call).await?;
+    let (mut change, writer) = call.change().await?;
+    if model.project_id != writer.project().id {
+        return Err(Error::not_found("model", call.model_path()?).into());
+    }
     let origin = source::resolve(&mut change, &writer, given).await?;
     let mut new = NewVersion {
         version: semver_of(&tags),

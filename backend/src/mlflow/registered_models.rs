@@ -46,11 +46,9 @@ pub async fn readable(conn: impl Into<Conn<'_>>, call: &Call) -> Result<(Reader,
 
 /// The model that the request names, to be changed.
 pub async fn writable(call: &Call) -> Result<(Change, Writer, Model)> {
-    call.actor.check_may_write()?;
-    // Found before the change begins, for nobody else can change anything meanwhile. Whether it is still there
-    // the rules see for themselves when they lock it.
-    let (_, model) = readable(&call.app.db, call).await?;
-    let (change, writer) = call.change().await?;
+    let path = call.model_path()?;
+    let mut change = Change::begin(&call.app, &call.actor).await?;
+    let (writer, model) = model::writable(&mut change, &call.actor, &path).await?;
     Ok((change, writer, model))
 }
 

@@ -131,9 +131,9 @@ pub async fn create(
     model: &Model,
     new: NewVersion,
 ) -> Result<ModelVersion> {
-    let (tags, version) = draw(change, model, new, VersionState::Draft).await?;
+    let (version, tags) = draw(change, model, new, VersionState::Draft).await?;
     record(change, writer, "version.create", model, &version).await?;
-    insert(change, version, tags).await
+    insert(change, model, (version, tags)).await
 }
 
 /// Makes a published version of what is here or elsewhere already. What is here it gets by reference:
@@ -147,11 +147,11 @@ pub async fn register(
 ) -> Result<ModelVersion> {
     // Without files there is nothing to be locked.
     let state = if origin.is_some() { VersionState::Draft } else { VersionState::Published };
-    let (tags, mut version) = draw(change, model, new, state).await?;
+    let (mut version, tags) = draw(change, model, new, state).await?;
     if origin.is_none() {
         record_source(change, writer, model, &version).await?;
     }
-    version = insert(change, version, tags).await?;
+    version = insert(change, model, (version, tags)).await?;
     if let Some(measured) = measured {
         copy_measures(change, measured, &version).await?;
     }
@@ -188,8 +188,8 @@ pub async fn promote(
 ) -> Result<ModelVersion> {
     let candidate_id = Some(candidate.id.clone());
     let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
-    let (tags, version) = draw(change, model, new, VersionState::Draft).await?;
-    let version = insert(change, version, tags).await?;
+    let (version, tags) = draw(change, model, new, VersionState::Draft).await?;
+    let version = insert(change, model, (version, tags)).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     crate::registry::candidate::touch(change, &candidate.id).await?;
     file::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;

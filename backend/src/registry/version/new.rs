@@ -43,7 +43,7 @@ pub async fn draw(
     model: &Model,
     new: NewVersion,
     state: VersionState,
-) -> Result<(Vec<TagInput>, ModelVersion)> {
+) -> Result<(ModelVersion, Vec<TagInput>)> {
     let given = new.version.map(|version| semver::parse("version", &version)).transpose()?;
     let description = text::description("description", new.description)?;
     let (number, next) = next_number(change, model).await?;
@@ -70,14 +70,14 @@ pub async fn draw(
         published_at_ms: is_published.then_some(change.now),
         deleted_at_ms: None,
     };
-    Ok((new.tags, version))
+    Ok((version, new.tags))
 }
 
 /// Inserts a version that was [drawn](draw), without files.
 pub async fn insert(
     change: &mut Change,
-    version: ModelVersion,
-    tags: Vec<TagInput>,
+    model: &Model,
+    (version, tags): (ModelVersion, Vec<TagInput>),
 ) -> Result<ModelVersion> {
     let semver = Version::parse(&version.version).map_err(Error::internal)?;
     let is_published = version.state == VersionState::Published;
@@ -86,10 +86,11 @@ pub async fn insert(
         "INSERT INTO model_versions (id, model_id, project_id, version, precedence, prerelease, rank, number,
              state, stage, source, location, run_id, run_link, logged_model_id, description, author_id,
              candidate_id, digest, created_at_ms, updated_at_ms, published_at_ms)
-         SELECT $1, m.id, m.project_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-             $19, $20 FROM models m WHERE m.id = $21",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
     )
     .bind(&version.id)
+    .bind(&version.model_id)
+    .bind(&model.project_id)
     .bind(&version.version)
     .bind(semver::precedence(&semver))
     .bind(!semver.pre.is_empty())
@@ -109,7 +110,6 @@ pub async fn insert(
     .bind(version.created_at_ms)
     .bind(version.updated_at_ms)
     .bind(version.published_at_ms)
-    .bind(&version.model_id)
     .execute(change)
     .await
     .map_err(Error::unless_unique("version", &version.version))?;
@@ -121,18 +121,21 @@ pub async fn insert(
 async fn next_number(change: &mut Change, model: &Model) -> Result<(i64, Version)> {
     query(
         "UPDATE models SET last_version = last_version + 1, updated_at_ms = $1
-         WHERE id = $2 AND deleted_at_ms IS NULL",
+         WHERE id = $2 AND name = $3 AND deleted_at_ms IS NULL",
     )
     .bind(change.now)
     .bind(&model.id)
+    .bind(&model.name)
     .later(change)
     .await?;
     let drawn: Option<(i64, Option<String>)> = query(concat!(
         "SELECT last_version, ",
         latest!(),
-        " FROM models WHERE id = $1 AND deleted_at_ms IS NULL"
+        " FROM models WHERE id = $1 AND name = $2 AND deleted_at_ms IS NULL AND updated_at_ms = $3"
     ))
     .bind(&model.id)
+    .bind(&model.name)
+    .bind(change.now)
     .fetch_optional(&mut **change)
     .await?;
     let (number, latest) = drawn.ok_or_else(|| Error::not_found("model", &model.name))?;
