@@ -1,6 +1,6 @@
 // Training runs: found by what they measured, compared, and the best one promoted.
 
-import { expect, test } from "./fixtures";
+import { expect, signIn, test, violations } from "./fixtures";
 
 test("candidates are filtered, sorted, compared, and the best is promoted", async ({ page, api }) => {
   const project = await api.project();
@@ -13,9 +13,9 @@ test("candidates are filtered, sorted, compared, and the best is promoted", asyn
   await page.goto(`/${model}/candidates`);
 
   await test.step("filter: what is wrong is said, what is right is kept in the address", async () => {
-    await page.getByRole("searchbox").fill("metrics.accuracy >");
+    await page.getByRole("combobox", { name: /^metrics/ }).fill("metrics.accuracy >");
     await expect(page.locator("#filter-problem")).toContainText(/\S/);
-    await page.getByRole("searchbox").fill("metrics.accuracy > 0.9 and status = 'FINISHED'");
+    await page.getByRole("combobox", { name: /^metrics/ }).fill("metrics.accuracy > 0.9 and status = 'FINISHED'");
     await expect(page.getByText("keen-lynx")).toBeHidden();
     await expect(page.getByText("calm-heron")).toBeVisible();
     await expect(page.locator("#filter-problem")).toBeEmpty();
@@ -54,6 +54,85 @@ test("candidates are filtered, sorted, compared, and the best is promoted", asyn
     await expect(page.getByText(/brisk-otter/).first()).toBeVisible();
     await expect(page.getByText("0.97").first()).toBeVisible();
     expect((await api.get(`${model}/latest/onnx/model.onnx`)).toString()).toBe("weights");
+  });
+});
+
+test("the table has the columns that are wanted, and its rows are promoted and deleted", async ({ page, api, stranger }) => {
+  const project = await api.project();
+  const model = await api.model(project, "ocr");
+  await api.version(model, "1.1.0", { "model.onnx": "old" });
+  await api.candidate(model, "calm-heron", 0.91, "0.1");
+  await api.candidate(model, "brisk-otter", 0.97, "0.01");
+  await api.candidate(model, "keen-lynx", 0.88, "0.01");
+  await page.goto(`/${model}/candidates`);
+  const row = (name: string) => page.locator("tbody tr", { has: page.getByRole("link", { name, exact: true }) });
+  const names = page.locator("tbody").getByRole("link");
+
+  await test.step("a filter is completed as it is typed", async () => {
+    const field = page.getByRole("combobox", { name: /^metrics/ });
+    const ways = () => page.locator("#filter-ways option").evaluateAll((all) => all.map((way) => way.getAttribute("value")));
+    await expect(field).toBeVisible();
+    await expect.poll(ways).toContain("params.lr = ");
+    await field.fill("metrics.a");
+    await expect.poll(ways).toEqual(["metrics.accuracy > "]);
+    await field.fill("metrics.accuracy > 0.9 and tags.");
+    await expect.poll(ways).toEqual(["metrics.accuracy > 0.9 and tags.host = "]);
+    await field.fill("");
+    await expect(names).toHaveCount(3);
+  });
+
+  await test.step("the best of each metric is marked", async () => {
+    await expect(row("brisk-otter").getByText("best")).toHaveCount(2);
+    await expect(row("calm-heron").getByText("best")).toHaveCount(0);
+  });
+
+  await test.step("tags are columns, too, and sort", async () => {
+    await expect(page.getByRole("columnheader", { name: "host" })).toHaveCount(0);
+    await page.locator("summary", { hasText: "Columns" }).click();
+    await page.getByRole("checkbox", { name: /^host/ }).check();
+    await page.locator("summary", { hasText: "Columns" }).click();
+    await expect(page.getByRole("columnheader", { name: "Tags", exact: true })).toBeAttached();
+    await expect(row("calm-heron")).toContainText("gpu-1");
+    await page.getByRole("button", { name: "host" }).click();
+    await expect(page).toHaveURL(/sort=tag%3Ahost/);
+    await expect(names).toHaveCount(3);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  await test.step("one that is selected is promoted", async () => {
+    await row("brisk-otter").getByRole("checkbox").check();
+    await page.getByRole("button", { name: "Promote" }).click();
+    const dialog = page.getByRole("dialog", { name: "Promote “brisk-otter”" });
+    await expect(dialog.getByLabel("Version")).toHaveValue("1.1.1");
+    expect(await violations(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+  });
+
+  await test.step("several are deleted, and come back", async () => {
+    await row("keen-lynx").getByRole("checkbox").check();
+    await expect(page.getByRole("button", { name: "Promote" })).toHaveCount(0);
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    const dialog = page.getByRole("dialog", { name: "Delete 2 candidates?" });
+    await expect(dialog.getByRole("listitem")).toHaveText(["2", "3"]);
+    await expect(dialog).toContainText("can be restored");
+    expect(await violations(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await expect(names).toHaveText(["calm-heron"]);
+    const toast = page.locator(".toast-card", { hasText: "2 candidates moved to the trash." });
+    await toast.getByRole("button", { name: "Undo" }).click();
+    await expect(names).toHaveCount(3);
+  });
+
+  await test.step("a guest only compares", async () => {
+    const guest = await api.person("guest");
+    await api.member(project, guest.username, "GUEST");
+    const theirs = await stranger();
+    await signIn(theirs, guest);
+    await theirs.goto(`/${model}/candidates`);
+    const boxes = theirs.locator("tbody").getByRole("checkbox");
+    for (const place of [0, 1]) await boxes.nth(place).check();
+    await expect(theirs.getByRole("link", { name: "Compare" })).toBeVisible();
+    await expect(theirs.getByRole("button", { name: /^(Promote|Delete)$/ })).toHaveCount(0);
   });
 });
 

@@ -43,10 +43,10 @@ test("runs without a model are found, filtered, sorted and compared", async ({ p
     await expect(names.nth(0)).toContainText("bold-crane");
     await page.getByRole("button", { name: "accuracy" }).click();
     await expect(names.nth(0)).toContainText("shy-mole");
-    await page.getByRole("searchbox").fill("metrics.accuracy > 0.9");
+    await page.getByRole("combobox", { name: /^metrics/ }).fill("metrics.accuracy > 0.9");
     await expect(page.getByText("shy-mole")).toBeHidden();
     await expect(page.getByText("bold-crane")).toBeVisible();
-    await page.getByRole("searchbox").fill("");
+    await page.getByRole("combobox", { name: /^metrics/ }).fill("");
     await expect(page.getByText("shy-mole")).toBeVisible();
   });
 

@@ -178,6 +178,8 @@ ORDERS = [
     # Numbers, then what is not a number, and last who has no accuracy; whatever the direction.
     ({"field": "METRIC", "key": "accuracy"}, ["careful", "bold", "broken", "running"]),
     ({"field": "METRIC", "key": "accuracy", "direction": "DESC"}, ["bold", "careful", "broken", "running"]),
+    ({"field": "TAG", "key": "team"}, ["careful", "bold", "broken", "running"]),
+    ({"field": "TAG", "key": "team", "direction": "DESC"}, ["broken", "bold", "careful", "running"]),
 ]
 
 

@@ -5,6 +5,8 @@
 
 use semver::Version;
 
+use crate::filter;
+
 pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
 
 /// The path of a project: `[a-z0-9-]{1,63}`, no dash at either end.
@@ -116,6 +118,12 @@ pub fn range(range: &str) -> Option<String> {
     semver::VersionReq::parse(range)
         .err()
         .map(|_| "A range looks like ^1.2, ~1.2.3, >=1, <3 or 1.*.".to_owned())
+}
+
+/// A tag to look for: `stage=prod`, or `stage` for any value.
+pub fn tag_filter(text: &str) -> Option<String> {
+    let bad = !text.trim().is_empty() && filter::tag(text).is_none();
+    bad.then(|| "A tag looks like stage=prod, or stage for any value.".to_owned())
 }
 
 /// An alias: letters, digits, `_` and `-`; not `latest` and nothing like `v1`.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cynic::StreamingOperation;
-use leptos::prelude::set_timeout;
+use leptos::prelude::{Effect, SetValue, StoredValue, on_cleanup, set_timeout};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, MessageEvent, WebSocket};
@@ -82,6 +82,13 @@ pub fn follow<T, V: Serialize>(
     let changed = Rc::new(changed) as Rc<dyn Fn()>;
     let sockets = operations.chunks(MOST_SUBSCRIPTIONS);
     sockets.map(|operations| follow_some(operations, changed.clone())).collect()
+}
+
+/// Follows what `of` gives as long as the component is there, and anew when a signal changes that it reads.
+pub fn keep_following(of: impl Fn() -> Vec<Following> + 'static) {
+    let following = StoredValue::new_local(Vec::new());
+    Effect::new(move |_| following.set_value(of()));
+    on_cleanup(move || following.set_value(Vec::new()));
 }
 
 fn follow_some(operations: &[String], changed: Rc<dyn Fn()>) -> Following {

@@ -10,6 +10,7 @@ mod check;
 mod components;
 mod diff;
 mod error;
+mod filter;
 mod form;
 mod format;
 mod graphql;

@@ -84,7 +84,8 @@ impl Tx {
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         match &mut self.inner {
             TxInner::Sqlite(tx) => {
-                let sql = sql.replace(" COLLATE \"C\"", "");
+                // With a last statement, whose answer says that all before it were run, however many.
+                let sql = format!("{}\n; SELECT 1", sql.replace(" COLLATE \"C\"", ""));
                 tx.run(Text::PutTogether(sql), Vec::new()).await?;
             }
             TxInner::Postgres(tx) => {

@@ -25,6 +25,9 @@ pub fn SearchBox(
     #[prop(default = icon::SEARCH)] d: &'static str,
     #[prop(default = "min-w-0 grow basis-40 sm:w-72 sm:grow-0 sm:basis-auto")] class: &'static str,
     #[prop(optional)] mono: bool,
+    /// How what was typed so far could go on, as whole texts.
+    #[prop(optional)]
+    complete: Option<Callback<String, Vec<String>>>,
 ) -> impl IntoView {
     let query = address::use_query(name);
     let set_query = address::use_set_query();
@@ -62,6 +65,15 @@ pub fn SearchBox(
     });
     let input = if mono { "grow font-mono text-sm" } else { "grow" };
     let problem_id = format!("{name}-problem");
+    let list = complete.map(|_| format!("{name}-ways"));
+    let ways = list.clone().zip(complete).map(|(list, complete)| {
+        let option = |way| view! { <option value=way></option> };
+        view! {
+            <datalist id=list>
+                {move || complete.run(typed.get()).into_iter().map(option).collect_view()}
+            </datalist>
+        }
+    });
     view! {
         <div class=class>
             <label
@@ -78,9 +90,11 @@ pub fn SearchBox(
                     aria-describedby=problem_id.clone()
                     autocomplete="off"
                     spellcheck="false"
+                    list=list
                     prop:value=move || typed.get()
                     on:input:target=move |event| on_input(event.target().value())
                 />
+                {ways}
             </label>
             <p id=problem_id class="text-sm text-error" role="status">{move || problem.get()}</p>
         </div>

@@ -28,6 +28,7 @@ pub enum CandidateOrderField {
     Status,
     Metric,
     Param,
+    Tag,
 }
 
 #[derive(cynic::InputObject, Clone, Debug, PartialEq)]
@@ -71,12 +72,13 @@ pub struct CandidatePage {
     pub total_count: i32,
 }
 
-/// Every metric and param name that the candidates have.
-#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+/// Every name of a metric, param or tag that the candidates have.
+#[derive(cynic::QueryFragment, Clone, Debug, Default, PartialEq)]
 #[cynic(graphql_type = "CandidateColumns")]
 pub struct Columns {
     pub metrics: Vec<String>,
     pub params: Vec<String>,
+    pub tags: Vec<String>,
 }
 
 #[derive(cynic::QueryVariables)]

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     api::run,
     error::ApiError,
+    filter,
     live::{self, Following},
 };
 
@@ -103,8 +104,7 @@ impl Wanted {
         let comparisons =
             all.into_iter().filter(|(name, _)| *name != except).filter_map(|(_, facet)| {
                 let (field, value) = facet?;
-                let quote = if value.contains('\'') { '"' } else { '\'' };
-                Some(format!("{field} = {quote}{value}{quote}"))
+                filter::equals(&field, &value)
             });
         let filter = comparisons.collect::<Vec<_>>().join(" and ");
         (!filter.is_empty()).then_some(filter)

@@ -16,8 +16,13 @@ pub struct Tag {
 impl Tag {
     /// Whether it is one that MLflow's client sets by itself.
     pub fn is_system(&self) -> bool {
-        self.key.starts_with("mlflow.")
+        is_system_tag(&self.key)
     }
+}
+
+/// As [`Tag::is_system`], of a key.
+pub fn is_system_tag(key: &str) -> bool {
+    key.starts_with("mlflow.")
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

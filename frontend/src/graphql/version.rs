@@ -13,7 +13,7 @@ use super::{
     tag::{Metric, Param, Tag},
     viewer::Author,
 };
-use crate::{api::run, error::ApiError};
+use crate::{api::run, error::ApiError, filter};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelVersionOrderField {
@@ -92,6 +92,7 @@ struct VersionsVariables {
     model: String,
     search: Option<String>,
     range: Option<String>,
+    filter: Option<String>,
     order_by: Option<ModelVersionOrder>,
     first: Option<i32>,
     after: Option<String>,
@@ -109,7 +110,7 @@ struct Versions {
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Model", variables = "VersionsVariables")]
 struct VersionsOwner {
-    #[arguments(search: $search, range: $range, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
+    #[arguments(search: $search, range: $range, filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
     versions: VersionPage,
 }
 
@@ -118,6 +119,8 @@ struct VersionsOwner {
 pub struct Wanted {
     pub search: Option<String>,
     pub range: Option<String>,
+    /// Key and value, or the key alone: `stage=prod`.
+    pub tag: Option<String>,
     pub order_by: ModelVersionOrder,
     pub place: Place,
 }
@@ -129,6 +132,7 @@ pub async fn list(model: String, wanted: Wanted) -> Result<VersionPage, ApiError
         model,
         search: wanted.search,
         range: wanted.range,
+        filter: wanted.tag.as_deref().and_then(filter::tag),
         order_by: Some(wanted.order_by),
         first: wanted.place.first(),
         last: wanted.place.last(),
@@ -150,6 +154,7 @@ pub async fn highest(model: String) -> Result<Vec<String>, ApiError> {
     let mut wanted = Wanted {
         search: None,
         range: None,
+        tag: None,
         order_by: ModelVersionOrder {
             field: ModelVersionOrderField::Version,
             direction: OrderDirection::Desc,

@@ -32,7 +32,7 @@ use crate::{
         scalar::Role,
         tag::Target,
     },
-    live::Following,
+    live::keep_following,
     parts::{
         curves::{Curves, Measured},
         files::{Files, Source},
@@ -142,7 +142,13 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
                     <Curves runs=measured/>
                 </Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
-                <Files source open folded=true on_change=changed/>
+                <Files
+                    source
+                    file_count=Signal::derive(move || data.read().file_count)
+                    open
+                    folded=true
+                    on_change=changed
+                />
             </div>
             <div class="space-y-4">
                 <About data/>
@@ -167,13 +173,11 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
 
 /// Asks again when something is logged to a run that goes on.
 fn follow_while_it_runs(data: Memo<CandidateDetail>, run: Memo<Run>, load: Load<CandidateDetail>) {
-    let following = StoredValue::new_local(Vec::<Following>::new());
     let goes_on = Memo::new(move |_| data.read().status.goes_on());
-    Effect::new(move |_| {
+    keep_following(move || {
         let runs = if goes_on.get() { vec![run.get()] } else { Vec::new() };
-        following.set_value(candidate::follow(runs, move || load.refetch()));
+        candidate::follow(runs, move || load.refetch())
     });
-    on_cleanup(move || following.set_value(Vec::new()));
 }
 
 #[component]

@@ -22,7 +22,7 @@ use crate::{
         candidate::{self, CandidateDetail, Run},
         scalar::Role,
     },
-    live::Following,
+    live::keep_following,
     parts::{
         changes::note_changes,
         comparison::Comparison,
@@ -254,24 +254,21 @@ fn find<'a>(sides: &'a [Side], href: &str) -> Option<&'a Side> {
 
 fn run_of(side: &Side) -> Option<&CandidateDetail> {
     match side {
-        Side::Run(run) => Some(run),
+        Side::Run(run) => Some(run.as_ref()),
         Side::Version(_) => None,
     }
 }
 
 /// Asks again when something is logged to one that goes on.
 fn follow_while_they_run(sides: Memo<Vec<Side>>, load: Load<Vec<Side>>) {
-    let following = StoredValue::new_local(Vec::<Following>::new());
     let runs = |sides: &[Side]| sides.iter().filter_map(Side::going_on).collect::<Vec<_>>();
     let ids = Memo::new(move |_| {
         runs(&sides.read()).into_iter().map(|run| run.run_id).collect::<Vec<_>>()
     });
-    Effect::new(move |_| {
+    keep_following(move || {
         ids.track();
-        let runs = runs(&sides.read_untracked());
-        following.set_value(candidate::follow(runs, move || load.refetch()));
+        candidate::follow(runs(&sides.read_untracked()), move || load.refetch())
     });
-    on_cleanup(move || following.set_value(Vec::new()));
 }
 
 /// Which one the others are held against.

@@ -77,7 +77,11 @@ fn Shown(data: Memo<ExperimentRow>) -> impl IntoView {
             <Show when=move || data.read().deleted_at.is_some()><AlarmBadge text="Deleted"/></Show>
             {chips}
         </div>
-        <CandidateTable owner nothing=move || view! { <FirstRun data project/> }/>
+        <CandidateTable
+            owner
+            editable=Signal::derive(move || data.read().project.allows(Role::Developer))
+            nothing=move || view! { <FirstRun data project/> }
+        />
     }
 }
 

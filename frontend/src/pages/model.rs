@@ -17,7 +17,7 @@ use crate::{
         model::{self, ModelDetail},
         scalar::Role,
     },
-    live::Following,
+    live::keep_following,
     parts::project_switcher::remember,
 };
 
@@ -27,11 +27,17 @@ pub struct CurrentModel {
     pub path: Memo<String>,
     pub detail: Memo<ModelDetail>,
     load: Load<ModelDetail>,
+    changes: RwSignal<u32>,
 }
 
 impl CurrentModel {
     pub fn reload(self) {
         self.load.refetch();
+    }
+
+    /// Has what is loaded now be loaded again when somebody changes the model, its versions or aliases.
+    pub fn track_changes(self) {
+        self.changes.track();
     }
 
     /// Whether the viewer may do what takes this role.
@@ -49,14 +55,17 @@ pub fn ModelFrame() -> impl IntoView {
     let path = address::use_model_path();
     let load = Load::new(move || model::get(path.get()));
     // Somebody else may move an alias meanwhile, or publish a version.
-    let following = StoredValue::new_local(Vec::<Following>::new());
-    Effect::new(move |_| following.set_value(model::follow(path.get(), move || load.refetch())));
-    on_cleanup(move || following.set_value(Vec::new()));
+    let changes = RwSignal::new(0_u32);
+    let changed = move || {
+        load.refetch();
+        changes.update(|changes| *changes += 1);
+    };
+    keep_following(move || model::follow(path.get(), changed));
     view! {
         // For where there is no such model; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
-            provide_context(CurrentModel { path, detail, load });
+            provide_context(CurrentModel { path, detail, load, changes });
             remember(Signal::derive(move || detail.read().project.path.clone()));
             view! {
                 <Heading path detail/>

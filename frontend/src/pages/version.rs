@@ -26,6 +26,7 @@ use crate::{
     format,
     graphql::{
         alias::AliasDetail,
+        model,
         scalar::{Role, VersionState},
         tag::Target,
         version::{
@@ -33,6 +34,7 @@ use crate::{
             SourceCandidate, UpdateModelVersionInput, VersionPageData,
         },
     },
+    live::keep_following,
     parts::{
         aliases::Aliases,
         changes::Changes,
@@ -52,6 +54,8 @@ pub fn VersionPage() -> impl IntoView {
     let model = address::use_model_path();
     let reference = address::use_param("version");
     let load = Load::new(move || version::get(model.get(), reference.get()));
+    // Somebody else may fill a draft, move an alias to it, or publish it.
+    keep_following(move || model::follow(model.get(), move || load.refetch()));
     view! {
         <PageTitle text=move || format!("{} {}", model.get(), reference.get())/>
         <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:data>
@@ -80,7 +84,8 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
     let metrics = Memo::new(move |_| data.read().version.metrics.clone());
     let is_known = Memo::new(move |_| mlmodel::is_known(&data.read().version));
     // It is in the files: nothing else draws it anew, which would fold what somebody unfolded.
-    let files = Memo::new(move |_| (version.get(), data.read().version.file_count));
+    let file_count = Memo::new(move |_| data.read().version.file_count);
+    let files = Memo::new(move |_| (version.get(), file_count.get()));
     let mlmodel = move || {
         files.track();
         is_known.get().then(|| view! { <Mlmodel version=data.read_untracked().version.clone()/> })
@@ -120,7 +125,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                 {mlmodel}
                 {elsewhere}
                 // A draft is about its files; of a published version one first reads the notes.
-                <div class:order-first=draft><Files source open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
+                <div class:order-first=draft><Files source file_count open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
                 <Changes data/>
                 <Show when=move || !metrics.read().is_empty()><MetricTable metrics/></Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>

@@ -1,4 +1,6 @@
-//! `/{project}/{model}/versions`: search, range, order.
+//! `/{project}/{model}/versions`: search, range, tag, order; many compared or deleted at once.
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
 
@@ -22,10 +24,12 @@ use crate::{
     graphql::{
         scalar::{OrderDirection, Role, VersionState},
         version::{
-            self, ModelVersionOrder, ModelVersionOrderField, VersionPage, VersionRow, Wanted,
+            self, DeleteModelVersionInput, ModelVersionOrder, ModelVersionOrderField,
+            RestoreModelVersionInput, VersionPage, VersionRow, Wanted,
         },
     },
     parts::{
+        bulk::{Act, DeleteSelected, Step, Undone},
         mlflow::{self, MlflowGuide},
         selection::{SelectBox, SelectionBar},
     },
@@ -36,18 +40,26 @@ pub fn VersionsTab() -> impl IntoView {
     let model = use_model();
     let search = address::use_query("q");
     let range = address::use_query("range");
+    let tag = address::use_query("tag");
     let sort = use_sort("-version");
     let place = use_place();
     let versions = Load::new(move || {
+        model.track_changes();
         let wanted = Wanted {
             search: search.get(),
             range: range.get(),
+            tag: tag.get(),
             order_by: order(&sort.read()),
             place: place.get(),
         };
         version::list(model.path.get(), wanted)
     });
-    let filtered = Signal::derive(move || search.read().is_some() || range.read().is_some());
+    let filtered =
+        Signal::derive(move || [search, range, tag].iter().any(|part| part.read().is_some()));
+    let changed = Callback::new(move |()| {
+        versions.refetch();
+        model.reload();
+    });
     view! {
         <PageTitle text=move || format!("Versions of {}", model.path.get())/>
         <h2 class="sr-only">"Versions"</h2>
@@ -55,7 +67,11 @@ pub fn VersionsTab() -> impl IntoView {
             <SearchBox name="q" label="Search versions"/>
             <SearchBox
                 name="range" label="Range, such as ^1.2" d=icon::FILTER check=check::range mono=true
-                class="min-w-0 grow basis-40 sm:w-60 sm:grow-0 sm:basis-auto"
+                class="min-w-0 grow basis-40 sm:w-56 sm:grow-0 sm:basis-auto"
+            />
+            <SearchBox
+                name="tag" label="Tag, as in stage=prod" d=icon::TAG check=check::tag_filter mono=true
+                class="min-w-0 grow basis-40 sm:w-56 sm:grow-0 sm:basis-auto"
             />
             <SortSelect
                 sort
@@ -64,7 +80,7 @@ pub fn VersionsTab() -> impl IntoView {
             />
         </div>
         <Loaded from=versions fallback=|| view! { <SkeletonRows/> } let:page>
-            <VersionTable page sort filtered/>
+            <VersionTable page sort filtered on_change=changed/>
         </Loaded>
     }
 }
@@ -83,13 +99,14 @@ fn VersionTable(
     page: Memo<VersionPage>,
     sort: Memo<Sort>,
     filtered: Signal<bool>,
+    on_change: Callback<()>,
 ) -> impl IntoView {
     let model = use_model();
     let nothing = move || {
         if filtered.get() {
             view! {
                 <Empty d=icon::SEARCH title="No version matches">
-                    <p>"Ranges are those of Cargo and npm: ^1.2, ~1.2.3, >=1, <3."</p>
+                    <p>"Ranges are those of Cargo and npm: ^1.2, ~1.2.3, >=1, <3. A tag is found by its key alone, too."</p>
                 </Empty>
             }
             .into_any()
@@ -120,7 +137,14 @@ fn VersionTable(
     });
     view! {
         <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
-            <SelectionBar selected many="versions" compare/>
+            <SelectionBar
+                selected many="versions" compare
+                actions=move || view! {
+                    <Show when=move || model.allows(Role::Developer)>
+                        <DeleteVersions selected on_change/>
+                    </Show>
+                }
+            />
             <div class="panel overflow-x-auto">
                 <table class="table">
                     <thead>
@@ -149,6 +173,42 @@ fn VersionTable(
                 many="versions"
             />
         </Show>
+    }
+}
+
+#[component]
+fn DeleteVersions(selected: RwSignal<Vec<String>>, on_change: Callback<()>) -> impl IntoView {
+    let path = use_model().path;
+    let open = RwSignal::new(false);
+    let delete: Act = Arc::new(move |version| {
+        let model = path.get_untracked();
+        Box::pin(async move {
+            let input = DeleteModelVersionInput { model: model.clone(), version };
+            let deleted = version::delete(input).await?;
+            let way_back = move || -> Step {
+                let (model, version, id) =
+                    (model.clone(), deleted.version.clone(), Some(deleted.id.clone()));
+                let input = RestoreModelVersionInput { model, version, id };
+                Box::pin(async move { version::restore(input).await.map(drop) })
+            };
+            Ok(Arc::new(way_back) as Undone)
+        })
+    });
+    view! {
+        <Show when=move || !selected.read().is_empty()>
+            <button type="button" class="btn btn-sm" on:click=move |_| open.set(true)>
+                <Icon d=icon::TRASH/>
+                "Delete"
+            </button>
+        </Show>
+        <DeleteSelected
+            open
+            selected
+            words=("version", "versions")
+            meaning="Scripts that fetch them stop working, and aliases that name them lead nowhere."
+            delete
+            on_change
+        />
     }
 }
 

@@ -1,4 +1,4 @@
-//! The columns of a table of training runs: which metrics and params it shows, and what it is sorted by.
+//! The columns of a table of training runs: which metrics, params and tags it shows, and what it is sorted by.
 
 use leptos::prelude::*;
 
@@ -9,12 +9,13 @@ use crate::{
         sort::Sort,
     },
     graphql::{
-        candidate::{CandidateList, CandidateOrder, CandidateOrderField},
+        candidate::{CandidateList, CandidateOrder, CandidateOrderField, Columns},
         scalar::OrderDirection,
+        tag::is_system_tag,
     },
 };
 
-/// Columns of each kind before somebody chooses.
+/// Columns of metrics and of params before somebody chooses.
 const COLUMNS_SHOWN: usize = 4;
 
 /// A column that only some models have.
@@ -22,20 +23,31 @@ const COLUMNS_SHOWN: usize = 4;
 pub enum Column {
     Metric(String),
     Param(String),
+    Tag(String),
 }
 
 impl Column {
+    /// What stands above all columns of its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Metric(_) => "Metrics",
+            Self::Param(_) => "Params",
+            Self::Tag(_) => "Tags",
+        }
+    }
+
     /// As in the address: `metric:accuracy`.
     pub fn key(&self) -> String {
         match self {
             Self::Metric(name) => format!("metric:{name}"),
             Self::Param(name) => format!("param:{name}"),
+            Self::Tag(key) => format!("tag:{key}"),
         }
     }
 
     pub fn name(&self) -> &str {
         match self {
-            Self::Metric(name) | Self::Param(name) => name,
+            Self::Metric(name) | Self::Param(name) | Self::Tag(name) => name,
         }
     }
 }
@@ -45,6 +57,7 @@ pub fn order(sort: &Sort) -> CandidateOrder {
     let (field, key) = match sort.key.split_once(':') {
         Some(("metric", name)) => (CandidateOrderField::Metric, Some(name.to_owned())),
         Some(("param", name)) => (CandidateOrderField::Param, Some(name.to_owned())),
+        Some(("tag", key)) => (CandidateOrderField::Tag, Some(key.to_owned())),
         _ => match sort.key.as_str() {
             "name" => (CandidateOrderField::Name, None),
             "status" => (CandidateOrderField::Status, None),
@@ -60,10 +73,11 @@ pub fn use_columns(list: Memo<CandidateList>) -> (Memo<Vec<Column>>, Memo<Vec<Co
     let chosen = address::use_query("columns");
     let all = Memo::new(move |_| {
         list.with(|list| {
-            let metrics = list.candidate_columns.metrics.iter().cloned().map(Column::Metric);
-            metrics
-                .chain(list.candidate_columns.params.iter().cloned().map(Column::Param))
-                .collect::<Vec<_>>()
+            let Columns { metrics, params, tags } = list.candidate_columns.clone();
+            let tags = tags.into_iter().filter(|key| !is_system_tag(key));
+            let metrics = metrics.into_iter().map(Column::Metric);
+            let params = params.into_iter().map(Column::Param);
+            metrics.chain(params).chain(tags.map(Column::Tag)).collect::<Vec<_>>()
         })
     });
     let shown = Memo::new(move |_| {
@@ -74,12 +88,10 @@ pub fn use_columns(list: Memo<CandidateList>) -> (Memo<Vec<Column>>, Memo<Vec<Co
                 all.into_iter().filter(|column| chosen.contains(&column.key().as_str())).collect()
             }
             None => {
-                let kind = |metric: bool| {
-                    all.iter()
-                        .filter(move |column| matches!(column, Column::Metric(_)) == metric)
-                        .take(COLUMNS_SHOWN)
+                let first = |kind: &'static str| {
+                    all.iter().filter(move |column| column.kind() == kind).take(COLUMNS_SHOWN)
                 };
-                kind(true).chain(kind(false)).cloned().collect::<Vec<_>>()
+                first("Metrics").chain(first("Params")).cloned().collect::<Vec<_>>()
             }
         }
     });
@@ -111,7 +123,7 @@ pub fn ColumnPicker(all: Memo<Vec<Column>>, shown: Memo<Vec<Column>>) -> impl In
                     .into_iter()
                     .map(|column| {
                         let toggle = toggle.clone();
-                        let kind = if matches!(column, Column::Metric(_)) { "metric" } else { "param" };
+                        let kind = column.kind();
                         let name = column.name().to_owned();
                         let checked = {
                             let column = column.clone();

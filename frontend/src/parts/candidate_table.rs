@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 
 use super::{
+    candidate_actions::CandidateActions,
     candidate_columns::{Column, ColumnPicker, order, use_columns},
+    candidate_filter::CandidateFilter,
     page::{neighbours, use_place},
     run_facts::RunUser,
     selection::{SelectBox, SelectionBar},
@@ -13,23 +15,23 @@ use crate::{
     address,
     components::{
         empty::Empty,
-        icon::{self, Icon},
+        icon,
         loaded::{Load, Loaded},
-        menu::Menu,
         pager::Pager,
-        search::SearchBox,
         skeleton::SkeletonRows,
         sort::{Sort, SortHeader, use_sort},
         time::Time,
     },
+    diff,
     error::{ApiError, Code},
+    filter::Names,
     format,
     graphql::{
-        candidate::{self, CandidateList, CandidateOrder, CandidateRow},
+        candidate::{self, CandidateList, CandidateOrder, CandidateRow, Columns},
         experiment,
         page::Place,
     },
-    live::Following,
+    live::keep_following,
 };
 
 /// Whose training runs.
@@ -90,6 +92,9 @@ impl Owner {
 #[component]
 pub fn CandidateTable(
     #[prop(into)] owner: Signal<Owner>,
+    /// Whether the viewer may promote and delete.
+    #[prop(into)]
+    editable: Signal<bool>,
     /// What there is to say where nothing was logged yet.
     #[prop(into)]
     nothing: ViewFn,
@@ -124,50 +129,25 @@ pub fn CandidateTable(
         }
     });
     let filtered = Signal::derive(move || filter.read().is_some());
-    let following = StoredValue::new_local(Vec::<Following>::new());
-    Effect::new(move |_| {
-        following.set_value(match owner.get() {
-            Owner::Model(path) => candidate::follow_all(path, move || candidates.refetch()),
-            Owner::Experiment(project, number) => {
-                experiment::follow(project, number, move || candidates.refetch())
-            }
-        });
+    let names = Signal::derive(move || {
+        candidates.with(|list| {
+            let columns = list.and_then(Result::ok).map(|list| list.candidate_columns.clone());
+            let Columns { metrics, params, tags } = columns.unwrap_or_default();
+            Names { metrics, params, tags }
+        })
     });
-    on_cleanup(move || following.set_value(Vec::new()));
+    let changed = Callback::new(move |()| candidates.refetch());
+    keep_following(move || match owner.get() {
+        Owner::Model(path) => candidate::follow_all(path, move || candidates.refetch()),
+        Owner::Experiment(project, number) => {
+            experiment::follow(project, number, move || candidates.refetch())
+        }
+    });
     view! {
-        <div class="mb-4 flex flex-wrap items-start gap-3">
-            <SearchBox
-                name="filter"
-                label="metrics.accuracy > 0.9 and status = 'FINISHED'"
-                d=icon::FILTER mono=true class="min-w-0 grow" error=refused
-            />
-            <FilterHelp/>
-        </div>
+        <CandidateFilter names refused/>
         <Loaded from=candidates fallback=|| view! { <SkeletonRows/> } let:list>
-            <Table list sort filtered owner nothing=nothing.clone()/>
+            <Table list sort filtered owner editable on_change=changed nothing=nothing.clone()/>
         </Loaded>
-    }
-}
-
-#[component]
-fn FilterHelp() -> impl IntoView {
-    view! {
-        <Menu
-            label="How to filter"
-            class="btn btn-square"
-            button=|| view! { <Icon d=icon::INFO/> }
-        >
-            <li class="pointer-events-none max-w-xs">
-                <div class="block space-y-2 whitespace-normal text-sm">
-                    <p class="font-medium">"Filter expressions"</p>
-                    <p><code>"metrics.accuracy > 0.9"</code></p>
-                    <p><code>"params.lr = '0.01'"</code></p>
-                    <p><code>"tags.team = 'vision'"</code></p>
-                    <p><code>"status = 'FINISHED'"</code></p>
-                    <p class="text-muted">"Join them with " <code>"and"</code> "."</p>
-                </div>
-            </li>
-        </Menu>
     }
 }
 
@@ -177,6 +157,8 @@ fn Table(
     sort: Memo<Sort>,
     filtered: Signal<bool>,
     owner: Signal<Owner>,
+    editable: Signal<bool>,
+    on_change: Callback<()>,
     nothing: ViewFn,
 ) -> impl IntoView {
     let (all, shown) = use_columns(list);
@@ -189,6 +171,7 @@ fn Table(
         rows.iter().map(|row| owner.key(row)).collect::<Vec<_>>()
     };
     let compare = Callback::new(move |keys: Vec<String>| owner.read().compare(&keys));
+    let best = Memo::new(move |_| best(&rows.read(), &shown.read()));
     let nothing = move || {
         if filtered.get() {
             view! {
@@ -203,7 +186,14 @@ fn Table(
     };
     view! {
         <Show when=move || !rows.read().is_empty() fallback=nothing>
-            <SelectionBar selected many compare>
+            <SelectionBar
+                selected many compare
+                actions=move || view! {
+                    <Show when=move || editable.get()>
+                        <CandidateActions owner selected on_change/>
+                    </Show>
+                }
+            >
                 <Show when=move || !all.read().is_empty()>
                     <ColumnPicker all shown/>
                 </Show>
@@ -238,7 +228,7 @@ fn Table(
                     </thead>
                     <tbody>
                         <For each=keys key=Clone::clone let:key>
-                            <Row key rows shown selected owner/>
+                            <Row key rows shown best selected owner/>
                         </For>
                     </tbody>
                 </table>
@@ -255,19 +245,16 @@ fn Table(
     }
 }
 
-/// Says above the columns which are metrics and which params: names may be the same.
+/// Says above the columns which are metrics, params and tags: names may be the same.
 #[component]
 fn Groups(shown: Memo<Vec<Column>>) -> impl IntoView {
-    let count = move |metrics: bool| {
-        shown.read().iter().filter(|c| matches!(c, Column::Metric(_)) == metrics).count()
-    };
-    let group = move |metrics: bool, title: &'static str| {
+    let group = move |kind: &'static str| {
         move || {
-            let columns = count(metrics);
+            let columns = shown.read().iter().filter(|column| column.kind() == kind).count();
             (columns > 0).then(|| {
                 view! {
                     <th scope="colgroup" colspan=columns class="pb-0 text-xs">
-                        {title}
+                        {kind}
                     </th>
                 }
             })
@@ -278,8 +265,7 @@ fn Groups(shown: Memo<Vec<Column>>) -> impl IntoView {
             <tr class="border-none">
                 <td colspan="5"></td>
                 <td class="hidden lg:table-cell"></td>
-                {group(true, "Metrics")}
-                {group(false, "Params")}
+                {["Metrics", "Params", "Tags"].map(group)}
             </tr>
         </Show>
     }
@@ -291,6 +277,7 @@ fn Row(
     key: String,
     rows: Memo<Vec<CandidateRow>>,
     shown: Memo<Vec<Column>>,
+    best: Memo<Vec<Option<f64>>>,
     selected: RwSignal<Vec<String>>,
     owner: Signal<Owner>,
 ) -> impl IntoView {
@@ -327,35 +314,62 @@ fn Row(
                 <a class="link-hover link wrap-anywhere font-semibold" href=href title=title>{name}</a>
                 <span class="text-xs text-muted">{number}</span>
             </td>
-            {move || row.get().map(|row| cells(row, &shown.read()))}
+            {move || row.get().map(|row| cells(row, &shown.read(), &best.read()))}
         </tr>
     }
 }
 
+/// The best value of each column among these rows; none where it is no metric, or all have the same.
+fn best(rows: &[CandidateRow], columns: &[Column]) -> Vec<Option<f64>> {
+    let best = |column: &Column| {
+        let Column::Metric(name) = column else { return None };
+        let values = diff::Numbers(rows.iter().map(|row| metric(row, name)).collect());
+        let best = values.best(diff::less_is_better(name));
+        best.iter().position(|best| *best).and_then(|place| values.0[place])
+    };
+    columns.iter().map(best).collect()
+}
+
+fn metric(row: &CandidateRow, name: &str) -> Option<f64> {
+    row.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value.0)
+}
+
 /// What of a run changes as it goes on.
-fn cells(row: CandidateRow, columns: &[Column]) -> impl IntoView + use<> {
-    let user = view! { <RunUser tags=row.tags author=row.author/> };
+fn cells(row: CandidateRow, columns: &[Column], best: &[Option<f64>]) -> impl IntoView + use<> {
+    let user = view! { <RunUser tags=row.tags.clone() author=row.author.clone()/> };
+    let text = |value: Option<String>| {
+        let shown = value.clone().unwrap_or_else(|| "–".to_owned());
+        view! { <td class="max-w-48 truncate font-mono text-xs" title=value>{shown}</td> }
+            .into_any()
+    };
     let cells = columns
         .iter()
-        .map(|column| match column {
+        .enumerate()
+        .map(|(place, column)| match column {
             Column::Metric(name) => {
-                let value = row.metrics.iter().find(|metric| metric.name == *name).map(|m| m.value.0);
+                let value = metric(&row, name);
+                let is_best = value.is_some() && best.get(place).copied().flatten() == value;
                 view! {
-                    <td class="whitespace-nowrap tabular-nums" title=value.map(|value| value.to_string())>
+                    <td
+                        class="whitespace-nowrap tabular-nums"
+                        class=("font-semibold", is_best)
+                        title=value.map(|value| value.to_string())
+                    >
                         {value.map_or_else(|| "–".to_owned(), format::metric)}
+                        {is_best.then(|| view! {
+                            <span class="text-success" title="Best in this table">
+                                " " <span aria-hidden="true">"★"</span><span class="sr-only">"best"</span>
+                            </span>
+                        })}
                     </td>
                 }
                 .into_any()
             }
             Column::Param(name) => {
-                let value = row.params.iter().find(|param| param.name == *name).map(|p| p.value.clone());
-                let shown = value.clone().unwrap_or_else(|| "–".to_owned());
-                view! {
-                    <td class="max-w-48 truncate font-mono text-xs" title=value.clone()>
-                        {shown}
-                    </td>
-                }
-                .into_any()
+                text(row.params.iter().find(|param| param.name == *name).map(|p| p.value.clone()))
+            }
+            Column::Tag(key) => {
+                text(row.tags.iter().find(|tag| tag.key == *key).map(|tag| tag.value.clone()))
             }
         })
         .collect_view();

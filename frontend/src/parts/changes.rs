@@ -106,14 +106,14 @@ fn Since(other: String, data: Memo<VersionPageData>) -> impl IntoView {
     let model = data.read_untracked().model.clone();
     let load = Load::new(move || {
         let (model, other) = (model.clone(), other.clone());
-        async move { Ok(vec![Side::Version(version::get(model, other).await?)]) }
+        async move { Ok(vec![Side::Version(Box::new(version::get(model, other).await?))]) }
     });
     let base = Signal::stored(0);
     let only_differing = Signal::stored(true);
     let shown = move |other: Memo<Vec<Side>>| {
         let sides = Memo::new(move |_| {
             let mut sides = other.get();
-            sides.push(Side::Version(data.get()));
+            sides.push(Side::Version(Box::new(data.get())));
             sides
         });
         view! {

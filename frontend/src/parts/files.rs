@@ -94,6 +94,9 @@ impl Source {
 #[component]
 pub fn Files(
     #[prop(into)] source: Signal<Source>,
+    /// How many there are: another number means that somebody else brought or took some.
+    #[prop(into)]
+    file_count: Signal<i32>,
     /// Whether files can be added and deleted.
     #[prop(into)]
     open: Signal<bool>,
@@ -105,7 +108,11 @@ pub fn Files(
     on_change: Callback<()>,
 ) -> impl IntoView {
     let most = RwSignal::new(PORTION);
-    let files = Load::new(move || source.get().load(most.get()));
+    let file_count = Memo::new(move |_| file_count.get());
+    let files = Load::new(move || {
+        file_count.track();
+        source.get().load(most.get())
+    });
     let uploads = expect_context::<Uploads>();
     let queue = Memo::new(move |_| QueueOf(uploads.queue(&source.read().base())));
     let last_reload = StoredValue::new(0.0);

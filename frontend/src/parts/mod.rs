@@ -1,7 +1,10 @@
 //! Parts of several pages that talk to the server.
 
 pub mod aliases;
+pub mod bulk;
+pub mod candidate_actions;
 pub mod candidate_columns;
+mod candidate_filter;
 pub mod candidate_table;
 pub mod changes;
 pub mod comparison;

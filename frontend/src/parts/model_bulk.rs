@@ -1,12 +1,13 @@
 //! What is done to one or several models at once: deleting, with a way back, and tagging. One after the other; what
 //! was refused is said of each.
 
-use std::{future::Future, pin::Pin};
-
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::tags::report;
+use super::{
+    bulk::{Refused, each, names, refusals},
+    tags::report,
+};
 use crate::{
     address, check,
     components::{
@@ -15,7 +16,6 @@ use crate::{
         field::{SubmitButton, TextField},
         toast::{Toasts, use_toasts},
     },
-    error::ApiError,
     form::Submit,
     format,
     graphql::{
@@ -33,40 +33,8 @@ pub struct Chosen {
     pub candidates: i32,
 }
 
-/// Whose turn it was, and why it was refused.
-type Failed = Vec<(Chosen, ApiError)>;
-type Step = Pin<Box<dyn Future<Output = Result<(), ApiError>>>>;
-
-/// Does `work` for each; gives what failed, which is no failure of the whole.
-async fn each(models: Vec<Chosen>, work: impl Fn(&Chosen) -> Step) -> Result<Failed, ApiError> {
-    let mut failed = Vec::new();
-    for chosen in models {
-        if let Err(error) = work(&chosen).await {
-            failed.push((chosen, error));
-        }
-    }
-    Ok(failed)
-}
-
-fn failures(failed: RwSignal<Failed>) -> impl IntoView {
-    let line = |(chosen, error): (Chosen, ApiError)| {
-        view! { <li class="wrap-anywhere"><b>{chosen.name}</b> ": " {error.message}</li> }
-    };
-    view! {
-        <ul class="space-y-1 text-sm text-error empty:hidden" role="alert">
-            {move || failed.get().into_iter().map(line).collect_view()}
-        </ul>
-    }
-}
-
-/// The names, where there are several.
-fn names(models: RwSignal<Vec<Chosen>>) -> impl IntoView {
-    let shown = move || Some(models.get()).filter(|models| 1 < models.len()).unwrap_or_default();
-    view! {
-        <ul class="max-h-40 list-inside list-disc overflow-y-auto wrap-anywhere empty:hidden" tabindex="0" aria-label="Models">
-            {move || shown().into_iter().map(|chosen| view! { <li>{chosen.name}</li> }).collect_view()}
-        </ul>
-    }
+fn named(models: RwSignal<Vec<Chosen>>) -> Signal<Vec<String>> {
+    Signal::derive(move || models.read().iter().map(|chosen| chosen.name.clone()).collect())
 }
 
 /// “ocr”, or “3 models”.
@@ -103,7 +71,7 @@ pub fn DeleteModels(
     let navigate = use_navigate();
     let submit = Submit::new();
     report(submit);
-    let failed = RwSignal::new(Failed::new());
+    let failed = RwSignal::new(Refused::<Chosen>::new());
     Effect::new(move |before: Option<bool>| {
         let now = open.get();
         if now && before == Some(false) {
@@ -158,9 +126,9 @@ pub fn DeleteModels(
             pending=submit.pending
             on_confirm=delete
         >
-            {names(models)}
+            {names("Models", named(models))}
             <p>{move || what_goes(&models.read())}</p>
-            {failures(failed)}
+            {refusals(failed, |chosen| &chosen.name)}
         </Confirm>
     }
 }
@@ -201,7 +169,7 @@ fn TagForm(
     let toasts = use_toasts();
     let submit = Submit::new();
     report(submit);
-    let failed = RwSignal::new(Failed::new());
+    let failed = RwSignal::new(Refused::<Chosen>::new());
     let key = RwSignal::new(String::new());
     let value = RwSignal::new(String::new());
     let text = |signal: RwSignal<String>| signal.get_untracked().trim().to_owned();
@@ -236,13 +204,13 @@ fn TagForm(
     });
     view! {
         <form class="space-y-3" on:submit=send>
-            <div class="text-sm text-muted">{names(models)}</div>
+            <div class="text-sm text-muted">{names("Models", named(models))}</div>
             <TextField id="bulk-key" label="Key" value=key required=true autofocus=true check=check::key/>
             <TextField
                 id="bulk-value" label="Value" value=value check=check::value
                 hint="Where a model has this key already, its value is replaced."
             />
-            {failures(failed)}
+            {refusals(failed, |chosen| &chosen.name)}
             <SubmitButton text="Set the tag" pending=submit.pending disabled=blocked/>
         </form>
     }

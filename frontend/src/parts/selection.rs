@@ -1,4 +1,4 @@
-//! Rows that are selected to be compared: the boxes in front of them, and what stands above.
+//! Rows that are selected, to be compared above all: the boxes in front of them, and what stands above.
 
 use leptos::prelude::*;
 
@@ -15,6 +15,9 @@ pub fn SelectionBar(
     many: &'static str,
     /// The address of the comparison.
     compare: Callback<Vec<String>, String>,
+    /// What else can be done with them.
+    #[prop(optional, into)]
+    actions: ViewFnOnce,
     /// What there is besides.
     #[prop(optional)]
     children: Option<Children>,
@@ -30,7 +33,7 @@ pub fn SelectionBar(
     view! {
         <div class="mb-2 flex min-h-9 flex-wrap items-center justify-between gap-2 text-sm">
             <p class="text-muted" role="status">{hint}</p>
-            <div class="flex gap-2">
+            <div class="flex flex-wrap gap-2">
                 <Show when=move || count() != 0>
                     <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| selected.update(Vec::clear)>
                         "Clear"
@@ -42,6 +45,7 @@ pub fn SelectionBar(
                         "Compare"
                     </a>
                 </Show>
+                {actions.run()}
                 {children.map(|children| children())}
             </div>
         </div>

@@ -15,8 +15,8 @@ use crate::{
 /// One of those that are compared.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Side {
-    Run(CandidateDetail),
-    Version(VersionPageData),
+    Run(Box<CandidateDetail>),
+    Version(Box<VersionPageData>),
 }
 
 /// How one is found.
@@ -60,9 +60,9 @@ pub fn names(sides: &[Side], sort: Sort, only_differing: bool) -> Vec<String> {
 impl Which {
     pub async fn get(self) -> Result<Side, ApiError> {
         match self {
-            Self::Run(which) => candidate::get(which).await.map(Side::Run),
+            Self::Run(which) => candidate::get(which).await.map(Box::new).map(Side::Run),
             Self::Version { model, version } => {
-                version::get(model, version).await.map(Side::Version)
+                version::get(model, version).await.map(Box::new).map(Side::Version)
             }
         }
     }

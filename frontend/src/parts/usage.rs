@@ -59,7 +59,7 @@ pub fn Usage(
             <Snippets snippets id="usage"/>
             <p class="mt-2 text-xs text-muted">
                 "Needs a token in " <code>"$TOKEN"</code> ": "
-                <a class="link" href="/settings/tokens">"make one"</a> "."
+                <a class="link" href="/settings/tokens">"make one"</a> ", for CI one of the project."
             </p>
         </SidePanel>
     }
@@ -75,7 +75,21 @@ fn snippets(origin: &str, model: &str, reference: &str) -> Vec<Snippet> {
         Snippet { name: "curl", code: curl(&files, &folder) },
         Snippet { name: "GraphQL", code: graphql(origin, model, reference) },
         Snippet { name: "Python", code: python(&files, &folder) },
+        Snippet { name: "CI", code: ci(&files, &folder) },
     ]
+}
+
+/// A job of GitLab's CI, whose commands are those of any other.
+fn ci(files: &str, folder: &str) -> String {
+    // Within single quotes YAML takes all but these as they are.
+    let fetch = format!(
+        "curl -fsSL -H \"Authorization: Bearer $TOKEN\" \"{files}?archive=tar\" | tar -x -C {folder}"
+    );
+    format!(
+        "fetch-model:\n  image: debian:stable\n  before_script:\n    - apt-get update && apt-get install -y curl\n  \
+         script:\n    - mkdir -p {folder}\n    - '{}'\n  artifacts:\n    paths: [\"{folder}/\"]\n",
+        fetch.replace('\'', "''")
+    )
 }
 
 fn curl(files: &str, folder: &str) -> String {
@@ -150,6 +164,10 @@ mod tests {
         assert!(all[1].code.contains("vision/it\\u0027s a model"));
         assert_eq!(all[1].code.matches('\'').count(), 6);
         assert!(all[2].code.contains("archive.extractall(\"it-s-a-model\""));
+        assert!(all[3].code.contains(
+            "'curl -fsSL -H \"Authorization: Bearer $TOKEN\" \
+             \"http://localhost:8080/files/vision/it%27s%20a%20model/@champion?archive=tar\" | tar"
+        ));
         let run = snippets("http://localhost:8080", "vision/-", "run:ab12");
         assert!(run[0].code.contains("/files/vision/-/run:ab12?archive=tar"));
         assert!(run[1].code.contains(r#""variables":{"project":"vision","run":"ab12"}"#));

@@ -193,6 +193,8 @@ pub enum CandidateOrderField {
     Metric,
     /// The text of the param that `key` names.
     Param,
+    /// The value of the tag that `key` names.
+    Tag,
 }
 
 /// An order of candidates.
@@ -203,7 +205,7 @@ pub struct CandidateOrder {
     /// Which way.
     #[graphql(default_with = "OrderDirection::Asc")]
     pub direction: OrderDirection,
-    /// Which metric or param, for those fields. Candidates without it come last.
+    /// Which metric, param or tag, for those fields. Candidates without it come last.
     pub key: Option<String>,
 }
 

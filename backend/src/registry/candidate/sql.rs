@@ -207,6 +207,7 @@ fn sort(order_by: Option<CandidateOrder>) -> Result<Sort> {
         CandidateOrderField::UpdatedAt => Sort::int("c.updated_at_ms", "c.id", direction),
         CandidateOrderField::Metric => by_key(&Target::Metric("c.id"))?,
         CandidateOrderField::Param => by_key(&Target::Param("c.id"))?,
+        CandidateOrderField::Tag => by_key(&Target::Tag("c.id"))?,
     })
 }
 
