@@ -288,7 +288,7 @@ test("a project moves, and what is in its trash goes for good", async ({ page, a
   const project = await api.project();
   const model = await api.model(project, "ocr");
   for (const version of ["1.0.0", "1.1.0", "1.2.0"]) {
-    await api.version(model, version);
+    await api.version(model, version, version === "1.1.0" ? { "model.onnx": `weights of ${project}` } : {});
     await api.graphql("mutation($input: DeleteModelVersionInput!) { deleteModelVersion(input: $input) { modelVersion { id } } }", {
       input: { model, version },
     });
@@ -296,6 +296,7 @@ test("a project moves, and what is in its trash goes for good", async ({ page, a
   await page.goto(`/${project}/-/trash`);
   await page.getByRole("button", { name: "Delete permanently: ocr 1.1.0" }).click();
   await expect(page.getByRole("dialog")).toContainText("cannot be undone");
+  await expect(page.getByRole("dialog")).toContainText(`Space that comes back: ${`weights of ${project}`.length} B.`);
   await confirm(page, "Delete permanently");
   await expect(page.getByRole("list", { name: "Deleted" }).getByRole("listitem")).toHaveCount(2);
   await page.getByRole("button", { name: "Empty trash" }).click();

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
 use crate::auth::{self, Maintainer, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Query, Sql, query};
+use crate::db::{Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, CandidateId, ExperimentId, ModelId, ProjectId, UserId, VersionId};
 use crate::loader::loaders;
@@ -107,6 +107,43 @@ pub fn list(project_id: &ProjectId, page: Page) -> Connection<TrashEntry> {
     Connection::new(list, page, project_id.raw())
 }
 
+/// How many bytes come back when what is in the trash of a project, or one thing of it, is deleted for good: those
+/// of files whose bytes nothing else has.
+pub async fn size(db: &Db, project_id: &ProjectId, item: Option<ID>) -> Result<i64> {
+    let mut sql = Sql::new(concat!("WITH gone (id) AS (SELECT t.id FROM ", deleted!()));
+    sql.push(" WHERE t.project_id = ").push_value(project_id);
+    if let Some(item) = item {
+        sql.push(" AND t.id = ").push_value(raw_id(&item)?);
+    }
+    // And what goes with them.
+    sql.push(
+        "), owners (id) AS (
+             SELECT id FROM gone
+             UNION SELECT v.id FROM model_versions v WHERE v.model_id IN (SELECT id FROM gone)
+             UNION SELECT c.id FROM candidates c
+                   WHERE c.model_id IN (SELECT id FROM gone) OR c.experiment_id IN (SELECT id FROM gone)
+             UNION SELECT l.id FROM logged_models l JOIN experiments e ON e.id = l.experiment_id
+                   WHERE e.model_id IN (SELECT id FROM gone) OR e.id IN (SELECT id FROM gone))
+         SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM blobs b
+         WHERE b.sha256 IN (SELECT f.sha256 FROM files f WHERE f.owner_id IN (SELECT id FROM owners))
+           AND NOT EXISTS (SELECT 1 FROM files f
+                           WHERE f.sha256 = b.sha256 AND f.owner_id NOT IN (SELECT id FROM owners))",
+    );
+    let (size,): (i64,) = Query::from(sql).fetch_one(db).await?;
+    Ok(size)
+}
+
+/// The raw id of something that can be in the trash; of anything else one that is not there.
+fn raw_id(item: &ID) -> Result<String> {
+    Ok(match AnyId::parse(item)? {
+        AnyId::ModelId(id) => id.raw().to_owned(),
+        AnyId::VersionId(id) => id.raw().to_owned(),
+        AnyId::CandidateId(id) => id.raw().to_owned(),
+        AnyId::ExperimentId(id) => id.raw().to_owned(),
+        _ => String::new(),
+    })
+}
+
 /// What to delete for good.
 #[derive(InputObject)]
 pub struct EmptyTrashInput {
@@ -159,14 +196,7 @@ struct Deleted {
 
 async fn empty(change: &mut Change, maintainer: &Maintainer, item: Option<ID>) -> Result<i32> {
     let project = maintainer.project();
-    let wanted = match item.as_ref().map(AnyId::parse).transpose()? {
-        None => None,
-        Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
-        Some(AnyId::VersionId(id)) => Some(id.raw().to_owned()),
-        Some(AnyId::CandidateId(id)) => Some(id.raw().to_owned()),
-        Some(AnyId::ExperimentId(id)) => Some(id.raw().to_owned()),
-        Some(_) => Some(String::new()),
-    };
+    let wanted = item.as_ref().map(raw_id).transpose()?;
     // The project is held, as it is by whoever restores something.
     let all: Vec<Deleted> = query(concat!(
         "SELECT id, kind, name, model_id FROM ",

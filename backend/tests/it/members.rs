@@ -222,6 +222,12 @@ async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
         "only what is in the trash"
     );
     let version = &deleted["deleteModelVersion"]["modelVersion"]["id"];
+    let candidate = &deleted["deleteCandidate"]["candidate"]["id"];
+    let size = "query($item: ID) { project(path: \"vision\") { trashSize(item: $item) } }";
+    let size =
+        async |item| cleo.ok(size, json!({"item": item})).await["project"]["trashSize"].take();
+    assert_eq!(size(&json!(null)).await, 8, "kept and away; 2.0.0 has the weights, too");
+    assert_eq!((size(version).await, size(candidate).await), (json!(4), json!(0)));
     assert_eq!(bob.ok(empty, json!({"item": version})).await["emptyTrash"]["removedCount"], 1);
     let left = "{ project(path: \"vision\") { trash { totalCount } } }";
     assert_eq!(bob.ok(left, json!({})).await["project"]["trash"]["totalCount"], 2);

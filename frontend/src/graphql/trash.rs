@@ -130,3 +130,30 @@ mutation! { $
     /// Deletes for good; returns how many things are gone.
     empty: empty_trash(EmptyTrashInput) -> "EmptyTrashPayload" { removed_count: i32 }
 }
+
+#[derive(cynic::QueryVariables)]
+struct SizeVariables {
+    project: String,
+    item: Option<cynic::Id>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "SizeVariables")]
+struct Size {
+    #[arguments(path: $project)]
+    project: Option<SizeOwner>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Project", variables = "SizeVariables")]
+struct SizeOwner {
+    #[arguments(item: $item)]
+    trash_size: i64,
+}
+
+/// How many bytes come back when this, or everything, is deleted for good.
+pub async fn size(project: String, item: Option<cynic::Id>) -> Result<i64, ApiError> {
+    let missing = project::missing(&project);
+    let found = run(Size::build(SizeVariables { project, item })).await?.project;
+    found.map(|project| project.trash_size).ok_or_else(|| ApiError::not_found(missing))
+}

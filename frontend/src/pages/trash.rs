@@ -179,6 +179,21 @@ fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
             (format!("Empty the trash of “{}”?", path.get_untracked()), format!("{things} {are}"))
         }
     };
+    let item = doomed.as_ref().map(|(id, _)| id.clone());
+    let size = Load::new(move || trash::size(path.get(), item.clone()));
+    // Words that take the place of others, so that nothing moves when the answer comes.
+    let comes_back = move || {
+        size.with(|size| match size {
+            None => "Counting how much space comes back …".to_owned(),
+            Some(Ok(0)) => {
+                "No space comes back: there are no files, or other things have the same.".to_owned()
+            }
+            Some(Ok(size)) => format!("Space that comes back: {}.", format::bytes(*size)),
+            Some(Err(error)) => {
+                format!("How much space comes back is not known: {}", error.message)
+            }
+        })
+    };
     let delete = move |()| {
         let item = doomed.as_ref().map(|(id, _)| id.clone());
         let input = EmptyTrashInput { project: path.get_untracked(), item };
@@ -195,6 +210,7 @@ fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
                 {text.clone()} " gone for good, with all files that nothing else uses. "
                 <strong class="text-base-content">"This cannot be undone."</strong>
             </p>
+            <p aria-live="polite">{comes_back}</p>
         </Confirm>
     }
 }

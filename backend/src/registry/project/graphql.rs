@@ -11,6 +11,7 @@ use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
+use crate::long::Long;
 use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::credential::{Token, TokensOfProject};
@@ -217,6 +218,18 @@ impl Project {
     ) -> Result<Connection<TrashEntry>> {
         auth::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
+    }
+
+    /// How many bytes come back when its trash is emptied, or one thing of it: those of files whose bytes nothing else
+    /// has; shown to developers.
+    async fn trash_size(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only of this model, version, candidate or experiment, by its id.")]
+        item: Option<ID>,
+    ) -> Result<Long> {
+        auth::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        Ok(Long(trash::size(&loaders(ctx).loader().app.db, &self.id, item).await?))
     }
 
     /// What happened in it, newest first; what was refused, and who may what, is shown to maintainers.
