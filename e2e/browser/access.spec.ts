@@ -296,7 +296,7 @@ test("a project moves, and what is in its trash goes for good", async ({ page, a
   await page.goto(`/${project}/-/trash`);
   await page.getByRole("button", { name: "Delete permanently: ocr 1.1.0" }).click();
   await expect(page.getByRole("dialog")).toContainText("cannot be undone");
-  await expect(page.getByRole("dialog")).toContainText(`Space that comes back: ${`weights of ${project}`.length} B.`);
+  await expect(page.getByRole("dialog")).toContainText(`Space that comes back: up to ${`weights of ${project}`.length} B.`);
   await confirm(page, "Delete permanently");
   await expect(page.getByRole("list", { name: "Deleted" }).getByRole("listitem")).toHaveCount(2);
   await page.getByRole("button", { name: "Empty trash" }).click();

@@ -113,7 +113,7 @@ test("the table has the columns that are wanted, and its rows are promoted and d
     await expect(page.getByRole("button", { name: "Promote" })).toHaveCount(0);
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     const dialog = page.getByRole("dialog", { name: "Delete 2 candidates?" });
-    await expect(dialog.getByRole("listitem")).toHaveText(["2", "3"]);
+    await expect(dialog.getByRole("listitem")).toHaveText(["brisk-otter #2", "keen-lynx #3"]);
     await expect(dialog).toContainText("can be restored");
     expect(await violations(page)).toEqual([]);
     await dialog.getByRole("button", { name: "Delete" }).click();

@@ -41,7 +41,7 @@ test("versions are found by tag, deleted together and brought back", async ({ pa
     for (const version of ["1.0.0", "2.0.0"]) await page.getByRole("checkbox", { name: `Select ${version}` }).check();
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     const dialog = page.getByRole("dialog", { name: "Delete 2 versions?" });
-    await expect(dialog).toContainText("Scripts that fetch them stop working");
+    await expect(dialog).toContainText("Scripts that fetch these stop working");
     await api.graphql("mutation($input: DeleteModelVersionInput!) { deleteModelVersion(input: $input) { modelVersion { id } } }", {
       input: { model, version: "2.0.0" },
     });
@@ -50,6 +50,7 @@ test("versions are found by tag, deleted together and brought back", async ({ pa
     await expect(rest.getByRole("alert")).toContainText("2.0.0");
     expect(await violations(page)).toEqual([]);
     await rest.getByRole("button", { name: "Cancel" }).click();
+    await expect(page.getByText("Select versions to compare them.")).toBeVisible();
     await expect(names).toHaveText(["1.1.0"]);
     const toast = page.locator(".toast-card", { hasText: "Version 1.0.0 moved to the trash." });
     await toast.getByRole("button", { name: "Undo" }).click();

@@ -38,7 +38,8 @@ fn field(kind: &str, name: &str) -> Option<String> {
     if name.is_empty() || name.contains('`') {
         return None;
     }
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit());
     Some(if plain { format!("{kind}.{name}") } else { format!("{kind}.`{name}`") })
 }
 
@@ -55,13 +56,20 @@ pub fn complete(text: &str, names: &Names) -> Vec<String> {
         [] if !goes_on => fields("", names),
         [word] if goes_on => fields(word, names),
         [field] => vec![format!("{field} {} ", operator(field))],
-        ["status", operator] => {
+        ["status", operator @ ("=" | "!=")] => {
             STATUSES.iter().map(|status| format!("status {operator} '{status}'")).collect()
         }
-        [_, _, _, ..] if !goes_on => vec![format!("{} and ", text[start..].trim_end())],
+        [_, _, .., last] if !goes_on && !is_operator(last) => {
+            vec![format!("{} and ", text[start..].trim_end())]
+        }
         _ => Vec::new(),
     };
     ways.into_iter().take(MOST).map(|way| format!("{}{way}", &text[..start])).collect()
+}
+
+/// Whether a value is still to come after this word.
+fn is_operator(word: &str) -> bool {
+    ["is", "not", "in", "like", "ilike"].contains(&word.to_ascii_lowercase().as_str())
 }
 
 /// Where each word begins, and the word: spaces within quotation marks and backticks are part of it.
@@ -83,7 +91,7 @@ fn words(text: &str) -> Vec<(usize, &str)> {
     words
 }
 
-/// The fields that begin with `typed`, or whose names have it in them, with their comparisons.
+/// The fields that begin with `typed`, with their comparisons.
 fn fields(typed: &str, names: &Names) -> Vec<String> {
     let typed = typed.to_lowercase();
     let plain: String = typed.chars().filter(|c| *c != '`').collect();
@@ -121,6 +129,7 @@ mod tests {
         assert_eq!(tag("stage=prod").as_deref(), Some("tags.stage = 'prod'"));
         assert_eq!(tag("team.name = it's").as_deref(), Some("tags.`team.name` = \"it's\""));
         assert_eq!(tag("stage").as_deref(), Some("tags.stage IS NOT NULL"));
+        assert_eq!(tag("2024_q1").as_deref(), Some("tags.`2024_q1` IS NOT NULL"));
         assert_eq!(tag("a`b"), None);
         assert_eq!(tag("a='\""), None);
         assert_eq!(tag("=x"), None);
@@ -153,6 +162,8 @@ mod tests {
         assert_eq!(more, ["metrics.accuracy > 0.9 AND params.lr = "]);
         assert_eq!(of("status = ")[1], "status = 'FINISHED'");
         assert_eq!(of("name = 'this and "), [""; 0]);
+        assert_eq!(of("tags.x IS NOT "), [""; 0]);
+        assert_eq!(of("tags.x IS NOT NULL "), ["tags.x IS NOT NULL and "]);
         assert_eq!(of("tags.x = 'ä' and stat"), ["tags.x = 'ä' and status = "]);
     }
 }

@@ -107,8 +107,8 @@ pub fn list(project_id: &ProjectId, page: Page) -> Connection<TrashEntry> {
     Connection::new(list, page, project_id.raw())
 }
 
-/// How many bytes come back when what is in the trash of a project, or one thing of it, is deleted for good: those
-/// of files whose bytes nothing else has.
+/// How many bytes come back at most when what is in the trash of a project, or one thing of it, is deleted for good:
+/// those of files whose bytes nothing else in the project has. Whether other projects have them is their secret.
 pub async fn size(db: &Db, project_id: &ProjectId, item: Option<ID>) -> Result<i64> {
     let mut sql = Sql::new(concat!("WITH gone (id) AS (SELECT t.id FROM ", deleted!()));
     sql.push(" WHERE t.project_id = ").push_value(project_id);
@@ -119,16 +119,29 @@ pub async fn size(db: &Db, project_id: &ProjectId, item: Option<ID>) -> Result<i
     sql.push(
         "), owners (id) AS (
              SELECT id FROM gone
-             UNION SELECT v.id FROM model_versions v WHERE v.model_id IN (SELECT id FROM gone)
-             UNION SELECT c.id FROM candidates c
-                   WHERE c.model_id IN (SELECT id FROM gone) OR c.experiment_id IN (SELECT id FROM gone)
-             UNION SELECT l.id FROM logged_models l JOIN experiments e ON e.id = l.experiment_id
-                   WHERE e.model_id IN (SELECT id FROM gone) OR e.id IN (SELECT id FROM gone))
-         SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM blobs b
-         WHERE b.sha256 IN (SELECT f.sha256 FROM files f WHERE f.owner_id IN (SELECT id FROM owners))
-           AND NOT EXISTS (SELECT 1 FROM files f
-                           WHERE f.sha256 = b.sha256 AND f.owner_id NOT IN (SELECT id FROM owners))",
+             UNION SELECT v.id FROM gone g JOIN model_versions v ON v.model_id = g.id
+             UNION SELECT c.id FROM gone g JOIN candidates c ON c.model_id = g.id
+             UNION SELECT c.id FROM gone g JOIN candidates c ON c.experiment_id = g.id
+             UNION SELECT l.id FROM gone g JOIN experiments e ON e.model_id = g.id
+                                           JOIN logged_models l ON l.experiment_id = e.id
+             UNION SELECT l.id FROM gone g JOIN logged_models l ON l.experiment_id = g.id),
+         doomed (sha256, size) AS (
+             SELECT DISTINCT f.sha256, f.size FROM owners o JOIN files f ON f.owner_id = o.id)
+         SELECT CAST(COALESCE(SUM(d.size), 0) AS BIGINT) FROM doomed d
+         WHERE NOT EXISTS (
+             SELECT 1 FROM files f
+             WHERE f.sha256 = d.sha256 AND NOT EXISTS (SELECT 1 FROM owners o WHERE o.id = f.owner_id)
+               AND (EXISTS (SELECT 1 FROM model_versions v WHERE v.id = f.owner_id AND v.project_id = ",
     );
+    sql.push_value(project_id).push(
+        ") OR EXISTS (SELECT 1 FROM candidates c JOIN experiments e ON e.id = c.experiment_id
+                      WHERE c.id = f.owner_id AND e.project_id = ",
+    );
+    sql.push_value(project_id).push(
+        ") OR EXISTS (SELECT 1 FROM logged_models l JOIN experiments e ON e.id = l.experiment_id
+                      WHERE l.id = f.owner_id AND e.project_id = ",
+    );
+    sql.push_value(project_id).push(")))");
     let (size,): (i64,) = Query::from(sql).fetch_one(db).await?;
     Ok(size)
 }

@@ -198,7 +198,7 @@ async fn lists_and_counts_hold_what_one_may_see_in_as_many_statements_for_many()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
-    let (server, _admin, _, bob, cleo) = team().await;
+    let (server, admin, _, bob, cleo) = team().await;
     cleo.put("/files/vision/ocr/1.0.0/a", "kept").await;
     cleo.ok("mutation { createCandidate(input: {model: \"vision/ocr\", params: [{name: \"p\", value: \"1\"}], metrics: [{name: \"m\", value: 1}]}) { candidate { id } } }", json!({})).await;
     cleo.put("/files/vision/ocr/candidate:1/b", "weights").await;
@@ -227,7 +227,12 @@ async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
     let size =
         async |item| cleo.ok(size, json!({"item": item})).await["project"]["trashSize"].take();
     assert_eq!(size(&json!(null)).await, 8, "kept and away; 2.0.0 has the weights, too");
-    assert_eq!((size(version).await, size(candidate).await), (json!(4), json!(0)));
+    admin.ok("mutation { createProject(input: {path: \"secret\"}) { project { id } }
+        createModel(input: {project: \"secret\", name: \"m\"}) { model { id } }
+        createModelVersion(input: {model: \"secret/m\", version: \"1.0.0\"}) { modelVersion { id } } }", json!({})).await;
+    admin.put("/files/secret/m/1.0.0/a", "kept").await;
+    let sizes = (size(version).await, size(candidate).await);
+    assert_eq!(sizes, (json!(4), json!(0)), "what others have is their secret");
     assert_eq!(bob.ok(empty, json!({"item": version})).await["emptyTrash"]["removedCount"], 1);
     let left = "{ project(path: \"vision\") { trash { totalCount } } }";
     assert_eq!(bob.ok(left, json!({})).await["project"]["trash"]["totalCount"], 2);

@@ -131,6 +131,19 @@ mutation! { $
     empty: empty_trash(EmptyTrashInput) -> "EmptyTrashPayload" { removed_count: i32 }
 }
 
+/// Deletes one thing for good, or everything, which the server does a part at a time.
+pub async fn empty_all(project: String, item: Option<cynic::Id>) -> Result<i32, ApiError> {
+    let mut total = 0;
+    loop {
+        let input = EmptyTrashInput { project: project.clone(), item: item.clone() };
+        let removed = empty(input).await?;
+        total += removed;
+        if removed == 0 || item.is_some() {
+            return Ok(total);
+        }
+    }
+}
+
 #[derive(cynic::QueryVariables)]
 struct SizeVariables {
     project: String,

@@ -24,7 +24,7 @@ use crate::{
         candidate::{self, RestoreCandidateInput},
         model::{self, RestoreModelInput},
         scalar::Role,
-        trash::{self, EmptyTrashInput, TrashEntry, TrashItem, TrashPage},
+        trash::{self, TrashEntry, TrashItem, TrashPage},
         version::{self, RestoreModelVersionInput},
     },
     parts::tags::report,
@@ -186,9 +186,10 @@ fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
         size.with(|size| match size {
             None => "Counting how much space comes back …".to_owned(),
             Some(Ok(0)) => {
-                "No space comes back: there are no files, or other things have the same.".to_owned()
+                "No space comes back: there are no files, or others of the project have the same."
+                    .to_owned()
             }
-            Some(Ok(size)) => format!("Space that comes back: {}.", format::bytes(*size)),
+            Some(Ok(size)) => format!("Space that comes back: up to {}.", format::bytes(*size)),
             Some(Err(error)) => {
                 format!("How much space comes back is not known: {}", error.message)
             }
@@ -196,8 +197,7 @@ fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
     };
     let delete = move |()| {
         let item = doomed.as_ref().map(|(id, _)| id.clone());
-        let input = EmptyTrashInput { project: path.get_untracked(), item };
-        submit.run(trash::empty(input), move |removed| {
+        submit.run(trash::empty_all(path.get_untracked(), item), move |removed| {
             open.set(false);
             let things = format::plural(removed.into(), "thing", "things");
             toasts.success(format!("{things} deleted permanently."));

@@ -53,7 +53,21 @@ use crate::{
 pub fn VersionPage() -> impl IntoView {
     let model = address::use_model_path();
     let reference = address::use_param("version");
-    let load = Load::new(move || version::get(model.get(), reference.get()));
+    // An alias may move while the page is open: what is shown, and perhaps being written about, stays.
+    let resolved = StoredValue::new(None::<(String, String, String)>);
+    let load = Load::new(move || {
+        let (model, reference) = (model.get(), reference.get());
+        let known = resolved.with_value(|resolved| {
+            let same = |(of, by, _): &&(String, String, String)| *of == model && *by == reference;
+            resolved.as_ref().filter(same).map(|(.., version)| version.clone())
+        });
+        async move {
+            let wanted = known.unwrap_or_else(|| reference.clone());
+            let data = version::get(model.clone(), wanted).await?;
+            resolved.try_set_value(Some((model, reference, data.version.version.clone())));
+            Ok(data)
+        }
+    });
     // Somebody else may fill a draft, move an alias to it, or publish it.
     keep_following(move || model::follow(model.get(), move || load.refetch()));
     view! {

@@ -29,7 +29,7 @@ use crate::{
         },
     },
     parts::{
-        bulk::{Act, DeleteSelected, Step, Undone},
+        bulk::{Act, DeleteSelected, Step, Undo, forget_with},
         mlflow::{self, MlflowGuide},
         selection::{SelectBox, SelectionBar},
     },
@@ -66,11 +66,11 @@ pub fn VersionsTab() -> impl IntoView {
         <div class="mb-4 flex flex-wrap gap-3">
             <SearchBox name="q" label="Search versions"/>
             <SearchBox
-                name="range" label="Range, such as ^1.2" d=icon::FILTER check=check::range mono=true
+                name="range" label="Range: ^1.2" d=icon::FILTER check=check::range mono=true
                 class="min-w-0 grow basis-40 sm:w-56 sm:grow-0 sm:basis-auto"
             />
             <SearchBox
-                name="tag" label="Tag, as in stage=prod" d=icon::TAG check=check::tag_filter mono=true
+                name="tag" label="Tag: stage=prod" d=icon::TAG check=check::tag_filter mono=true
                 class="min-w-0 grow basis-40 sm:w-56 sm:grow-0 sm:basis-auto"
             />
             <SortSelect
@@ -127,6 +127,7 @@ fn VersionTable(
         }
     };
     let selected = RwSignal::new(Vec::<String>::new());
+    forget_with(selected, move || model.path.get());
     let compare = Callback::new(move |versions: Vec<String>| {
         address::compare_versions(&model.path.read(), &versions)
     });
@@ -159,7 +160,7 @@ fn VersionTable(
                         </tr>
                     </thead>
                     <tbody>
-                        <For each=move || page.get().nodes key=row_key let:row>
+                        <For each=move || page.get().nodes key=move |row| row_key(&model.path.read_untracked(), row) let:row>
                             <Row row latest selected/>
                         </For>
                     </tbody>
@@ -180,8 +181,35 @@ fn VersionTable(
 fn DeleteVersions(selected: RwSignal<Vec<String>>, on_change: Callback<()>) -> impl IntoView {
     let path = use_model().path;
     let open = RwSignal::new(false);
-    let delete: Act = Arc::new(move |version| {
-        let model = path.get_untracked();
+    // Of the model that is shown now: deleting may go on when another one is.
+    let dialog = move || {
+        view! {
+            <DeleteSelected
+                open
+                selected
+                words=("version", "versions")
+                name=Callback::new(|version| version)
+                meaning="Scripts that fetch these stop working, and aliases that name them lead nowhere."
+                delete=deletion(path.get())
+                on_change
+            />
+        }
+    };
+    view! {
+        <Show when=move || !selected.read().is_empty()>
+            <button type="button" class="btn btn-sm" on:click=move |_| open.set(true)>
+                <Icon d=icon::TRASH/>
+                "Delete"
+            </button>
+        </Show>
+        {dialog}
+    }
+}
+
+/// Deletes this version of the model, and gives the way back.
+fn deletion(model: String) -> Act {
+    Arc::new(move |version| {
+        let model = model.clone();
         Box::pin(async move {
             let input = DeleteModelVersionInput { model: model.clone(), version };
             let deleted = version::delete(input).await?;
@@ -191,25 +219,9 @@ fn DeleteVersions(selected: RwSignal<Vec<String>>, on_change: Callback<()>) -> i
                 let input = RestoreModelVersionInput { model, version, id };
                 Box::pin(async move { version::restore(input).await.map(drop) })
             };
-            Ok(Arc::new(way_back) as Undone)
+            Ok(Arc::new(way_back) as Undo)
         })
-    });
-    view! {
-        <Show when=move || !selected.read().is_empty()>
-            <button type="button" class="btn btn-sm" on:click=move |_| open.set(true)>
-                <Icon d=icon::TRASH/>
-                "Delete"
-            </button>
-        </Show>
-        <DeleteSelected
-            open
-            selected
-            words=("version", "versions")
-            meaning="Scripts that fetch them stop working, and aliases that name them lead nowhere."
-            delete
-            on_change
-        />
-    }
+    })
 }
 
 /// From training to loading by alias.
@@ -224,9 +236,8 @@ fn FirstSteps() -> impl IntoView {
 }
 
 /// A row is drawn anew where any of this differs.
-fn row_key(row: &VersionRow) -> (String, bool, i32, Vec<String>) {
-    let aliases = row.aliases.iter().map(|alias| alias.name.clone()).collect();
-    (row.version.clone(), row.state == VersionState::Draft, row.file_count, aliases)
+fn row_key(model: &str, row: &VersionRow) -> String {
+    format!("{model} {row:?}")
 }
 
 #[component]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::{
-    bulk::{Act, DeleteSelected, Step, Undone},
+    bulk::{Act, DeleteSelected, Step, Undo},
     candidate_table::Owner,
     promote::{PromoteDialog, Promotion},
     tags::report,
@@ -21,6 +21,8 @@ use crate::{
 pub fn CandidateActions(
     owner: Signal<Owner>,
     selected: RwSignal<Vec<String>>,
+    /// What one is called, by its key.
+    name: Callback<String, String>,
     on_change: Callback<()>,
 ) -> impl IntoView {
     let promoting = RwSignal::new(false);
@@ -52,7 +54,8 @@ pub fn CandidateActions(
                     open=deleting
                     selected
                     words=("candidate", "candidates")
-                    meaning="Versions made from them stay."
+                    name
+                    meaning="Versions made of candidates stay."
                     delete=deletion(model)
                     on_change
                 />
@@ -98,7 +101,7 @@ fn deletion(model: String) -> Act {
                 let input = RestoreCandidateInput { model: model.clone(), candidate };
                 Box::pin(async move { candidate::restore(input).await.map(drop) })
             };
-            Ok(Arc::new(way_back) as Undone)
+            Ok(Arc::new(way_back) as Undo)
         })
     })
 }

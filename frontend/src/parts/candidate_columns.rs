@@ -36,6 +36,15 @@ impl Column {
         }
     }
 
+    /// What it is.
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Metric(_) => "metric",
+            Self::Param(_) => "param",
+            Self::Tag(_) => "tag",
+        }
+    }
+
     /// As in the address: `metric:accuracy`.
     pub fn key(&self) -> String {
         match self {
@@ -123,7 +132,7 @@ pub fn ColumnPicker(all: Memo<Vec<Column>>, shown: Memo<Vec<Column>>) -> impl In
                     .into_iter()
                     .map(|column| {
                         let toggle = toggle.clone();
-                        let kind = column.kind();
+                        let noun = column.noun();
                         let name = column.name().to_owned();
                         let checked = {
                             let column = column.clone();
@@ -138,7 +147,7 @@ pub fn ColumnPicker(all: Memo<Vec<Column>>, shown: Memo<Vec<Column>>) -> impl In
                                     on:change=move |_| toggle(&column)
                                 />
                                 <span class="min-w-0 grow truncate">{name}</span>
-                                <span class="text-xs text-muted">{kind}</span>
+                                <span class="text-xs text-muted">{noun}</span>
                             </label>
                         }
                     })

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
+    bulk::forget_with,
     candidate_actions::CandidateActions,
     candidate_columns::{Column, ColumnPicker, order, use_columns},
     candidate_filter::CandidateFilter,
@@ -171,6 +172,14 @@ fn Table(
         rows.iter().map(|row| owner.key(row)).collect::<Vec<_>>()
     };
     let compare = Callback::new(move |keys: Vec<String>| owner.read().compare(&keys));
+    forget_with(selected, move || owner.get());
+    let name = Callback::new(move |key: String| {
+        let (rows, owner) = (rows.read(), owner.read());
+        match rows.iter().find(|row| owner.key(row) == key) {
+            Some(row) => format!("{} #{key}", row.name),
+            None => format!("#{key}"),
+        }
+    });
     let best = Memo::new(move |_| best(&rows.read(), &shown.read()));
     let nothing = move || {
         if filtered.get() {
@@ -190,7 +199,7 @@ fn Table(
                 selected many compare
                 actions=move || view! {
                     <Show when=move || editable.get()>
-                        <CandidateActions owner selected on_change/>
+                        <CandidateActions owner selected name on_change/>
                     </Show>
                 }
             >
@@ -310,7 +319,11 @@ fn Row(
             <td class="w-0">
                 <SelectBox selected key label=Signal::derive(label)/>
             </td>
-            <td class="sticky left-0 z-10 min-w-36 bg-base-100">
+            <td
+                class="sticky left-0 z-10 min-w-36"
+                class=("bg-base-100", move || !chosen())
+                class=("bg-base-200", chosen)
+            >
                 <a class="link-hover link wrap-anywhere font-semibold" href=href title=title>{name}</a>
                 <span class="text-xs text-muted">{number}</span>
             </td>

@@ -1,5 +1,7 @@
 //! The files of a version or candidate: the tree, downloads, and uploads while it takes them.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use super::{preview::Preview, tags::report, uploads::UploadPanel};
@@ -108,11 +110,8 @@ pub fn Files(
     on_change: Callback<()>,
 ) -> impl IntoView {
     let most = RwSignal::new(PORTION);
-    let file_count = Memo::new(move |_| file_count.get());
-    let files = Load::new(move || {
-        file_count.track();
-        source.get().load(most.get())
-    });
+    let files = Load::new(move || source.get().load(most.get()));
+    reload_with(file_count, files);
     let uploads = expect_context::<Uploads>();
     let queue = Memo::new(move |_| QueueOf(uploads.queue(&source.read().base())));
     let last_reload = StoredValue::new(0.0);
@@ -165,6 +164,27 @@ pub fn Files(
             </div>
         </section>
     }
+}
+
+/// Loads the files again when there is another number of them; not at once, for more may come.
+fn reload_with(file_count: Signal<i32>, files: Load<(Vec<Entry>, i32)>) {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let file_count = Memo::new(move |_| file_count.get());
+    let waiting = StoredValue::new(false);
+    let reload = move || {
+        // It comes back where there is nobody any more to show them to.
+        if waiting.try_set_value(false).is_none() {
+            files.refetch();
+        }
+    };
+    Effect::new(move |before: Option<i32>| {
+        let now = file_count.get();
+        if before.is_some_and(|before| before != now) && !waiting.get_value() {
+            waiting.set_value(true);
+            set_timeout(reload, PAUSE);
+        }
+        now
+    });
 }
 
 /// Queues are the same where they fill the same address; the memo above sees to that.

@@ -5,7 +5,7 @@ use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
-    bulk::{Refused, each, names, refusals},
+    bulk::{Refused, Step, each, names, refusals},
     tags::report,
 };
 use crate::{
@@ -80,25 +80,15 @@ pub fn DeleteModels(
         now
     });
     let delete = move |()| {
-        let gone = StoredValue::new(Vec::<ModelName>::new());
-        let work = each(models.get_untracked(), move |chosen| {
-            let deletion = model::delete(DeleteModelInput { model: chosen.path.clone() });
-            Box::pin(async move {
-                let deleted = deletion.await?;
-                gone.try_update_value(|gone| gone.push(deleted));
-                Ok(())
-            })
-        });
-        let navigate = navigate.clone();
-        submit.run(work, move |refused| {
-            let gone = gone.get_value();
-            open.set(!refused.is_empty());
-            models.set(refused.iter().map(|(chosen, _)| chosen.clone()).collect());
-            failed.set(refused);
-            if gone.is_empty() {
-                return;
-            }
+        let (chosen, navigate) = (models.get_untracked(), navigate.clone());
+        // The dialog may be closed meanwhile, and the page left.
+        let work = async move {
+            let delete = |chosen: &Chosen| -> Step<ModelName> {
+                Box::pin(model::delete(DeleteModelInput { model: chosen.path.clone() }))
+            };
+            let (gone, refused) = each(chosen, delete).await;
             let text = match gone.as_slice() {
+                [] => return Ok(refused),
                 [one] => format!("Model “{}” moved to the trash.", one.name),
                 many => format!("{} models moved to the trash.", many.len()),
             };
@@ -114,7 +104,13 @@ pub fn DeleteModels(
                 spawn_local(restore(toasts, gone.clone(), back));
             };
             toasts.undoable(text, undo);
-            on_change.run(paths);
+            on_change.try_run(paths);
+            Ok(refused)
+        };
+        submit.run(work, move |refused: Refused<Chosen>| {
+            open.set(!refused.is_empty());
+            models.set(refused.iter().map(|(chosen, _)| chosen.clone()).collect());
+            failed.set(refused);
         });
     };
     view! {
@@ -128,7 +124,7 @@ pub fn DeleteModels(
         >
             {names("Models", named(models))}
             <p>{move || what_goes(&models.read())}</p>
-            {refusals(failed, |chosen| &chosen.name)}
+            {refusals(failed, |chosen: &Chosen| chosen.name.clone())}
         </Confirm>
     }
 }
@@ -178,12 +174,15 @@ fn TagForm(
         let (key, value, all) = (text(key), text(value), models.get_untracked());
         let count = all.len();
         let said = format!("Tag “{key}” set on ");
-        let work = each(all, move |chosen| {
-            let target = Target::model(chosen.path.clone());
-            let set = tag::set(target, key.clone(), value.clone());
-            Box::pin(async move { set.await.map(drop) })
-        });
-        submit.run(work, move |refused| {
+        let work = async move {
+            let set = |chosen: &Chosen| -> Step {
+                let target = Target::model(chosen.path.clone());
+                let set = tag::set(target, key.clone(), value.clone());
+                Box::pin(async move { set.await.map(drop) })
+            };
+            Ok(each(all, set).await.1)
+        };
+        submit.run(work, move |refused: Refused<Chosen>| {
             let done = count - refused.len();
             if done != 0 {
                 toasts
@@ -210,7 +209,7 @@ fn TagForm(
                 id="bulk-value" label="Value" value=value check=check::value
                 hint="Where a model has this key already, its value is replaced."
             />
-            {refusals(failed, |chosen| &chosen.name)}
+            {refusals(failed, |chosen: &Chosen| chosen.name.clone())}
             <SubmitButton text="Set the tag" pending=submit.pending disabled=blocked/>
         </form>
     }

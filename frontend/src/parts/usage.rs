@@ -59,7 +59,7 @@ pub fn Usage(
             <Snippets snippets id="usage"/>
             <p class="mt-2 text-xs text-muted">
                 "Needs a token in " <code>"$TOKEN"</code> ": "
-                <a class="link" href="/settings/tokens">"make one"</a> ", for CI one of the project."
+                <a class="link" href="/settings/tokens">"make one"</a> "; for CI a maintainer makes one of the project."
             </p>
         </SidePanel>
     }
@@ -87,7 +87,7 @@ fn ci(files: &str, folder: &str) -> String {
     );
     format!(
         "fetch-model:\n  image: debian:stable\n  before_script:\n    - apt-get update && apt-get install -y curl\n  \
-         script:\n    - mkdir -p {folder}\n    - '{}'\n  artifacts:\n    paths: [\"{folder}/\"]\n",
+         script:\n    - mkdir -p {folder}\n    - '{}'\n  artifacts:\n    paths: [\"{folder}/\"]\n    expire_in: 1 hour\n",
         fetch.replace('\'', "''")
     )
 }

@@ -220,8 +220,9 @@ impl Project {
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
     }
 
-    /// How many bytes come back when its trash is emptied, or one thing of it: those of files whose bytes nothing else
-    /// has; shown to developers.
+    /// How many bytes come back at most when its trash is emptied, or one thing of it: those of files whose bytes
+    /// nothing else in it has; shown to developers.
+    #[graphql(complexity = "LOOK_UP")]
     async fn trash_size(
         &self,
         ctx: &Context<'_>,
