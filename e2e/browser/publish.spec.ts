@@ -1,5 +1,6 @@
 // From an empty registry to a published model, and back out of the trash.
 
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -171,5 +172,40 @@ test.describe("without a session", () => {
     await page.goto("/");
     await expect(page.getByRole("link", { name: "Sign in" }).first()).toBeVisible();
     await expect(page.getByRole("link", { name: "New project" })).toBeHidden();
+  });
+});
+
+test("a model is renamed, and its files come as a folder or all together", async ({ page, api }) => {
+  const project = await api.project();
+  const model = await api.model(project, "old-name");
+  await api.model(project, "taken");
+  await api.version(model, "1.0.0", { "onnx/model.onnx": "weights", "onnx/labels.txt": "a", "config.json": "{}" });
+  await page.goto(`/${model}/-/edit`);
+
+  await test.step("what it means is said before, and a name in use after", async () => {
+    await expect(page.getByText("Links and scripts that use the old name stop working.")).toBeVisible();
+    await page.getByLabel("Name").fill("taken");
+    await page.getByRole("button", { name: "Rename" }).click();
+    await expect(page.locator("#name-note")).toContainText("taken");
+    await page.getByLabel("Name").fill("new-name");
+    await page.getByRole("button", { name: "Rename" }).click();
+    await expect(page).toHaveURL(`/${project}/new-name/-/edit`);
+    await expect(page.getByRole("heading", { level: 1, name: "new-name" })).toBeVisible();
+  });
+
+  const contents = async (of: string) => {
+    await page.getByRole("button", { name: of }).click();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "As .tar" }).locator("visible=true").click(),
+    ]);
+    const names = execFileSync("tar", ["-tf", await download.path()], { encoding: "utf8" });
+    return names.trim().split("\n").filter((name) => !name.endsWith("/")).sort();
+  };
+  await test.step("a folder, and everything", async () => {
+    await page.goto(`/${project}/new-name/versions/1.0.0`);
+    expect(await contents("Download onnx")).toEqual(["labels.txt", "model.onnx"]);
+    await page.keyboard.press("Escape");
+    expect(await contents("Download all files")).toEqual(["config.json", "onnx/labels.txt", "onnx/model.onnx"]);
   });
 });

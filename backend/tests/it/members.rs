@@ -239,11 +239,11 @@ async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
     assert_eq!(bob.ok(empty, json!({})).await["emptyTrash"]["removedCount"], 2);
     assert_eq!(
         server.count("SELECT COUNT(*) FROM objects").await,
-        4,
-        "vision/ocr, 2.0.0, two experiments"
+        4 + 4,
+        "vision/ocr, 2.0.0, two experiments, and as many of secret"
     );
-    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
-    assert_eq!(server.count("SELECT COUNT(*) FROM names").await, 1);
+    assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1 + 1);
+    assert_eq!(server.count("SELECT COUNT(*) FROM names").await, 1 + 1);
     let kept = bob.ok("{ model(path: \"vision/ocr\") { version(ref: \"2.0.0\") { candidate { id } params { value } files { nodes { path } } } } }", json!({})).await;
     assert_eq!(
         kept["model"]["version"],
