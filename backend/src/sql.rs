@@ -212,6 +212,28 @@ pub fn like_to_glob(pattern: &str) -> String {
     glob
 }
 
+/// A GLOB for what contains `text`, whatever its case.
+pub fn glob_containing(text: &str) -> String {
+    let mut glob = String::from("*");
+    for character in text.chars() {
+        let cases = character.to_lowercase().chain(character.to_uppercase());
+        let mut cases: Vec<char> = cases.chain([character]).collect();
+        cases.sort_unstable();
+        cases.dedup();
+        match cases.as_slice() {
+            ['*' | '?' | '['] => glob.extend(['[', character, ']']),
+            [one] => glob.push(*one),
+            several => {
+                glob.push('[');
+                glob.extend(several);
+                glob.push(']');
+            }
+        }
+    }
+    glob.push('*');
+    glob
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,5 +259,10 @@ mod tests {
     #[test]
     fn a_like_pattern_becomes_a_glob_without_new_wildcards() {
         assert_eq!(like_to_glob("a%b_c*[?"), "a*b?c[*][[][?]");
+    }
+
+    #[test]
+    fn a_glob_has_every_letter_in_either_case_and_no_new_wildcards() {
+        assert_eq!(glob_containing("É1*]x"), "*[Éé]1[*]][Xx]*");
     }
 }

@@ -47,6 +47,11 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { number: 8, sqlite: UPLOADS, postgres: UPLOADS },
     Migration { number: 9, sqlite: FACETS, postgres: FACETS },
+    Migration {
+        number: 10,
+        sqlite: include_str!("../../../migrations/0010_logged.sqlite.sql"),
+        postgres: include_str!("../../../migrations/0010_logged.postgres.sql"),
+    },
 ];
 
 /// How many steps there are.

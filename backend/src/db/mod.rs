@@ -25,7 +25,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_with};
 
 pub use crate::sql::{Sql, Value};
-use crate::sql::{escape_like, in_order, like_to_glob, number, shifted};
+use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number, shifted};
 use notice::Notices;
 pub use notice::{Changed, Heard, Watch};
 use writer::{Write, Writer};
@@ -160,23 +160,25 @@ impl Db {
     /// The ids of objects whose name contains `text`, whatever its case, as a sub-select.
     /// Texts under three characters have no trigram and are looked for row by row.
     pub fn names_containing(&self, text: &str) -> Sql {
-        let like = format!("%{}%", escape_like(text));
-        match &self.pools {
-            Pools::Sqlite { .. } if text.chars().count() >= 3 => {
-                let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-                Sql::new(
-                    "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid \
-                     WHERE names_index MATCH ?",
-                )
-                .bind(phrase)
-            }
-            Pools::Sqlite { .. } => {
-                Sql::new("SELECT object_id FROM names WHERE name LIKE ? ESCAPE '\\'").bind(like)
-            }
-            Pools::Postgres(_) => {
-                Sql::new("SELECT object_id FROM names WHERE name ILIKE ? ESCAPE '\\'").bind(like)
-            }
+        if matches!(self.pools, Pools::Postgres(_)) {
+            let like = format!("%{}%", escape_like(text));
+            let named = "SELECT object_id FROM names WHERE name ILIKE ? ESCAPE '\\'";
+            return Sql::new(named).bind(like);
         }
+        let named = Sql::new("SELECT object_id FROM names WHERE name GLOB ?");
+        let named = named.bind(glob_containing(text));
+        if text.chars().count() < 3 {
+            return named;
+        }
+        // The newest names are not in the index yet.
+        let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+        let mut sql = Sql::new(
+            "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid \
+             WHERE names_index MATCH ? UNION ALL ",
+        )
+        .bind(phrase);
+        sql.push_sql(named).push(" AND id > (SELECT last FROM names_indexed)");
+        sql
     }
 
     /// A case-sensitive `LIKE`: SQLite's own ignores the case of ASCII, so there it becomes a GLOB.

@@ -229,7 +229,7 @@ pub async fn history(call: Call) -> Result<History> {
     };
     let page = lists::page(message, size)?;
     let (target, _) = runs::readable(&call.app.db, &reader, &run_id).await?;
-    let list = metric::history_by_time(&name);
+    let list = metric::history_by_time(&call.app.db, target.id(), &name).await?;
     let (points, next_page_token) =
         lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
     let metrics = points.into_iter().map(|point| wire(&name, point)).collect();

@@ -14,7 +14,7 @@ use crate::db::{Query, Sql};
 use crate::error::{Error, Result};
 use crate::loader::{Loaders, Owned, loaders};
 use crate::long::Long;
-use crate::registry::metric::{MetricPoint, MetricValue};
+use crate::registry::metric::{self, MetricPoint, MetricValue};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -126,6 +126,7 @@ struct Series<'a> {
 impl Loaders {
     async fn curves(&self, shape: &Shape, candidates: &[&str]) -> Result<Vec<Owned<MetricPoint>>> {
         let db = &self.app.db;
+        metric::settle_all(db, candidates.iter().copied()).await?;
         let ends: Vec<Ends> = Query::from(ends(shape, candidates)).fetch_all(db).await?;
         let most = i64::try_from(shape.most).unwrap_or(i64::MAX);
         let (long, short): (Vec<_>, Vec<_>) = ends.iter().partition(|ends| ends.total > most);

@@ -29,7 +29,7 @@ async fn migrations_keep_the_sample_data_of_each_step() {
     let version = json!({"version": "1.0.0", "digest": "abc", "files": {"nodes": [{"path": "a/b.bin"}]},
         "params": [{"value": "0.1"}]});
     let candidate =
-        json!({"number": 1, "metrics": [{"value": "NaN"}], "metricHistory": {"totalCount": 2}});
+        json!({"number": 1, "metrics": [{"value": "NaN"}], "metricHistory": {"totalCount": 3}});
     let model = json!({"latestVersion": version, "aliases": [{"name": "champion"}],
         "candidates": {"nodes": [candidate]}, "events": {"totalCount": 1}, "tags": [{"key": "team"}]});
     assert_eq!(

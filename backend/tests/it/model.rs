@@ -181,6 +181,51 @@ async fn models_are_searched_filtered_sorted_and_paged_in_both_directions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_name_is_found_whether_the_index_has_it_or_is_to_get_it() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
+    let change = async |from: usize, to: usize| {
+        for number in from..to {
+            admin.create_model(&format!("Äpfel-{number}")).await;
+        }
+    };
+    let count = async |text: &str| {
+        let query = "query($s: String) { models(search: $s) { totalCount } }";
+        admin.ok(query, json!({ "s": text })).await["models"]["totalCount"].as_i64().unwrap()
+    };
+    let purge = async |number: i32| {
+        let path = format!("vision/Äpfel-{number}");
+        let delete =
+            "mutation($path: String!) { deleteModel(input: {model: $path}) { model { id } } }";
+        let id =
+            admin.ok(delete, json!({ "path": path })).await["deleteModel"]["model"]["id"].take();
+        let purge = "mutation($id: ID!) { emptyTrash(input: {project: \"vision\", item: $id}) { project { path } } }";
+        admin.ok(purge, json!({ "id": id })).await;
+    };
+    change(0, 3).await;
+    assert_eq!([count("äPFEL").await, count("äp").await, count("Ä").await], [3; 3]);
+    // More than wait for the index.
+    change(3, 300).await;
+    assert_eq!([count("ÄPFEL-").await, count("äp").await], [300; 2]);
+    assert_eq!([count("fel-29").await, count("FEL-299").await], [11, 1]);
+    // One that is in the index, and those at its end.
+    for number in [7, 299, 298] {
+        purge(number).await;
+    }
+    assert_eq!([count("fel-29").await, count("äpfel-7").await], [9, 10]);
+    change(298, 301).await;
+    assert_eq!([count("fel-29").await, count("äpfel-30").await], [11, 2]);
+    let rename = "mutation($from: String!, $to: String!) {
+        renameModel(input: {model: $from, name: $to}) { model { id } } }";
+    for number in [1, 300] {
+        let from = format!("vision/Äpfel-{number}");
+        admin.ok(rename, json!({"from": from, "to": format!("birne-{number}")})).await;
+    }
+    assert_eq!([count("Birne").await, count("äpfel").await], [2, 298]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tags_are_set_replaced_and_deleted() {
     let (_server, admin) = Server::with_model().await;
     admin.create_version(Some("1.0.0")).await;

@@ -173,3 +173,40 @@ async fn of_owners_who_go_at_once_in_whatever_way_one_stays() {
         assert_eq!(server.count(owners).await, 1, "round {round}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_point_is_lost_or_doubled_while_others_read_the_history() {
+    let (server, admin) = Server::with_model().await;
+    let create =
+        "mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { number } } }";
+    admin.ok(create, json!({})).await;
+    let log = "mutation($metrics: [MetricInput!]) { updateCandidate(input: {
+        model: \"vision/ocr\", candidate: 1, metrics: $metrics}) { candidate { number } } }";
+    // Every point is sent twice, and so many that some are moved before anybody reads.
+    let write = async |lane: usize| {
+        for round in 0..12 {
+            let start = (lane / 2) * 6000 + round * 500;
+            let points = (start..start + 500)
+                .map(|step| json!({"name": format!("m{}", step % 7), "step": step, "value": step, "timestamp": "2026-01-01T00:00:00Z"}));
+            admin.ok(log, json!({"metrics": points.collect::<Vec<_>>()})).await;
+        }
+    };
+    let count = "{ model(path: \"vision/ocr\") { candidate(number: 1) {
+        metricHistory(name: \"m3\") { totalCount } metricCurve(name: \"m3\", points: 100) { step } } } }";
+    let read = async || {
+        let found = admin.ok(count, json!({})).await["model"]["candidate"].take();
+        found["metricHistory"]["totalCount"].as_i64().unwrap()
+    };
+    let watch = async || {
+        let mut seen = 0;
+        for _ in 0..15 {
+            let now = read().await;
+            assert!(now >= seen, "{seen} points became {now}");
+            seen = now;
+        }
+    };
+    tokio::join!(join_all((0..4).map(write)), watch(), watch());
+    assert_eq!(read().await, (0..12_000).filter(|step| step % 7 == 3).count() as i64);
+    assert_eq!(server.count("SELECT COUNT(*) FROM metric_points").await, 12_000);
+    assert_eq!(server.count("SELECT COUNT(*) FROM logged_points").await, 0);
+}

@@ -80,6 +80,7 @@ impl Candidate {
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn metric_history(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "The name of the metric.")] name: String,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
@@ -87,7 +88,8 @@ impl Candidate {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<MetricPoint>> {
-        Ok(metric::history(self.id.raw(), &name, Page::new(first, after, last, before)?))
+        let page = Page::new(first, after, last, before)?;
+        metric::history(&loaders(ctx).loader().app.db, self.id.raw(), &name, page).await
     }
 
     /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least

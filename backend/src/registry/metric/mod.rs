@@ -1,6 +1,8 @@
 //! Metrics: what a training run measured. Every point is kept: value, step, time; NaN and infinities too.
 
-use std::collections::HashMap;
+mod logged;
+
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use async_graphql::{
@@ -18,6 +20,8 @@ use crate::registry::event::Change;
 use crate::registry::tag::{MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
+
+pub use logged::settle_all;
 
 /// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +140,7 @@ struct Row {
 }
 
 impl Row {
-    /// Which of two points of a metric is the last.
+    /// Where it is among the points of its metric.
     fn place(&self) -> (i64, Timestamp, i64) {
         (self.step, self.timestamp, self.value.order())
     }
@@ -162,17 +166,12 @@ pub async fn insert_all(
         })
     });
     let rows = rows.collect::<Result<Vec<_>>>()?;
-    let mut last = HashMap::<&str, &Row>::new();
+    let mut last = BTreeMap::<&str, &Row>::new();
     for row in &rows {
         let kept = last.entry(&row.name).or_insert(row);
         if row.place() > kept.place() {
             *kept = row;
         }
-    }
-    for rows in rows.chunks(MAX_ROWS) {
-        let mut sql = insert_into("metric_points", owner_id, rows.iter());
-        sql.push(" ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING");
-        Query::from(sql).later(change).await?;
     }
     let last: Vec<&Row> = last.into_values().collect();
     for rows in last.chunks(MAX_ROWS) {
@@ -186,11 +185,19 @@ pub async fn insert_all(
         );
         Query::from(sql).later(change).await?;
     }
-    let (stored,): (i64,) = query("SELECT COUNT(*) FROM metrics WHERE owner_id = $1")
-        .bind(owner_id)
-        .fetch_one(&mut **change)
-        .await?;
-    check_count("metrics", usize::try_from(stored).unwrap_or(usize::MAX))
+    logged::append(change, owner_id, &rows).await?;
+    let (stored, waiting): (i64, i64) = query(
+        "SELECT COUNT(*), (SELECT MAX(total) FROM logged_points WHERE owner_id = $1)
+         FROM metrics WHERE owner_id = $1",
+    )
+    .bind(owner_id)
+    .fetch_one(&mut **change)
+    .await?;
+    check_count("metrics", usize::try_from(stored).unwrap_or(usize::MAX))?;
+    if waiting > logged::MAX_WAITING {
+        logged::settle(change, owner_id).await?;
+    }
+    Ok(())
 }
 
 fn insert_into<'a>(table: &str, owner_id: &str, rows: impl Iterator<Item = &'a Row>) -> Sql {
@@ -230,13 +237,20 @@ load_by_owner!(
 );
 
 /// Every point of one metric of a candidate, by step and time.
-pub fn history(candidate_id: &str, name: &str, page: Page) -> Connection<MetricPoint> {
-    Connection::new(points(name, ["step", "timestamp_ms"]), page, candidate_id)
+pub async fn history(
+    db: &Db,
+    candidate_id: &str,
+    name: &str,
+    page: Page,
+) -> Result<Connection<MetricPoint>> {
+    logged::settle_all(db, [candidate_id]).await?;
+    Ok(Connection::new(points(name, ["step", "timestamp_ms"]), page, candidate_id))
 }
 
-/// Every point of one metric of any candidate, by time and step.
-pub fn history_by_time(name: &str) -> List {
-    points(name, ["timestamp_ms", "step"])
+/// Every point of one metric of a candidate, by time and step.
+pub async fn history_by_time(db: &Db, candidate_id: &str, name: &str) -> Result<List> {
+    logged::settle_all(db, [candidate_id]).await?;
+    Ok(points(name, ["timestamp_ms", "step"]))
 }
 
 /// The points of a metric, sorted as one of the two indexes on them is.
@@ -267,6 +281,7 @@ pub async fn first_points(
     name: &str,
     most: i64,
 ) -> Result<Vec<PointOf>> {
+    logged::settle_all(db, candidate_ids).await?;
     let mut sql =
         Sql::new("SELECT owner_id, value, step, timestamp_ms FROM metric_points WHERE name = ?")
             .bind(text::looked_up(name))
@@ -290,6 +305,7 @@ pub async fn sample(
     name: &str,
     Sample { steps, most }: &Sample,
 ) -> Result<Vec<MetricPoint>> {
+    logged::settle_all(db, [candidate_id]).await?;
     let mut points: Vec<MetricPoint> = query(
         "WITH points AS (
              SELECT value, step, timestamp_ms, ROW_NUMBER() OVER by_step AS place,
