@@ -189,10 +189,6 @@ async fn models_are_sorted_by_every_column_and_paged() {
     candidate(&admin, "vision/b", json!({"x": 1})).await;
     candidate(&admin, "vision/b", json!({"x": 1})).await;
     candidate(&admin, "vision/d", json!({"x": 1})).await;
-    let list = "query($field: ModelOrderField!, $direction: OrderDirection!, $first: Int, $after: String, $last: Int,
-        $before: String) { project(path: \"vision\") { models(orderBy: {field: $field, direction: $direction},
-        first: $first, after: $after, last: $last, before: $before) {
-        nodes { name } pageInfo { startCursor endCursor hasNextPage } } } }";
     for (field, direction, expected) in [
         ("LATEST_VERSION", "ASC", ["a", "c", "b", "d"]),
         ("LATEST_VERSION", "DESC", ["b", "c", "a", "d"]),
@@ -201,26 +197,35 @@ async fn models_are_sorted_by_every_column_and_paged() {
         ("AUTHOR", "ASC", ["c", "a", "b", "d"]),
         ("AUTHOR", "DESC", ["d", "b", "a", "c"]),
     ] {
-        let page = async |rest: Value| {
-            let mut variables = json!({"field": field, "direction": direction});
-            variables.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-            let page = admin.ok(list, variables).await["project"]["models"].take();
-            let nodes = page["nodes"].as_array().unwrap();
-            let names: Vec<String> =
-                nodes.iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect();
-            (names, page["pageInfo"].clone())
-        };
-        let mut forth = Vec::new();
-        let mut after = Value::Null;
-        for _ in 0..4 {
-            let (names, info) = page(json!({"first": 1, "after": after})).await;
-            forth.extend(names);
-            after = info["endCursor"].clone();
-        }
-        assert_eq!(forth, expected, "{field} {direction}, one by one");
-        let (back, _) = page(json!({"last": 3, "before": after})).await;
-        assert_eq!(back, expected[..3], "{field} {direction}, back from the end");
+        check_order(&admin, field, direction, &expected).await;
     }
+}
+
+/// Walks through the models of a project forth, one by one, and back.
+async fn check_order(admin: &Caller, field: &str, direction: &str, expected: &[&str]) {
+    let list = "query($field: ModelOrderField!, $direction: OrderDirection!, $first: Int, $after: String, $last: Int,
+        $before: String) { project(path: \"vision\") { models(orderBy: {field: $field, direction: $direction},
+        first: $first, after: $after, last: $last, before: $before) {
+        nodes { name } pageInfo { startCursor endCursor hasNextPage } } } }";
+    let page = async |rest: Value| {
+        let mut variables = json!({"field": field, "direction": direction});
+        variables.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let page = admin.ok(list, variables).await["project"]["models"].take();
+        let nodes = page["nodes"].as_array().unwrap();
+        let names: Vec<String> =
+            nodes.iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect();
+        (names, page["pageInfo"].clone())
+    };
+    let mut forth = Vec::new();
+    let mut after = Value::Null;
+    for _ in expected {
+        let (names, info) = page(json!({"first": 1, "after": after})).await;
+        forth.extend(names);
+        after = info["endCursor"].clone();
+    }
+    assert_eq!(forth, expected, "{field} {direction}, one by one");
+    let (back, _) = page(json!({"last": expected.len() - 1, "before": after})).await;
+    assert_eq!(back, expected[..expected.len() - 1], "{field} {direction}, back from the end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,14 +259,23 @@ async fn the_best_candidate_is_that_of_the_metric_that_a_model_names() {
     // A candidate in the trash is not the best one.
     let delete = "mutation { deleteCandidate(input: {model: \"vision/b\", candidate: 3}) { candidate { id } } }";
     admin.ok(delete, json!({})).await;
-    for name in ["e", "f", "g"] {
+    for (name, accuracy) in [("e", 0.5), ("f", 0.75), ("g", -0.5)] {
         let path = format!("vision/{name}");
         model(&admin, &path, json!({"registry.metric": "accuracy:max"}), "").await;
-        candidate(&admin, &path, json!({"accuracy": 0.5})).await;
+        candidate(&admin, &path, json!({"accuracy": accuracy})).await;
     }
     let before = server.app.db.statements();
     let found = admin.ok(read, json!({})).await["project"]["models"]["nodes"].take();
     assert_eq!(server.app.db.statements() - before, few, "however many models there are");
     assert_eq!(found[1]["bestMetric"]["value"], 0.7);
-    assert_eq!(found[4]["bestMetric"]["value"], 0.5);
+    assert_eq!(found[3]["bestMetric"]["value"], 0.5);
+
+    // Of one metric the best first or last, whichever way is better; what has none is last.
+    model(&admin, "vision/h", json!({"registry.metric": " loss :min "}), "").await;
+    for loss in [9.0, -2.5] {
+        candidate(&admin, "vision/h", json!({"loss": loss, "accuracy": 1})).await;
+    }
+    let best_first = ["f", "b", "e", "g", "a", "h", "c"];
+    check_order(&admin, "BEST_METRIC", "DESC", &best_first).await;
+    check_order(&admin, "BEST_METRIC", "ASC", &["g", "e", "b", "f", "h", "a", "c"]).await;
 }

@@ -28,6 +28,7 @@ pub enum ModelOrderField {
     LatestVersion,
     CandidateCount,
     Author,
+    BestMetric,
 }
 
 #[derive(cynic::InputObject, Clone, Debug, PartialEq)]

@@ -33,6 +33,7 @@ pub const ORDERS: &[(&str, &str)] = &[
     ("-updated", "Last updated"),
     ("-created", "Newest"),
     ("-version", "Highest version"),
+    ("-metric", "Best metric"),
     ("-candidates", "Most candidates"),
     ("author", "Author"),
 ];
@@ -45,6 +46,7 @@ pub fn order(sort: &Sort) -> ModelOrder {
         "version" => ModelOrderField::LatestVersion,
         "candidates" => ModelOrderField::CandidateCount,
         "author" => ModelOrderField::Author,
+        "metric" => ModelOrderField::BestMetric,
         _ => ModelOrderField::Name,
     };
     ModelOrder { field, direction: OrderDirection::of(sort.descending) }
@@ -98,7 +100,7 @@ pub fn ModelTable(
                         <Show when=move || edits.get()><th class="w-9 pr-0 md:w-11"><SelectAll page across bulk/></th></Show>
                         <SortHeader key="name" text="Name" sort/>
                         <SortHeader key="version" text="Version" sort descending_first=true class="w-28 md:w-40"/>
-                        <th scope="col" class="hidden w-32 lg:table-cell">"Best metric"</th>
+                        <SortHeader key="metric" text="Best metric" sort descending_first=true class="hidden w-36 lg:table-cell"/>
                         <SortHeader
                             key="candidates" text="Candidates" sort descending_first=true
                             class="hidden w-32 text-right md:table-cell"

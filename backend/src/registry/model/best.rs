@@ -11,6 +11,7 @@ use crate::db::{Query, Sql};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ModelId};
 use crate::loader::{Loaders, loaders};
+use crate::page::{OrderDirection, SortKey};
 use crate::registry::candidate::Candidate;
 use crate::registry::metric::MetricValue;
 use crate::registry::tag;
@@ -61,6 +62,32 @@ fn parse(text: &str) -> (&str, bool) {
         Some((name, "max")) => (name.trim(), false),
         _ => (text, false),
     }
+}
+
+/// Models that are judged by the same metric together, by its name, and these by how good their best value is. What
+/// has none comes last either way.
+pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
+    // As `parse`, in SQL.
+    let text = "TRIM(t.value)";
+    let ends_in = |end: &str| format!("SUBSTR({text}, LENGTH({text}) - 3) = '{end}'");
+    let less = ends_in(":min");
+    let name = format!(
+        "CASE WHEN {less} OR {} THEN TRIM(SUBSTR({text}, 1, LENGTH({text}) - 4)) ELSE {text} END",
+        ends_in(":max")
+    );
+    let tagged = format!("FROM tags t WHERE t.owner_id = m.id AND t.key = '{TAG}'");
+    // In this order, which is that of their keys.
+    let values = format!(
+        "FROM tags t CROSS JOIN candidates c CROSS JOIN metrics k
+         WHERE t.owner_id = m.id AND t.key = '{TAG}' AND c.model_id = m.id AND c.deleted_at_ms IS NULL
+           AND k.owner_id = c.id AND k.name = {name} AND k.value IS NOT NULL"
+    );
+    let value = format!("CASE WHEN {less} THEN -1 - k.value_order ELSE k.value_order END");
+    vec![
+        SortKey::flag(Sql::new(format!("COALESCE((SELECT 0 {values} LIMIT 1), 1)"))),
+        SortKey::text(&format!("COALESCE((SELECT {name} {tagged}), '')"), OrderDirection::Asc),
+        SortKey::int(&format!("COALESCE((SELECT MAX({value}) {values}), 0)"), direction),
+    ]
 }
 
 /// Which metric of which model.

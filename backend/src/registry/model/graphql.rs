@@ -238,6 +238,9 @@ pub enum ModelOrderField {
     CandidateCount,
     /// The user name of who created it.
     Author,
+    /// The metric that it is judged by, by name, and then its best value: with DESC the best first, whichever way
+    /// is better; those without one come last.
+    BestMetric,
 }
 
 /// An order of models.

@@ -4,7 +4,7 @@ use async_graphql::Context;
 
 use super::facet::{FRAMEWORKS, LICENSE};
 use super::graphql::{ModelOrder, ModelOrderField};
-use super::{Model, columns};
+use super::{Model, best, columns};
 use crate::auth::{self, Actor, Reader, Writer};
 use crate::db::{Conn, Db, Sql, query};
 use crate::error::{Error, Result};
@@ -120,6 +120,7 @@ fn sort(field: ModelOrderField, direction: OrderDirection) -> Sort {
             direction,
         )],
         ModelOrderField::Author => vec![SortKey::text(AUTHOR, direction)],
+        ModelOrderField::BestMetric => best::sort_keys(direction),
     };
     Sort::by(keys, "m.id")
 }
