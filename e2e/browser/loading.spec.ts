@@ -2,7 +2,7 @@
 
 import { type Page } from "@playwright/test";
 
-import { expect, test } from "./fixtures";
+import { expect, test, violations } from "./fixtures";
 
 /** All that the first page needs, compressed, in bytes. */
 const FIRST_PAGE = 450_000;
@@ -86,6 +86,45 @@ test("a session may end while a page comes", async ({ page }) => {
   release();
   await expect(page).toHaveURL(/sign-in/);
   await expect(page.getByLabel("Password")).toBeVisible();
+});
+
+test.describe("where the registry does not answer", () => {
+  test.use({ expectedComplaints: [/ERR_FAILED/] });
+
+  test("what was shown and typed stays, and comes up to date when tried again", async ({ page, api }) => {
+    const model = await api.model(await api.project(), "ocr");
+    await page.goto(`/${model}`);
+    await page.getByRole("button", { name: "Add a tag" }).click();
+    const key = page.getByLabel("Key", { exact: true });
+    await key.fill("half-ty");
+    const notice = page.getByText("This page may be out of date.");
+
+    await page.route("**/graphql", (route) => route.abort());
+    // The socket tells of it, and the page asks anew.
+    await api.tag(model, "team", "vision");
+    await expect(notice).toBeVisible();
+    await expect(notice).toContainText("did not answer");
+    await expect(page.getByRole("heading", { level: 1 })).toContainText("ocr");
+    await expect(key).toHaveValue("half-ty");
+    await expect(key).toBeFocused();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect(notice).toBeVisible();
+
+    await page.unroute("**/graphql");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect(notice).toBeHidden();
+    await expect(page.getByRole("list", { name: "Tags", exact: true })).toContainText("vision");
+    await expect(key).toHaveValue("half-ty");
+
+    // Another page is no page that stays.
+    await page.route("**/graphql", (route) => route.abort());
+    await page.getByRole("link", { name: /^Versions/ }).first().click();
+    await expect(page.getByRole("alert")).toContainText("No connection to the registry");
+    await page.unroute("**/graphql");
+    await page.getByRole("alert").getByRole("button", { name: "Try again" }).click();
+    await expect(page.getByText("No version yet")).toBeVisible();
+  });
 });
 
 test.describe("a page that does not arrive", () => {

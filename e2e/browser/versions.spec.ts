@@ -57,6 +57,23 @@ test("versions are found by tag, deleted together and brought back", async ({ pa
     await expect(names).toHaveText(["1.1.0", "1.0.0"]);
   });
 
+  await test.step("the last page goes when all that it had is deleted", async () => {
+    const many = await api.model(project, "many");
+    for (let patch = 0; patch <= 25; patch++) await api.version(many, `0.0.${patch}`);
+    await page.goto(`/${many}/versions`);
+    await page.getByRole("button", { name: "Next" }).click();
+    await expect(names).toHaveText(["0.0.0"]);
+    await page.getByRole("checkbox", { name: "Select 0.0.0" }).check();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await expect(names).toHaveCount(25);
+    await expect(page).not.toHaveURL(/after=/);
+    await expect(page.getByText("Select versions to compare them.")).toBeVisible();
+    await expect(page.getByRole("main")).toBeFocused();
+    await page.goto(`/${model}/versions`);
+    await expect(names).toHaveCount(2);
+  });
+
   await test.step("a guest deletes nothing", async () => {
     const guest = await api.person("guest");
     await api.member(project, guest.username, "GUEST");

@@ -1,8 +1,6 @@
 //! The frame of every page: routes, header, footer, and who may come in.
 
-use std::time::Duration;
-
-use leptos::{html, prelude::*};
+use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
     components::{ParentRoute, Redirect, Route, Router, Routes},
@@ -13,9 +11,11 @@ use leptos_router::{
 use crate::{
     address,
     components::{
-        failed::{Anonymous, Failed},
+        failed::{Anonymous, Failed, OnRefused},
+        focus,
         icon::{self, Icon},
         menu::Menu,
+        outdated::{Outdated, OutdatedNotice},
         skeleton::SkeletonPage,
         theme::{self, ThemeMenu},
         toast::{ToastStack, Toasts},
@@ -42,9 +42,11 @@ use crate::{
 #[component]
 pub fn App() -> impl IntoView {
     provide_context(Toasts::new());
+    provide_context(Outdated::new());
     let session = CurrentSession::new();
     provide_context(session);
     provide_context(Anonymous(Signal::derive(move || session.anonymous())));
+    provide_context(OnRefused(Callback::new(move |()| session.reload())));
     let uploads = Uploads::new();
     provide_context(uploads.clone());
     theme::provide();
@@ -65,22 +67,17 @@ pub fn App() -> impl IntoView {
 
 #[component]
 fn Frame() -> impl IntoView {
-    let main = NodeRef::<html::Main>::new();
     let skip = move |event: leptos::ev::MouseEvent| {
         event.prevent_default();
-        if let Some(main) = main.get_untracked() {
-            // `main` has a tabindex, so it takes focus.
-            let _ = main.focus();
-        }
+        focus::to_main();
     };
-    keep_focus(main);
+    keep_focus();
     notice_endings();
     view! {
         <a class="skip-link btn btn-primary" href="#main" on:click=skip>"Skip to content"</a>
         <Header/>
         <main
-            id="main"
-            node_ref=main
+            id=focus::MAIN
             tabindex="-1"
             class="mx-auto w-full max-w-7xl grow px-4 py-6 sm:px-6 lg:px-8"
         >
@@ -89,26 +86,18 @@ fn Frame() -> impl IntoView {
         <Footer/>
         <Palette/>
         <Shortcuts/>
+        <OutdatedNotice/>
         <ToastStack/>
     }
 }
 
-/// On a new page, what had focus may be gone: then focus goes to the start of the content, so that
-/// the next key press and screen readers go on from there.
-fn keep_focus(main: NodeRef<html::Main>) {
+/// On a new page, what had focus may be gone.
+fn keep_focus() {
     let location = use_location();
     Effect::new(move |before: Option<String>| {
         let now = location.pathname.get();
         if before.is_some_and(|before| before != now) {
-            let refocus = move || {
-                let lost =
-                    document().active_element().is_none_or(|active| active.tag_name() == "BODY");
-                if let Some(main) = main.get_untracked().filter(|_| lost) {
-                    // `main` has a tabindex, so it takes focus.
-                    let _ = main.focus();
-                }
-            };
-            set_timeout(refocus, Duration::from_millis(80));
+            focus::keep();
         }
         now
     });

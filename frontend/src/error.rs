@@ -59,6 +59,14 @@ impl ApiError {
         Self::new(Code::Unauthenticated, what)
     }
 
+    /// Whether the same question may have an answer in a moment.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.code,
+            Code::Unreachable | Code::RateLimited | Code::Internal | Code::Unexpected
+        )
+    }
+
     pub fn unreachable() -> Self {
         Self::new(
             Code::Unreachable,

@@ -28,13 +28,11 @@ pub struct CurrentSession {
 impl CurrentSession {
     pub fn new() -> Self {
         let load = Load::new(viewer::session);
-        // What was known stays while the server is asked again, also where it cannot be reached.
-        let standing = Memo::new(move |before: Option<&Standing>| {
-            load.with(|session| match (session, before) {
-                (Some(Ok(session)), _) => Standing::Known(session.viewer.clone()),
-                (_, Some(before @ Standing::Known(_))) => before.clone(),
-                (Some(Err(error)), _) => Standing::Failed(error.clone()),
-                (None, _) => Standing::Unknown,
+        let standing = Memo::new(move |_| {
+            load.with(|session| match session {
+                Some(Ok(session)) => Standing::Known(session.viewer.clone()),
+                Some(Err(error)) => Standing::Failed(error.clone()),
+                None => Standing::Unknown,
             })
         });
         Self { load, standing }

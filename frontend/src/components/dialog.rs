@@ -2,7 +2,10 @@
 
 use leptos::{html, prelude::*};
 
-use super::icon::{self, Icon};
+use super::{
+    focus,
+    icon::{self, Icon},
+};
 
 /// Shows `children` while `open` is true; they are made anew each time it opens.
 #[component]
@@ -30,7 +33,11 @@ pub fn Dialog(
             node_ref=node
             class="modal modal-bottom sm:modal-middle"
             aria-label=move || title.get()
-            on:close=move |_| open.set(false)
+            on:close=move |_| {
+                open.set(false);
+                // The button that opened it may be gone, with what was deleted.
+                focus::keep();
+            }
         >
             <div class=width>
                 <Show when=move || open.get()>

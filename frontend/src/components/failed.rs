@@ -13,6 +13,10 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Anonymous(pub Signal<bool>);
 
+/// What to do where something that was on the page is refused: the session may have ended. Provided once, by the app.
+#[derive(Clone, Copy)]
+pub struct OnRefused(pub Callback<()>);
+
 /// Leads to the sign-in and back, for people who are not signed in.
 #[component]
 pub fn SignInOffer() -> impl IntoView {

@@ -1,22 +1,36 @@
 //! Loading, loaded or failed: every view that waits for the server goes through here.
 
-use std::{any::Any, future::Future, marker::PhantomData, pin::Pin, rc::Rc};
+use std::{any::Any, cell::RefCell, future::Future, marker::PhantomData, pin::Pin, rc::Rc};
 
 use leptos::prelude::*;
 
-use super::failed::Failed;
+use super::{
+    failed::{Failed, OnRefused},
+    outdated::use_outdated,
+};
 use crate::error::ApiError;
 
 /// An answer whose type only its [`Load`] knows.
 type Answer = Result<Rc<dyn Any>, ApiError>;
+
+type Fetch = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Answer>>>>;
 
 /// What a page waits for.
 ///
 /// Underneath, what waits and asks again is the same for every type, so that it is compiled once and not
 /// for each.
 pub struct Load<T> {
-    resource: LocalResource<Answer>,
+    asked: Asked,
     data: PhantomData<fn() -> T>,
+}
+
+#[derive(Clone, Copy)]
+struct Asked {
+    resource: LocalResource<Answer>,
+    /// Whether the next question is the last one again.
+    again: StoredValue<bool>,
+    /// Why the last answer may be out of date: the server was asked again, and did not answer.
+    outdated: RwSignal<Option<ApiError>>,
 }
 
 impl<T> Clone for Load<T> {
@@ -37,17 +51,17 @@ impl<T: 'static> Load<T> {
             let answer = fetch();
             Box::pin(async move { Ok(Rc::new(answer.await?) as Rc<dyn Any>) })
         };
-        Self { resource: resource(Box::new(fetch)), data: PhantomData }
+        Self { asked: Asked::new(Box::new(fetch)), data: PhantomData }
     }
 
-    /// Asks the server again.
+    /// Asks the server the same again. Where it does not answer, what it last said stays.
     pub fn refetch(self) {
-        self.resource.refetch();
+        self.asked.refetch();
     }
 
     /// Reads the last answer; none before the first.
     pub fn with<U>(self, read: impl FnOnce(Option<Result<&T, &ApiError>>) -> U) -> U {
-        let answer = self.resource.get();
+        let answer = self.asked.resource.get();
         read(answer.as_ref().map(|answer| match answer {
             Ok(data) => Ok(data.downcast_ref().expect("it holds what `new` put in")),
             Err(error) => Err(error),
@@ -55,10 +69,40 @@ impl<T: 'static> Load<T> {
     }
 }
 
-fn resource(
-    fetch: Box<dyn Fn() -> Pin<Box<dyn Future<Output = Answer>>>>,
-) -> LocalResource<Answer> {
-    LocalResource::new(fetch)
+impl Asked {
+    fn new(fetch: Fetch) -> Self {
+        let (again, outdated) = (StoredValue::new(false), RwSignal::new(None));
+        // None where something else is asked for: that is not what stays.
+        let last = Rc::new(RefCell::new(None));
+        let resource = LocalResource::new(move || {
+            let is_same = again.try_update_value(std::mem::take).unwrap_or_default();
+            let (answer, last) = (fetch(), last.clone());
+            if !is_same {
+                last.take();
+            }
+            async move {
+                let answer = answer.await;
+                let kept = match &answer {
+                    Err(error) if is_same && error.may_pass() => last.borrow().clone(),
+                    _ => None,
+                };
+                // The page may have been left meanwhile.
+                let error = answer.as_ref().err().filter(|_| kept.is_some()).cloned();
+                outdated.try_set(error);
+                if let Some(kept) = kept {
+                    return Ok(kept);
+                }
+                last.replace(answer.as_ref().ok().cloned());
+                answer
+            }
+        });
+        Self { resource, again, outdated }
+    }
+
+    fn refetch(self) {
+        self.again.set_value(true);
+        self.resource.refetch();
+    }
 }
 
 #[derive(Clone, PartialEq)]
@@ -70,7 +114,8 @@ enum State {
 
 /// Shows `fallback` until the first answer, then `children` with a signal of the data.
 ///
-/// A reload keeps what is shown until the next answer is there, and then changes only what differs.
+/// A reload keeps what is shown until the next answer is there, and then changes only what differs; where no answer
+/// comes, it stays, and the app says so.
 #[component]
 pub fn Loaded<T, V, F>(
     from: Load<T>,
@@ -94,26 +139,28 @@ where
         });
         children(data).into_any()
     };
-    view! { <Waiting resource=from.resource fallback page ready=ready.into()/> }
+    view! { <Waiting asked=from.asked fallback page ready=ready.into()/> }
 }
 
 /// The same for every type.
 #[component]
-fn Waiting(
-    resource: LocalResource<Answer>,
-    fallback: ViewFn,
-    page: bool,
-    ready: ViewFn,
-) -> impl IntoView {
-    let state = Memo::new(move |_| match resource.get() {
+fn Waiting(asked: Asked, fallback: ViewFn, page: bool, ready: ViewFn) -> impl IntoView {
+    use_outdated().follow(asked.outdated.into(), Callback::new(move |()| asked.refetch()));
+    let refused = expect_context::<OnRefused>().0;
+    let state = Memo::new(move |before: Option<&State>| match asked.resource.get() {
         None => State::Loading,
         Some(Ok(_)) => State::Ready,
-        Some(Err(error)) => State::Failed(error),
+        Some(Err(error)) => {
+            if before == Some(&State::Ready) {
+                refused.run(());
+            }
+            State::Failed(error)
+        }
     });
     move || match state.get() {
         State::Loading => fallback.run(),
         State::Failed(error) => {
-            view! { <Failed error page on_retry=move |()| resource.refetch()/> }.into_any()
+            view! { <Failed error page on_retry=move |()| asked.refetch()/> }.into_any()
         }
         State::Ready => ready.run(),
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{neighbours, project::use_project, use_place};
+use super::{leave_when_empty, neighbours, project::use_project, use_place};
 use crate::{
     address,
     components::{
@@ -100,6 +100,7 @@ fn AddMember(on_change: Callback<()>) -> impl IntoView {
 #[component]
 fn MemberList(page: Memo<MemberPage>, on_change: Callback<()>) -> impl IntoView {
     let leaving = RwSignal::new(None::<MemberRow>);
+    leave_when_empty(move || page.read().nodes.is_empty());
     view! {
         <Show
             when=move || !page.read().nodes.is_empty()

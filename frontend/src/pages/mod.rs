@@ -40,7 +40,7 @@ use crate::{
         scalar::{ModelStage, Visibility},
         viewer::Author,
     },
-    parts::page::{neighbours, use_place},
+    parts::page::{leave_when_empty, neighbours, use_place},
 };
 
 /// An author as the component wants it.

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{DEVELOPERS, neighbours, person, project::use_project, use_place};
+use super::{DEVELOPERS, leave_when_empty, neighbours, person, project::use_project, use_place};
 use crate::{
     components::{
         confirm::Confirm,
@@ -63,6 +63,7 @@ fn Entries(page: Memo<TrashPage>, on_change: Callback<()>) -> impl IntoView {
     let project = use_project();
     let asked = RwSignal::new(None::<Doomed>);
     let maintains = Memo::new(move |_| project.allows(Role::Maintainer));
+    leave_when_empty(move || page.read().nodes.is_empty());
     view! {
         <Show
             when=move || !page.read().nodes.is_empty()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{model::use_model, neighbours, person, stage_name, use_place};
+use super::{leave_when_empty, model::use_model, neighbours, person, stage_name, use_place};
 use crate::{
     address, check,
     components::{
@@ -126,6 +126,7 @@ fn VersionTable(
             .into_any()
         }
     };
+    leave_when_empty(move || page.read().nodes.is_empty());
     let selected = RwSignal::new(Vec::<String>::new());
     forget_with(selected, move || model.path.get());
     let compare = Callback::new(move |versions: Vec<String>| {
@@ -137,7 +138,8 @@ fn VersionTable(
             .with(|detail| detail.latest_version.as_ref().map(|latest| latest.version.clone()))
     });
     view! {
-        <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
+        // What was asked stays when others delete all that the table had.
+        <Show when=move || !page.read().nodes.is_empty() || !selected.read().is_empty()>
             <SelectionBar
                 selected many="versions" compare
                 actions=move || view! {
@@ -146,6 +148,8 @@ fn VersionTable(
                     </Show>
                 }
             />
+        </Show>
+        <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
             <div class="panel overflow-x-auto">
                 <table class="table">
                     <thead>

@@ -40,6 +40,8 @@ pub fn Aliases(
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
     let adding = RwSignal::new(false);
+    // What is typed stays where something else changes.
+    let version = Memo::new(move |_| version.get());
     let edits = Memo::new(move |_| project.read().allows(Role::Developer));
     let maintains = Memo::new(move |_| project.read().allows(Role::Maintainer));
     let movable = move |alias: &AliasDetail| maintains.get() || (edits.get() && !alias.protected);

@@ -7,7 +7,7 @@ use super::{
     candidate_actions::CandidateActions,
     candidate_columns::{Column, ColumnPicker, order, use_columns},
     candidate_filter::CandidateFilter,
-    page::{neighbours, use_place},
+    page::{leave_when_empty, neighbours, use_place},
     run_facts::RunUser,
     selection::{SelectBox, SelectionBar},
     status::Status,
@@ -180,6 +180,7 @@ fn Table(
             None => format!("#{key}"),
         }
     });
+    leave_when_empty(move || rows.read().is_empty());
     let best = Memo::new(move |_| best(&rows.read(), &shown.read()));
     let nothing = move || {
         if filtered.get() {
@@ -194,7 +195,8 @@ fn Table(
         }
     };
     view! {
-        <Show when=move || !rows.read().is_empty() fallback=nothing>
+        // What was asked stays when others delete all that the table had.
+        <Show when=move || !rows.read().is_empty() || !selected.read().is_empty()>
             <SelectionBar
                 selected many compare
                 actions=move || view! {
@@ -207,6 +209,8 @@ fn Table(
                     <ColumnPicker all shown/>
                 </Show>
             </SelectionBar>
+        </Show>
+        <Show when=move || !rows.read().is_empty() fallback=nothing>
             <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label=many>
                 <table class="table table-sm">
                     <thead>

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     model_table::{ModelTable, ORDERS, order},
-    page::use_place,
+    page::{leave_when_empty, use_place},
 };
 use crate::{
     address,
@@ -43,6 +43,9 @@ pub fn ModelList(
         model::list(project.get(), wanted.get(), order(&sort.read()), place.get())
     });
     let facets = Load::new(move || model::facets(project.get(), wanted.get()));
+    leave_when_empty(move || {
+        models.with(|page| page.and_then(Result::ok).is_some_and(|page| page.nodes.is_empty()))
+    });
     let changed = Callback::new(move |()| {
         models.refetch();
         facets.refetch();

@@ -41,6 +41,8 @@ pub fn Tags(
         }
         .into_any()
     };
+    // What is typed stays where something else changes.
+    let editing = Memo::new(move |_| editable.get().then(|| adding.get()));
     let system = move || tags.read().iter().filter(|tag| tag.is_system()).count();
     view! {
         <div class="space-y-3">
@@ -56,10 +58,10 @@ pub fn Tags(
             <Show when=move || tags.read().is_empty() && !adding.get()>
                 <p class="text-sm text-muted">"No tags."</p>
             </Show>
-            {move || match (editable.get(), adding.get()) {
-                (false, _) => ().into_any(),
-                (true, true) => view! { <AddTag target on_change adding/> }.into_any(),
-                (true, false) => view! {
+            {move || match editing.get() {
+                None => ().into_any(),
+                Some(true) => view! { <AddTag target on_change adding/> }.into_any(),
+                Some(false) => view! {
                     <button type="button" class="btn btn-sm" on:click=move |_| adding.set(true)>
                         <Icon d=icon::PLUS/>
                         "Add a tag"
