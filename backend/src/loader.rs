@@ -84,7 +84,8 @@ impl Wake for Awake {
 }
 
 /// Runs `request` to its end, and what it spawned only when it can go no further by itself. A future
-/// that merely pauses wakes itself at once, and is polled again before anything is loaded.
+/// that merely pauses wakes itself at once, and is polled again before anything is loaded. While loaders run, the
+/// request goes on, too: what it holds, such as a connection, may be what they wait for.
 pub async fn run<F: Future>(request: F, spawned: Spawned) -> F::Output {
     let mut request = pin!(request);
     let mut running = FuturesUnordered::new();
@@ -93,14 +94,16 @@ pub async fn run<F: Future>(request: F, spawned: Spawned) -> F::Output {
     let driven = poll_fn(|cx| {
         awake.task.register(cx.waker());
         loop {
-            // In rounds: what is loaded goes back together, so the next keys come together, too.
-            while running.is_empty() && awake.flag.swap(false, Ordering::AcqRel) {
+            while awake.flag.swap(false, Ordering::AcqRel) {
                 let waiting = &mut Context::from_waker(&waker);
                 if let Poll::Ready(output) = request.as_mut().poll(waiting) {
                     return Poll::Ready(output);
                 }
             }
-            running.extend(spawned.take());
+            // In rounds: what is loaded goes back before more is, so that the next keys come together.
+            if running.is_empty() {
+                running.extend(spawned.take());
+            }
             match running.poll_next_unpin(cx) {
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) if awake.flag.load(Ordering::Acquire) => {}

@@ -212,12 +212,22 @@ pub fn like_to_glob(pattern: &str) -> String {
     glob
 }
 
+/// The one character of a change of case; what becomes several, such as `ß`, has none.
+fn single(mut cases: impl ExactSizeIterator<Item = char>) -> Option<char> {
+    if cases.len() == 1 { cases.next() } else { None }
+}
+
 /// A GLOB for what contains `text`, whatever its case.
 pub fn glob_containing(text: &str) -> String {
     let mut glob = String::from("*");
     for character in text.chars() {
-        let cases = character.to_lowercase().chain(character.to_uppercase());
-        let mut cases: Vec<char> = cases.chain([character]).collect();
+        let upper = single(character.to_uppercase()).unwrap_or(character);
+        let lower = single(upper.to_lowercase()).unwrap_or(character);
+        let mut cases = vec![character, upper, lower];
+        if lower == 'σ' {
+            // As it is written at the end of a word.
+            cases.push('ς');
+        }
         cases.sort_unstable();
         cases.dedup();
         match cases.as_slice() {
@@ -264,5 +274,6 @@ mod tests {
     #[test]
     fn a_glob_has_every_letter_in_either_case_and_no_new_wildcards() {
         assert_eq!(glob_containing("É1*]x"), "*[Éé]1[*]][Xx]*");
+        assert_eq!(glob_containing("ßς"), "*ß[Σςσ]*");
     }
 }

@@ -314,7 +314,9 @@ pub async fn history_bulk_interval(call: Call) -> Result<History> {
     };
     let sample = Sample { steps, most: usize::try_from(most).unwrap_or(1) };
     let mut metrics = Vec::new();
-    for run_id in readable(&call, &run_ids).await? {
+    let run_ids = readable(&call, &run_ids).await?;
+    metric::settle_all(&call.app.db, &run_ids).await?;
+    for run_id in run_ids {
         let points = metric::sample(&call.app.db, &run_id, &name, &sample).await?.into_iter();
         metrics.extend(points.map(|p| Metric { run_id: run_id.clone(), ..wire(&name, p) }));
     }

@@ -93,6 +93,7 @@ impl Loader<CurveOf> for Loaders {
     type Error = Error;
 
     async fn load(&self, keys: &[CurveOf]) -> Result<HashMap<CurveOf, Vec<MetricPoint>>> {
+        metric::settle_all(&self.app.db, keys.iter().map(|key| key.candidate_id.as_str())).await?;
         let mut by_shape = HashMap::<&Shape, Vec<&str>>::new();
         for key in keys {
             by_shape.entry(&key.shape).or_default().push(&key.candidate_id);
@@ -126,7 +127,6 @@ struct Series<'a> {
 impl Loaders {
     async fn curves(&self, shape: &Shape, candidates: &[&str]) -> Result<Vec<Owned<MetricPoint>>> {
         let db = &self.app.db;
-        metric::settle_all(db, candidates.iter().copied()).await?;
         let ends: Vec<Ends> = Query::from(ends(shape, candidates)).fetch_all(db).await?;
         let most = i64::try_from(shape.most).unwrap_or(i64::MAX);
         let (long, short): (Vec<_>, Vec<_>) = ends.iter().partition(|ends| ends.total > most);

@@ -1,6 +1,8 @@
 //! Curves: however long a history is, a chart gets as many points as it asks for, and every spike.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 
 use model_registry::db::Db;
 use serde_json::{Value, json};
@@ -164,6 +166,33 @@ async fn many_curves_are_few_statements() {
         let points = node["metricCurve"].as_array().unwrap().len();
         assert!(points > 100 && points <= 200, "{points}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_histories_and_look_ups_in_one_request_hold_nobody_up() {
+    let (server, admin) = Server::with_model().await;
+    for number in 1..=20 {
+        create(&admin).await;
+        let point = json!({"name": "loss", "value": number, "step": 1});
+        log(&admin, number, std::iter::once(point)).await;
+        admin.create_model(&format!("m{number}")).await;
+    }
+    // Statements of fields themselves beside those of loaders: more than there are connections.
+    let query = "{ model(path: \"vision/ocr\") { candidates(first: 20) { nodes {
+            author { username } metricHistory(name: \"loss\") { nodes { value } } } } }
+        project(path: \"vision\") { models(first: 20) { nodes {
+            version(ref: \"latest\") { version } candidate(number: 1) { number } author { username } } } } }";
+    let ask = async || {
+        let asked = admin.ok(query, json!({}));
+        tokio::time::timeout(Duration::from_secs(20), asked).await.expect("an answer soon")
+    };
+    let answers = join_all((0..4).map(|_| ask())).await;
+    for answer in answers {
+        for node in answer["model"]["candidates"]["nodes"].as_array().unwrap() {
+            assert_eq!(node["metricHistory"]["nodes"].as_array().unwrap().len(), 1);
+        }
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM logged_points").await, 0);
 }
 
 /// Measures: `cargo test --test it a_million_points -- --ignored --nocapture`.

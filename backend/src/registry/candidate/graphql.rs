@@ -89,7 +89,7 @@ impl Candidate {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<MetricPoint>> {
         let page = Page::new(first, after, last, before)?;
-        metric::history(&loaders(ctx).loader().app.db, self.id.raw(), &name, page).await
+        metric::history(ctx, self.id.raw(), &name, page).await
     }
 
     /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least

@@ -5,10 +5,15 @@
 //! wait. Whoever reads histories settles them first: nobody sees that points wait.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+
+use async_graphql::dataloader::Loader;
+use futures_util::future::join_all;
 
 use super::{MetricValue, Row, insert_into};
 use crate::db::{Db, Query, Sql, Tx, Value, query};
 use crate::error::{Error, Result};
+use crate::loader::Loaders;
 use crate::registry::tag::MAX_ROWS;
 use crate::time::Timestamp;
 
@@ -68,15 +73,31 @@ pub async fn settle_all<V: Into<Value>>(
     let mut sql = Sql::new("SELECT DISTINCT owner_id FROM logged_points WHERE ");
     sql.push_sql(Sql::is_in("owner_id", candidate_ids));
     let waiting: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
-    for (owner_id,) in waiting {
-        // By itself: a request is not polled while its loaders run, and these may wait for the writer, too.
+    // At once, which SQLite makes durable together; and each to its end, whoever gives up waiting.
+    let settled = waiting.into_iter().map(|(owner_id,)| {
         let db = db.clone();
-        let settled = tokio::spawn(async move {
+        tokio::spawn(async move {
             let mut tx = db.begin().await?;
             settle(&mut tx, &owner_id).await?;
             Ok::<_, Error>(tx.commit().await?)
-        });
-        settled.await.map_err(Error::internal)??;
+        })
+    });
+    for settled in join_all(settled).await {
+        settled.map_err(Error::internal)??;
     }
     Ok(())
+}
+
+/// A candidate whose history is about to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settled(pub String);
+
+impl Loader<Settled> for Loaders {
+    type Value = ();
+    type Error = Error;
+
+    async fn load(&self, keys: &[Settled]) -> Result<HashMap<Settled, ()>> {
+        settle_all(&self.app.db, keys.iter().map(|key| key.0.as_str())).await?;
+        Ok(keys.iter().map(|key| (key.clone(), ())).collect())
+    }
 }

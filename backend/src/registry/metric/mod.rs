@@ -21,6 +21,7 @@ use crate::registry::tag::{MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
 
+use logged::Settled;
 pub use logged::settle_all;
 
 /// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
@@ -238,12 +239,12 @@ load_by_owner!(
 
 /// Every point of one metric of a candidate, by step and time.
 pub async fn history(
-    db: &Db,
+    ctx: &Context<'_>,
     candidate_id: &str,
     name: &str,
     page: Page,
 ) -> Result<Connection<MetricPoint>> {
-    logged::settle_all(db, [candidate_id]).await?;
+    loaders(ctx).load_one(Settled(candidate_id.to_owned())).await?;
     Ok(Connection::new(points(name, ["step", "timestamp_ms"]), page, candidate_id))
 }
 
@@ -298,14 +299,13 @@ pub struct Sample {
 }
 
 /// A part of the history of one metric of a candidate, by step and time: points at even distances, and the
-/// last one.
+/// last one. Its points are settled by whoever calls this.
 pub async fn sample(
     db: &Db,
     candidate_id: &str,
     name: &str,
     Sample { steps, most }: &Sample,
 ) -> Result<Vec<MetricPoint>> {
-    logged::settle_all(db, [candidate_id]).await?;
     let mut points: Vec<MetricPoint> = query(
         "WITH points AS (
              SELECT value, step, timestamp_ms, ROW_NUMBER() OVER by_step AS place,

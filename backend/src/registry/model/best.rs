@@ -56,10 +56,11 @@ pub async fn load(ctx: &Context<'_>, model: &Model) -> Result<Option<BestMetric>
 
 /// The name of a metric, and whether less of it is better.
 fn parse(text: &str) -> (&str, bool) {
-    let text = text.trim();
+    // Of spaces only, as SQL does it.
+    let text = text.trim_matches(' ');
     match text.rsplit_once(':') {
-        Some((name, "min")) => (name.trim(), true),
-        Some((name, "max")) => (name.trim(), false),
+        Some((name, "min")) => (name.trim_matches(' '), true),
+        Some((name, "max")) => (name.trim_matches(' '), false),
         _ => (text, false),
     }
 }
@@ -75,17 +76,21 @@ pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
         "CASE WHEN {less} OR {} THEN TRIM(SUBSTR({text}, 1, LENGTH({text}) - 4)) ELSE {text} END",
         ends_in(":max")
     );
-    let tagged = format!("FROM tags t WHERE t.owner_id = m.id AND t.key = '{TAG}'");
-    // In this order, which is that of their keys.
+    // In this order, which is that of their keys. No metric has a name that is longer; to cut a long text for every
+    // candidate would take long.
     let values = format!(
         "FROM tags t CROSS JOIN candidates c CROSS JOIN metrics k
-         WHERE t.owner_id = m.id AND t.key = '{TAG}' AND c.model_id = m.id AND c.deleted_at_ms IS NULL
+         WHERE t.owner_id = m.id AND t.key = '{TAG}' AND LENGTH(t.value) <= 300
+           AND c.model_id = m.id AND c.deleted_at_ms IS NULL
            AND k.owner_id = c.id AND k.name = {name} AND k.value IS NOT NULL"
     );
     let value = format!("CASE WHEN {less} THEN -1 - k.value_order ELSE k.value_order END");
     vec![
         SortKey::flag(Sql::new(format!("COALESCE((SELECT 0 {values} LIMIT 1), 1)"))),
-        SortKey::text(&format!("COALESCE((SELECT {name} {tagged}), '')"), OrderDirection::Asc),
+        SortKey::text(
+            &format!("COALESCE((SELECT {name} {values} LIMIT 1), '')"),
+            OrderDirection::Asc,
+        ),
         SortKey::int(&format!("COALESCE((SELECT MAX({value}) {values}), 0)"), direction),
     ]
 }
