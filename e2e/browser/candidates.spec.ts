@@ -87,6 +87,10 @@ test("the table has the columns that are wanted, and its rows are promoted and d
   await test.step("the best of each metric is marked", async () => {
     await expect(row("brisk-otter").getByText("best")).toHaveCount(2);
     await expect(row("calm-heron").getByText("best")).toHaveCount(0);
+    // The model says itself what it is judged by, however that sounds.
+    await api.tag(model, "registry.metric", "accuracy:min");
+    await expect(row("keen-lynx").getByText("best")).toHaveCount(1);
+    await expect(row("brisk-otter").getByText("best")).toHaveCount(1);
   });
 
   await test.step("tags are columns, too, and sort", async () => {

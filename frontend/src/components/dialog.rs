@@ -18,13 +18,23 @@ pub fn Dialog(
     children: ChildrenFn,
 ) -> impl IntoView {
     let node = NodeRef::<html::Dialog>::new();
+    // It may go as it is, with the part of the page that it is in.
+    let is_shown = StoredValue::new(false);
+    on_cleanup(move || {
+        if is_shown.try_get_value() == Some(true) {
+            focus::keep();
+        }
+    });
     Effect::new(move |_| {
         let Some(dialog) = node.get() else { return };
+        is_shown.set_value(open.get());
         if open.get() && !dialog.open() {
             // Fails only where the dialog is not in the document; then there is nothing to show.
             let _ = dialog.show_modal();
         } else if !open.get() && dialog.open() {
             dialog.close();
+            // The button that opened it may be gone, with what was deleted.
+            focus::keep();
         }
     });
     let width = if wide { "modal-box max-w-3xl" } else { "modal-box max-w-lg" };
@@ -35,7 +45,6 @@ pub fn Dialog(
             aria-label=move || title.get()
             on:close=move |_| {
                 open.set(false);
-                // The button that opened it may be gone, with what was deleted.
                 focus::keep();
             }
         >

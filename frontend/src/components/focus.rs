@@ -19,9 +19,20 @@ pub fn to_main() {
 /// nothing has focus any more.
 pub fn keep() {
     let refocus = || {
-        if document().active_element().is_none_or(|active| active.tag_name() == "BODY") {
+        if is_nowhere() {
             to_main();
         }
     };
     set_timeout(refocus, Duration::from_millis(80));
+}
+
+/// As [`keep`], unless nothing has focus now.
+pub fn keep_if_any() {
+    if !is_nowhere() {
+        keep();
+    }
+}
+
+fn is_nowhere() -> bool {
+    document().active_element().is_none_or(|active| active.tag_name() == "BODY")
 }

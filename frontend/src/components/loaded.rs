@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::{
     failed::{Failed, OnRefused},
+    focus,
     outdated::use_outdated,
 };
 use crate::error::ApiError;
@@ -27,8 +28,6 @@ pub struct Load<T> {
 #[derive(Clone, Copy)]
 struct Asked {
     resource: LocalResource<Answer>,
-    /// Whether the next question is the last one again.
-    again: StoredValue<bool>,
     /// Why the last answer may be out of date: the server was asked again, and did not answer.
     outdated: RwSignal<Option<ApiError>>,
 }
@@ -56,7 +55,22 @@ impl<T: 'static> Load<T> {
 
     /// Asks the server the same again. Where it does not answer, what it last said stays.
     pub fn refetch(self) {
-        self.asked.refetch();
+        self.asked.resource.refetch();
+    }
+
+    /// Asks the server the same again when a signal changes that `changes` reads.
+    pub fn refetch_when(self, changes: impl Fn() + 'static) {
+        Effect::new(move |before: Option<()>| {
+            changes();
+            if before.is_some() {
+                self.refetch();
+            }
+        });
+    }
+
+    /// Says that it may be out of date where no [`Loaded`] does, which it otherwise is for.
+    pub fn report(self) {
+        self.asked.report();
     }
 
     /// Reads the last answer; none before the first.
@@ -71,37 +85,42 @@ impl<T: 'static> Load<T> {
 
 impl Asked {
     fn new(fetch: Fetch) -> Self {
-        let (again, outdated) = (StoredValue::new(false), RwSignal::new(None));
-        // None where something else is asked for: that is not what stays.
-        let last = Rc::new(RefCell::new(None));
+        let (fetch, outdated) = (StoredValue::new_local(fetch), RwSignal::new(None));
+        // Which question it is: another one when a signal changes that `fetch` reads.
+        let question = Memo::new(move |before: Option<&u64>| {
+            drop(fetch.with_value(|fetch| fetch()));
+            before.map_or(0, |before| before + 1)
+        });
+        let last = Rc::new(RefCell::new(None::<(u64, Rc<dyn Any>)>));
         let resource = LocalResource::new(move || {
-            let is_same = again.try_update_value(std::mem::take).unwrap_or_default();
-            let (answer, last) = (fetch(), last.clone());
-            if !is_same {
-                last.take();
-            }
+            let (question, last) = (question.get(), last.clone());
+            let answer = untrack(|| fetch.with_value(|fetch| fetch()));
             async move {
                 let answer = answer.await;
-                let kept = match &answer {
-                    Err(error) if is_same && error.may_pass() => last.borrow().clone(),
+                let kept = match (&answer, &*last.borrow()) {
+                    (Err(error), Some((of, data))) if *of == question && error.may_pass() => {
+                        Some(data.clone())
+                    }
                     _ => None,
                 };
                 // The page may have been left meanwhile.
                 let error = answer.as_ref().err().filter(|_| kept.is_some()).cloned();
                 outdated.try_set(error);
+                focus::keep_if_any();
                 if let Some(kept) = kept {
                     return Ok(kept);
                 }
-                last.replace(answer.as_ref().ok().cloned());
+                last.replace(answer.as_ref().ok().map(|data| (question, data.clone())));
                 answer
             }
         });
-        Self { resource, again, outdated }
+        Self { resource, outdated }
     }
 
-    fn refetch(self) {
-        self.again.set_value(true);
-        self.resource.refetch();
+    /// Has the app say why the last answer may be out of date, as long as that is so.
+    fn report(self) {
+        let resource = self.resource;
+        use_outdated().follow(self.outdated.into(), Callback::new(move |()| resource.refetch()));
     }
 }
 
@@ -145,7 +164,7 @@ where
 /// The same for every type.
 #[component]
 fn Waiting(asked: Asked, fallback: ViewFn, page: bool, ready: ViewFn) -> impl IntoView {
-    use_outdated().follow(asked.outdated.into(), Callback::new(move |()| asked.refetch()));
+    asked.report();
     let refused = expect_context::<OnRefused>().0;
     let state = Memo::new(move |before: Option<&State>| match asked.resource.get() {
         None => State::Loading,
@@ -160,7 +179,7 @@ fn Waiting(asked: Asked, fallback: ViewFn, page: bool, ready: ViewFn) -> impl In
     move || match state.get() {
         State::Loading => fallback.run(),
         State::Failed(error) => {
-            view! { <Failed error page on_retry=move |()| asked.refetch()/> }.into_any()
+            view! { <Failed error page on_retry=move |()| asked.resource.refetch()/> }.into_any()
         }
         State::Ready => ready.run(),
     }

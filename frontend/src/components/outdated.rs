@@ -54,7 +54,14 @@ pub fn OutdatedNotice() -> impl IntoView {
     let message = Memo::new(move |_| {
         entries.with(|entries| entries.first().map(|entry| entry.error.message.clone()))
     });
+    // Until the next answers, or their lack.
+    let trying = RwSignal::new(false);
+    Effect::new(move |_| {
+        entries.track();
+        trying.set(false);
+    });
     let retry = move |_| {
+        trying.set(true);
         for entry in entries.get_untracked() {
             entry.retry.try_run(());
         }
@@ -67,7 +74,7 @@ pub fn OutdatedNotice() -> impl IntoView {
                     <span class="min-w-0 break-words">"This page may be out of date. " {message}</span>
                     <button type="button" class="btn btn-sm" on:click=retry>
                         <Icon d=icon::REFRESH/>
-                        "Try again"
+                        {move || if trying.get() { "Trying…" } else { "Try again" }}
                     </button>
                 </div>
             })}

@@ -4,7 +4,7 @@ use cynic::{QueryBuilder, SubscriptionBuilder};
 
 use super::{
     file::FilePage,
-    model::{self, LatestVersion, OwningModel, OwningProject},
+    model::{self, Judged, LatestVersion, OwningModel, OwningProject},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
     scalar::{CandidateStatus, DateTime, MetricValue, OrderDirection},
@@ -168,6 +168,7 @@ pub struct CandidateModel {
     pub path: String,
     pub name: String,
     pub latest_version: Option<LatestVersion>,
+    pub best_metric: Option<Judged>,
 }
 
 /// The experiment of a candidate.

@@ -75,6 +75,21 @@ pub struct BestMetric {
     pub candidate: CandidateName,
 }
 
+/// The metric that a model is judged by, and which way it is better.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "BestMetric")]
+pub struct Judged {
+    pub name: String,
+    pub lower_is_better: bool,
+}
+
+impl Judged {
+    /// Whether less of a metric is better, where this is the one.
+    pub fn less_is_better(&self, name: &str) -> Option<bool> {
+        (self.name == name).then_some(self.lower_is_better)
+    }
+}
+
 /// What a list of models is narrowed down to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -318,6 +333,7 @@ pub struct ModelDetail {
     pub candidate_count: i32,
     pub aliases: Vec<AliasDetail>,
     pub tags: Vec<Tag>,
+    pub best_metric: Option<Judged>,
     pub experiment: ExperimentName,
 }
 

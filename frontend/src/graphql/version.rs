@@ -5,7 +5,7 @@ use cynic::QueryBuilder;
 use super::{
     alias::{AliasDetail, AliasRow},
     file::FilePage,
-    model::{self, LatestVersion, OwningModel, OwningProject, TagInput},
+    model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
     scalar::{DateTime, ModelStage, OrderDirection, VersionState},
@@ -181,6 +181,7 @@ struct VersionOwner {
     project: OwningProject,
     latest_version: Option<LatestVersion>,
     aliases: Vec<AliasDetail>,
+    best_metric: Option<Judged>,
     #[arguments(ref: $reference)]
     version: Option<VersionDetail>,
 }
@@ -235,6 +236,7 @@ pub struct VersionPageData {
     pub project: OwningProject,
     pub latest: Option<LatestVersion>,
     pub aliases: Vec<AliasDetail>,
+    pub best_metric: Option<Judged>,
     pub version: VersionDetail,
 }
 
@@ -250,6 +252,7 @@ pub async fn get(model: String, reference: String) -> Result<VersionPageData, Ap
             project: owner.project,
             latest: owner.latest_version,
             aliases: owner.aliases,
+            best_metric: owner.best_metric,
         })
     });
     found.ok_or_else(|| ApiError::not_found(missing))

@@ -21,6 +21,7 @@ pub fn CandidatesTab() -> impl IntoView {
         <h2 class="sr-only">"Candidates"</h2>
         <CandidateTable
             owner=Signal::derive(move || Owner::Model(model.path.get()))
+            judged=Signal::derive(move || model.detail.read().best_metric.clone())
             editable=Signal::derive(move || model.allows(Role::Developer))
             nothing=|| view! { <FirstCandidate/> }
         />

@@ -35,7 +35,7 @@ impl CurrentModel {
         self.load.refetch();
     }
 
-    /// Has what is loaded now be loaded again when somebody changes the model, its versions or aliases.
+    /// Tracks what somebody changes of the model, its versions or aliases.
     pub fn track_changes(self) {
         self.changes.track();
     }

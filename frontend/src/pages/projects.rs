@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{all_models::HomeTabs, neighbours, use_place, visibility_name};
+use super::{all_models::HomeTabs, leave_when_empty, neighbours, use_place, visibility_name};
 use crate::{
     address,
     components::{
@@ -39,6 +39,9 @@ pub fn ProjectsPage() -> impl IntoView {
     let place = use_place();
     let projects = Load::new(move || {
         project::list(search.get(), order(&sort.read()), trashed.get(), place.get())
+    });
+    leave_when_empty(move || {
+        projects.with(|page| page.and_then(Result::ok).is_some_and(|page| page.nodes.is_empty()))
     });
     let session = use_session();
     let searching = Signal::derive(move || search.read().is_some());

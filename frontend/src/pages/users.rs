@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
-    neighbours, use_place,
+    leave_when_empty, neighbours, use_place,
     user_actions::{Action, Ask, Invite, Link, LinkDialog},
 };
 use crate::{
@@ -43,6 +43,9 @@ pub fn UsersPage() -> impl IntoView {
         };
         let order = UserOrder { field, direction: OrderDirection::of(sort.descending) };
         user::list(search.get(), state.read().as_deref().and_then(state_of), order, place.get())
+    });
+    leave_when_empty(move || {
+        users.with(|page| page.and_then(Result::ok).is_some_and(|page| page.nodes.is_empty()))
     });
     let changed = Callback::new(move |()| users.refetch());
     let inviting = RwSignal::new(false);

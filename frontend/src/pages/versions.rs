@@ -44,7 +44,6 @@ pub fn VersionsTab() -> impl IntoView {
     let sort = use_sort("-version");
     let place = use_place();
     let versions = Load::new(move || {
-        model.track_changes();
         let wanted = Wanted {
             search: search.get(),
             range: range.get(),
@@ -54,6 +53,7 @@ pub fn VersionsTab() -> impl IntoView {
         };
         version::list(model.path.get(), wanted)
     });
+    versions.refetch_when(move || model.track_changes());
     let filtered =
         Signal::derive(move || [search, range, tag].iter().any(|part| part.read().is_some()));
     let changed = Callback::new(move |()| {

@@ -30,6 +30,7 @@ use crate::{
     graphql::{
         candidate::{self, CandidateList, CandidateOrder, CandidateRow, Columns},
         experiment,
+        model::Judged,
         page::Place,
     },
     live::keep_following,
@@ -96,6 +97,9 @@ pub fn CandidateTable(
     /// Whether the viewer may promote and delete.
     #[prop(into)]
     editable: Signal<bool>,
+    /// What their model is judged by.
+    #[prop(optional, into)]
+    judged: MaybeProp<Judged>,
     /// What there is to say where nothing was logged yet.
     #[prop(into)]
     nothing: ViewFn,
@@ -147,7 +151,7 @@ pub fn CandidateTable(
     view! {
         <CandidateFilter names refused/>
         <Loaded from=candidates fallback=|| view! { <SkeletonRows/> } let:list>
-            <Table list sort filtered owner editable on_change=changed nothing=nothing.clone()/>
+            <Table list sort filtered owner editable judged on_change=changed nothing=nothing.clone()/>
         </Loaded>
     }
 }
@@ -159,6 +163,7 @@ fn Table(
     filtered: Signal<bool>,
     owner: Signal<Owner>,
     editable: Signal<bool>,
+    judged: MaybeProp<Judged>,
     on_change: Callback<()>,
     nothing: ViewFn,
 ) -> impl IntoView {
@@ -181,7 +186,7 @@ fn Table(
         }
     });
     leave_when_empty(move || rows.read().is_empty());
-    let best = Memo::new(move |_| best(&rows.read(), &shown.read()));
+    let best = Memo::new(move |_| best(&rows.read(), &shown.read(), judged.get().as_ref()));
     let nothing = move || {
         if filtered.get() {
             view! {
@@ -337,11 +342,12 @@ fn Row(
 }
 
 /// The best value of each column among these rows; none where it is no metric, or all have the same.
-fn best(rows: &[CandidateRow], columns: &[Column]) -> Vec<Option<f64>> {
+fn best(rows: &[CandidateRow], columns: &[Column], judged: Option<&Judged>) -> Vec<Option<f64>> {
     let best = |column: &Column| {
         let Column::Metric(name) = column else { return None };
         let values = diff::Numbers(rows.iter().map(|row| metric(row, name)).collect());
-        let best = values.best(diff::less_is_better(name));
+        let less = judged.and_then(|judged| judged.less_is_better(name));
+        let best = values.best(less.unwrap_or_else(|| diff::less_is_better(name)));
         best.iter().position(|best| *best).and_then(|place| values.0[place])
     };
     columns.iter().map(best).collect()

@@ -87,7 +87,7 @@ fn Section(
 fn Row(name: String, sort: Sort, sides: Memo<Vec<Side>>, base: Signal<usize>) -> impl IntoView {
     const NAME: &str = "sticky left-0 z-10 min-w-36 max-w-40 sm:max-w-56 wrap-anywhere bg-base-100 pl-5 font-normal";
     const CELL: &str = "min-w-32 max-w-72 break-all align-top font-mono text-sm";
-    let less = RwSignal::new(diff::less_is_better(&name));
+    let less = RwSignal::new(side::less_is_better(&sides.read_untracked(), &name));
     let key = StoredValue::new(name.clone());
     let cells = move || {
         let (sides, key) = (sides.read(), key.read_value());

@@ -196,7 +196,14 @@ fn MetricCurve(runs: Signal<Vec<Measured>>, name: String, look: RwSignal<Look>) 
         let wanted = |(run, name, color, _)| Wanted { run, name, color, part: part(color) };
         measured.get().into_iter().map(wanted).collect::<Vec<_>>()
     };
-    let curves = Load::new(move || load(wanted(&|_| Part::default()), title.get_value()));
+    let whose = Memo::new(move |_| {
+        runs.with(|runs| runs.iter().map(|run| (run.run.clone(), run.color)).collect::<Vec<_>>())
+    });
+    let curves = Load::new(move || {
+        whose.track();
+        load(untrack(|| wanted(&|_| Part::default())), title.get_value())
+    });
+    curves.refetch_when(move || measured.track());
     // What is zoomed in on is asked for again: it has more points than were shown of it.
     let zoom = RwSignal::new(None);
     let axis = Memo::new(move |_| look.read().axis);

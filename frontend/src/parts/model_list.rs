@@ -43,6 +43,7 @@ pub fn ModelList(
         model::list(project.get(), wanted.get(), order(&sort.read()), place.get())
     });
     let facets = Load::new(move || model::facets(project.get(), wanted.get()));
+    facets.report();
     leave_when_empty(move || {
         models.with(|page| page.and_then(Result::ok).is_some_and(|page| page.nodes.is_empty()))
     });

@@ -7,6 +7,7 @@ use crate::{
     error::ApiError,
     graphql::{
         candidate::{self, CandidateDetail, Run},
+        model::Judged,
         tag::{Metric, Param, Tag},
         version::{self, VersionPageData},
     },
@@ -68,7 +69,20 @@ impl Which {
     }
 }
 
+/// Whether less of a metric is better: as the model says that is judged by it, or else as its name sounds.
+pub fn less_is_better(sides: &[Side], name: &str) -> bool {
+    let judged = sides.iter().find_map(|side| side.judged()?.less_is_better(name));
+    judged.unwrap_or_else(|| diff::less_is_better(name))
+}
+
 impl Side {
+    fn judged(&self) -> Option<&Judged> {
+        match self {
+            Self::Run(run) => run.model.as_ref()?.best_metric.as_ref(),
+            Self::Version(data) => data.best_metric.as_ref(),
+        }
+    }
+
     pub fn name(&self) -> String {
         match self {
             Self::Run(run) => match run.number {
