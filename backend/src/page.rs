@@ -231,7 +231,7 @@ impl List {
             sql = sql.and(self.beyond("before", cursor, false)?);
         }
         self.order_by(&mut sql, page.backward);
-        sql.push(" LIMIT ").push_value(page.size + 1);
+        sql.push_limit(page.size + 1);
         Ok(sql)
     }
 

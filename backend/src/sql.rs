@@ -85,6 +85,12 @@ impl Sql {
         self
     }
 
+    /// How many rows there may be, written out: SQLite prepares a statement anew whenever another value is
+    /// bound to its LIMIT, as its plan may depend on that.
+    pub fn push_limit(&mut self, rows: i64) -> &mut Self {
+        self.push(&format!(" LIMIT {rows}"))
+    }
+
     /// Values for `?` that are in the text already.
     pub fn push_values(&mut self, values: Vec<Value>) -> &mut Self {
         self.values.extend(values);

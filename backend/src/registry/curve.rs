@@ -232,7 +232,7 @@ fn ends(shape: &Shape, candidates: &[&str]) -> Sql {
     };
     let mut sql = Sql::new("SELECT * FROM (SELECT o.id AS owner_id, (SELECT COUNT(*) FROM (");
     let most = i64::try_from(shape.most).unwrap_or(i64::MAX);
-    sql.push_sql(history("SELECT 1 AS one")).push(" LIMIT ").push_value(most + 1);
+    sql.push_sql(history("SELECT 1 AS one")).push_limit(most + 1);
     sql.push(") counted) AS total");
     for (end, direction) in [("first", "ASC"), ("last", "DESC")] {
         for column in ["step", "timestamp_ms", "value_order"] {

@@ -488,7 +488,7 @@ impl Export {
         )
         .bind(self.after.as_str())
         .and(self.condition.clone());
-        sql.push(" ORDER BY e.id LIMIT ").push_value(size);
+        sql.push(" ORDER BY e.id").push_limit(size);
         let lines: Vec<Exported> = Query::from(sql).fetch_all(&self.db).await?;
         if let Some(last) = lines.last() {
             self.after.clone_from(&last.id);

@@ -86,8 +86,8 @@ pub async fn values(db: &Db, of: ModelFacet, list: List, parent: &str) -> Result
             .push_sql(among),
     };
     sql.push(") found WHERE LENGTH(found.value) BETWEEN 1 AND ").push_value(MAX_LENGTH);
-    sql.push(" GROUP BY found.key, found.value ORDER BY count DESC, found.key, found.value LIMIT ");
-    sql.push_value(MAX_VALUES);
+    sql.push(" GROUP BY found.key, found.value ORDER BY count DESC, found.key, found.value");
+    sql.push_limit(MAX_VALUES);
     Ok(Query::from(sql).fetch_all(db).await?)
 }
 
