@@ -1,8 +1,9 @@
 //! Model versions. MLflow's number is ours; wherever it takes one, SemVer is taken, too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::MaybeUndefined;
+use futures_util::future::try_join;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,7 +31,6 @@ const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
 pub struct Versions {
     tags: HashMap<TagsOf, Vec<Tag>>,
     aliases: HashMap<AliasesOfVersion, Vec<Alias>>,
-    models: HashMap<ModelId, Model>,
 }
 
 impl Versions {
@@ -40,11 +40,10 @@ impl Versions {
     ) -> Result<Self> {
         let loaders = call.loaders();
         let ids = || versions.clone().map(|version| version.id.raw().to_owned());
-        Ok(Self {
-            tags: loaders.load_all(ids().map(TagsOf)).await?,
-            aliases: loaders.load_all(ids().map(AliasesOfVersion)).await?,
-            models: HashMap::new(),
-        })
+        let tags = loaders.load_all(ids().map(TagsOf));
+        let aliases = loaders.load_all(ids().map(AliasesOfVersion));
+        let (tags, aliases) = try_join(tags, aliases).await?;
+        Ok(Self { tags, aliases })
     }
 
     /// A version of the model of this name.
@@ -53,11 +52,6 @@ impl Versions {
         let tags = self.tags.remove(&TagsOf(id())).unwrap_or_default();
         let aliases = self.aliases.remove(&AliasesOfVersion(id())).unwrap_or_default();
         WireVersion::new(version, model, tags, &aliases)
-    }
-
-    fn render(&mut self, version: ModelVersion) -> WireVersion {
-        let model = self.models.get(&version.model_id).map(|model| model.name.clone());
-        self.render_in(version, &model.unwrap_or_default())
     }
 }
 
@@ -333,13 +327,18 @@ pub async fn search(call: Call) -> Result<Page> {
     let (rows, next_page_token) =
         lists::fetch::<ModelVersion>(&call.app, &list, &page, Some(parent)).await?;
     let mut versions = Versions::load(&call, rows.iter()).await?;
-    let model_ids = rows.iter().map(|version| version.model_id.clone());
-    let mut model_ids: Vec<_> = model_ids.collect();
-    model_ids.sort();
-    model_ids.dedup();
-    versions.models = call.loaders().load_all(model_ids).await?;
-    let model_versions = rows.into_iter().map(|version| versions.render(version)).collect();
-    Ok(Page { model_versions, next_page_token })
+    let models: HashMap<ModelId, Model> = match named {
+        Some(model) => HashMap::from([(model.id.clone(), model)]),
+        None => {
+            let ids: BTreeSet<_> = rows.iter().map(|version| version.model_id.clone()).collect();
+            call.loaders().load_all(ids).await?
+        }
+    };
+    let model_versions = rows.into_iter().map(|version| {
+        let model = models.get(&version.model_id).map_or("", |model| &model.name);
+        versions.render_in(version, model)
+    });
+    Ok(Page { model_versions: model_versions.collect(), next_page_token })
 }
 
 /// The tag that names a version is set when it is made, and stays.
