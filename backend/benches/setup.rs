@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -132,8 +133,8 @@ impl Client {
     }
 }
 
-/// Requests a second of some clients that each wait for their answer; `make` gets a number that is fresh each
-/// time. All clients are in one thread: more of them would take the time that the server needs.
+/// Requests a second of some clients that each wait for their answer; `make` gets a number that goes up each time,
+/// as the steps of a run do whoever logs them. All clients are in one thread: more of them would take the time that the server needs.
 pub fn throughput(
     address: SocketAddr,
     clients: usize,
@@ -141,14 +142,14 @@ pub fn throughput(
     make: impl Fn(u64) -> Vec<u8>,
 ) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let (started, make) = (Instant::now(), &make);
-    let client = async |client: usize| {
+    let (started, make, made) = (Instant::now(), &make, &AtomicU64::new(0));
+    let client = async |_| {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("an option");
         let mut stream = tokio::io::BufReader::with_capacity(1 << 16, stream);
         let mut count = 0;
         while started.elapsed() < time {
-            let request = make(client as u64 * 10_000_000 + count);
+            let request = make(made.fetch_add(1, Ordering::Relaxed));
             stream.get_mut().write_all(&request).await.expect("a listening server");
             answer(&mut stream).await;
             count += 1;
