@@ -106,21 +106,15 @@ impl Side {
 async fn fill(server: &Server) {
     server.ask(r#"mutation { createProject(input: {path: "bench"}) { project { id } } }"#);
     let mut sql = String::new();
-    let insert = |sql: &mut String, id: &str| {
-        sql.push_str(&format!("INSERT INTO objects (id) VALUES ('{id}');\n"));
-    };
     for number in 0..10_000 {
         let id = format!("{number:032x}");
-        insert(&mut sql, &id);
         sql.push_str(&format!(
             "INSERT INTO models (id, project_id, name, description, author_id, created_at_ms, updated_at_ms, last_version)
-             SELECT '{id}', p.id, 'model-{number:05}', '', p.author_id, 1, 1, 5000 FROM projects p WHERE p.path = 'bench';
-             INSERT INTO names (object_id, name) VALUES ('{id}', 'model-{number:05}');\n"
+             SELECT '{id}', p.id, 'model-{number:05}', '', p.author_id, 1, 1, 5000 FROM projects p WHERE p.path = 'bench';\n"
         ));
     }
     for number in 1..=5000 {
         let id = format!("{:032x}", 0x10_0000 + number);
-        insert(&mut sql, &id);
         let key = format!("a1a0d{number:04}~");
         sql.push_str(&format!(
             "INSERT INTO model_versions (id, model_id, project_id, version, precedence, prerelease, rank, number,
@@ -167,7 +161,7 @@ type Operation = (&'static str, fn(&Side, u64) -> Vec<u8>);
 
 const OPERATIONS: [Operation; 8] = [
     ("create model", |side, n| {
-        side.post("registered-models/create", &json!({ "name": format!("new-{n}") }))
+        side.post("registered-models/create", &json!({ "name": format!("new-{}-{n}", n % 8) }))
     }),
     ("create version", |side, _| {
         side.post("model-versions/create", &json!({ "name": "grows", "source": "s3://b/m" }))

@@ -24,7 +24,7 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::db::is_unique_violation;
+use crate::db::{Unmet, is_unique_violation};
 
 /// A refused or failed request. Codes are what callers branch on, messages what people read.
 #[derive(Clone, Debug)]
@@ -152,7 +152,14 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        Self::internal(error)
+        match error {
+            sqlx::Error::AnyDriverError(error) => match error.downcast().map(|error| *error) {
+                Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
+                Ok(Unmet::Missing { kind, key }) => Self::NotFound { kind, key },
+                Err(error) => Self::internal(error),
+            },
+            error => Self::internal(error),
+        }
     }
 }
 

@@ -1,31 +1,95 @@
 //! A message to SQLite's writer: several statements at once, of which the last has an answer.
 
+use std::error::Error;
+use std::fmt;
+
 use futures_util::TryStreamExt;
+use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Either, Executor, SqliteConnection, query_with};
+use sqlx::{AssertSqlSafe, Either, Executor, SqliteConnection, query_with};
 
 use super::{Text, sqlite_arguments};
-use crate::sql::{Sql, Value};
+use crate::sql::{Value, shifted};
 
 /// How long a message may be, in bytes, that is kept prepared.
-const MAX_PREPARED: usize = 16 << 10;
+pub const MAX_PREPARED: usize = 16 << 10;
 
-/// Statements that nobody waits for, each ended.
-#[derive(Default)]
-pub struct Script {
-    pub sql: Sql,
-    pub count: usize,
+/// What is behind each statement.
+const END: &str = "; ";
+
+/// A statement with its values.
+pub struct Statement {
+    text: Text,
+    values: Vec<Value>,
+    /// What it means if it fails in the one way that it may.
+    unless: Option<Unmet>,
 }
 
-impl Script {
-    pub fn push(&mut self, text: &str, values: Vec<Value>) {
-        self.sql.push(text).push_values(values).push("; ");
-        self.count += 1;
+/// Statements that nobody waits for, each with `?`.
+pub type Script = Vec<Statement>;
+
+/// Why a change is refused: a statement that was to be run later failed as a caller can have it fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// There is something with this key already: a unique index has it.
+    Taken { kind: &'static str, key: String },
+    /// What the change is about is not there (any more): a column that must not be NULL would be.
+    Missing { kind: &'static str, key: String },
+}
+
+impl Unmet {
+    /// Whether this is what an error means.
+    pub fn explains(&self, error: &sqlx::Error) -> bool {
+        let kind = error.as_database_error().map(DatabaseError::kind);
+        match self {
+            Self::Taken { .. } => matches!(kind, Some(ErrorKind::UniqueViolation)),
+            Self::Missing { .. } => matches!(kind, Some(ErrorKind::NotNullViolation)),
+        }
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken { kind, key } => write!(f, "the {kind} {key} already exists"),
+            Self::Missing { kind, key } => write!(f, "there is no {kind} {key}"),
+        }
+    }
+}
+
+impl Error for Unmet {}
+
+impl From<Unmet> for sqlx::Error {
+    fn from(unmet: Unmet) -> Self {
+        // The one of sqlx's that carries what others say.
+        Self::AnyDriverError(Box::new(unmet))
+    }
+}
+
+impl Statement {
+    pub fn new(text: Text, values: Vec<Value>) -> Self {
+        Self { text, values, unless: None }
     }
 
-    pub fn append(&mut self, other: Self) {
-        self.sql.push_sql(other.sql);
-        self.count += other.count;
+    pub fn unless(mut self, unmet: Option<Unmet>) -> Self {
+        self.unless = unmet;
+        self
+    }
+
+    /// Its part of a message, in bytes.
+    pub fn len(&self) -> usize {
+        self.text.as_str().len() + END.len()
+    }
+
+    /// What it means that it failed, if it may fail so.
+    pub fn unmet(&self, error: &sqlx::Error) -> Option<&Unmet> {
+        self.unless.as_ref().filter(|unmet| unmet.explains(error))
+    }
+}
+
+impl From<&'static str> for Statement {
+    fn from(text: &'static str) -> Self {
+        Self::new(Text::Written(text), Vec::new())
     }
 }
 
@@ -37,17 +101,25 @@ pub struct Answer {
     pub changed: u64,
 }
 
-/// Runs some statements and a last one: its answer, or how many were done before one failed, and why.
-pub async fn send(
+/// Runs statements: the answer of the last, or how many were done before one failed, and why.
+pub async fn send<'a>(
     connection: &mut SqliteConnection,
-    before: Script,
-    (text, values): (Text, Vec<Value>),
+    statements: impl Iterator<Item = &'a Statement>,
 ) -> std::result::Result<Answer, (usize, sqlx::Error)> {
-    let (text, values) = text.after(before.sql, values);
+    let (mut text, mut values, mut count) = (String::new(), Vec::new(), 0);
+    for statement in statements {
+        match &statement.text {
+            Text::Written(own) if !values.is_empty() => text.push_str(&shifted(own, values.len())),
+            own => text.push_str(own.as_str()),
+        }
+        text.push_str(END);
+        values.extend(&statement.values);
+        count += 1;
+    }
     let arguments = sqlite_arguments(values).map_err(|error| (0, error))?;
-    let text = text.for_sqlite();
-    let is_kept = text.0.len() <= MAX_PREPARED;
-    let mut results = connection.fetch_many(query_with(text, arguments).persistent(is_kept));
+    let is_kept = text.len() <= MAX_PREPARED;
+    let query = query_with(AssertSqlSafe(text), arguments).persistent(is_kept);
+    let mut results = connection.fetch_many(query);
     let (mut answer, mut rows, mut done) = (Answer::default(), Vec::new(), 0);
     while let Some(result) = results.try_next().await.map_err(|error| (done, error))? {
         match result {
@@ -59,7 +131,7 @@ pub async fn send(
         }
     }
     // Where the thread of the connection ends, so do the results.
-    if done > before.count { Ok(answer) } else { Err((done, sqlx::Error::WorkerCrashed)) }
+    if done >= count { Ok(answer) } else { Err((done, sqlx::Error::WorkerCrashed)) }
 }
 
 /// Whether SQLite may have undone the whole transaction: out of memory, a failing or full disk, a broken file.

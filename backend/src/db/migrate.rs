@@ -2,6 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::message::Statement;
 use super::{Db, Text, Tx, TxInner, query};
 
 /// One step of the schema: the same text for both, or one for each.
@@ -52,6 +53,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/0010_logged.sqlite.sql"),
         postgres: include_str!("../../../migrations/0010_logged.postgres.sql"),
     },
+    Migration {
+        number: 11,
+        sqlite: include_str!("../../../migrations/0011_creates.sqlite.sql"),
+        postgres: include_str!("../../../migrations/0011_creates.postgres.sql"),
+    },
 ];
 
 /// How many steps there are.
@@ -91,7 +97,7 @@ impl Tx {
             TxInner::Sqlite(tx) => {
                 // With a last statement, whose answer says that all before it were run, however many.
                 let sql = format!("{}\n; SELECT 1", sql.replace(" COLLATE \"C\"", ""));
-                tx.run(Text::PutTogether(sql), Vec::new()).await?;
+                tx.run(Statement::new(Text::PutTogether(sql), Vec::new())).await?;
             }
             TxInner::Postgres(tx) => {
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?;

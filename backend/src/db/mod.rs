@@ -9,6 +9,8 @@ mod access;
 mod message;
 mod migrate;
 mod notice;
+mod rest;
+mod shared;
 mod writer;
 
 use std::borrow::Cow;
@@ -25,7 +27,9 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_with};
 
 pub use crate::sql::{Sql, Value};
-use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number, shifted};
+use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number};
+use message::Statement;
+pub use message::Unmet;
 use notice::Notices;
 pub use notice::{Changed, Heard, Watch};
 use writer::{Write, Writer};
@@ -318,25 +322,18 @@ enum Text {
 
 impl Text {
     /// The text with `?`, if its values come in their order.
-    fn in_order(&self) -> Option<Cow<'_, str>> {
+    fn in_order(self) -> std::result::Result<Self, Self> {
         match self {
-            Self::Written(text) => in_order(text).map(Cow::Owned),
-            Self::PutTogether(text) => Some(text.into()),
+            Self::Written(text) => in_order(text).map(Self::PutTogether).ok_or(self),
+            Self::PutTogether(_) => Ok(self),
         }
     }
 
-    /// This statement and, in the same message, those that come before it.
-    fn after(self, before: Sql, values: Vec<Value>) -> (Self, Vec<Value>) {
-        if before.is_empty() {
-            return (self, values);
-        }
-        let (mut text, mut all) = before.into_parts();
+    fn as_str(&self) -> &str {
         match self {
-            Self::Written(own) => text.push_str(&shifted(own, all.len())),
-            Self::PutTogether(own) => text.push_str(&own),
+            Self::Written(text) => text,
+            Self::PutTogether(text) => text,
         }
-        all.extend(values);
-        (Self::PutTogether(text), all)
     }
 
     fn for_sqlite(self) -> AssertSqlSafe<Cow<'static, str>> {
@@ -375,17 +372,17 @@ macro_rules! run {
         let (text, values) = ($self.text, $self.values);
         match on {
             Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
-                query_as_with(text.for_sqlite(), sqlite_arguments(values)?).$method(readers).await
+                query_as_with(text.for_sqlite(), sqlite_arguments(&values)?).$method(readers).await
             }
             Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
-                query_as_with(text.for_postgres(), postgres_arguments(values)?).$method(pool).await
+                query_as_with(text.for_postgres(), postgres_arguments(&values)?).$method(pool).await
             }
             Conn::Tx(Tx { inner: TxInner::Sqlite(tx), .. }) => {
                 let pick: fn(&[SqliteRow]) -> _ = $pick;
-                pick(&tx.run(text, values).await?.rows)
+                pick(&tx.run(Statement::new(text, values)).await?.rows)
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
-                query_as_with(text.for_postgres(), postgres_arguments(values)?)
+                query_as_with(text.for_postgres(), postgres_arguments(&values)?)
                     .$method(&mut **tx)
                     .await
             }
@@ -419,22 +416,41 @@ impl Query {
     /// most statements. Only for what cannot fail by what a caller sent: the error would be the next statement's,
     /// or, where none comes, undo the changes of others, too.
     pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
-        if let TxInner::Sqlite(write) = &mut tx.inner
-            && let Some(text) = self.text.in_order()
-        {
-            tx.statements.fetch_add(1, Ordering::Relaxed);
-            return write.later(&text, self.values);
+        self.later_unless(tx, None).await
+    }
+
+    /// As [`Query::later`], for what a caller can have fail in one way: the change fails with the next statement
+    /// or with its commit, alone, and the error is the [`Unmet`].
+    pub async fn later_or(self, tx: &mut Tx, unmet: Unmet) -> Result<(), sqlx::Error> {
+        self.later_unless(tx, Some(unmet)).await
+    }
+
+    async fn later_unless(mut self, tx: &mut Tx, unmet: Option<Unmet>) -> Result<(), sqlx::Error> {
+        if let TxInner::Sqlite(write) = &mut tx.inner {
+            match self.text.in_order() {
+                Ok(text) => {
+                    tx.statements.fetch_add(1, Ordering::Relaxed);
+                    return write.later(Statement::new(text, self.values).unless(unmet));
+                }
+                Err(text) => self.text = text,
+            }
         }
-        self.execute(tx).await.map(|_| ())
+        let done = self.execute(tx).await;
+        done.map(|_| ()).map_err(|error| match unmet {
+            Some(unmet) if unmet.explains(&error) => unmet.into(),
+            _ => error,
+        })
     }
 
     /// Runs a statement that changes rows; returns how many.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         tx.statements.fetch_add(1, Ordering::Relaxed);
         match &mut tx.inner {
-            TxInner::Sqlite(tx) => Ok(tx.run(self.text, self.values).await?.changed),
+            TxInner::Sqlite(tx) => {
+                Ok(tx.run(Statement::new(self.text, self.values)).await?.changed)
+            }
             TxInner::Postgres(tx) => {
-                let query = query_with(self.text.for_postgres(), postgres_arguments(self.values)?);
+                let query = query_with(self.text.for_postgres(), postgres_arguments(&self.values)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
         }
@@ -443,15 +459,17 @@ impl Query {
 
 macro_rules! arguments {
     ($name:ident, $arguments:ty) => {
-        fn $name(values: Vec<Value>) -> Result<$arguments, sqlx::Error> {
+        fn $name<'a>(
+            values: impl IntoIterator<Item = &'a Value>,
+        ) -> Result<$arguments, sqlx::Error> {
             use sqlx::Arguments;
             let mut arguments = <$arguments>::default();
             for value in values {
                 match value {
-                    Value::Text(value) => arguments.add(value),
-                    Value::Int(value) => arguments.add(value),
-                    Value::Real(value) => arguments.add(value),
-                    Value::Bool(value) => arguments.add(value),
+                    Value::Text(value) => arguments.add(value.as_deref()),
+                    Value::Int(value) => arguments.add(*value),
+                    Value::Real(value) => arguments.add(*value),
+                    Value::Bool(value) => arguments.add(*value),
                 }
                 .map_err(sqlx::Error::Encode)?;
             }

@@ -6,23 +6,23 @@
 //! a savepoint and is refused alone; nobody is told that theirs is done before it is on the disk.
 //!
 //! A message to the connection's thread and back takes longer than most statements. So what needs no
-//! answer, such as savepoints, waits for the next message, whoever sends it; if that fails, as when the disk
-//! is full, everybody is told so. A message is sent by a task of its own: who gives up waiting leaves nothing
-//! half done that is others'.
+//! answer, such as savepoints, waits for the next message, whoever sends it. There it may be
+//! refused, as when its key is taken: then the change that left it is undone, and told so, and the rest goes on.
+//! If anything else fails, as when the disk is full, everybody is told so. A message is sent by a task of its
+//! own: who gives up waiting leaves nothing half done that is others'.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
-use super::Text;
 use super::access::Access;
-use super::message::{Answer, Script, ends_transaction, send};
-use crate::sql::Value;
+use super::message::{Answer, Script, Statement};
+use super::rest::Refused;
+use super::shared::{Outcome, State};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -40,24 +40,6 @@ struct Inner {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
-struct State {
-    access: Arc<Access>,
-    /// None until it is needed, and after a failure that leaves in doubt what it is in.
-    connection: Option<SqliteConnection>,
-    /// What will become of the shared transaction, while there is one.
-    shared: Option<Arc<Outcome>>,
-    /// Whether the shared transaction is open, or will be when the rest is run.
-    is_open: bool,
-    /// What those who are done have left to be run before anything else is.
-    rest: Script,
-    /// Whether a message was sent whose end nobody has seen.
-    in_flight: bool,
-}
-
-/// What became of a shared transaction: nothing yet, or whether it is durable.
-type Outcome = OnceLock<std::result::Result<(), String>>;
-
 /// One change, which has the writer to itself until it is committed or dropped, which undoes it.
 pub struct Write(Option<Turn>);
 
@@ -73,7 +55,7 @@ struct Turn {
 impl Writer {
     pub fn new(options: SqliteConnectOptions) -> Self {
         let access = Arc::<Access>::default();
-        let state = State { access: access.clone(), ..State::default() };
+        let state = State::new(access.clone());
         Self(Arc::new(Inner { options, access, state: Arc::new(Mutex::new(state)) }))
     }
 
@@ -109,88 +91,7 @@ impl Writer {
 
     /// Closes the connection when all that was begun is done.
     pub async fn close(&self) {
-        let mut state = self.turn().await;
-        state.commit().await;
-        if let Some(connection) = state.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(?error, "cannot close the database");
-        }
-    }
-}
-
-impl State {
-    /// Has a connection, and a shared transaction that changes are made in.
-    async fn connect(&mut self, options: &SqliteConnectOptions) -> Result<()> {
-        if self.in_flight {
-            self.end(Err("the server was interrupted".to_owned()));
-        }
-        if self.connection.is_none() {
-            let mut connection = options.connect().await?;
-            let access = self.access.clone();
-            connection.lock_handle().await?.set_update_hook(move |row| access.written(row.table));
-            self.connection = Some(connection);
-        }
-        self.shared.get_or_insert_default();
-        Ok(())
-    }
-
-    /// Lets a change begin with the next message.
-    fn open(&mut self) {
-        // IMMEDIATE: a deferred transaction that upgrades fails without waiting.
-        let before = if self.is_open { "RELEASE change" } else { "BEGIN IMMEDIATE" };
-        self.is_open = true;
-        self.rest.push(before, Vec::new());
-        self.rest.push("SAVEPOINT change", Vec::new());
-    }
-
-    /// Sends what is left and then a statement. If the rest fails, so does all that is in the transaction.
-    async fn send(&mut self, waiting: Script, text: Text, values: Vec<Value>) -> Result<Answer> {
-        let mut before = std::mem::take(&mut self.rest);
-        let others = before.count;
-        before.append(waiting);
-        self.in_flight = true;
-        let answer = match &mut self.connection {
-            Some(connection) => send(connection, before, (text, values)).await,
-            None => Err((0, sqlx::Error::PoolClosed)),
-        };
-        self.in_flight = false;
-        answer.map_err(|(done, error)| {
-            if done >= others && !ends_transaction(&error) {
-                return error;
-            }
-            let reason = error.to_string();
-            self.end(Err(reason.clone()));
-            // Whatever it is, it is no answer to what was asked.
-            sqlx::Error::Protocol(reason)
-        })
-    }
-
-    /// Makes all changes of the shared transaction durable, or none.
-    async fn commit(&mut self) {
-        let mut done = Ok(());
-        if self.in_flight {
-            done = Err("the server was interrupted".to_owned());
-        } else if self.is_open {
-            let committed = self.send(Script::default(), Text::Written("COMMIT"), Vec::new()).await;
-            done = committed.map(|_| ()).map_err(|error| error.to_string());
-        }
-        self.end(done);
-    }
-
-    /// Tells everybody what became of the shared transaction.
-    fn end(&mut self, done: std::result::Result<(), String>) {
-        if done.is_err() {
-            // Closing it undoes whatever it may be in.
-            self.connection = None;
-            self.rest = Script::default();
-        }
-        self.in_flight = false;
-        self.is_open = false;
-        self.access.settled();
-        if let Some(outcome) = self.shared.take() {
-            outcome.set(done).expect("it ends once");
-        }
+        self.turn().await.close().await;
     }
 }
 
@@ -204,16 +105,16 @@ impl Write {
     }
 
     /// Runs a statement with the next one, or when the change is committed.
-    pub fn later(&mut self, text: &str, values: Vec<Value>) -> Result<()> {
-        self.turn()?.waiting.push(text, values);
+    pub fn later(&mut self, statement: Statement) -> Result<()> {
+        self.turn()?.waiting.push(statement);
         Ok(())
     }
 
     /// Runs what waits, and then a statement.
-    pub async fn run(&mut self, text: Text, values: Vec<Value>) -> Result<Answer> {
+    pub async fn run(&mut self, statement: Statement) -> Result<Answer> {
         let mut turn = self.0.take().ok_or(sqlx::Error::WorkerCrashed)?;
         let sent = tokio::spawn(async move {
-            let answer = turn.run(text, values).await;
+            let answer = turn.run(statement).await;
             (turn, answer)
         });
         let (turn, answer) = sent.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
@@ -224,16 +125,15 @@ impl Write {
     /// Returns when the change is on the disk. Whoever gives up waiting does not undo it.
     pub async fn commit(mut self) -> Result<()> {
         let turn = self.turn()?;
-        turn.leave();
-        match turn.end() {
-            Some(done) => done.await.map_err(|_| sqlx::Error::WorkerCrashed)?,
-            None => Err(sqlx::Error::WorkerCrashed),
-        }
+        let refused = turn.leave();
+        let done = turn.end().ok_or(sqlx::Error::WorkerCrashed)?;
+        done.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+        refused.get().cloned().map_or(Ok(()), |unmet| Err(unmet.into()))
     }
 }
 
 impl Turn {
-    async fn run(&mut self, text: Text, values: Vec<Value>) -> Result<Answer> {
+    async fn run(&mut self, statement: Statement) -> Result<Answer> {
         let state = self.state.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
         if state.shared.is_none() {
             // It has failed with what was before this change.
@@ -243,21 +143,23 @@ impl Turn {
             state.open();
         }
         self.begun = true;
-        state.send(std::mem::take(&mut self.waiting), text, values).await
+        self.waiting.push(statement);
+        state.send(std::mem::take(&mut self.waiting)).await
     }
 
-    /// Leaves what waits to whoever sends the next message.
-    fn leave(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
+    /// Leaves what waits to whoever sends the next message. What is returned is set if it is refused there.
+    fn leave(&mut self) -> Refused {
+        let (waiting, refused) = (std::mem::take(&mut self.waiting), Refused::default());
         if let Some(state) = &mut self.state
-            && waiting.count > 0
+            && !waiting.is_empty()
             && state.shared.is_some()
         {
             if !self.begun {
                 state.open();
             }
-            state.rest.append(waiting);
+            state.rest.leave(waiting, refused.clone());
         }
+        refused
     }
 
     /// Ends the turn, and commits when those have had theirs who wait already.
@@ -274,7 +176,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(state) = self.state.as_mut() {
             if self.begun && state.shared.is_some() {
-                state.rest.push("ROLLBACK TO change", Vec::new());
+                state.rest.push(["ROLLBACK TO change"]);
             }
             // Others may have been done before, and wait.
             self.end();
@@ -286,9 +188,13 @@ impl Drop for Turn {
 mod tests {
     use std::collections::BTreeSet;
 
+    use futures_util::future::join_all;
     use sqlx::sqlite::SqliteJournalMode;
+    use sqlx::{ConnectOptions, SqliteConnection};
 
+    use super::super::message::MAX_PREPARED;
     use super::*;
+    use crate::db::{Text, Unmet};
 
     /// A writer with a table of numbers, and a second connection that sees what is durable.
     async fn writer(folder: &tempfile::TempDir) -> (Writer, SqliteConnection) {
@@ -298,19 +204,22 @@ mod tests {
             .journal_mode(SqliteJournalMode::Wal);
         let writer = Writer::new(options.clone());
         let mut write = writer.begin().await.unwrap();
-        write.later("CREATE TABLE numbers (number INTEGER PRIMARY KEY)", Vec::new()).unwrap();
+        write.later("CREATE TABLE numbers (number INTEGER PRIMARY KEY)".into()).unwrap();
         write.commit().await.unwrap();
         (writer, options.connect().await.unwrap())
     }
 
+    fn number_is(number: i64) -> Statement {
+        Statement::new(Text::Written("INSERT INTO numbers VALUES (?)"), vec![number.into()])
+    }
+
     async fn insert(write: &mut Write, number: i64) {
-        let insert = Text::Written("INSERT INTO numbers VALUES ($1)");
-        write.run(insert, vec![number.into()]).await.unwrap();
+        write.run(number_is(number)).await.unwrap();
     }
 
     /// Commits, and leaves a number to be inserted.
     fn leave(mut write: Write, number: i64) -> JoinHandle<Result<()>> {
-        write.later("INSERT INTO numbers VALUES (?)", vec![number.into()]).unwrap();
+        write.later(number_is(number)).unwrap();
         tokio::spawn(write.commit())
     }
 
@@ -358,7 +267,7 @@ mod tests {
         let (writer, mut reader) = writer(&folder).await;
         let (first, mut second) = queue(&writer, |write| tokio::spawn(write.commit()), 1).await;
         // As SQLite does it by itself, when it cannot write.
-        second.run(Text::Written("ROLLBACK"), Vec::new()).await.unwrap();
+        second.run("ROLLBACK".into()).await.unwrap();
         drop(second);
         assert!(first.await.unwrap().is_err());
         let mut third = writer.begin().await.unwrap();
@@ -372,7 +281,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (writer, mut reader) = writer(&folder).await;
         let (first, mut second) = queue(&writer, |write| leave(write, 2), 1).await;
-        let unique = second.run(Text::Written("INSERT INTO numbers VALUES (1)"), Vec::new()).await;
+        let unique = second.run(number_is(1)).await;
         assert!(unique.is_err_and(|error| crate::db::is_unique_violation(&error)));
         insert(&mut second, 3).await;
         second.commit().await.unwrap();
@@ -385,16 +294,77 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (writer, mut reader) = writer(&folder).await;
         let (first, mut second) = queue(&writer, |write| leave(write, 1), 1).await;
-        let insert_two = Text::Written("INSERT INTO numbers VALUES (2)");
-        let failed = second.run(insert_two, Vec::new()).await;
+        let failed = second.run(number_is(2)).await;
         assert!(failed.is_err_and(|error| !crate::db::is_unique_violation(&error)), "not theirs");
-        assert!(second.run(Text::Written("SELECT 1"), Vec::new()).await.is_err(), "it is over");
+        assert!(second.run("SELECT 1".into()).await.is_err(), "it is over");
         assert!(second.commit().await.is_err() && first.await.unwrap().is_err());
         assert!(durable(&mut reader).await.is_empty());
         let mut third = writer.begin().await.unwrap();
         insert(&mut third, 3).await;
         third.commit().await.unwrap();
         assert_eq!(durable(&mut reader).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn whose_key_is_taken_is_undone_alone_and_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, mut reader) = writer(&folder).await;
+        let unless_taken = |number| {
+            let taken = Unmet::Taken { kind: "number", key: format!("{number}") };
+            number_is(number).unless(Some(taken))
+        };
+        // So long that some are in a message of their own.
+        let padding = "-".repeat(MAX_PREPARED * 2 / 5);
+        let leave = |mut write: Write, before: i64, number| {
+            let padded = format!("INSERT INTO numbers VALUES (?) /* {padding} */");
+            write.later(Statement::new(Text::PutTogether(padded), vec![before.into()])).unwrap();
+            write.later(unless_taken(number)).unwrap();
+            write.later(number_is(before + 1)).unwrap();
+            tokio::spawn(write.commit())
+        };
+        // Nobody sends anything before all of them have left what they have.
+        let hold = writer.begin().await.unwrap();
+        let begun = tokio::spawn({
+            let writer = writer.clone();
+            async move {
+                let mut write = writer.begin().await.unwrap();
+                insert(&mut write, 1).await;
+                write.later(number_is(2)).unwrap();
+                write.later(unless_taken(1)).unwrap();
+                write.commit().await
+            }
+        });
+        tokio::task::yield_now().await;
+        drop(hold);
+        assert!(
+            begun.await.unwrap().is_err_and(|error| is_taken(&error, "1")),
+            "also what it ran before"
+        );
+        let mut commits = Vec::new();
+        for (before, number) in [(10, 3), (20, 3), (30, 3), (40, 4), (50, 4), (60, 6)] {
+            commits.push(leave(writer.begin().await.unwrap(), before, number));
+        }
+        let done =
+            join_all(commits).await.into_iter().map(|done| done.unwrap()).collect::<Vec<_>>();
+        for (done, is_done) in done.iter().zip([true, false, false, true, false, true]) {
+            match done {
+                Ok(()) => assert!(is_done),
+                Err(error) => {
+                    assert!(!is_done && ["3", "4"].iter().any(|key| is_taken(error, key)))
+                }
+            }
+        }
+        let mut last = writer.begin().await.unwrap();
+        last.later(unless_taken(4)).unwrap();
+        assert!(last.run(number_is(70)).await.is_err_and(|error| is_taken(&error, "4")));
+        insert(&mut last, 80).await;
+        drop(last);
+        assert_eq!(durable(&mut reader).await, [3, 4, 6, 10, 11, 40, 41, 60, 61]);
+    }
+
+    fn is_taken(error: &sqlx::Error, key: &str) -> bool {
+        matches!(error, sqlx::Error::AnyDriverError(error)
+            if matches!(error.downcast_ref(), Some(Unmet::Taken { key: taken, .. }) if taken == key))
     }
 
     #[tokio::test]
@@ -405,7 +375,7 @@ mod tests {
         // Polled once, which sends it.
         let slow = "INSERT INTO numbers WITH RECURSIVE n (n) AS (SELECT 9 UNION ALL SELECT n + 1 FROM n LIMIT 99999)
                     SELECT n FROM n";
-        let left = second.run(Text::Written(slow), Vec::new());
+        let left = second.run(slow.into());
         tokio::time::timeout(Duration::ZERO, left).await.map(|_| ()).unwrap_err();
         drop(second);
         first.await.unwrap().unwrap();
@@ -422,8 +392,7 @@ mod tests {
                 let task = tokio::spawn(async move {
                     let mut write = writer.begin().await.unwrap();
                     if number % 5 == 0 {
-                        let values = vec![number.into()];
-                        write.later("INSERT INTO numbers VALUES (?)", values).unwrap();
+                        write.later(number_is(number)).unwrap();
                     } else {
                         insert(&mut write, number).await;
                     }

@@ -120,8 +120,7 @@ struct Logged {
 }
 
 async fn log(call: &Call, run_id: &str, logged: Logged) -> Result<Done> {
-    let (mut change, writer) = call.change().await?;
-    let target = runs::touched(&mut change, &writer, run_id).await?;
+    let (run, mut change, writer) = runs::to_log(call, run_id).await?;
     let mut log = Log { params: logged.params, tags: logged.tags, ..Log::default() };
     let mut links = Vec::new();
     for (metric, model) in logged.metrics {
@@ -131,14 +130,14 @@ async fn log(call: &Call, run_id: &str, logged: Logged) -> Result<Done> {
         log.metrics.push(metric);
     }
     let params = log.params.clone();
-    if let Err(failure) = runs::log(&mut change, &writer, &target, log).await {
+    if let Err(failure) = runs::log(&mut change, &writer, &run, log).await {
         let changed = match failure.error {
-            Error::Invalid { .. } => changed(&mut change, &target, params).await?,
+            Error::Invalid { .. } => changed(&mut change, &run.target, params).await?,
             _ => Vec::new(),
         };
-        return Err(explain(&changed, target.id(), logged.is_batch).unwrap_or(failure));
+        return Err(explain(&changed, run.target.id(), logged.is_batch).unwrap_or(failure));
     }
-    link(&mut change, &writer, &target, links).await?;
+    link(&mut change, &writer, &run.target, links).await?;
     change.commit().await?;
     Ok(Done {})
 }

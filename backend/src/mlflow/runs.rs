@@ -10,9 +10,9 @@ use super::message::{Message, missing};
 use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
 use super::{Call, Done, lists, names};
 use crate::auth::{Reader, Writer};
-use crate::db::Conn;
+use crate::db::{Conn, Db};
 use crate::error::Error;
-use crate::registry::candidate::{self, Candidate, CandidateChanges, Log, NewCandidate};
+use crate::registry::candidate::{self, Candidate, CandidateChanges, LiveRun, Log, NewCandidate};
 use crate::registry::dataset::{self, Input, InputsOf, NewInput};
 use crate::registry::event::Change;
 use crate::registry::experiment::{Experiment, Lifecycle};
@@ -74,13 +74,21 @@ pub async fn active(
     Ok((target, experiment))
 }
 
-/// As [`active`], marked as changed, which also locks it.
-pub async fn touched(change: &mut Change, writer: &Writer, run_id: &str) -> Result<Target> {
-    if let Some(target) = candidate::touch_run(change, writer, run_id).await? {
-        return Ok(target);
+/// As [`active`], to be logged to.
+pub async fn live(db: &Db, reader: &Reader, run_id: &str) -> Result<LiveRun> {
+    if let Some(run) = candidate::find_live(db, reader, run_id).await? {
+        return Ok(run);
     }
-    active(&mut **change, writer, run_id).await?;
+    active(db, reader, run_id).await?;
     Err(Error::Conflict(format!("run {run_id} was restored just now: try again")).into())
+}
+
+/// The run that the request logs to, and the change that it is logged with.
+pub async fn to_log(call: &Call, run_id: &str) -> Result<(LiveRun, Change, Writer)> {
+    call.actor.check_may_write()?;
+    let run = live(&call.app.db, &call.reader().await?, run_id).await?;
+    let (change, writer) = call.change().await?;
+    Ok((run, change, writer))
 }
 
 /// The run that a target is.
@@ -318,16 +326,15 @@ async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
 }
 
 pub async fn set_tag(call: Call) -> Result<Done> {
-    let (mut change, writer) = call.change().await?;
     call.message.required("key")?;
-    let target = touched(&mut change, &writer, &call.message.run_id()?).await?;
+    let (run, mut change, writer) = to_log(&call, &call.message.run_id()?).await?;
     let tag = names::tag(&call.message, "")?;
     if tag.key == NAME_TAG {
         let changes = CandidateChanges { name: Some(clean_name(&tag.value)), ..Default::default() };
-        candidate::update(&mut change, &writer, &target, changes).await?;
+        candidate::update(&mut change, &writer, &run.target, changes).await?;
     } else {
         let log = Log { tags: vec![tag], ..Log::default() };
-        candidate::log(&mut change, &writer, &target, log).await?;
+        candidate::log(&mut change, &writer, &run, log).await?;
     }
     change.commit().await?;
     Ok(Done {})
@@ -346,17 +353,12 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
 }
 
 /// Takes the name of the run out of tags that are logged to it.
-pub async fn log(
-    change: &mut Change,
-    writer: &Writer,
-    target: &Target,
-    mut log: Log,
-) -> Result<()> {
+pub async fn log(change: &mut Change, writer: &Writer, run: &LiveRun, mut log: Log) -> Result<()> {
     if let Some(name) = take_name(&mut log.tags) {
         let changes = CandidateChanges { name: Some(clean_name(&name)), ..Default::default() };
-        candidate::update(change, writer, target, changes).await?;
+        candidate::update(change, writer, &run.target, changes).await?;
     }
-    Ok(candidate::log(change, writer, target, log).await?)
+    Ok(candidate::log(change, writer, run, log).await?)
 }
 
 pub async fn log_inputs(call: Call) -> Result<Done> {
@@ -441,17 +443,17 @@ pub async fn log_model(call: Call) -> Result<Done> {
             "Model json is missing mandatory fields: {{'{absent}'}}"
         )));
     }
-    let (mut change, writer) = call.change().await?;
+    let (run, mut change, writer) = to_log(&call, &call.message.run_id()?).await?;
     // Locked before it is read: two models that are logged at once are both kept.
-    let target = touched(&mut change, &writer, &call.message.run_id()?).await?;
-    let old = tag::find(&mut *change, target.id(), HISTORY).await?;
+    candidate::touch(&mut change, &run.run.id).await?;
+    let old = tag::find(&mut *change, run.target.id(), HISTORY).await?;
     let mut history: Vec<serde_json::Value> =
         old.and_then(|old| serde_json::from_str(&old.value).ok()).unwrap_or_default();
     history.push(model);
     let tag =
         TagInput { key: HISTORY.to_owned(), value: serde_json::Value::from(history).to_string() };
     let log = Log { tags: vec![tag], ..Log::default() };
-    candidate::log(&mut change, &writer, &target, log).await?;
+    candidate::log(&mut change, &writer, &run, log).await?;
     change.commit().await?;
     Ok(Done {})
 }

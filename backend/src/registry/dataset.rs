@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::id::{CandidateId, ExperimentId, new_uuid};
 use crate::loader::load_by_owner;
 use crate::registry::event::Change;
-use crate::registry::object::{self, Target};
+use crate::registry::object::Target;
 use crate::registry::tag::{self, TagInput};
 use crate::text;
 
@@ -59,7 +59,6 @@ pub async fn log(
         .fetch_one(&mut **change)
         .await?;
         let id = new_uuid(change.now);
-        object::insert(change, &id).await?;
         let (id,): (String,) = query(
             "INSERT INTO dataset_inputs (id, candidate_id, dataset_id) VALUES ($1, $2, $3)
              ON CONFLICT (candidate_id, dataset_id) DO UPDATE SET dataset_id = excluded.dataset_id RETURNING id",
@@ -99,7 +98,7 @@ pub async fn summaries(db: &Db, experiments: &[ExperimentId]) -> Result<Vec<Summ
          WHERE ",
     );
     sql.push_sql(Sql::is_in("d.experiment_id", experiments));
-    sql.push(" ORDER BY experiment, d.name, d.digest, context LIMIT ").push_value(MAX_SUMMARIES);
+    sql.push(" ORDER BY experiment, d.name, d.digest, context").push_limit(MAX_SUMMARIES);
     Ok(Query::from(sql).fetch_all(db).await?)
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::auth::{self, Actor, Reader, Writer, actor};
-use crate::db::{Conn, query};
+use crate::db::{Conn, Query, Sql, Unmet};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId};
 use crate::loader::loaders;
@@ -247,9 +247,17 @@ impl Target {
     }
 }
 
-/// Makes the row that tags, params, metrics and files of something new hang on.
-pub async fn insert(change: &mut Change, id: &str) -> Result<()> {
-    Ok(query("INSERT INTO objects (id) VALUES ($1)").bind(id).later(change).await?)
+/// Has the change fail unless there is a row of `condition` when it is made.
+pub async fn require(
+    change: &mut Change,
+    condition: Sql,
+    kind: &'static str,
+    key: &str,
+) -> Result<()> {
+    let mut sql = Sql::new("INSERT INTO objects (id) SELECT NULL WHERE NOT EXISTS (");
+    sql.push_sql(condition).push(")");
+    let missing = Unmet::Missing { kind, key: key.to_owned() };
+    Ok(Query::from(sql).later_or(change, missing).await?)
 }
 
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.

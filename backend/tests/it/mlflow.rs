@@ -440,3 +440,96 @@ async fn a_pattern_finds_the_same_with_the_index_of_names_and_without() {
         assert_eq!(names(without).await, expected, "{without}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_logged_to_or_deleted_and_says_which() {
+    let (server, admin) = Server::with_model().await;
+    let (deleted, other) = (run(&admin, "vision", "0").await, run(&admin, "vision", "0").await);
+    let mut logged = [0, 0];
+    for round in 0..20_i64 {
+        let log = async |run: &str, lane: i64| {
+            let step = round * 4 + lane;
+            let point =
+                json!({"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1, "step": step});
+            ask(&admin, "vision", "POST runs/log-metric", point).await
+        };
+        let delete = async {
+            tokio::time::sleep(std::time::Duration::from_micros(300 * round.unsigned_abs())).await;
+            ok(&admin, "POST runs/delete", json!({"run_id": deleted})).await
+        };
+        let on_deleted =
+            async { [log(&deleted, 0).await, log(&deleted, 1).await, log(&deleted, 2).await] };
+        let raced = futures_util::future::join3(log(&deleted, 3), on_deleted, log(&other, 0));
+        let ((first, rest, of_other), _) = futures_util::future::join(raced, delete).await;
+        assert_eq!(of_other.0, 200, "whoever is refused beside it: {}", of_other.1);
+        logged[1] += 1;
+        for (status, answer) in [first].into_iter().chain(rest) {
+            match status {
+                200 => logged[0] += 1,
+                400 => assert!(
+                    answer["message"].as_str().unwrap().contains("'active' state"),
+                    "{answer}"
+                ),
+                _ => assert_eq!(
+                    (status, &answer["error_code"]),
+                    (404, &json!("RESOURCE_DOES_NOT_EXIST"))
+                ),
+            }
+        }
+        ok(&admin, "POST runs/restore", json!({"run_id": deleted})).await;
+    }
+    for (run, logged) in [(deleted, logged[0]), (other, logged[1])] {
+        let history =
+            ok(&admin, &format!("GET metrics/get-history?run_id={run}&metric_key=loss"), json!({}))
+                .await;
+        assert_eq!(
+            history["metrics"].as_array().map_or(0, Vec::len),
+            logged,
+            "what was acknowledged is there"
+        );
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM objects WHERE id IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn the_experiment_of_a_model_is_found_by_name_wherever_it_and_others_are() {
+    let (_server, admin) = Server::with_model().await;
+    let by_name = async |name: &str| {
+        let call = format!(
+            "GET experiments/get-by-name?experiment_name={}",
+            name.replace('[', "%5B").replace(']', "%5D")
+        );
+        let (status, answer) = ask(&admin, "vision", &call, json!({})).await;
+        (status == 200).then(|| {
+            let experiment = &answer["experiment"];
+            (
+                experiment["experiment_id"].as_str().unwrap().to_owned(),
+                experiment["lifecycle_stage"].as_str().unwrap().to_owned(),
+            )
+        })
+    };
+    let (of_model, stage) = by_name("[model]ocr").await.unwrap();
+    assert_eq!(stage, "active");
+    assert!(by_name("ocr").await.is_none() && by_name("[model]").await.is_none());
+    admin.ok("mutation { renameModel(input: {model: \"vision/ocr\", name: \"reader\"}) { model { name } } }", json!({})).await;
+    assert!(by_name("[model]ocr").await.is_none());
+    assert_eq!(by_name("[model]reader").await, Some((of_model.clone(), "active".to_owned())));
+    admin
+        .ok(
+            "mutation { deleteModel(input: {model: \"vision/reader\"}) { model { name } } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(by_name("[model]reader").await, Some((of_model, "deleted".to_owned())));
+    admin.create_model("reader").await;
+    assert_eq!(by_name("[model]reader").await.unwrap().1, "active", "the living one first");
+    let made = ok(&admin, "POST experiments/create", json!({"name": "sweep"})).await;
+    let id = made["experiment_id"].as_str().unwrap().to_owned();
+    assert_eq!(by_name("sweep").await, Some((id.clone(), "active".to_owned())));
+    ok(&admin, "POST experiments/delete", json!({"experiment_id": id})).await;
+    assert_eq!(by_name("sweep").await, Some((id.clone(), "deleted".to_owned())));
+    ok(&admin, "POST experiments/create", json!({"name": "sweep"})).await;
+    assert_ne!(by_name("sweep").await.unwrap().0, id, "the living one first");
+    let code = refused(&admin, "POST experiments/create", json!({"name": "sweep"})).await;
+    assert_eq!(code, "RESOURCE_ALREADY_EXISTS");
+}

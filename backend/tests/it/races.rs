@@ -44,6 +44,32 @@ async fn of_racers_for_one_name_exactly_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_models_made_at_once_each_name_is_had_once_and_whole() {
+    let (server, admin) = Server::with_model().await;
+    let create = "mutation($name: String!) { createModel(input: {project: \"vision\", name: $name,
+        tags: [{key: \"k\", value: \"v\"}]}) { model { name experiment { name } } } }";
+    let made = (0..60).map(|n| admin.graphql(create, json!({"name": format!("new-{}", n % 20)})));
+    let answers = join_all(made).await;
+    let (won, lost): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.get("errors").is_none());
+    assert_eq!((won.len(), lost.len()), (20, 40));
+    for answer in lost {
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "ALREADY_EXISTS", "{answer}");
+    }
+    // Nothing is left of the others.
+    for (rows, count) in [
+        ("SELECT COUNT(*) FROM models", 21),
+        ("SELECT COUNT(*) FROM names", 21),
+        ("SELECT COUNT(*) FROM tags", 20),
+        ("SELECT COUNT(*) FROM experiments WHERE model_id IS NOT NULL", 21),
+        ("SELECT COUNT(*) FROM events WHERE action = 'model.create'", 21),
+        ("SELECT COUNT(*) FROM objects", 21 + 21 + 1),
+    ] {
+        assert_eq!(server.count(rows).await, count, "{rows}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn racing_uploads_of_one_path_agree_on_one_content() {
     let (server, admin) = Server::with_model().await;
     admin.create_version(Some("1.0.0")).await;

@@ -5,12 +5,12 @@ mod graphql;
 mod live;
 mod sql;
 
-use crate::auth::Writer;
-use crate::db::{Changed, query};
+use crate::auth::{Reader, Writer};
+use crate::db::{Changed, Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::registry::event::Change;
-use crate::registry::metric::{self, MetricInput};
+use crate::registry::metric::{self, MetricInput, Stored};
 use crate::registry::model::Model;
 use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
@@ -120,9 +120,9 @@ impl Log {
         }
     }
 
-    async fn insert(self, change: &mut Change, id: &CandidateId) -> Result<()> {
+    async fn insert(self, change: &mut Change, id: &CandidateId, stored: Stored) -> Result<()> {
         param::insert_all(change, id.raw(), self.params).await?;
-        metric::insert_all(change, id.raw(), self.metrics).await?;
+        metric::insert_all(change, id.raw(), stored, self.metrics).await?;
         tag::insert_all(change, id.raw(), self.tags).await
     }
 }
@@ -160,7 +160,6 @@ pub async fn create(
         None => None,
     };
     let id = CandidateId::new(change.now);
-    object::insert(change, id.raw()).await?;
     let unnamed =
         || number.map_or_else(|| "run".to_owned(), |number| format!("candidate-{number}"));
     let candidate: Candidate = query(concat!(
@@ -181,7 +180,7 @@ pub async fn create(
     .bind(change.now)
     .fetch_one(&mut **change)
     .await?;
-    new.log.insert(change, &id).await?;
+    new.log.insert(change, &id, Stored::default()).await?;
     candidate.tell(change);
     let target =
         Target::candidate(writer.project(), model.map(|model| model.name.as_str()), candidate);
@@ -244,7 +243,8 @@ pub async fn update(
         (None, Some(ended)) => Some(ended),
         (None, None) => Some(change.now),
     };
-    changes.log.insert(change, &old.id).await?;
+    let stored = metric::stored(change, old.id.raw()).await?;
+    changes.log.insert(change, &old.id, stored).await?;
     let candidate: Candidate = query(concat!(
         "UPDATE candidates SET name = $2, status = $3, ended_at_ms = $4 WHERE id = $1 RETURNING ",
         columns!()
@@ -259,11 +259,24 @@ pub async fn update(
     Ok(candidate)
 }
 
-/// Logs to a run that goes on, and was [marked](touch_run) as changed. Of a run that logs every second, the log
-/// has one line a minute.
-pub async fn log(change: &mut Change, _writer: &Writer, target: &Target, log: Log) -> Result<()> {
+/// Logs to a run that goes on. It was found before the change began, since others wait while that lasts: the change
+/// fails if the run is no longer there. Of a run that logs every second, the log has one line a minute.
+pub async fn log(
+    change: &mut Change,
+    writer: &Writer,
+    LiveRun { target, run, stored }: &LiveRun,
+    log: Log,
+) -> Result<()> {
+    let live = Sql::new(THIS_RUN).bind(&run.id).bind(&writer.project().id);
+    let mut touch = Sql::new("UPDATE candidates SET updated_at_ms = ? WHERE ").bind(change.now);
+    touch.push_sql(live.clone());
+    Query::from(touch).later(change).await?;
+    let mut there = Sql::new("SELECT 1 FROM candidates WHERE ");
+    there.push_sql(live);
+    object::require(change, there, "run", target.id()).await?;
+    run.tell(change);
     change.record_sometimes("candidate.log", target.subject()).await?;
-    log.insert(change, &CandidateId::from_raw(target.id())).await
+    log.insert(change, &run.id, *stored).await
 }
 
 /// Puts a candidate into the trash, or takes it out.
@@ -313,50 +326,49 @@ pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
     Ok(())
 }
 
-/// The run with this id in the project, marked as changed, which also locks it; none if it is not there, or is in
-/// the trash by itself or with its experiment.
-pub async fn touch_run(
-    change: &mut Change,
-    writer: &Writer,
-    run_id: &str,
-) -> Result<Option<Target>> {
-    macro_rules! this_run {
-        () => {
-            "id = $2 AND deleted_at_ms IS NULL
-             AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = candidates.experiment_id
-                         AND e.project_id = $3 AND e.deleted_at_ms IS NULL)"
-        };
-    }
-    let (run_id, project) = (text::looked_up(run_id), writer.project());
-    query(concat!("UPDATE candidates SET updated_at_ms = $1 WHERE ", this_run!()))
-        .bind(change.now)
-        .bind(run_id)
-        .bind(&project.id)
-        .later(change)
-        .await?;
-    let touched: Option<RunOfModel> = query(concat!(
-        "SELECT ",
-        columns!(),
-        ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name
-         FROM candidates WHERE updated_at_ms = $1 AND ",
-        this_run!()
-    ))
-    .bind(change.now)
-    .bind(run_id)
-    .bind(&project.id)
-    .fetch_optional(&mut **change)
-    .await?;
-    let Some(RunOfModel { run, model_name }) = touched else { return Ok(None) };
-    tell(change, &run.id, &run.experiment_id, run.model_id.as_ref());
-    Ok(Some(Target::candidate(project, model_name.as_deref(), run)))
+/// A run that can be logged to.
+pub struct LiveRun {
+    pub target: Target,
+    pub run: Candidate,
+    stored: Stored,
 }
 
-/// A run, and the name of its model if it has one.
+/// The run with an id in a project, unless it is in the trash by itself or with its experiment.
+const THIS_RUN: &str = "id = ? AND deleted_at_ms IS NULL
+     AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = candidates.experiment_id
+                 AND e.project_id = ? AND e.deleted_at_ms IS NULL)";
+
+/// The run with this id in the project, if it can be logged to.
+pub async fn find_live(
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    run_id: &str,
+) -> Result<Option<LiveRun>> {
+    let mut sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name, ",
+        metric::stored_columns!("candidates.id"),
+        " FROM candidates WHERE "
+    ));
+    let project = reader.project();
+    sql.push_sql(Sql::new(THIS_RUN).bind(text::looked_up(run_id)).bind(&project.id));
+    let found: Option<RunOfModel> = Query::from(sql).fetch_optional(conn).await?;
+    Ok(found.map(|RunOfModel { run, model_name, stored }| LiveRun {
+        target: Target::candidate(project, model_name.as_deref(), run.clone()),
+        run,
+        stored,
+    }))
+}
+
+/// A run, the name of its model if it has one, and what it has been logged.
 #[derive(sqlx::FromRow)]
 struct RunOfModel {
     #[sqlx(flatten)]
     run: Candidate,
     model_name: Option<String>,
+    #[sqlx(flatten)]
+    stored: Stored,
 }
 
 /// Has everybody who follows a candidate, its experiment or its model hear that it was changed.

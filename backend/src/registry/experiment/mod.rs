@@ -13,7 +13,7 @@ use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
 use crate::registry::candidate;
 use crate::registry::event::Change;
 use crate::registry::model::Model;
-use crate::registry::object::{self, Target};
+use crate::registry::object::Target;
 use crate::registry::project::{self, Project};
 use crate::registry::tag::{self, TagInput};
 use crate::text;
@@ -69,14 +69,14 @@ pub struct NewExperiment {
 /// Creates the experiment that the runs of a new project are in unless told.
 pub async fn create_first(change: &mut Change, project: &Project) -> Result<()> {
     let id = ExperimentId::new(change.now);
-    prepare(change, &id, &project.id, 0).await?;
+    draw_number(change, &project.id, 0).await?;
     Ok(insert(&id, None, "Default", None, (&project.id, change.now)).later(change).await?)
 }
 
 /// Creates the default experiment of a new model.
 pub async fn create_default(change: &mut Change, _writer: &Writer, model: &Model) -> Result<()> {
     let id = ExperimentId::new(change.now);
-    prepare(change, &id, &model.project_id, 1).await?;
+    draw_number(change, &model.project_id, 1).await?;
     let (name, place) = (default_name(&model.name), (&model.project_id, change.now));
     Ok(insert(&id, Some(&model.id), &name, None, place).later(change).await?)
 }
@@ -91,7 +91,7 @@ pub async fn create(
     let project = writer.project();
     let location = new.artifact_location.filter(|location| !location.is_empty());
     let id = ExperimentId::new(change.now);
-    prepare(change, &id, &project.id, 1).await?;
+    draw_number(change, &project.id, 1).await?;
     let experiment: Experiment = insert(&id, None, &name, location, (&project.id, change.now))
         .fetch_one(&mut **change)
         .await
@@ -113,12 +113,7 @@ fn parse_name(field: &str, name: &str) -> Result<String> {
 }
 
 /// Draws a number in the project, of which the first is `first`, for the experiment that is inserted next.
-async fn prepare(
-    change: &mut Change,
-    id: &ExperimentId,
-    project: &ProjectId,
-    first: i64,
-) -> Result<()> {
+async fn draw_number(change: &mut Change, project: &ProjectId, first: i64) -> Result<()> {
     query(
         "INSERT INTO project_numbers (project_id, last_experiment) VALUES ($1, $2)
          ON CONFLICT (project_id) DO UPDATE SET last_experiment = project_numbers.last_experiment + 1",
@@ -127,7 +122,7 @@ async fn prepare(
     .bind(first)
     .later(change)
     .await?;
-    object::insert(change, id.raw()).await
+    Ok(())
 }
 
 /// Inserts an experiment with the last number that was drawn in its project.

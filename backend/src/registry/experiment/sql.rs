@@ -1,6 +1,6 @@
 //! How experiments are found: by name or number, in lists, and by the loaders.
 
-use super::{Experiment, columns};
+use super::{Experiment, MODEL_PREFIX, columns};
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
@@ -34,17 +34,37 @@ pub async fn find_by_name(
     project: &ProjectId,
     name: &str,
 ) -> Result<Option<Experiment>> {
-    let found = query(concat!(
+    // Each by an index of its own: that of a model is found by the model.
+    const OF_MODEL: &str = concat!(
         "SELECT ",
         columns!(),
-        " FROM experiments WHERE project_id = $1 AND name = $2
-          ORDER BY CASE WHEN deleted_at_ms IS NULL THEN 0 ELSE 1 END, deleted_at_ms DESC LIMIT 1"
-    ))
-    .bind(project)
-    .bind(text::looked_up(name))
-    .fetch_optional(conn)
-    .await?;
-    Ok(found)
+        " FROM experiments WHERE model_id IN
+             (SELECT m.id FROM models m WHERE m.project_id = $1 AND m.name = $2 AND m.deleted_at_ms IS NULL)"
+    );
+    const STANDALONE: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM experiments
+          WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL AND model_id IS NULL"
+    );
+    const IN_TRASH: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM experiments WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NOT NULL
+          ORDER BY deleted_at_ms DESC LIMIT 1"
+    );
+    let mut conn = conn.into();
+    let (sql, named) = match name.strip_prefix(MODEL_PREFIX) {
+        Some(model) => (OF_MODEL, model),
+        None => (STANDALONE, name),
+    };
+    for (sql, name) in [(sql, named), (IN_TRASH, name)] {
+        let named = query(sql).bind(project).bind(text::looked_up(name));
+        if let Some(found) = named.fetch_optional(conn.again()).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// The experiment with this number, also from the trash.

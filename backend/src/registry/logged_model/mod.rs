@@ -13,7 +13,7 @@ use crate::registry::candidate::{self, Candidate};
 use crate::registry::event::Change;
 use crate::registry::experiment::Experiment;
 use crate::registry::metric::MetricValue;
-use crate::registry::object::{self, Target};
+use crate::registry::object::Target;
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
 use crate::registry::{file, text_enum};
@@ -101,7 +101,6 @@ pub async fn create(
     new: NewLoggedModel,
 ) -> Result<LoggedModel> {
     let id = LoggedModelId::new(change.now);
-    object::insert(change, id.raw()).await?;
     let model: LoggedModel = query(concat!(
         "INSERT INTO logged_models (id, experiment_id, candidate_id, name, model_type, status, author_id,
                                     created_at_ms, updated_at_ms)

@@ -147,10 +147,41 @@ impl Row {
     }
 }
 
-/// Logs points. A point that is there already is kept once, so a retried request adds nothing.
+/// What a candidate has been logged so far.
+#[derive(Clone, Copy, Default, sqlx::FromRow)]
+pub struct Stored {
+    /// How many metrics it has.
+    metrics: i64,
+    /// How many points wait to be moved to their histories.
+    waiting: i64,
+}
+
+/// The columns of [`Stored`], of the candidate whose id `$owner` is.
+macro_rules! stored_columns {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT COUNT(*) FROM metrics WHERE owner_id = ",
+            $owner,
+            ") AS metrics, (SELECT COALESCE(MAX(total), 0) FROM logged_points WHERE owner_id = ",
+            $owner,
+            ") AS waiting"
+        )
+    };
+}
+pub(super) use stored_columns;
+
+/// What the candidate has been logged, which the caller has locked.
+pub async fn stored(change: &mut Change, owner_id: &str) -> Result<Stored> {
+    let stored = query(concat!("SELECT ", stored_columns!("$1"))).bind(owner_id);
+    Ok(stored.fetch_one(&mut **change).await?)
+}
+
+/// Logs points to a candidate that has been logged what is `stored`. A point that is there already is kept
+/// once, so a retried request adds nothing.
 pub async fn insert_all(
     change: &mut Change,
     owner_id: &str,
+    stored: Stored,
     inputs: Vec<MetricInput>,
 ) -> Result<()> {
     if inputs.is_empty() {
@@ -187,15 +218,13 @@ pub async fn insert_all(
         Query::from(sql).later(change).await?;
     }
     logged::append(change, owner_id, &rows).await?;
-    let (stored, waiting): (i64, i64) = query(
-        "SELECT COUNT(*), (SELECT MAX(total) FROM logged_points WHERE owner_id = $1)
-         FROM metrics WHERE owner_id = $1",
-    )
-    .bind(owner_id)
-    .fetch_one(&mut **change)
-    .await?;
-    check_count("metrics", usize::try_from(stored).unwrap_or(usize::MAX))?;
-    if waiting > logged::MAX_WAITING {
+    let sum = |stored: i64, new: usize| usize::try_from(stored).unwrap_or(usize::MAX) + new;
+    if check_count("metrics", sum(stored.metrics, last.len())).is_err() {
+        // Unless some of them are there already.
+        let metrics = self::stored(change, owner_id).await?.metrics;
+        check_count("metrics", sum(metrics, 0))?;
+    }
+    if sum(stored.waiting, rows.len()) > logged::MAX_WAITING {
         logged::settle(change, owner_id).await?;
     }
     Ok(())
@@ -287,7 +316,7 @@ pub async fn first_points(
         Sql::new("SELECT owner_id, value, step, timestamp_ms FROM metric_points WHERE name = ?")
             .bind(text::looked_up(name))
             .and(Sql::is_in("owner_id", candidate_ids));
-    sql.push(" ORDER BY owner_id, timestamp_ms, step, value_order LIMIT ").push_value(most);
+    sql.push(" ORDER BY owner_id, timestamp_ms, step, value_order").push_limit(most);
     Ok(Query::from(sql).fetch_all(db).await?)
 }
 

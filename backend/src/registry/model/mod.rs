@@ -9,14 +9,14 @@ mod sql;
 use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
 
 use crate::auth::Writer;
-use crate::db::query;
+use crate::db::{Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::registry::event::{Change, Subject};
 use crate::registry::project::{self, Project};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{experiment, object, protection};
+use crate::registry::{experiment, protection};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
 
@@ -82,26 +82,32 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     let name = ModelName::parse("name", &new.name)?;
     let description = text::description("description", new.description)?;
     let id = ModelId::new(change.now);
-    object::insert(change, id.raw()).await?;
-    let model: Model = query(concat!(
+    let model = Model {
+        id,
+        project_id: writer.project().id.clone(),
+        name: name.as_str().to_owned(),
+        description,
+        author_id: change.author().clone(),
+        created_at_ms: change.now,
+        updated_at_ms: change.now,
+        deleted_at_ms: None,
+    };
+    query(
         "INSERT INTO models (id, project_id, name, description, license, author_id, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-         RETURNING ",
-        columns!()
-    ))
-    .bind(&id)
-    .bind(&writer.project().id)
-    .bind(&name)
-    .bind(&description)
-    .bind(facet::license_of(&description))
-    .bind(change.author())
-    .bind(change.now)
-    .fetch_one(&mut **change)
-    .await
-    .map_err(Error::unless_unique("model", name.as_str()))?;
-    set_search_name(change, &model).await?;
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&model.id)
+    .bind(&model.project_id)
+    .bind(&model.name)
+    .bind(&model.description)
+    .bind(facet::license_of(&model.description))
+    .bind(&model.author_id)
+    .bind(model.created_at_ms)
+    .bind(model.updated_at_ms)
+    .later_or(change, Unmet::Taken { kind: "model", key: model.name.clone() })
+    .await?;
     experiment::create_default(change, writer, &model).await?;
-    tag::insert_all(change, id.raw(), new.tags).await?;
+    tag::insert_all(change, model.id.raw(), new.tags).await?;
     record(change, writer, "model.create", &model).await?;
     Ok(model)
 }
@@ -145,7 +151,6 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     .await
     .map_err(Error::unless_unique("model", name.as_str()))?;
     let model = renamed.ok_or_else(|| Error::not_found("model", &old.name))?;
-    set_search_name(change, &model).await?;
     experiment::follow(change, writer, &model).await?;
     let detail = serde_json::json!({ "from": old.name });
     change.record("model.rename", subject(writer, &model), detail).await?;
@@ -228,18 +233,6 @@ async fn record(
     model: &Model,
 ) -> Result<()> {
     change.record(action, subject(writer, model), serde_json::json!({})).await
-}
-
-async fn set_search_name(change: &mut Change, model: &Model) -> Result<()> {
-    query(
-        "INSERT INTO names (object_id, name) VALUES ($1, $2)
-         ON CONFLICT (object_id) DO UPDATE SET name = excluded.name",
-    )
-    .bind(&model.id)
-    .bind(&model.name)
-    .later(change)
-    .await?;
-    Ok(())
 }
 
 /// Locks a model until the change is over, without marking it as changed.

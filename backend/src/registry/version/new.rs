@@ -4,13 +4,13 @@ use ::semver::Version;
 
 use super::sql::{after, latest};
 use super::{ModelStage, ModelVersion, VersionState, digest_of};
-use crate::db::query;
+use crate::db::{Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, VersionId};
 use crate::registry::event::Change;
 use crate::registry::model::Model;
+use crate::registry::semver;
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{object, semver};
 use crate::text;
 
 /// What a new version is made of, besides its model.
@@ -81,7 +81,6 @@ pub async fn insert(
 ) -> Result<ModelVersion> {
     let semver = Version::parse(&version.version).map_err(Error::internal)?;
     let is_published = version.state == VersionState::Published;
-    object::insert(change, version.id.raw()).await?;
     query(
         "INSERT INTO model_versions (id, model_id, project_id, version, precedence, prerelease, rank, number,
              state, stage, source, location, run_id, run_link, logged_model_id, description, author_id,
@@ -110,9 +109,8 @@ pub async fn insert(
     .bind(version.created_at_ms)
     .bind(version.updated_at_ms)
     .bind(version.published_at_ms)
-    .execute(change)
-    .await
-    .map_err(Error::unless_unique("version", &version.version))?;
+    .later_or(change, Unmet::Taken { kind: "version", key: version.version.clone() })
+    .await?;
     tag::insert_all(change, version.id.raw(), tags).await?;
     Ok(version)
 }
