@@ -6,6 +6,8 @@ DROP INDEX model_versions_of_run;
 DROP INDEX experiments_by_name;
 CREATE INDEX model_versions_of_candidate ON model_versions (candidate_id) WHERE candidate_id IS NOT NULL;
 CREATE INDEX model_versions_of_run ON model_versions (run_id) WHERE run_id IS NOT NULL;
+-- Which versions were made of a logged model: a client asks with every one it looks at.
+CREATE INDEX model_versions_of_logged_model ON model_versions (logged_model_id) WHERE logged_model_id IS NOT NULL;
 -- The experiment of a model is found by its model.
 CREATE UNIQUE INDEX experiments_by_name ON experiments (project_id, name)
     WHERE deleted_at_ms IS NULL AND model_id IS NULL;
@@ -13,7 +15,8 @@ CREATE INDEX experiments_in_trash ON experiments (project_id, name) WHERE delete
 
 -- What tags, params, metrics and files hang on.
 CREATE FUNCTION make_object() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO objects (id) VALUES (NEW.id);
+    -- A server of the version before that has not stopped yet made it by itself.
+    INSERT INTO objects (id) VALUES (NEW.id) ON CONFLICT (id) DO NOTHING;
     RETURN NEW;
 END $$;
 CREATE TRIGGER models_are_objects BEFORE INSERT ON models FOR EACH ROW EXECUTE FUNCTION make_object();

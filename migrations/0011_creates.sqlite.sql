@@ -6,6 +6,8 @@ DROP INDEX model_versions_of_run;
 DROP INDEX experiments_by_name;
 CREATE INDEX model_versions_of_candidate ON model_versions (candidate_id) WHERE candidate_id IS NOT NULL;
 CREATE INDEX model_versions_of_run ON model_versions (run_id) WHERE run_id IS NOT NULL;
+-- Which versions were made of a logged model: a client asks with every one it looks at.
+CREATE INDEX model_versions_of_logged_model ON model_versions (logged_model_id) WHERE logged_model_id IS NOT NULL;
 -- The experiment of a model is found by its model.
 CREATE UNIQUE INDEX experiments_by_name ON experiments (project_id, name)
     WHERE deleted_at_ms IS NULL AND model_id IS NULL;

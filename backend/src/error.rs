@@ -68,6 +68,10 @@ impl Error {
         Self::Invalid { field: field.into(), reason: reason.into() }
     }
 
+    pub fn at_most(field: impl Into<String>, most: usize) -> Self {
+        Self::invalid(field, format!("must be at most {most}"))
+    }
+
     pub fn internal(source: impl Debug + Send + Sync + 'static) -> Self {
         Self::Internal(Arc::new(source))
     }
@@ -156,6 +160,7 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::AnyDriverError(error) => match error.downcast().map(|error| *error) {
                 Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
                 Ok(Unmet::Missing { kind, key }) => Self::NotFound { kind, key },
+                Ok(Unmet::TooMany { field, most }) => Self::at_most(field, most),
                 Err(error) => Self::internal(error),
             },
             error => Self::internal(error),

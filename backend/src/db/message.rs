@@ -12,7 +12,7 @@ use super::{Text, sqlite_arguments};
 use crate::sql::{Value, shifted};
 
 /// How long a message may be, in bytes, that is kept prepared.
-pub const MAX_PREPARED: usize = 16 << 10;
+pub const MAX_PREPARED: usize = 8 << 10;
 
 /// What is behind each statement.
 const END: &str = "; ";
@@ -25,7 +25,7 @@ pub struct Statement {
     unless: Option<Unmet>,
 }
 
-/// Statements that nobody waits for, each with `?`.
+/// Statements that are sent together. Only the last may have `$1`, `$2` …
 pub type Script = Vec<Statement>;
 
 /// Why a change is refused: a statement that was to be run later failed as a caller can have it fail.
@@ -35,6 +35,8 @@ pub enum Unmet {
     Taken { kind: &'static str, key: String },
     /// What the change is about is not there (any more): a column that must not be NULL would be.
     Missing { kind: &'static str, key: String },
+    /// There would be too many with it; seen in the same way.
+    TooMany { field: &'static str, most: usize },
 }
 
 impl Unmet {
@@ -43,7 +45,9 @@ impl Unmet {
         let kind = error.as_database_error().map(DatabaseError::kind);
         match self {
             Self::Taken { .. } => matches!(kind, Some(ErrorKind::UniqueViolation)),
-            Self::Missing { .. } => matches!(kind, Some(ErrorKind::NotNullViolation)),
+            Self::Missing { .. } | Self::TooMany { .. } => {
+                matches!(kind, Some(ErrorKind::NotNullViolation))
+            }
         }
     }
 }
@@ -53,6 +57,7 @@ impl fmt::Display for Unmet {
         match self {
             Self::Taken { kind, key } => write!(f, "the {kind} {key} already exists"),
             Self::Missing { kind, key } => write!(f, "there is no {kind} {key}"),
+            Self::TooMany { field, most } => write!(f, "{field} must be at most {most}"),
         }
     }
 }

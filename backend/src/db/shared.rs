@@ -58,8 +58,8 @@ impl State {
         self.rest.push([before, "SAVEPOINT change"]);
     }
 
-    /// Sends what is left and then statements of one's own, for the answer of the last. If the rest fails, so does
-    /// all that is in the transaction.
+    /// Sends what is left and then statements of one's own, for the answer of the last. If the rest fails in
+    /// another way than it may, so does all that is in the transaction.
     pub async fn send(&mut self, own: Script) -> Result<Answer> {
         let mut rest = std::mem::take(&mut self.rest);
         loop {

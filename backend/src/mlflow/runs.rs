@@ -12,7 +12,9 @@ use super::{Call, Done, lists, names};
 use crate::auth::{Reader, Writer};
 use crate::db::{Conn, Db};
 use crate::error::Error;
-use crate::registry::candidate::{self, Candidate, CandidateChanges, LiveRun, Log, NewCandidate};
+use crate::registry::candidate::{
+    self, Candidate, CandidateChanges, LiveRun, Log, NewCandidate, Touched,
+};
 use crate::registry::dataset::{self, Input, InputsOf, NewInput};
 use crate::registry::event::Change;
 use crate::registry::experiment::{Experiment, Lifecycle};
@@ -84,10 +86,11 @@ pub async fn live(db: &Db, reader: &Reader, run_id: &str) -> Result<LiveRun> {
 }
 
 /// The run that the request logs to, and the change that it is logged with.
-pub async fn to_log(call: &Call, run_id: &str) -> Result<(LiveRun, Change, Writer)> {
-    call.actor.check_may_write()?;
-    let run = live(&call.app.db, &call.reader().await?, run_id).await?;
-    let (change, writer) = call.change().await?;
+pub async fn to_log(call: &Call, run_id: &str) -> Result<(Touched, Change, Writer)> {
+    let early = Writer::of(call.reader().await?)?;
+    let run = live(&call.app.db, &early, run_id).await?;
+    let (mut change, writer) = call.change().await?;
+    let run = candidate::touch_live(&mut change, &writer, run).await?;
     Ok((run, change, writer))
 }
 
@@ -353,7 +356,7 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
 }
 
 /// Takes the name of the run out of tags that are logged to it.
-pub async fn log(change: &mut Change, writer: &Writer, run: &LiveRun, mut log: Log) -> Result<()> {
+pub async fn log(change: &mut Change, writer: &Writer, run: &Touched, mut log: Log) -> Result<()> {
     if let Some(name) = take_name(&mut log.tags) {
         let changes = CandidateChanges { name: Some(clean_name(&name)), ..Default::default() };
         candidate::update(change, writer, &run.target, changes).await?;
@@ -445,7 +448,6 @@ pub async fn log_model(call: Call) -> Result<Done> {
     }
     let (run, mut change, writer) = to_log(&call, &call.message.run_id()?).await?;
     // Locked before it is read: two models that are logged at once are both kept.
-    candidate::touch(&mut change, &run.run.id).await?;
     let old = tag::find(&mut *change, run.target.id(), HISTORY).await?;
     let mut history: Vec<serde_json::Value> =
         old.and_then(|old| serde_json::from_str(&old.value).ok()).unwrap_or_default();

@@ -248,16 +248,10 @@ impl Target {
 }
 
 /// Has the change fail unless there is a row of `condition` when it is made.
-pub async fn require(
-    change: &mut Change,
-    condition: Sql,
-    kind: &'static str,
-    key: &str,
-) -> Result<()> {
+pub async fn require(change: &mut Change, condition: Sql, unmet: Unmet) -> Result<()> {
     let mut sql = Sql::new("INSERT INTO objects (id) SELECT NULL WHERE NOT EXISTS (");
     sql.push_sql(condition).push(")");
-    let missing = Unmet::Missing { kind, key: key.to_owned() };
-    Ok(Query::from(sql).later_or(change, missing).await?)
+    Ok(Query::from(sql).later_or(change, unmet).await?)
 }
 
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.

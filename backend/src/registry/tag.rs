@@ -194,7 +194,7 @@ async fn insert(change: &mut Change, owner_id: &str, tags: Vec<Tag>) -> Result<(
 /// Refuses more entries than one object may have.
 pub fn check_count(field: &str, count: usize) -> Result<()> {
     if count > MAX_ENTRIES {
-        return Err(Error::invalid(field, format!("must be at most {MAX_ENTRIES}")));
+        return Err(Error::at_most(field, MAX_ENTRIES));
     }
     Ok(())
 }

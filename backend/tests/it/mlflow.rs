@@ -533,3 +533,39 @@ async fn the_experiment_of_a_model_is_found_by_name_wherever_it_and_others_are()
     let code = refused(&admin, "POST experiments/create", json!({"name": "sweep"})).await;
     assert_eq!(code, "RESOURCE_ALREADY_EXISTS");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_has_no_more_metrics_than_it_may_whoever_logs_at_once() {
+    let (server, admin) = Server::with_model().await;
+    let id = run(&admin, "vision", "0").await;
+    let batch = async |lane: usize, count: usize| {
+        let metric = |n: usize| json!({"key": format!("m{lane}-{n}"), "value": 1, "timestamp": 1, "step": 0});
+        let metrics: Vec<_> = (0..count).map(metric).collect();
+        ask(&admin, "vision", "POST runs/log-batch", json!({"run_id": id, "metrics": metrics}))
+            .await
+    };
+    let answers = futures_util::future::join_all((0..5).map(|lane| batch(lane, 900))).await;
+    let (logged, refused): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|(status, _)| *status == 200);
+    assert_eq!((logged.len(), refused.len()), (2, 3));
+    for (status, answer) in refused {
+        assert_eq!((*status, &answer["error_code"]), (400, &json!("INVALID_PARAMETER_VALUE")));
+        assert!(answer["message"].as_str().unwrap().contains("at most 2000"), "{answer}");
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM metrics").await, 1800);
+    assert_eq!(batch(7, 200).await.0, 200);
+    assert_eq!(batch(8, 1).await.0, 400);
+    assert_eq!(batch(7, 200).await.0, 200, "what it has goes on");
+}
+
+#[tokio::test]
+async fn a_run_in_the_trash_is_not_renamed_by_a_tag() {
+    let (_server, admin) = Server::with_model().await;
+    let id = run(&admin, "vision", "0").await;
+    let name = json!({"run_id": id, "key": "mlflow.runName", "value": "first"});
+    ok(&admin, "POST runs/set-tag", name.clone()).await;
+    let found = ok(&admin, &format!("GET runs/get?run_id={id}"), json!({})).await;
+    assert_eq!(found["run"]["info"]["run_name"], "first");
+    ok(&admin, "POST runs/delete", json!({"run_id": id})).await;
+    assert_eq!(refused(&admin, "POST runs/set-tag", name).await, "INVALID_PARAMETER_VALUE");
+}

@@ -6,11 +6,11 @@ mod live;
 mod sql;
 
 use crate::auth::{Reader, Writer};
-use crate::db::{Changed, Conn, Query, Sql, query};
+use crate::db::{Changed, Conn, Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::registry::event::Change;
-use crate::registry::metric::{self, MetricInput, Stored};
+use crate::registry::metric::{self, MetricInput};
 use crate::registry::model::Model;
 use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
@@ -120,9 +120,9 @@ impl Log {
         }
     }
 
-    async fn insert(self, change: &mut Change, id: &CandidateId, stored: Stored) -> Result<()> {
+    async fn insert(self, change: &mut Change, id: &CandidateId, waiting: i64) -> Result<()> {
         param::insert_all(change, id.raw(), self.params).await?;
-        metric::insert_all(change, id.raw(), stored, self.metrics).await?;
+        metric::insert_all(change, id.raw(), waiting, self.metrics).await?;
         tag::insert_all(change, id.raw(), self.tags).await
     }
 }
@@ -180,7 +180,7 @@ pub async fn create(
     .bind(change.now)
     .fetch_one(&mut **change)
     .await?;
-    new.log.insert(change, &id, Stored::default()).await?;
+    new.log.insert(change, &id, 0).await?;
     candidate.tell(change);
     let target =
         Target::candidate(writer.project(), model.map(|model| model.name.as_str()), candidate);
@@ -243,8 +243,11 @@ pub async fn update(
         (None, Some(ended)) => Some(ended),
         (None, None) => Some(change.now),
     };
-    let stored = metric::stored(change, old.id.raw()).await?;
-    changes.log.insert(change, &old.id, stored).await?;
+    let waiting = match changes.log.metrics.is_empty() {
+        true => 0,
+        false => metric::count_waiting(change, old.id.raw()).await?,
+    };
+    changes.log.insert(change, &old.id, waiting).await?;
     let candidate: Candidate = query(concat!(
         "UPDATE candidates SET name = $2, status = $3, ended_at_ms = $4 WHERE id = $1 RETURNING ",
         columns!()
@@ -259,24 +262,15 @@ pub async fn update(
     Ok(candidate)
 }
 
-/// Logs to a run that goes on. It was found before the change began, since others wait while that lasts: the change
-/// fails if the run is no longer there. Of a run that logs every second, the log has one line a minute.
+/// Logs to a run that goes on. Of one that logs every second, the log has one line a minute.
 pub async fn log(
     change: &mut Change,
-    writer: &Writer,
-    LiveRun { target, run, stored }: &LiveRun,
+    _writer: &Writer,
+    Touched { target, run, waiting }: &Touched,
     log: Log,
 ) -> Result<()> {
-    let live = Sql::new(THIS_RUN).bind(&run.id).bind(&writer.project().id);
-    let mut touch = Sql::new("UPDATE candidates SET updated_at_ms = ? WHERE ").bind(change.now);
-    touch.push_sql(live.clone());
-    Query::from(touch).later(change).await?;
-    let mut there = Sql::new("SELECT 1 FROM candidates WHERE ");
-    there.push_sql(live);
-    object::require(change, there, "run", target.id()).await?;
-    run.tell(change);
     change.record_sometimes("candidate.log", target.subject()).await?;
-    log.insert(change, &run.id, *stored).await
+    log.insert(change, &run.id, *waiting).await
 }
 
 /// Puts a candidate into the trash, or takes it out.
@@ -326,11 +320,15 @@ pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
     Ok(())
 }
 
-/// A run that can be logged to.
-pub struct LiveRun {
+/// A run that could be logged to when it was looked for.
+pub struct LiveRun(Touched);
+
+/// A run that is [marked](touch_live) as changed, to be logged to.
+pub struct Touched {
     pub target: Target,
     pub run: Candidate,
-    stored: Stored,
+    /// How many of its points waited to be moved to their histories.
+    waiting: i64,
 }
 
 /// The run with an id in a project, unless it is in the trash by itself or with its experiment.
@@ -338,7 +336,8 @@ const THIS_RUN: &str = "id = ? AND deleted_at_ms IS NULL
      AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = candidates.experiment_id
                  AND e.project_id = ? AND e.deleted_at_ms IS NULL)";
 
-/// The run with this id in the project, if it can be logged to.
+/// The run with this id in the project, if it can be logged to. Looked for before the change begins, since others
+/// wait while that lasts.
 pub async fn find_live(
     conn: impl Into<Conn<'_>>,
     reader: &Reader,
@@ -348,27 +347,44 @@ pub async fn find_live(
         "SELECT ",
         columns!(),
         ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name, ",
-        metric::stored_columns!("candidates.id"),
-        " FROM candidates WHERE "
+        metric::waiting!("candidates.id"),
+        " AS waiting FROM candidates WHERE "
     ));
     let project = reader.project();
     sql.push_sql(Sql::new(THIS_RUN).bind(text::looked_up(run_id)).bind(&project.id));
     let found: Option<RunOfModel> = Query::from(sql).fetch_optional(conn).await?;
-    Ok(found.map(|RunOfModel { run, model_name, stored }| LiveRun {
-        target: Target::candidate(project, model_name.as_deref(), run.clone()),
-        run,
-        stored,
+    Ok(found.map(|RunOfModel { run, model_name, waiting }| {
+        let target = Target::candidate(project, model_name.as_deref(), run.clone());
+        LiveRun(Touched { target, run, waiting })
     }))
 }
 
-/// A run, the name of its model if it has one, and what it has been logged.
+/// Marks a run as changed, which also locks it until the change is over. The change fails if the run is no longer
+/// there, or in another project.
+pub async fn touch_live(
+    change: &mut Change,
+    writer: &Writer,
+    LiveRun(run): LiveRun,
+) -> Result<Touched> {
+    let live = Sql::new(THIS_RUN).bind(&run.run.id).bind(&writer.project().id);
+    let mut touch = Sql::new("UPDATE candidates SET updated_at_ms = ? WHERE ").bind(change.now);
+    touch.push_sql(live.clone());
+    Query::from(touch).later(change).await?;
+    let mut there = Sql::new("SELECT 1 FROM candidates WHERE ");
+    there.push_sql(live);
+    let missing = Unmet::Missing { kind: "run", key: run.target.id().to_owned() };
+    object::require(change, there, missing).await?;
+    run.run.tell(change);
+    Ok(run)
+}
+
+/// A run, the name of its model if it has one, and how many of its points wait.
 #[derive(sqlx::FromRow)]
 struct RunOfModel {
     #[sqlx(flatten)]
     run: Candidate,
     model_name: Option<String>,
-    #[sqlx(flatten)]
-    stored: Stored,
+    waiting: i64,
 }
 
 /// Has everybody who follows a candidate, its experiment or its model hear that it was changed.

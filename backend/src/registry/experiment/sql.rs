@@ -140,6 +140,13 @@ const FIELDS: Fields = Fields {
 
 /// The experiments of a project that MLflow's search asks for.
 pub fn search(db: &Db, filter: &str, order_by: &[String], lifecycle: Lifecycle) -> Result<List> {
+    let mut condition = lifecycle.condition("e.deleted_at_ms");
+    if let Some(name) = filter::equal_to(&FIELDS, "name", filter)?
+        && !name.starts_with(MODEL_PREFIX)
+    {
+        // Which goes without saying, but has the index find it.
+        condition.push(" AND e.model_id IS NULL");
+    }
     let filter = filter::parse(db, &FIELDS, filter)?;
     let mut keys = filter::parse_order(db, &FIELDS, order_by)?;
     if keys.is_empty() {
@@ -149,7 +156,7 @@ pub fn search(db: &Db, filter: &str, order_by: &[String], lifecycle: Lifecycle) 
         columns: columns!(),
         from: "experiments e",
         parent: Some("e.project_id"),
-        filter: lifecycle.condition("e.deleted_at_ms").and(filter),
+        filter: condition.and(filter),
         sort: Sort::by(keys, "e.id"),
     })
 }

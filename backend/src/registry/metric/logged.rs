@@ -17,8 +17,9 @@ use crate::loader::Loaders;
 use crate::registry::tag::MAX_ROWS;
 use crate::time::Timestamp;
 
-/// How many points of a candidate may wait. Moving so many takes some 20 ms.
-pub const MAX_WAITING: usize = 8192;
+/// How many points of a candidate may wait, besides those that are logged at the same time. Moving so many takes some
+/// 20 ms.
+pub const MAX_WAITING: i64 = 8192;
 
 /// A point as JSON has it: name, step, time, and the bits of the value, since NaN is no number there.
 type Logged<'a> = (Cow<'a, str>, i64, i64, i64);

@@ -11,13 +11,14 @@ use async_graphql::{
 };
 
 use crate::connection::{Connection, Node};
-use crate::db::{Db, Query, Sql, query};
+use crate::db::{Db, Query, Sql, Unmet, query};
 use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort, SortKey};
 use crate::registry::event::Change;
-use crate::registry::tag::{MAX_ROWS, check_count};
+use crate::registry::object;
+use crate::registry::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -147,41 +148,27 @@ impl Row {
     }
 }
 
-/// What a candidate has been logged so far.
-#[derive(Clone, Copy, Default, sqlx::FromRow)]
-pub struct Stored {
-    /// How many metrics it has.
-    metrics: i64,
-    /// How many points wait to be moved to their histories.
-    waiting: i64,
-}
-
-/// The columns of [`Stored`], of the candidate whose id `$owner` is.
-macro_rules! stored_columns {
+/// How many points of the candidate whose id `$owner` is wait to be moved to their histories.
+macro_rules! waiting {
     ($owner:literal) => {
-        concat!(
-            "(SELECT COUNT(*) FROM metrics WHERE owner_id = ",
-            $owner,
-            ") AS metrics, (SELECT COALESCE(MAX(total), 0) FROM logged_points WHERE owner_id = ",
-            $owner,
-            ") AS waiting"
-        )
+        concat!("(SELECT COALESCE(MAX(total), 0) FROM logged_points WHERE owner_id = ", $owner, ")")
     };
 }
-pub(super) use stored_columns;
+pub(super) use waiting;
 
-/// What the candidate has been logged, which the caller has locked.
-pub async fn stored(change: &mut Change, owner_id: &str) -> Result<Stored> {
-    let stored = query(concat!("SELECT ", stored_columns!("$1"))).bind(owner_id);
-    Ok(stored.fetch_one(&mut **change).await?)
+/// How many points of a candidate wait to be moved to their histories.
+pub async fn count_waiting(change: &mut Change, owner_id: &str) -> Result<i64> {
+    let counted = query(concat!("SELECT ", waiting!("$1"))).bind(owner_id);
+    let (waiting,): (i64,) = counted.fetch_one(&mut **change).await?;
+    Ok(waiting)
 }
 
-/// Logs points to a candidate that has been logged what is `stored`. A point that is there already is kept
+/// Logs points to a candidate of which so many were `waiting` just now. A point that is there already is kept
 /// once, so a retried request adds nothing.
 pub async fn insert_all(
     change: &mut Change,
     owner_id: &str,
-    stored: Stored,
+    waiting: i64,
     inputs: Vec<MetricInput>,
 ) -> Result<()> {
     if inputs.is_empty() {
@@ -218,13 +205,11 @@ pub async fn insert_all(
         Query::from(sql).later(change).await?;
     }
     logged::append(change, owner_id, &rows).await?;
-    let sum = |stored: i64, new: usize| usize::try_from(stored).unwrap_or(usize::MAX) + new;
-    if check_count("metrics", sum(stored.metrics, last.len())).is_err() {
-        // Unless some of them are there already.
-        let metrics = self::stored(change, owner_id).await?.metrics;
-        check_count("metrics", sum(metrics, 0))?;
-    }
-    if sum(stored.waiting, rows.len()) > logged::MAX_WAITING {
+    let mut few = Sql::new("SELECT COUNT(*) FROM metrics WHERE owner_id = ");
+    few.push_value(owner_id).push(" HAVING COUNT(*) <= ").push_value(MAX_ENTRIES as i64);
+    let too_many = Unmet::TooMany { field: "metrics", most: MAX_ENTRIES };
+    object::require(change, few, too_many).await?;
+    if waiting + rows.len() as i64 > logged::MAX_WAITING {
         logged::settle(change, owner_id).await?;
     }
     Ok(())

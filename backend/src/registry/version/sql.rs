@@ -240,12 +240,19 @@ const SEARCH_FIELDS: Fields = Fields {
 /// The versions of a project, or of one model, that MLflow's search asks for; `model` is for a filter that
 /// says `name = '…'`, which finds them by an index then.
 pub fn search(db: &Db, filter: &str, order_by: &[String], one_model: bool) -> Result<List> {
+    let run = filter::equal_to(&SEARCH_FIELDS, "run_id", filter)?.filter(|run| !run.is_empty());
     let filter = filter::parse(db, &SEARCH_FIELDS, filter)?;
     let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
     if keys.is_empty() {
         keys.push(SortKey::int("v.updated_at_ms", OrderDirection::Desc));
     }
     let mut live = Sql::new("v.deleted_at_ms IS NULL");
+    let mut parent = if one_model { "v.model_id" } else { "v.project_id" };
+    if let Some(run) = run {
+        // Found by the index of runs, and by no other.
+        live.push(" AND v.run_id = ").push_value(run);
+        parent = if one_model { "v.model_id || ''" } else { "v.project_id || ''" };
+    }
     if !one_model {
         keys.push(SortKey::text(MODEL_NAME, OrderDirection::Asc));
         keys.push(SortKey::int("v.number", OrderDirection::Desc));
@@ -254,7 +261,7 @@ pub fn search(db: &Db, filter: &str, order_by: &[String], one_model: bool) -> Re
     Ok(List {
         columns: columns!(),
         from: "model_versions v",
-        parent: Some(if one_model { "v.model_id" } else { "v.project_id" }),
+        parent: Some(parent),
         filter: live.and(filter),
         sort: Sort::by(keys, "v.id"),
     })
