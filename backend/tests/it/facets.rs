@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{CREATE_PROJECT, Caller, Server};
+use crate::harness::{CREATE_PROJECT, Caller, Server, assert_as_many};
 
 const MLMODEL: &str = "flavors: {python_function: {env: conda.yaml}, sklearn: {}}";
 
@@ -266,7 +266,7 @@ async fn the_best_candidate_is_that_of_the_metric_that_a_model_names() {
     }
     let before = server.app.db.statements();
     let found = admin.ok(read, json!({})).await["project"]["models"]["nodes"].take();
-    assert_eq!(server.app.db.statements() - before, few, "however many models there are");
+    assert_as_many(few, server.app.db.statements() - before);
     assert_eq!(found[1]["bestMetric"]["value"], 0.7);
     assert_eq!(found[3]["bestMetric"]["value"], 0.5);
 
