@@ -15,8 +15,16 @@ async function sweep(api: Api): Promise<{ project: string; experiment: string; r
 
 /** The text that a copy button put into the clipboard. */
 async function copied(page: Page, button: string): Promise<string> {
+  // It is said for two seconds, which are over before it is looked for where the machine is busy.
+  const said = page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        const look = () => document.body.innerText.includes("Copied") && resolve();
+        new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+      }),
+  );
   await page.getByRole("button", { name: button }).click();
-  await expect(page.getByText("Copied").first()).toBeAttached();
+  await said;
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
