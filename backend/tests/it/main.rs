@@ -16,6 +16,7 @@ mod members;
 mod migrations;
 mod mlflow;
 mod mlflow_artifacts;
+mod mlflow_runs;
 mod model;
 mod oidc;
 mod operations;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Caller, Server};
 
 /// Sends a message to a project; gives the status and the answer.
-async fn ask(caller: &Caller, project: &str, call: &str, body: Value) -> (u16, Value) {
+pub async fn ask(caller: &Caller, project: &str, call: &str, body: Value) -> (u16, Value) {
     let (method, path) = call.split_once(' ').unwrap();
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let request = caller.request(method, &format!("/mlflow/{project}/api/2.0/mlflow/{path}"));
@@ -17,20 +17,20 @@ async fn ask(caller: &Caller, project: &str, call: &str, body: Value) -> (u16, V
 }
 
 /// What is done in `vision`.
-async fn ok(caller: &Caller, call: &str, body: Value) -> Value {
+pub async fn ok(caller: &Caller, call: &str, body: Value) -> Value {
     let (status, answer) = ask(caller, "vision", call, body).await;
     assert_eq!(status, 200, "{call}: {answer}");
     answer
 }
 
 /// The code of what is refused in `vision`.
-async fn refused(caller: &Caller, call: &str, body: Value) -> String {
+pub async fn refused(caller: &Caller, call: &str, body: Value) -> String {
     let (status, answer) = ask(caller, "vision", call, body).await;
     assert_ne!(status, 200, "{call}: {answer}");
     answer["error_code"].as_str().unwrap().to_owned()
 }
 
-async fn run(caller: &Caller, project: &str, experiment: &str) -> String {
+pub async fn run(caller: &Caller, project: &str, experiment: &str) -> String {
     let new = json!({"experiment_id": experiment});
     let (status, made) = ask(caller, project, "POST runs/create", new).await;
     assert_eq!(status, 200, "{made}");
@@ -441,56 +441,6 @@ async fn a_pattern_finds_the_same_with_the_index_of_names_and_without() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_logged_to_or_deleted_and_says_which() {
-    let (server, admin) = Server::with_model().await;
-    let (deleted, other) = (run(&admin, "vision", "0").await, run(&admin, "vision", "0").await);
-    let mut logged = [0, 0];
-    for round in 0..20_i64 {
-        let log = async |run: &str, lane: i64| {
-            let step = round * 4 + lane;
-            let point =
-                json!({"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1, "step": step});
-            ask(&admin, "vision", "POST runs/log-metric", point).await
-        };
-        let delete = async {
-            tokio::time::sleep(std::time::Duration::from_micros(300 * round.unsigned_abs())).await;
-            ok(&admin, "POST runs/delete", json!({"run_id": deleted})).await
-        };
-        let on_deleted =
-            async { [log(&deleted, 0).await, log(&deleted, 1).await, log(&deleted, 2).await] };
-        let raced = futures_util::future::join3(log(&deleted, 3), on_deleted, log(&other, 0));
-        let ((first, rest, of_other), _) = futures_util::future::join(raced, delete).await;
-        assert_eq!(of_other.0, 200, "whoever is refused beside it: {}", of_other.1);
-        logged[1] += 1;
-        for (status, answer) in [first].into_iter().chain(rest) {
-            match status {
-                200 => logged[0] += 1,
-                400 => assert!(
-                    answer["message"].as_str().unwrap().contains("'active' state"),
-                    "{answer}"
-                ),
-                _ => assert_eq!(
-                    (status, &answer["error_code"]),
-                    (404, &json!("RESOURCE_DOES_NOT_EXIST"))
-                ),
-            }
-        }
-        ok(&admin, "POST runs/restore", json!({"run_id": deleted})).await;
-    }
-    for (run, logged) in [(deleted, logged[0]), (other, logged[1])] {
-        let history =
-            ok(&admin, &format!("GET metrics/get-history?run_id={run}&metric_key=loss"), json!({}))
-                .await;
-        assert_eq!(
-            history["metrics"].as_array().map_or(0, Vec::len),
-            logged,
-            "what was acknowledged is there"
-        );
-    }
-    assert_eq!(server.count("SELECT COUNT(*) FROM objects WHERE id IS NULL").await, 0);
-}
-
 #[tokio::test]
 async fn the_experiment_of_a_model_is_found_by_name_wherever_it_and_others_are() {
     let (_server, admin) = Server::with_model().await;
@@ -532,40 +482,4 @@ async fn the_experiment_of_a_model_is_found_by_name_wherever_it_and_others_are()
     assert_ne!(by_name("sweep").await.unwrap().0, id, "the living one first");
     let code = refused(&admin, "POST experiments/create", json!({"name": "sweep"})).await;
     assert_eq!(code, "RESOURCE_ALREADY_EXISTS");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_has_no_more_metrics_than_it_may_whoever_logs_at_once() {
-    let (server, admin) = Server::with_model().await;
-    let id = run(&admin, "vision", "0").await;
-    let batch = async |lane: usize, count: usize| {
-        let metric = |n: usize| json!({"key": format!("m{lane}-{n}"), "value": 1, "timestamp": 1, "step": 0});
-        let metrics: Vec<_> = (0..count).map(metric).collect();
-        ask(&admin, "vision", "POST runs/log-batch", json!({"run_id": id, "metrics": metrics}))
-            .await
-    };
-    let answers = futures_util::future::join_all((0..5).map(|lane| batch(lane, 900))).await;
-    let (logged, refused): (Vec<_>, Vec<_>) =
-        answers.iter().partition(|(status, _)| *status == 200);
-    assert_eq!((logged.len(), refused.len()), (2, 3));
-    for (status, answer) in refused {
-        assert_eq!((*status, &answer["error_code"]), (400, &json!("INVALID_PARAMETER_VALUE")));
-        assert!(answer["message"].as_str().unwrap().contains("at most 2000"), "{answer}");
-    }
-    assert_eq!(server.count("SELECT COUNT(*) FROM metrics").await, 1800);
-    assert_eq!(batch(7, 200).await.0, 200);
-    assert_eq!(batch(8, 1).await.0, 400);
-    assert_eq!(batch(7, 200).await.0, 200, "what it has goes on");
-}
-
-#[tokio::test]
-async fn a_run_in_the_trash_is_not_renamed_by_a_tag() {
-    let (_server, admin) = Server::with_model().await;
-    let id = run(&admin, "vision", "0").await;
-    let name = json!({"run_id": id, "key": "mlflow.runName", "value": "first"});
-    ok(&admin, "POST runs/set-tag", name.clone()).await;
-    let found = ok(&admin, &format!("GET runs/get?run_id={id}"), json!({})).await;
-    assert_eq!(found["run"]["info"]["run_name"], "first");
-    ok(&admin, "POST runs/delete", json!({"run_id": id})).await;
-    assert_eq!(refused(&admin, "POST runs/set-tag", name).await, "INVALID_PARAMETER_VALUE");
 }
