@@ -45,6 +45,8 @@ pub enum Error {
     },
     /// Right in itself, but not in the state that things are in.
     Conflict(String),
+    /// Something was changed between being looked at and being changed.
+    Unforeseen,
     /// A condition that the request makes does not hold (RFC 9110 §13).
     PreconditionFailed(&'static str),
     Unauthenticated(&'static str),
@@ -93,7 +95,7 @@ impl Error {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::AlreadyExists { .. } => (StatusCode::CONFLICT, "ALREADY_EXISTS"),
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::Conflict(_) | Self::Unforeseen => (StatusCode::CONFLICT, "CONFLICT"),
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
@@ -125,6 +127,7 @@ impl Error {
             Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
             Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
             Self::Invalid { field, reason } => format!("{field}: {reason}"),
+            Self::Unforeseen => "something was changed meanwhile: try again".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()
             }
@@ -161,6 +164,7 @@ impl From<sqlx::Error> for Error {
                 Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
                 Ok(Unmet::Missing { kind, key }) => Self::NotFound { kind, key },
                 Ok(Unmet::TooMany { field, most }) => Self::at_most(field, most),
+                Ok(Unmet::Unforeseen) => Self::Unforeseen,
                 Err(error) => Self::internal(error),
             },
             error => Self::internal(error),

@@ -37,6 +37,8 @@ pub enum Unmet {
     Missing { kind: &'static str, key: String },
     /// There would be too many with it; seen in the same way.
     TooMany { field: &'static str, most: usize },
+    /// Something is not as was foreseen, so the change is to be made again; seen in the same way.
+    Unforeseen,
 }
 
 impl Unmet {
@@ -45,7 +47,7 @@ impl Unmet {
         let kind = error.as_database_error().map(DatabaseError::kind);
         match self {
             Self::Taken { .. } => matches!(kind, Some(ErrorKind::UniqueViolation)),
-            Self::Missing { .. } | Self::TooMany { .. } => {
+            Self::Missing { .. } | Self::TooMany { .. } | Self::Unforeseen => {
                 matches!(kind, Some(ErrorKind::NotNullViolation))
             }
         }
@@ -58,6 +60,7 @@ impl fmt::Display for Unmet {
             Self::Taken { kind, key } => write!(f, "the {kind} {key} already exists"),
             Self::Missing { kind, key } => write!(f, "there is no {kind} {key}"),
             Self::TooMany { field, most } => write!(f, "{field} must be at most {most}"),
+            Self::Unforeseen => f.write_str("something was changed meanwhile: try again"),
         }
     }
 }
@@ -106,11 +109,14 @@ pub struct Answer {
     pub changed: u64,
 }
 
-/// Runs statements: the answer of the last, or how many were done before one failed, and why.
+/// The answer of the last statement, or how many were done before one failed, and why.
+pub type Sent = std::result::Result<Answer, (usize, sqlx::Error)>;
+
+/// Runs statements.
 pub async fn send<'a>(
     connection: &mut SqliteConnection,
     statements: impl Iterator<Item = &'a Statement>,
-) -> std::result::Result<Answer, (usize, sqlx::Error)> {
+) -> Sent {
     let (mut text, mut values, mut count) = (String::new(), Vec::new(), 0);
     for statement in statements {
         match &statement.text {

@@ -284,6 +284,8 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(true)
+        // A page of 100 rows and the one that says that there are more: who reads them does not wait in between.
+        .row_buffer_size(128)
         .statement_cache_capacity(256);
     // What a transaction writes stays in memory until it is committed, and so does what undoes it.
     let writing = options
@@ -296,7 +298,7 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .pragma("wal_autocheckpoint", "8192");
     let writer = Writer::new(writing);
     // Makes the file, which readers cannot.
-    writer.begin().await?.commit().await?;
+    writer.connect().await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(4)
         // There is no network that a connection could be lost to, so none is asked whether it lives.

@@ -1,53 +1,115 @@
-//! The transaction that the changes of many callers share, and the connection that it is on.
+//! The transaction that the changes of many callers share, and the connection that one after the other is made on.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use super::access::Access;
-use super::message::{Answer, Script, ends_transaction, send};
+use super::message::{Answer, Script, Sent, Statement, ends_transaction, send};
 use super::rest::Rest;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// The writer's connection, and the transaction that is open on it.
-#[derive(Default)]
-pub struct State {
+/// The writer's connection.
+pub struct Line {
+    options: SqliteConnectOptions,
     access: Arc<Access>,
     /// None until it is needed, and after a failure that leaves in doubt what it is in.
     connection: Option<SqliteConnection>,
-    /// What will become of the shared transaction, while there is one.
-    pub shared: Option<Arc<Outcome>>,
-    /// Whether the shared transaction is open, or will be when the rest is run.
-    is_open: bool,
-    /// What those who are done have left to be run before anything else is.
-    pub rest: Rest,
     /// Whether a message was sent whose end nobody has seen.
     in_flight: bool,
 }
 
 /// What became of a shared transaction: nothing yet, or whether it is durable.
-pub type Outcome = OnceLock<std::result::Result<(), String>>;
+pub type Outcome = Option<std::result::Result<(), String>>;
 
-impl State {
-    pub fn new(access: Arc<Access>) -> Self {
-        Self { access, ..Self::default() }
+/// A transaction that is made. While it is committed, the next one is.
+pub struct Shared {
+    line: Arc<Mutex<Line>>,
+    /// The line, from the first message to the end.
+    held: Option<OwnedMutexGuard<Line>>,
+    /// None when it is over, as it has failed.
+    outcome: Option<watch::Sender<Outcome>>,
+    /// That of the transaction before.
+    before: watch::Receiver<Outcome>,
+    /// Whether it is open, or will be when the rest is run.
+    is_open: bool,
+    /// Whether somebody is about to commit it.
+    pub is_awaited: bool,
+    /// What those who are done have left to be run before anything else is.
+    pub rest: Rest,
+}
+
+impl Line {
+    pub fn new(options: SqliteConnectOptions, access: Arc<Access>) -> Self {
+        Self { options, access, connection: None, in_flight: false }
     }
 
-    /// Has a connection, and a shared transaction that changes are made in.
-    pub async fn connect(&mut self, options: &SqliteConnectOptions) -> Result<()> {
-        if self.in_flight {
-            self.end(Err("the server was interrupted".to_owned()));
-        }
+    pub async fn connect(&mut self) -> Result<()> {
         if self.connection.is_none() {
-            let mut connection = options.connect().await?;
+            let mut connection = self.options.connect().await?;
             let access = self.access.clone();
             connection.lock_handle().await?.set_update_hook(move |row| access.written(row.table));
             self.connection = Some(connection);
         }
-        self.shared.get_or_insert_default();
         Ok(())
+    }
+
+    /// Undoes whatever it may be in.
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.in_flight = false;
+        self.access.settled();
+    }
+
+    async fn send(&mut self, statements: impl Iterator<Item = &Statement>) -> Sent {
+        self.connect().await.map_err(|error| (0, error))?;
+        self.in_flight = true;
+        let sent = match &mut self.connection {
+            Some(connection) => send(connection, statements).await,
+            None => Err((0, sqlx::Error::PoolClosed)),
+        };
+        self.in_flight = false;
+        sent
+    }
+
+    pub async fn close(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(?error, "cannot close the database");
+        }
+    }
+}
+
+impl Shared {
+    pub fn new(line: Arc<Mutex<Line>>) -> Self {
+        Self::after(line, watch::channel(Some(Ok(()))).1)
+    }
+
+    fn after(line: Arc<Mutex<Line>>, before: watch::Receiver<Outcome>) -> Self {
+        let outcome = Some(watch::channel(None).0);
+        let rest = Rest::default();
+        Self { line, held: None, outcome, before, is_open: false, is_awaited: false, rest }
+    }
+
+    /// Leaves the next one in its place.
+    pub fn seal(&mut self) -> Self {
+        let before = self.outcome().unwrap_or_else(|| self.before.clone());
+        let next = Self::after(self.line.clone(), before);
+        std::mem::replace(self, next)
+    }
+
+    /// What will become of it, unless that is known.
+    pub fn outcome(&self) -> Option<watch::Receiver<Outcome>> {
+        self.outcome.as_ref().map(watch::Sender::subscribe)
+    }
+
+    /// What will become of the one before.
+    pub fn before(&self) -> watch::Receiver<Outcome> {
+        self.before.clone()
     }
 
     /// Lets a change begin with the next message.
@@ -58,21 +120,34 @@ impl State {
         self.rest.push([before, "SAVEPOINT change"]);
     }
 
+    /// Takes the line, when the transaction before is over.
+    pub async fn hold(&mut self) {
+        if self.held.is_none() {
+            let mut line = self.line.clone().lock_owned().await;
+            if line.in_flight {
+                line.disconnect();
+            }
+            self.held = Some(line);
+        }
+    }
+
     /// Sends what is left and then statements of one's own, for the answer of the last. If the rest fails in
     /// another way than it may, so does all that is in the transaction.
     pub async fn send(&mut self, own: Script) -> Result<Answer> {
+        self.hold().await;
+        if self.held.as_ref().is_none_or(|line| line.in_flight) {
+            return Err(self.fail("the server was interrupted".to_owned()));
+        }
         let mut rest = std::mem::take(&mut self.rest);
         loop {
             let (parts, is_last) = rest.fitting(&own);
-            self.in_flight = true;
-            let answer = match &mut self.connection {
-                Some(connection) => {
+            let answer = match &mut self.held {
+                Some(line) => {
                     let own = own.iter().filter(|_| is_last);
-                    send(connection, rest.first(parts).chain(own)).await
+                    line.send(rest.first(parts).chain(own)).await
                 }
                 None => Err((0, sqlx::Error::PoolClosed)),
             };
-            self.in_flight = false;
             let (done, error) = match answer {
                 Ok(answer) if is_last => return Ok(answer),
                 Ok(_) => {
@@ -87,47 +162,40 @@ impl State {
                     return Err(own.unmet(&error).cloned().map_or(error, Into::into));
                 }
             }
-            let reason = error.to_string();
-            self.end(Err(reason.clone()));
             // Whatever it is, it is no answer to what was asked.
-            return Err(sqlx::Error::Protocol(reason));
+            return Err(self.fail(error.to_string()));
         }
     }
 
-    /// Makes all changes of the shared transaction durable, or none.
-    pub async fn commit(&mut self) {
+    fn fail(&mut self, reason: String) -> sqlx::Error {
+        self.end(Err(reason.clone()));
+        sqlx::Error::Protocol(reason)
+    }
+
+    /// Makes all changes durable, or none.
+    pub async fn commit(mut self) {
+        if self.outcome.is_none() {
+            return;
+        }
         let mut done = Ok(());
-        if self.in_flight {
-            done = Err("the server was interrupted".to_owned());
-        } else if self.is_open {
+        if self.is_open {
             let committed = self.send(vec!["COMMIT".into()]).await;
             done = committed.map(|_| ()).map_err(|error| error.to_string());
         }
         self.end(done);
     }
 
-    /// Ends the connection when all that was begun is done.
-    pub async fn close(&mut self) {
-        self.commit().await;
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(?error, "cannot close the database");
-        }
-    }
-
-    /// Tells everybody what became of the shared transaction.
+    /// Tells everybody what became of it.
     fn end(&mut self, done: std::result::Result<(), String>) {
-        if done.is_err() {
-            // Closing it undoes whatever it may be in.
-            self.connection = None;
-            self.rest.clear();
+        if let Some(mut line) = self.held.take() {
+            match &done {
+                Ok(()) => line.access.settled(),
+                Err(_) => line.disconnect(),
+            }
         }
-        self.in_flight = false;
-        self.is_open = false;
-        self.access.settled();
-        if let Some(outcome) = self.shared.take() {
-            outcome.set(done).expect("it ends once");
+        self.rest.clear();
+        if let Some(outcome) = self.outcome.take() {
+            outcome.send_replace(Some(done));
         }
     }
 }

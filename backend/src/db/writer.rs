@@ -1,9 +1,9 @@
 //! SQLite's one writer, which makes the changes of many callers durable together.
 //!
 //! SQLite writes one transaction after the other, and each that is durable waits for the disk. So who is
-//! done does not commit at once: they line up again, behind those who wait to write, and whoever comes
-//! first commits for all who were done by then. Within the shared transaction every change begins with
-//! a savepoint and is refused alone; nobody is told that theirs is done before it is on the disk.
+//! done does not commit at once: all who are done while one transaction is committed are in the next, and those who
+//! waited to write by then. Within the shared transaction every change begins with a savepoint and is refused
+//! alone; nobody is told that theirs is done before it is on the disk.
 //!
 //! A message to the connection's thread and back takes longer than most statements. So what needs no
 //! answer, such as savepoints, waits for the next message, whoever sends it. There it may be
@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 
 use super::access::Access;
 use super::message::{Answer, Script, Statement};
 use super::rest::Refused;
-use super::shared::{Outcome, State};
+use super::shared::{Line, Outcome, Shared};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -34,19 +34,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Writer(Arc<Inner>);
 
 struct Inner {
-    options: SqliteConnectOptions,
+    /// A thread for what others wait for, so that it does not line up with the requests. None at the end.
+    runtime: Option<Runtime>,
     access: Arc<Access>,
-    /// Fair: who asks first comes first.
-    state: Arc<Mutex<State>>,
+    line: Arc<Mutex<Line>>,
+    /// The transaction that is being made; who holds it has their turn. Fair: who asks first comes first.
+    shared: Arc<Mutex<Shared>>,
 }
 
-/// One change, which has the writer to itself until it is committed or dropped, which undoes it.
+/// One change, which has its turn until it is committed or dropped, which undoes it.
 pub struct Write(Option<Turn>);
 
 struct Turn {
     writer: Writer,
     /// None when the change is over.
-    state: Option<OwnedMutexGuard<State>>,
+    shared: Option<OwnedMutexGuard<Shared>>,
     /// Whether it has its savepoint.
     begun: bool,
     waiting: Script,
@@ -55,43 +57,69 @@ struct Turn {
 impl Writer {
     pub fn new(options: SqliteConnectOptions) -> Self {
         let access = Arc::<Access>::default();
-        let state = State::new(access.clone());
-        Self(Arc::new(Inner { options, access, state: Arc::new(Mutex::new(state)) }))
+        let line = Arc::new(Mutex::new(Line::new(options, access.clone())));
+        let shared = Arc::new(Mutex::new(Shared::new(line.clone())));
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("writer").build();
+        Self(Arc::new(Inner { runtime: runtime.ok(), access, line, shared }))
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        Some(self.0.runtime.as_ref()?.spawn(task))
     }
 
     pub fn access(&self) -> &Access {
         &self.0.access
     }
 
-    async fn turn(&self) -> OwnedMutexGuard<State> {
-        self.0.state.clone().lock_owned().await
+    /// Opens the database, which it makes if there is none.
+    pub async fn connect(&self) -> Result<()> {
+        self.0.line.lock().await.connect().await
     }
 
-    /// Begins a change when those are done who asked before.
+    async fn turn(&self) -> OwnedMutexGuard<Shared> {
+        self.0.shared.clone().lock_owned().await
+    }
+
+    /// Begins a change when those have had their turns who asked before.
     pub async fn begin(&self) -> Result<Write> {
         let turn = tokio::time::timeout(PATIENCE, self.turn());
-        let mut state = turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        state.connect(&self.0.options).await?;
+        let mut shared = turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        if shared.outcome().is_none() {
+            shared.seal();
+        }
         let waiting = Script::default();
-        Ok(Write(Some(Turn { writer: self.clone(), state: Some(state), begun: false, waiting })))
+        Ok(Write(Some(Turn { writer: self.clone(), shared: Some(shared), begun: false, waiting })))
     }
 
-    /// Commits the transaction that `outcome` is of, unless somebody has.
-    async fn flush(&self, outcome: &Outcome) -> Result<()> {
-        let mut state = self.turn().await;
-        if outcome.get().is_none() {
-            state.commit().await;
-        }
-        match outcome.get() {
-            Some(Ok(())) => Ok(()),
-            Some(Err(reason)) => Err(sqlx::Error::Protocol(reason.clone())),
-            None => Err(sqlx::Error::Protocol("the transaction was lost".to_owned())),
-        }
+    /// Commits what was made when the transaction before is over.
+    async fn flush(self, mut before: watch::Receiver<Outcome>) {
+        // Where its end was lost, it is over, too.
+        before.wait_for(Outcome::is_some).await.ok();
+        let mut shared = self.turn().await;
+        // Before the next one begins.
+        shared.hold().await;
+        let sealed = shared.seal();
+        drop(shared);
+        sealed.commit().await;
     }
 
     /// Closes the connection when all that was begun is done.
     pub async fn close(&self) {
-        self.turn().await.close().await;
+        let mut shared = self.turn().await;
+        shared.hold().await;
+        shared.seal().commit().await;
+        self.0.line.lock().await.close().await;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -113,11 +141,15 @@ impl Write {
     /// Runs what waits, and then a statement.
     pub async fn run(&mut self, statement: Statement) -> Result<Answer> {
         let mut turn = self.0.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let sent = tokio::spawn(async move {
+        let writer = turn.writer.clone();
+        let sent = writer.spawn(async move {
             let answer = turn.run(statement).await;
             (turn, answer)
         });
-        let (turn, answer) = sent.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        let (turn, answer) = sent
+            .ok_or(sqlx::Error::WorkerCrashed)?
+            .await
+            .map_err(|_| sqlx::Error::WorkerCrashed)?;
         self.0 = Some(turn);
         answer
     }
@@ -126,59 +158,65 @@ impl Write {
     pub async fn commit(mut self) -> Result<()> {
         let turn = self.turn()?;
         let refused = turn.leave();
-        let done = turn.end().ok_or(sqlx::Error::WorkerCrashed)?;
-        done.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
-        refused.get().cloned().map_or(Ok(()), |unmet| Err(unmet.into()))
+        let mut outcome = turn.end().ok_or(sqlx::Error::WorkerCrashed)?;
+        let done = outcome.wait_for(Outcome::is_some).await.map(|done| done.clone());
+        match done.ok().flatten() {
+            Some(Ok(())) => refused.get().cloned().map_or(Ok(()), |unmet| Err(unmet.into())),
+            Some(Err(reason)) => Err(sqlx::Error::Protocol(reason)),
+            None => Err(sqlx::Error::Protocol("the transaction was lost".to_owned())),
+        }
     }
 }
 
 impl Turn {
     async fn run(&mut self, statement: Statement) -> Result<Answer> {
-        let state = self.state.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
-        if state.shared.is_none() {
+        let shared = self.shared.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
+        if shared.outcome().is_none() {
             // It has failed with what was before this change.
             return Err(sqlx::Error::PoolClosed);
         }
         if !self.begun {
-            state.open();
+            shared.open();
         }
         self.begun = true;
         self.waiting.push(statement);
-        state.send(std::mem::take(&mut self.waiting)).await
+        shared.send(std::mem::take(&mut self.waiting)).await
     }
 
     /// Leaves what waits to whoever sends the next message. What is returned is set if it is refused there.
     fn leave(&mut self) -> Refused {
         let (waiting, refused) = (std::mem::take(&mut self.waiting), Refused::default());
-        if let Some(state) = &mut self.state
+        if let Some(shared) = &mut self.shared
             && !waiting.is_empty()
-            && state.shared.is_some()
+            && shared.outcome().is_some()
         {
             if !self.begun {
-                state.open();
+                shared.open();
             }
-            state.rest.leave(waiting, refused.clone());
+            shared.rest.leave(waiting, refused.clone());
         }
         refused
     }
 
-    /// Ends the turn, and commits when those have had theirs who wait already.
-    fn end(&mut self) -> Option<JoinHandle<Result<()>>> {
-        let outcome = self.state.take()?.shared.clone()?;
-        let writer = self.writer.clone();
-        // Where the program ends, the transaction ends with it.
-        let runtime = Handle::try_current().ok()?;
-        Some(runtime.spawn(async move { writer.flush(&outcome).await }))
+    /// Ends the turn, and sees to it that somebody commits.
+    fn end(&mut self) -> Option<watch::Receiver<Outcome>> {
+        let mut shared = self.shared.take()?;
+        let outcome = shared.outcome()?;
+        if !shared.is_awaited {
+            self.writer.spawn(self.writer.clone().flush(shared.before()))?;
+            shared.is_awaited = true;
+        }
+        Some(outcome)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(state) = self.state.as_mut() {
-            if self.begun && state.shared.is_some() {
-                state.rest.push(["ROLLBACK TO change"]);
+        if let Some(shared) = self.shared.as_mut() {
+            if self.begun && shared.outcome().is_some() {
+                shared.rest.push(["ROLLBACK TO change"]);
             }
-            // Others may have been done before, and wait.
+            // It may be open.
             self.end();
         }
     }
@@ -303,6 +341,30 @@ mod tests {
         insert(&mut third, 3).await;
         third.commit().await.unwrap();
         assert_eq!(durable(&mut reader).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn while_some_are_committed_others_make_the_next_whatever_becomes_of_those() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, mut reader) = writer(&folder).await;
+        let slow = "INSERT INTO numbers WITH RECURSIVE n (n) AS (SELECT 9 UNION ALL SELECT n + 1 FROM n LIMIT 99999)
+                    SELECT n FROM n";
+        let mut first = writer.begin().await.unwrap();
+        first.later(slow.into()).unwrap();
+        let first = leave(first, 9);
+        // Until it is on its way.
+        while writer.turn().await.before().borrow().is_some() {
+            tokio::task::yield_now().await;
+        }
+        let second = leave(writer.begin().await.unwrap(), 1);
+        let mut third = writer.begin().await.unwrap();
+        assert!(!first.is_finished() && !second.is_finished());
+        // It waits for the connection, and what others do to it.
+        insert(&mut third, 2).await;
+        assert!(first.await.unwrap().is_err(), "9 is there twice");
+        third.commit().await.unwrap();
+        second.await.unwrap().unwrap();
+        assert_eq!(durable(&mut reader).await, [1, 2]);
     }
 
     #[tokio::test]
