@@ -20,11 +20,12 @@ use tower::Service;
 use crate::app::App;
 use crate::network::Peer;
 use crate::registry::credential::session;
-use crate::registry::{file, mlmodel, model, upload};
+use crate::registry::{file, metric, mlmodel, model, upload};
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+const SETTLE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Serves until `stop` ends, then waits for running requests as long as the configuration says.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
@@ -33,6 +34,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
     let sweeping = tokio::spawn(sweep(app.clone()));
+    let settling = tokio::spawn(settle(app.clone()));
     let mut stop = pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -61,6 +63,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     }
     drop(listener);
     sweeping.abort();
+    settling.abort();
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
     stopping.send_replace(());
@@ -129,6 +132,17 @@ async fn sweep(app: App) {
         }
         if let Err(error) = session::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");
+        }
+    }
+}
+
+/// Puts points of metrics where they are read from before somebody has to wait for many.
+async fn settle(app: App) {
+    let mut interval = tokio::time::interval(SETTLE_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(error) = metric::settle_many(&app.db).await {
+            tracing::error!(?error, "moving points to their histories failed");
         }
     }
 }

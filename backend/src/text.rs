@@ -1,5 +1,7 @@
 //! Texts that users write, parsed at the edge: names, keys, descriptions, paths. Rules never see raw ones.
 
+use std::fmt;
+
 use async_graphql::MaybeUndefined;
 use unicode_normalization::UnicodeNormalization;
 
@@ -250,14 +252,15 @@ pub fn new_description(given: MaybeUndefined<String>) -> Result<Option<String>> 
 }
 
 /// The key of a tag or the name of a param or metric: 1–255 characters, none of them a control character.
-pub fn key(field: &str, text: &str) -> Result<String> {
+pub fn key(field: impl fmt::Display, text: impl Into<String>) -> Result<String> {
+    let text = text.into();
     if !(1..=MAX_KEY).contains(&text.chars().count()) || text.chars().any(char::is_control) {
         return Err(Error::invalid(
-            field,
+            field.to_string(),
             "must be 1 to 255 characters without control characters",
         ));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// A text as it is stored: in normalisation form C.

@@ -271,7 +271,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let target = target(&mut change, &writer, &call.message).await?;
     call.message.required("key")?;
-    tag::set(&mut change, &writer, &target, names::tag(&call.message, "")?).await?;
+    tag::set(&mut change, &writer, &target, names::tag(&call.message, names::At::ALONE)?).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -291,7 +291,7 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
 async fn target(
     change: &mut crate::registry::event::Change,
     reader: &Reader,
-    message: &Message,
+    message: &Message<'_>,
 ) -> Result<Target> {
     let id = message.required("experiment_id")?;
     let experiment = get_active(&mut **change, reader, &id).await?;

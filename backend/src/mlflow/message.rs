@@ -3,21 +3,23 @@
 //! As MLflow's server reads them: unknown fields are passed over, names also come in camelCase, numbers
 //! also as texts, and what is wrong is said in its words.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::error::{Failure, Result};
 
-/// The fields of a request.
+/// The fields of a request, or of a message in it.
 #[derive(Clone, Debug, Default)]
-pub struct Message {
-    fields: Map<String, Value>,
+pub struct Message<'a> {
+    fields: Cow<'a, Map<String, Value>>,
     /// From the query of an address, where everything is text and a list may have one element.
     is_query: bool,
 }
 
 pub const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
 
-impl Message {
+impl Message<'static> {
     /// From a JSON body; an empty one, and what is no object, has no fields. Some old clients send JSON in
     /// a JSON string.
     pub fn from_json(body: &[u8]) -> Self {
@@ -26,7 +28,7 @@ impl Message {
             Ok(value) => value,
             Err(_) => Value::Null,
         };
-        Self { fields: object(value), is_query: false }
+        Self { fields: Cow::Owned(object(value)), is_query: false }
     }
 
     pub fn from_query(query: &str) -> Self {
@@ -38,20 +40,33 @@ impl Message {
                 _ => drop(fields.insert(name.into_owned(), Value::Array(vec![value]))),
             }
         }
-        Self { fields, is_query: true }
+        Self { fields: Cow::Owned(fields), is_query: true }
     }
 
     /// Sets a field that stands in the path of the address.
     pub fn set(&mut self, name: &str, value: &str) {
         let value = Value::String(value.to_owned());
         let value = if self.is_query { Value::Array(vec![value]) } else { value };
-        self.fields.insert(name.to_owned(), value);
+        self.fields.to_mut().insert(name.to_owned(), value);
+    }
+}
+
+impl<'a> Message<'a> {
+    fn of(fields: &'a Map<String, Value>) -> Self {
+        Self { fields: Cow::Borrowed(fields), is_query: false }
+    }
+
+    /// The field of this name, or of the same in camelCase.
+    fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).or_else(|| {
+            let mut fields = self.fields.iter();
+            fields.find_map(|(key, value)| is_camel_case(key, name).then_some(value))
+        })
     }
 
     /// The value of a field, unless it is null.
     fn get(&self, name: &str) -> Option<&Value> {
-        let value = self.fields.get(name).or_else(|| self.fields.get(&camel_case(name)));
-        let value = match value {
+        let value = match self.field(name) {
             Some(Value::Array(values)) if self.is_query => values.first(),
             value => value,
         };
@@ -64,9 +79,14 @@ impl Message {
 
     /// A text, empty or not.
     pub fn text(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.str(name)?.map(str::to_owned))
+    }
+
+    /// As [`Message::text`], without a copy.
+    pub fn str(&self, name: &str) -> Result<Option<&str>> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(wrong(name, other)),
         }
     }
@@ -142,11 +162,10 @@ impl Message {
     }
 
     /// A list; empty if there is none.
-    pub fn list(&self, name: &str) -> Result<Vec<Value>> {
-        let value = self.fields.get(name).or_else(|| self.fields.get(&camel_case(name)));
-        match value {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(values)) => Ok(values.clone()),
+    pub fn list(&self, name: &str) -> Result<&[Value]> {
+        match self.field(name) {
+            None | Some(Value::Null) => Ok(&[]),
+            Some(Value::Array(values)) => Ok(values),
             Some(other) => Err(wrong(name, other)),
         }
     }
@@ -156,27 +175,27 @@ impl Message {
         list.iter()
             .map(|value| match value {
                 Value::String(text) => Ok(text.clone()),
-                _ => Err(wrong(name, &Value::Array(list.clone()))),
+                _ => Err(wrong(name, &Value::Array(list.to_vec()))),
             })
             .collect()
     }
 
     /// A list of messages.
-    pub fn messages(&self, name: &str) -> Result<Vec<Self>> {
+    pub fn messages(&self, name: &str) -> Result<Vec<Message<'_>>> {
         let list = self.list(name)?;
         list.iter()
             .map(|value| match value {
-                Value::Object(fields) => Ok(Self { fields: fields.clone(), is_query: false }),
-                _ => Err(wrong(name, &Value::Array(list.clone()))),
+                Value::Object(fields) => Ok(Message::of(fields)),
+                _ => Err(wrong(name, &Value::Array(list.to_vec()))),
             })
             .collect()
     }
 
     /// A message; one without fields if there is none.
-    pub fn message(&self, name: &str) -> Result<Self> {
+    pub fn message(&self, name: &str) -> Result<Message<'_>> {
         match self.get(name) {
-            None => Ok(Self::default()),
-            Some(Value::Object(fields)) => Ok(Self { fields: fields.clone(), is_query: false }),
+            None => Ok(Message::default()),
+            Some(Value::Object(fields)) => Ok(Message::of(fields)),
             Some(other) => Err(wrong(name, other)),
         }
     }
@@ -200,17 +219,18 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn camel_case(name: &str) -> String {
-    let mut upper = false;
-    let mut text = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            '_' => upper = true,
-            c if std::mem::take(&mut upper) => text.push(c.to_ascii_uppercase()),
-            c => text.push(c),
-        }
-    }
-    text
+/// Whether a key is a name such as `run_id` in camelCase.
+fn is_camel_case(key: &str, name: &str) -> bool {
+    let mut key = key.chars();
+    let mut parts = name.split('_');
+    parts.next().is_some_and(|first| first.chars().all(|c| key.next() == Some(c)))
+        && parts.all(|part| {
+            part.char_indices().all(|(index, c)| {
+                let c = if index == 0 { c.to_ascii_uppercase() } else { c };
+                key.next() == Some(c)
+            })
+        })
+        && key.next().is_none()
 }
 
 /// What MLflow says where a parameter is missing.

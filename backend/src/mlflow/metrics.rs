@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::error::{Failure, Result};
 use super::message::{self, Message};
+use super::names::At;
 use super::wire::Metric;
 use super::{Call, Done, lists, names, runs};
 use crate::auth::Writer;
@@ -33,7 +34,7 @@ pub async fn log_metric(call: Call) -> Result<Done> {
         return Err(message::missing("value"));
     }
     let run_id = message.run_id()?;
-    let metrics = vec![(names::metric(message, "")?, of_model(message)?)];
+    let metrics = vec![(names::metric(message, At::ALONE)?, of_model(message)?)];
     log(&call, &run_id, Logged { metrics, ..Logged::default() }).await
 }
 
@@ -41,7 +42,7 @@ pub async fn log_param(call: Call) -> Result<Done> {
     let message = &call.message;
     message.required("key")?;
     let run_id = message.run_id()?;
-    let params = vec![names::param(message, "")?];
+    let params = vec![names::param(message, At::ALONE)?];
     log(&call, &run_id, Logged { params, ..Logged::default() }).await
 }
 
@@ -57,22 +58,21 @@ pub async fn log_batch(call: Call) -> Result<Done> {
     names::check_count("metrics, params, and tags", total, MAX_ENTITIES)?;
     for (what, list) in [("metrics", &metrics), ("params", &params), ("tags", &tags)] {
         for (index, entry) in list.iter().enumerate() {
-            if entry.text("key")?.unwrap_or_default().is_empty() {
+            if entry.str("key")?.unwrap_or_default().is_empty() {
                 return Err(message::missing(&format!("{what}[{index}].key")));
             }
         }
     }
-    let at = |what, index| format!("{what}[{index}].");
     let params = params.iter().enumerate();
-    let params = params.map(|(index, param)| names::param(param, &at("params", index)));
+    let params = params.map(|(index, param)| names::param(param, At::of("params", index)));
     let params = params.collect::<Result<Vec<_>>>()?;
     check_unique(&params)?;
     let metrics = metrics.iter().enumerate().map(|(index, metric)| {
-        Ok((names::metric(metric, &at("metrics", index))?, of_model(metric)?))
+        Ok((names::metric(metric, At::of("metrics", index))?, of_model(metric)?))
     });
     let metrics = metrics.collect::<Result<Vec<_>>>()?;
     let tags = tags.iter().enumerate();
-    let tags = tags.map(|(index, tag)| names::tag(tag, &at("tags", index)));
+    let tags = tags.map(|(index, tag)| names::tag(tag, At::of("tags", index)));
     let tags = tags.collect::<Result<_>>()?;
     log(&call, &run_id, Logged { metrics, params, tags, is_batch: true }).await
 }

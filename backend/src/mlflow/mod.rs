@@ -181,7 +181,7 @@ pub struct Call {
     pub actor: Actor,
     /// The path of the project.
     pub project: String,
-    pub message: Message,
+    pub message: Message<'static>,
     /// The address that the client has of this server.
     pub host: Option<HeaderValue>,
 }
@@ -193,7 +193,7 @@ impl Call {
         parts: &Parts,
         params: &Params,
         (actor, project): (Actor, String),
-        mut message: Message,
+        mut message: Message<'static>,
     ) -> Self {
         for (name, value) in params.iter().filter(|(name, _)| name != "project" && name != "api") {
             message.set(name, value);
@@ -393,7 +393,7 @@ async fn recognised(app: &App, parts: &Parts, writes: bool) -> Result<Actor> {
     Ok(actor)
 }
 
-async fn read_message(parts: &Parts, body: Body, limit: usize) -> Result<Message> {
+async fn read_message(parts: &Parts, body: Body, limit: usize) -> Result<Message<'static>> {
     if let (&Method::GET, Some(query)) = (&parts.method, parts.uri.query()) {
         return Ok(Message::from_query(query));
     }

@@ -1,5 +1,8 @@
 //! What MLflow allows keys and values to be, in its words; and names for runs that have none.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde_json::Value;
 
 use super::error::{Failure, Result};
@@ -14,10 +17,30 @@ const MAX_KEY: usize = 250;
 const MAX_PARAM: usize = 6000;
 const MAX_TAG: usize = 8000;
 
-/// A tag of a run, experiment or logged model; `path` is where it is in the request, such as `tags[3].`.
-/// Longer values are cut, as MLflow does.
-pub fn tag(message: &Message, path: &str) -> Result<TagInput> {
-    let path = format!("{path}key");
+/// Where something is in a request: such as `tags[3].`, or nothing where the request is about it alone.
+#[derive(Clone, Copy)]
+pub struct At<'a>(Option<(&'a str, usize)>);
+
+impl<'a> At<'a> {
+    pub const ALONE: Self = Self(None);
+
+    pub fn of(list: &'a str, index: usize) -> Self {
+        Self(Some((list, index)))
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((list, index)) => write!(f, "{list}[{index}]."),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A tag of a run, experiment or logged model. Longer values are cut, as MLflow does.
+pub fn tag(message: &Message, at: At) -> Result<TagInput> {
+    let path = format!("{at}key");
     let key = key(message.text_or_empty("key")?, &path, &path)?;
     Ok(TagInput { key, value: cut(message.text_or_empty("value")?, MAX_TAG) })
 }
@@ -26,38 +49,37 @@ pub fn tag(message: &Message, path: &str) -> Result<TagInput> {
 pub fn registry_tag(message: &Message) -> Result<TagInput> {
     let value = message.text_or_empty("value")?;
     check_length("value", &value, 100_000)?;
-    Ok(TagInput { key: key(message.text_or_empty("key")?, "key", "key")?, value })
+    Ok(TagInput { key: key(message.text_or_empty("key")?, &"key", "key")?, value })
 }
 
 pub fn tags(message: &Message) -> Result<Vec<TagInput>> {
-    message.messages("tags")?.iter().map(|message| tag(message, "")).collect()
+    message.messages("tags")?.iter().map(|message| tag(message, At::ALONE)).collect()
 }
 
 pub fn registry_tags(message: &Message) -> Result<Vec<TagInput>> {
     message.messages("tags")?.iter().map(registry_tag).collect()
 }
 
-/// A param; `path` is where it is in the request, such as `params[3].`. Longer values are cut, as MLflow does.
-pub fn param(message: &Message, path: &str) -> Result<ParamInput> {
-    let name = key(message.text_or_empty("key")?, &format!("{path}key"), "Param key")?;
+/// A param. Longer values are cut, as MLflow does.
+pub fn param(message: &Message, at: At) -> Result<ParamInput> {
+    let name = key(message.text_or_empty("key")?, &format_args!("{at}key"), "Param key")?;
     Ok(ParamInput { name, value: cut(message.text_or_empty("value")?, MAX_PARAM) })
 }
 
 pub fn params(message: &Message) -> Result<Vec<ParamInput>> {
-    message.messages("params")?.iter().map(|message| param(message, "")).collect()
+    message.messages("params")?.iter().map(|message| param(message, At::ALONE)).collect()
 }
 
-/// A point of a metric; `path` is where it is in the request, such as `metrics[3].`.
-pub fn metric(message: &Message, path: &str) -> Result<MetricInput> {
-    let name = key(message.text_or_empty("key")?, &format!("{path}name"), "Metric name")?;
+/// A point of a metric.
+pub fn metric(message: &Message, at: At) -> Result<MetricInput> {
+    let name = key(message.text_or_empty("key")?, &format_args!("{at}name"), "Metric name")?;
     let value = message.float("value")?;
-    let value = value.ok_or_else(|| super::message::missing(&format!("{path}value")))?;
+    let value = value.ok_or_else(|| super::message::missing(&format!("{at}value")))?;
     let timestamp = message.int("timestamp")?;
-    let timestamp =
-        timestamp.ok_or_else(|| super::message::missing(&format!("{path}timestamp")))?;
+    let timestamp = timestamp.ok_or_else(|| super::message::missing(&format!("{at}timestamp")))?;
     if timestamp < 0 {
         return Err(Failure::invalid(format!(
-            "Invalid value {timestamp} for parameter '{path}timestamp' supplied: metric '{name}' (value={value}). \
+            "Invalid value {timestamp} for parameter '{at}timestamp' supplied: metric '{name}' (value={value}). \
              Timestamp must be a nonnegative long (64-bit integer) "
         )));
     }
@@ -70,12 +92,12 @@ pub fn metric(message: &Message, path: &str) -> Result<MetricInput> {
 }
 
 /// Checks the name of a metric, param or tag: what could be the name of a file.
-fn key(key: String, path: &str, what: &str) -> Result<String> {
+fn key(key: String, path: &dyn fmt::Display, what: &str) -> Result<String> {
     let good = |c: char| c.is_alphanumeric() || "_/.- :".contains(c);
     if !key.chars().all(good) {
         let reason = "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), \
                       spaces ( ), colon(:) and slashes (/).";
-        return Err(refuse(path, &key, reason));
+        return Err(refuse(&path.to_string(), &key, reason));
     }
     let normal = normal_path(&key);
     if normal != key || key == "." || key.starts_with("..") || key.starts_with('/') {
@@ -83,14 +105,17 @@ fn key(key: String, path: &str, what: &str) -> Result<String> {
             "Names may be treated as files in certain cases, and must not resolve to other names when treated \
              as such. This name would resolve to '{normal}'"
         );
-        return Err(refuse(path, &key, &reason));
+        return Err(refuse(&path.to_string(), &key, &reason));
     }
     check_length(what, &key, MAX_KEY)?;
     Ok(key)
 }
 
 /// A path as Python's `posixpath.normpath` gives it.
-fn normal_path(path: &str) -> String {
+fn normal_path(path: &str) -> Cow<'_, str> {
+    if !path.is_empty() && !path.contains('/') {
+        return path.into();
+    }
     let absolute = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
@@ -101,7 +126,7 @@ fn normal_path(path: &str) -> String {
         }
     }
     let joined = format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"));
-    if joined.is_empty() { ".".to_owned() } else { joined }
+    if joined.is_empty() { ".".into() } else { joined.into() }
 }
 
 /// Refuses what is too long.

@@ -331,7 +331,7 @@ async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
 pub async fn set_tag(call: Call) -> Result<Done> {
     call.message.required("key")?;
     let (run, mut change, writer) = to_log(&call, &call.message.run_id()?).await?;
-    let tag = names::tag(&call.message, "")?;
+    let tag = names::tag(&call.message, names::At::ALONE)?;
     if tag.key == NAME_TAG {
         let changes = CandidateChanges { name: Some(clean_name(&tag.value)), ..Default::default() };
         candidate::update(&mut change, &writer, &run.target, changes).await?;
@@ -417,7 +417,7 @@ async fn link_models(
     change: &mut Change,
     writer: &Writer,
     target: &Target,
-    models: &[Message],
+    models: &[Message<'_>],
     is_output: bool,
 ) -> Result<()> {
     for message in models {

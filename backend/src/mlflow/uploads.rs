@@ -159,7 +159,7 @@ async fn complete(call: Call) -> Result<Done> {
 }
 
 /// The numbers of all parts and their hashes, in order.
-fn wanted(parts: &[Message], count: u32) -> Result<Vec<(u32, String)>> {
+fn wanted(parts: &[Message<'_>], count: u32) -> Result<Vec<(u32, String)>> {
     let mut wanted = Vec::with_capacity(parts.len());
     for part in parts {
         let number = part.required_int("part_number")?;

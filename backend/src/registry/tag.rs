@@ -28,7 +28,7 @@ pub struct Tag {
 }
 
 /// A tag to set.
-#[derive(InputObject)]
+#[derive(Clone, InputObject)]
 pub struct TagInput {
     /// The key, 1–255 characters.
     pub key: String,
@@ -176,7 +176,7 @@ async fn check_stored(change: &mut Change, owner_id: &str) -> Result<()> {
 /// `place` is where the input is among others, for messages.
 fn parse(place: &str, input: TagInput) -> Result<Tag> {
     Ok(Tag {
-        key: text::key(&format!("{place}key"), &input.key)?,
+        key: text::key(format_args!("{place}key"), input.key)?,
         value: text::tag_value(&format!("{place}value"), input.value)?,
     })
 }

@@ -1,5 +1,6 @@
 //! What is logged to a run over MLflow's API while others log to it, delete it, or it is in the trash.
 
+use model_registry::registry::metric;
 use serde_json::json;
 
 use crate::harness::Server;
@@ -77,6 +78,37 @@ async fn a_run_has_no_more_metrics_than_it_may_whoever_logs_at_once() {
     assert_eq!(batch(7, 200).await.0, 200);
     assert_eq!(batch(8, 1).await.0, 400);
     assert_eq!(batch(7, 200).await.0, 200, "what it has goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_logged_fast_is_moved_to_its_history_meanwhile_and_read_whole() {
+    let (server, admin) = Server::with_model().await;
+    let id = run(&admin, "vision", "0").await;
+    let log = async |from: i64| {
+        let metric = |step: i64| json!({"key": format!("m{}", step % 2), "value": step, "timestamp": step, "step": step});
+        let metrics: Vec<_> = (from..from + 1000).map(metric).collect();
+        let batch = json!({"run_id": id, "metrics": metrics});
+        ok(&admin, "POST runs/log-batch", batch).await;
+    };
+    let steps = async |metric: &str| {
+        let path =
+            format!("GET metrics/get-history?run_id={id}&metric_key={metric}&max_results=25000");
+        let history = ok(&admin, &path, json!({})).await;
+        let points = history["metrics"].as_array().cloned().unwrap_or_default();
+        points.iter().map(|point| point["step"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    const WAITING: &str = "SELECT COUNT(*) FROM logged_points";
+    // The last batch is one that came before.
+    for from in (0..11).map(|batch| batch * 1000).chain([3000]) {
+        log(from).await;
+    }
+    metric::settle_many(&server.app.db).await.unwrap();
+    let waiting = server.count(WAITING).await;
+    assert!((1..=9).contains(&waiting), "{waiting}");
+    let (read, _) = tokio::join!(steps("m1"), log(11_000));
+    assert_eq!(read[..5500], (0..5500).map(|n| 2 * n + 1).collect::<Vec<_>>());
+    assert_eq!(steps("m0").await, (0..6000).map(|n| 2 * n).collect::<Vec<_>>());
+    assert_eq!(server.count(WAITING).await, 0);
 }
 
 #[tokio::test]

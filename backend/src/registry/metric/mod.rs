@@ -23,7 +23,7 @@ use crate::text;
 use crate::time::Timestamp;
 
 use logged::Settled;
-pub use logged::settle_all;
+pub use logged::{settle_all, settle_many};
 
 /// A 64-bit float: a JSON number, or one of the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
 #[derive(Clone, Copy, Debug)]
@@ -148,10 +148,17 @@ impl Row {
     }
 }
 
-/// How many points of the candidate whose id `$owner` is wait to be moved to their histories.
+/// How many points of the candidate whose id `$owner` is wait to be moved to their histories, after the first batch
+/// of them.
 macro_rules! waiting {
     ($owner:literal) => {
-        concat!("(SELECT COALESCE(MAX(total), 0) FROM logged_points WHERE owner_id = ", $owner, ")")
+        concat!(
+            "COALESCE((SELECT MAX(total) FROM logged_points WHERE owner_id = ",
+            $owner,
+            ") - (SELECT MIN(total) FROM logged_points WHERE owner_id = ",
+            $owner,
+            "), 0)"
+        )
     };
 }
 pub(super) use waiting;
@@ -178,7 +185,7 @@ pub async fn insert_all(
     let now = change.now;
     let rows = inputs.into_iter().enumerate().map(|(index, input)| {
         Ok(Row {
-            name: text::key(&format!("metrics[{index}].name"), &input.name)?,
+            name: text::key(format_args!("metrics[{index}].name"), input.name)?,
             step: input.step.map_or(0, |step| step.0),
             timestamp: input.timestamp.unwrap_or(now),
             value: input.value,
@@ -210,7 +217,7 @@ pub async fn insert_all(
     let too_many = Unmet::TooMany { field: "metrics", most: MAX_ENTRIES };
     object::require(change, few, too_many).await?;
     if waiting + rows.len() as i64 > logged::MAX_WAITING {
-        logged::settle(change, owner_id).await?;
+        logged::settle(change, owner_id, i64::MAX).await?;
     }
     Ok(())
 }
