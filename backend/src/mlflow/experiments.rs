@@ -103,7 +103,8 @@ pub async fn create(call: Call) -> Result<Created> {
         Some(model) => {
             let new = NewModel { name: model.to_owned(), description: None, tags: Vec::new() };
             let model = model::create(&mut change, &writer, new).await?;
-            let id = experiment::default_of(&mut change, &model).await?;
+            let now = change.now;
+            let id = experiment::default_of(&mut change, &model.id, now).await?;
             tag::insert_all(&mut change, id.raw(), tags).await?;
             experiment::get_by_id(&mut *change, &id).await?
         }
@@ -153,7 +154,7 @@ pub async fn get(call: Call) -> Result<Found> {
 pub async fn get_by_name(call: Call) -> Result<Found> {
     let reader = call.reader().await?;
     let name = call.message.required("experiment_name")?;
-    let found = experiment::find_by_name(&call.app.db, &reader.project().id, &name).await?;
+    let found = experiment::find_by_name(&call.app, &reader.project().id, &name).await?;
     let message = || format!("Could not find experiment with name '{name}'");
     one(&call, found.ok_or_else(|| Failure::not_found("experiment", message()))?).await
 }

@@ -200,7 +200,8 @@ async fn fill_by_run(
     model: &Model,
     mut new: NewVersion,
 ) -> Result<ModelVersion> {
-    let experiment = experiment::default_of(change, model).await?;
+    let now = change.now;
+    let experiment = experiment::default_of(change, &model.id, now).await?;
     let run = candidate::create(change, writer, &experiment, Some(model), NewCandidate::default())
         .await?;
     new.candidate_id = Some(crate::id::CandidateId::from_raw(run.id()));

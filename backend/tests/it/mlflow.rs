@@ -237,7 +237,7 @@ async fn an_experiment_goes_to_the_trash_with_its_runs_and_comes_back_with_them(
     ] {
         assert_eq!(server.count(table).await, 0, "{table}");
     }
-    assert_eq!(server.count("SELECT COUNT(*) FROM objects").await, 4, "ocr, three experiments");
+    assert_eq!(server.count("SELECT COUNT(*) FROM objects").await, 3, "ocr, two experiments");
     let default = json!({"experiment_id": "0"});
     assert_eq!(refused(&admin, "POST experiments/delete", default).await, "RESOURCE_CONFLICT");
 }

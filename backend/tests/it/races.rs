@@ -5,6 +5,7 @@ use model_registry::registry::credential::TokenScope;
 use serde_json::json;
 
 use crate::harness::{CREATE_PROJECT, Server};
+use crate::mlflow::ask;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_racing_creators_get_forty_numbers_and_versions() {
@@ -18,6 +19,50 @@ async fn forty_racing_creators_get_forty_numbers_and_versions() {
     let latest =
         admin.ok("{ model(path: \"vision/ocr\") { latestVersion { version } } }", json!({})).await;
     assert_eq!(latest["model"]["latestVersion"]["version"], "1.0.39");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_over_mlflow_get_each_number_once_whatever_else_becomes_of_the_model() {
+    let (server, admin) = Server::with_model().await;
+    let create = async |tags: serde_json::Value| {
+        let new = json!({"name": "ocr", "source": "s3://b/m", "tags": tags});
+        ask(&admin, "vision", "POST model-versions/create", new).await
+    };
+    let delete =
+        "mutation { deleteModelVersion(input: {model: \"vision/ocr\", version: \"latest\"}) {
+        modelVersion { version } } }";
+    let (mut numbers, mut refused) = (HashSet::new(), 0);
+    for round in 1..=8 {
+        let tags = |n| match n % 4 {
+            0 => json!([{"key": "registry.version", "value": format!("{round}.0.0")}]),
+            _ => json!([]),
+        };
+        let others =
+            async { tokio::join!(admin.graphql(delete, json!({})), admin.create_version(None)).1 };
+        let (made, other) = tokio::join!(join_all((0..12).map(|n| create(tags(n)))), others);
+        numbers.insert(other["number"].as_i64().unwrap());
+        for (status, answer) in made {
+            match status {
+                200 => {
+                    let number = answer["model_version"]["version"].as_str().unwrap();
+                    assert!(numbers.insert(number.parse().unwrap()), "{answer}");
+                }
+                _ => {
+                    assert_eq!(answer["error_code"], "RESOURCE_ALREADY_EXISTS", "{answer}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    let count = i64::try_from(numbers.len()).unwrap();
+    assert_eq!(numbers, (1..=count).collect());
+    assert_eq!(count + refused, 8 * 13);
+    assert!(
+        refused >= 8,
+        "one of three has a version that all of them want, unless it was deleted"
+    );
+    assert_eq!(server.count("SELECT COUNT(*) FROM model_versions").await, count);
+    assert_eq!(server.count("SELECT last_version FROM models").await, count);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,12 +106,46 @@ async fn of_many_models_made_at_once_each_name_is_had_once_and_whole() {
         ("SELECT COUNT(*) FROM models", 21),
         ("SELECT COUNT(*) FROM names", 21),
         ("SELECT COUNT(*) FROM tags", 20),
-        ("SELECT COUNT(*) FROM experiments WHERE model_id IS NOT NULL", 21),
+        ("SELECT COUNT(*) FROM experiments WHERE model_id IS NOT NULL", 20),
         ("SELECT COUNT(*) FROM events WHERE action = 'model.create'", 21),
-        ("SELECT COUNT(*) FROM objects", 21 + 21 + 1),
+        ("SELECT COUNT(*) FROM objects", 21 + 20 + 1),
     ] {
         assert_eq!(server.count(rows).await, count, "{rows}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_experiment_of_a_model_is_made_once_by_whoever_asks_first() {
+    let (server, admin) = Server::with_model().await;
+    let of_models = "SELECT COUNT(*) FROM experiments WHERE model_id IS NOT NULL";
+    assert_eq!(server.count(of_models).await, 0);
+    let numbers = join_all((0..12).map(async |n| match n % 3 {
+        0 => {
+            let asked =
+                admin.ok("{ model(path: \"vision/ocr\") { experiment { number } } }", json!({}));
+            asked.await["model"]["experiment"]["number"].to_string()
+        }
+        1 => {
+            let path = "GET experiments/get-by-name?experiment_name=[model]ocr";
+            let (_, asked) = ask(&admin, "vision", path, json!({})).await;
+            asked["experiment"]["experiment_id"].as_str().unwrap().to_owned()
+        }
+        _ => {
+            let made = admin.ok("mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { experiment { number } } } }", json!({}));
+            made.await["createCandidate"]["candidate"]["experiment"]["number"].to_string()
+        }
+    }));
+    assert_eq!(numbers.await, ["1"; 12]);
+    assert_eq!(server.count(of_models).await, 1);
+    // Asked for in the trash it is there, and comes back with its model.
+    admin.create_model("net").await;
+    let delete = "mutation { deleteModel(input: {model: \"vision/net\"}) { model { experiment { name deletedAt } } } }";
+    let gone = admin.ok(delete, json!({})).await["deleteModel"]["model"].take();
+    assert_eq!(gone["experiment"]["name"], "[model]net");
+    assert!(gone["experiment"]["deletedAt"].is_string());
+    let restore = "mutation { restoreModel(input: {model: \"vision/net\"}) { model { experiment { deletedAt } } } }";
+    let back = admin.ok(restore, json!({})).await["restoreModel"]["model"].take();
+    assert_eq!(back["experiment"]["deletedAt"], json!(null));
 }
 
 #[tokio::test(flavor = "multi_thread")]

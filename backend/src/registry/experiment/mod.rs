@@ -1,13 +1,15 @@
 //! Experiments: series of candidates. Every project has one that runs are in unless told, named
-//! `Default`; every model has one, named `[model]NAME`, that follows its model; MLflow users make others.
+//! `Default`; every model has one from when it is first asked for, named `[model]NAME`, that follows its model;
+//! MLflow users make others.
 
 mod graphql;
 mod sql;
 
 use async_graphql::SimpleObject;
 
+use crate::app::App;
 use crate::auth::Writer;
-use crate::db::{Query, query};
+use crate::db::{Query, Tx, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
 use crate::registry::candidate;
@@ -73,14 +75,6 @@ pub async fn create_first(change: &mut Change, project: &Project) -> Result<()> 
     Ok(insert(&id, None, "Default", None, (&project.id, change.now)).later(change).await?)
 }
 
-/// Creates the default experiment of a new model.
-pub async fn create_default(change: &mut Change, _writer: &Writer, model: &Model) -> Result<()> {
-    let id = ExperimentId::new(change.now);
-    draw_number(change, &model.project_id, 1).await?;
-    let (name, place) = (default_name(&model.name), (&model.project_id, change.now));
-    Ok(insert(&id, Some(&model.id), &name, None, place).later(change).await?)
-}
-
 /// Creates an experiment that is no model's.
 pub async fn create(
     change: &mut Change,
@@ -113,14 +107,14 @@ fn parse_name(field: &str, name: &str) -> Result<String> {
 }
 
 /// Draws a number in the project, of which the first is `first`, for the experiment that is inserted next.
-async fn draw_number(change: &mut Change, project: &ProjectId, first: i64) -> Result<()> {
+async fn draw_number(tx: &mut Tx, project: &ProjectId, first: i64) -> Result<()> {
     query(
         "INSERT INTO project_numbers (project_id, last_experiment) VALUES ($1, $2)
          ON CONFLICT (project_id) DO UPDATE SET last_experiment = project_numbers.last_experiment + 1",
     )
     .bind(project)
     .bind(first)
-    .later(change)
+    .later(tx)
     .await?;
     Ok(())
 }
@@ -236,7 +230,7 @@ fn check_own(experiment: &Experiment, done: &str) -> Result<()> {
     }
 }
 
-/// Keeps the default experiment in step with its model: renamed, deleted or restored.
+/// Keeps the default experiment, if there is one, in step with its model: renamed, deleted or restored.
 pub async fn follow(change: &mut Change, _writer: &Writer, model: &Model) -> Result<()> {
     query("UPDATE experiments SET name = $2, deleted_at_ms = $3, updated_at_ms = $4 WHERE model_id = $1")
         .bind(&model.id)
@@ -256,13 +250,48 @@ fn default_name(model: &str) -> String {
     format!("{MODEL_PREFIX}{model}")
 }
 
-/// The id of the default experiment of a model.
-pub async fn default_of(change: &mut Change, model: &Model) -> Result<ExperimentId> {
-    let (id,): (ExperimentId,) = query("SELECT id FROM experiments WHERE model_id = $1")
-        .bind(&model.id)
-        .fetch_one(&mut **change)
-        .await?;
+/// The id of the default experiment of a model, which is made when it is first asked for: many models are made for
+/// versions that come from elsewhere.
+pub async fn default_of(tx: &mut Tx, model: &ModelId, now: Timestamp) -> Result<ExperimentId> {
+    if let Some(id) = find_default(&mut *tx, model).await? {
+        return Ok(id);
+    }
+    // Locked as it is now, so that it is made once.
+    let locked: Option<(String, ProjectId, Option<Timestamp>)> = query(
+        "UPDATE models SET last_candidate = last_candidate WHERE id = $1
+         RETURNING name, project_id, deleted_at_ms",
+    )
+    .bind(model)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let (name, project, deleted) = locked.ok_or_else(|| Error::not_found("model", model.raw()))?;
+    if let Some(id) = find_default(&mut *tx, model).await? {
+        return Ok(id);
+    }
+    let id = ExperimentId::new(now);
+    draw_number(tx, &project, 1).await?;
+    insert(&id, Some(model), &default_name(&name), None, (&project, now)).later(tx).await?;
+    if deleted.is_some() {
+        let follow = query("UPDATE experiments SET deleted_at_ms = $2 WHERE id = $1");
+        follow.bind(&id).bind(deleted).later(tx).await?;
+    }
     Ok(id)
+}
+
+async fn find_default(tx: &mut Tx, model: &ModelId) -> Result<Option<ExperimentId>> {
+    let found: Option<(ExperimentId,)> = query("SELECT id FROM experiments WHERE model_id = $1")
+        .bind(model)
+        .fetch_optional(tx)
+        .await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// The default experiment of a model that has none yet, for somebody who may read it.
+pub async fn make_default(app: &App, model: &ModelId) -> Result<Experiment> {
+    let mut tx = app.db.begin().await?;
+    let id = default_of(&mut tx, model, app.clock.now()).await?;
+    tx.commit().await?;
+    get_by_id(&app.db, &id).await
 }
 
 /// Marks an experiment as changed, which also locks it until the change is over.

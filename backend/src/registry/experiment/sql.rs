@@ -1,10 +1,11 @@
 //! How experiments are found: by name or number, in lists, and by the loaders.
 
-use super::{Experiment, MODEL_PREFIX, columns};
+use super::{Experiment, MODEL_PREFIX, columns, make_default};
+use crate::app::App;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
-use crate::id::{ExperimentId, ProjectId};
+use crate::id::{ExperimentId, ModelId, ProjectId};
 use crate::loader::{load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::text;
@@ -30,17 +31,13 @@ impl Lifecycle {
 
 /// The experiment with this name, or else the one with it that was deleted last.
 pub async fn find_by_name(
-    conn: impl Into<Conn<'_>>,
+    app: &App,
     project: &ProjectId,
     name: &str,
 ) -> Result<Option<Experiment>> {
     // Each by an index of its own: that of a model is found by the model.
-    const OF_MODEL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM experiments WHERE model_id IN
-             (SELECT m.id FROM models m WHERE m.project_id = $1 AND m.name = $2 AND m.deleted_at_ms IS NULL)"
-    );
+    const OF_MODEL: &str =
+        "SELECT id FROM models WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL";
     const STANDALONE: &str = concat!(
         "SELECT ",
         columns!(),
@@ -53,18 +50,30 @@ pub async fn find_by_name(
         " FROM experiments WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NOT NULL
           ORDER BY deleted_at_ms DESC LIMIT 1"
     );
-    let mut conn = conn.into();
-    let (sql, named) = match name.strip_prefix(MODEL_PREFIX) {
-        Some(model) => (OF_MODEL, model),
-        None => (STANDALONE, name),
-    };
-    for (sql, name) in [(sql, named), (IN_TRASH, name)] {
-        let named = query(sql).bind(project).bind(text::looked_up(name));
-        if let Some(found) = named.fetch_optional(conn.again()).await? {
-            return Ok(Some(found));
+    let named = |sql, name| query(sql).bind(project).bind(text::looked_up(name));
+    let found = match name.strip_prefix(MODEL_PREFIX) {
+        Some(model) => {
+            let model: Option<(ModelId,)> = named(OF_MODEL, model).fetch_optional(&app.db).await?;
+            match model {
+                Some((model,)) => Some(get_default(app, &model).await?),
+                None => None,
+            }
         }
+        None => named(STANDALONE, name).fetch_optional(&app.db).await?,
+    };
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => Ok(named(IN_TRASH, name).fetch_optional(&app.db).await?),
     }
-    Ok(None)
+}
+
+/// The default experiment of a model, for somebody who may read that.
+async fn get_default(app: &App, model: &ModelId) -> Result<Experiment> {
+    let of_model = query(concat!("SELECT ", columns!(), " FROM experiments WHERE model_id = $1"));
+    match of_model.bind(model).fetch_optional(&app.db).await? {
+        Some(found) => Ok(found),
+        None => make_default(app, model).await,
+    }
 }
 
 /// The experiment with this number, also from the trash.

@@ -14,7 +14,7 @@ use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, cost};
 use crate::registry::alias::{self, Alias};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
 use crate::registry::event::{self, Change, Event, EventFilter};
-use crate::registry::experiment::{Experiment, ExperimentOf};
+use crate::registry::experiment::{self, Experiment, ExperimentOf};
 use crate::registry::project::Project;
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::tag::{self, Tag, TagInput};
@@ -196,8 +196,10 @@ impl Model {
     /// The experiment that its candidates are in unless told otherwise.
     async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
-        let experiment = experiments.and_then(|experiments| experiments.into_iter().next());
-        experiment.ok_or_else(|| Error::internal("a model without its experiment"))
+        match experiments.and_then(|experiments| experiments.into_iter().next()) {
+            Some(experiment) => Ok(experiment),
+            None => experiment::make_default(&loaders(ctx).loader().app, &self.id).await,
+        }
     }
 
     /// What happened to it and all that it has, newest first; what was refused is shown to maintainers.

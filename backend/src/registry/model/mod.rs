@@ -106,7 +106,6 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     .bind(model.updated_at_ms)
     .later_or(change, Unmet::Taken { kind: "model", key: model.name.clone() })
     .await?;
-    experiment::create_default(change, writer, &model).await?;
     tag::insert_all(change, model.id.raw(), new.tags).await?;
     record(change, writer, "model.create", &model).await?;
     Ok(model)
