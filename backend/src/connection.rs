@@ -22,7 +22,8 @@ use crate::page::{Cursor, KEY_COLUMNS, Key, List, Page};
 #[derive(Clone, Debug)]
 struct Keyed<T> {
     node: T,
-    parent: String,
+    /// None where all rows are of the same.
+    parent: Option<String>,
     cursor: Cursor,
 }
 
@@ -50,7 +51,7 @@ where
         let keys = keys.collect::<Result<_, sqlx::Error>>()?;
         Ok(Self {
             node: T::from_row(row)?,
-            parent: row.try_get("page_parent")?,
+            parent: has(row, "page_parent").then(|| row.try_get("page_parent")).transpose()?,
             cursor: Cursor { keys, id: row.try_get("page_id")? },
         })
     }
@@ -103,15 +104,17 @@ async fn load_pages<T: Row + Clone>(
     } else {
         for (index, parent) in parents.iter().enumerate() {
             sql.push(if index == 0 { "" } else { " UNION ALL " });
-            sql.push("SELECT * FROM (").push_sql(list.select(page, Some(parent))?);
-            sql.push(&format!(") AS page_{index}"));
+            sql.push("SELECT of_one.*, CAST(").push_value(parent.as_str());
+            sql.push(" AS TEXT) AS page_parent FROM (").push_sql(list.select(page, Some(parent))?);
+            sql.push(") AS of_one");
         }
     }
     let rows: Vec<Keyed<T>> = Query::from(sql).fetch_all(&loaders.app.db).await?;
+    let only = parents.first().cloned().unwrap_or_default();
     for row in rows {
-        let parent = if list.parent.is_none() { "" } else { &row.parent };
+        let parent = row.parent.as_ref().unwrap_or(&only);
         pages
-            .entry(parent.to_owned())
+            .entry(parent.clone())
             .or_insert_with(|| Rows { rows: Vec::new(), more: false })
             .rows
             .push(row);

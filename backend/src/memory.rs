@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::registry::credential::Recognised;
 use crate::registry::project::{Project, Role};
 use crate::registry::user::User;
+use crate::registry::version::Last;
 
 /// How many answers are kept of each kind, and how long what was asked for may be, in bytes: anybody may
 /// ask for anything, and a project has a description of up to 64 KiB.
@@ -29,6 +30,9 @@ pub struct Memory {
     pub projects: Kept<(Project, Option<Role>)>,
     /// By user name.
     pub users: Kept<User>,
+    /// What the next version of a model comes after, by the id of the model; also before that is durable. It is
+    /// no more than a guess.
+    pub versions: Kept<Last>,
 }
 
 impl fmt::Debug for Memory {

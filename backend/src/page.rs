@@ -218,8 +218,7 @@ impl List {
                     .push(&format!(" AS DOUBLE PRECISION) AS {real}, ")),
             };
         }
-        sql.push(self.sort.id).push(" AS page_id, ");
-        sql.push(self.parent.unwrap_or("''")).push(" AS page_parent FROM ").push(self.from);
+        sql.push(self.sort.id).push(" AS page_id FROM ").push(self.from);
         sql.push(" WHERE ").push_sql(self.filter.clone());
         if let (Some(column), Some(parent)) = (self.parent, parent) {
             sql = sql.and(Sql::new(format!("{column} = ?")).bind(parent));

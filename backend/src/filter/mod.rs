@@ -69,25 +69,12 @@ pub fn parse(db: &Db, fields: &Fields, text: &str) -> Result<Sql> {
 
 /// As [`parse`], where only some datasets count ([`of_datasets`]).
 pub fn parse_with(db: &Db, fields: &Fields, text: &str, datasets: Sql) -> Result<Sql> {
-    let tokens = tokenize(fields, text)?;
-    let mut parser = Parser { tokens, position: 0, fields, db, datasets };
-    let mut sql = Sql::new("TRUE");
-    if parser.tokens.is_empty() {
-        return Ok(sql);
-    }
-    for count in 1.. {
-        if count > MAX_COMPARISONS {
-            return Err(parser.wrong(&format!("at most {MAX_COMPARISONS} comparisons")));
-        }
-        sql = sql.and(parser.comparison()?);
-        if parser.at_end() {
-            break;
-        }
-        if !parser.keyword("and") {
-            return Err(parser.wrong("comparisons are joined by AND"));
-        }
-    }
-    Ok(sql)
+    Parser { datasets, ..Parser::new(db, fields, text)? }.condition()
+}
+
+/// As [`parse`], among those of which one field is `known`: they are not compared with that again.
+pub fn parse_among(db: &Db, fields: &Fields, text: &str, known: (&str, &str)) -> Result<Sql> {
+    Parser { known: Some(known), ..Parser::new(db, fields, text)? }.condition()
 }
 
 /// The text that a filter says a field is equal to, if it does.
@@ -139,6 +126,8 @@ struct Parser<'a> {
     fields: &'a Fields,
     db: &'a Db,
     datasets: Sql,
+    /// A field whose value is known.
+    known: Option<(&'a str, &'a str)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -152,7 +141,51 @@ enum Operator {
     IsNotNull,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    fn new(db: &'a Db, fields: &'a Fields, text: &str) -> Result<Self> {
+        let tokens = tokenize(fields, text)?;
+        Ok(Self { tokens, position: 0, fields, db, datasets: Sql::new("TRUE"), known: None })
+    }
+
+    /// All comparisons.
+    fn condition(mut self) -> Result<Sql> {
+        let mut sql = Sql::new("TRUE");
+        if self.tokens.is_empty() {
+            return Ok(sql);
+        }
+        for count in 1.. {
+            if count > MAX_COMPARISONS {
+                return Err(self.wrong(&format!("at most {MAX_COMPARISONS} comparisons")));
+            }
+            if !self.is_known() {
+                sql = sql.and(self.comparison()?);
+            }
+            if self.at_end() {
+                break;
+            }
+            if !self.keyword("and") {
+                return Err(self.wrong("comparisons are joined by AND"));
+            }
+        }
+        Ok(sql)
+    }
+
+    /// Whether the next comparison says what is known: then it is passed over.
+    fn is_known(&mut self) -> bool {
+        let next = self.tokens.get(self.position..self.position + 3);
+        let is_known = match (self.known, next) {
+            (
+                Some((field, value)),
+                Some([Token::Name { text, .. }, Token::Symbol("=" | "=="), Token::Text(found)]),
+            ) => text.eq_ignore_ascii_case(field) && found == value,
+            _ => false,
+        };
+        if is_known {
+            self.position += 3;
+        }
+        is_known
+    }
+
     fn wrong(&self, reason: &str) -> Error {
         Error::invalid("filter", format!("{reason}; for example: {}", self.fields.example))
     }

@@ -1,6 +1,6 @@
 //! Sort orders: `metrics.accuracy DESC` to the keys of a list. The fields are those of filters.
 
-use super::{Fields, Parser, Target, of_datasets, tokenize};
+use super::{Fields, Parser, Target, of_datasets};
 use crate::db::{Db, Sql};
 use crate::error::{Error, Result};
 use crate::page::{KeyType, MAX_KEYS, OrderDirection, SortKey};
@@ -13,8 +13,7 @@ pub fn parse_order(db: &Db, fields: &Fields, texts: &[String]) -> Result<Vec<Sor
             Error::Invalid { reason, .. } => Error::invalid("order_by", reason),
             error => error,
         };
-        let tokens = tokenize(fields, text).map_err(wrong)?;
-        let mut parser = Parser { tokens, position: 0, fields, db, datasets: Sql::new("TRUE") };
+        let mut parser = Parser::new(db, fields, text).map_err(wrong)?;
         let (target, key) = parser.field().map_err(wrong)?;
         let descending = !parser.keyword("asc") && parser.keyword("desc");
         if !parser.at_end() {
@@ -38,8 +37,7 @@ pub fn parse_key(
     descending: bool,
     datasets: &[(String, Option<String>)],
 ) -> Result<Vec<SortKey>> {
-    let tokens = tokenize(fields, field)?;
-    let mut parser = Parser { tokens, position: 0, fields, db, datasets: Sql::new("TRUE") };
+    let mut parser = Parser::new(db, fields, field)?;
     let (target, key) = parser.field()?;
     let direction = if descending { OrderDirection::Desc } else { OrderDirection::Asc };
     sort_keys(target, key.as_deref(), direction, &of_datasets(datasets))

@@ -14,14 +14,14 @@ use super::wire::{self, WireVersion};
 use super::{Call, Done, lists, names};
 use crate::db::Conn;
 use crate::error::Error;
-use crate::id::ModelId;
-use crate::registry::alias::{Alias, AliasesOfVersion};
+use crate::id::{ModelId, VersionId};
+use crate::registry::alias::{Alias, AliasesOfModel};
 use crate::registry::candidate::{self, NewCandidate};
 use crate::registry::event::Change;
 use crate::registry::model::{self, Model};
 use crate::registry::object::Target;
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
-use crate::registry::version::{self, Lineage, ModelVersion, NewVersion};
+use crate::registry::version::{self, Foreseen, Lineage, ModelVersion, NewVersion};
 use crate::registry::{experiment, file};
 
 /// The tags that say what a version shall be called: ours, and GitLab's.
@@ -30,7 +30,7 @@ const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
 /// What versions have, loaded for many at once.
 pub struct Versions {
     tags: HashMap<TagsOf, Vec<Tag>>,
-    aliases: HashMap<AliasesOfVersion, Vec<Alias>>,
+    aliases: HashMap<VersionId, Vec<Alias>>,
 }
 
 impl Versions {
@@ -39,18 +39,23 @@ impl Versions {
         versions: impl Iterator<Item = &'a ModelVersion> + Clone,
     ) -> Result<Self> {
         let loaders = call.loaders();
-        let ids = || versions.clone().map(|version| version.id.raw().to_owned());
-        let tags = loaders.load_all(ids().map(TagsOf));
-        let aliases = loaders.load_all(ids().map(AliasesOfVersion));
-        let (tags, aliases) = try_join(tags, aliases).await?;
+        let tags =
+            loaders.load_all(versions.clone().map(|version| TagsOf(version.id.raw().to_owned())));
+        // Of their models, which are few and often one.
+        let models: BTreeSet<_> = versions.map(|version| version.model_id.raw()).collect();
+        let of_models = models.into_iter().map(|id| AliasesOfModel(id.to_owned()));
+        let (tags, of_models) = try_join(tags, loaders.load_all(of_models)).await?;
+        let mut aliases = HashMap::<_, Vec<_>>::new();
+        for alias in of_models.into_values().flatten() {
+            aliases.entry(alias.version_id.clone()).or_default().push(alias);
+        }
         Ok(Self { tags, aliases })
     }
 
     /// A version of the model of this name.
     pub fn render_in(&mut self, version: ModelVersion, model: &str) -> WireVersion {
-        let id = || version.id.raw().to_owned();
-        let tags = self.tags.remove(&TagsOf(id())).unwrap_or_default();
-        let aliases = self.aliases.remove(&AliasesOfVersion(id())).unwrap_or_default();
+        let tags = self.tags.remove(&TagsOf(version.id.raw().to_owned())).unwrap_or_default();
+        let aliases = self.aliases.remove(&version.id).unwrap_or_default();
         WireVersion::new(version, model, tags, &aliases)
     }
 }
@@ -159,38 +164,55 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
     // name is seen when it is locked, and whose the name is now, here.
     call.actor.check_may_write()?;
     let (_, model) = models::readable(&call.app.db, &call).await?;
-    let (mut change, writer) = call.change().await?;
-    if model.project_id != writer.project().id {
-        return Err(Error::not_found("model", call.model_path()?).into());
-    }
-    let origin = source::resolve(&mut change, &writer, given).await?;
-    let mut new = NewVersion {
-        version: semver_of(&tags),
-        description: message.text("description")?,
-        tags,
-        candidate_id: None,
-        lineage: Lineage { run_link: message.text("run_link")?, ..Lineage::default() },
+    let foreseen = version::foresee(&call.app, &model).await?;
+    let new = |foreseen: Foreseen| -> Result<NewVersion> {
+        let lineage = Lineage { run_link: message.text("run_link")?, ..Lineage::default() };
+        let (version, description) = (semver_of(&tags), message.text("description")?);
+        let tags = tags.clone();
+        let foreseen = Some(foreseen);
+        Ok(NewVersion { version, description, tags, candidate_id: None, lineage, foreseen })
     };
-    let version = match origin {
-        Origin::Run => fill_by_run(&mut change, &writer, &model, new).await?,
-        Origin::Made(made) => {
-            if let Some(run) = made.run {
-                new.candidate_id = Some(candidate::adopt(&mut change, &model, run).await?.id);
-            }
-            new.lineage = Lineage { run_link: new.lineage.run_link, ..made.lineage };
-            let files =
-                made.files.as_ref().map(|(owner, folder)| (owner.as_str(), folder.as_str()));
-            let of = (files, made.measured.as_deref());
-            version::register(&mut change, &writer, &model, new, of).await?
+    let version = match make(&call, &model, given.clone(), new(foreseen.clone())?).await {
+        Err(Failure { error: Error::Unforeseen, .. }) => {
+            make(&call, &model, given, new(foreseen.unknown())?).await?
         }
+        made => made?,
     };
-    change.commit().await?;
     if is_tagged {
         return one(&call, &model, version).await;
     }
     // It was made just now: there is nothing else that it could have.
     let model_version = WireVersion::new(version, &model.name, Vec::new(), &[]);
     Ok(FoundVersion { model_version })
+}
+
+/// Makes a version of what a source means.
+async fn make(
+    call: &Call,
+    model: &Model,
+    given: source::Given,
+    mut new: NewVersion,
+) -> Result<ModelVersion> {
+    let (mut change, writer) = call.change().await?;
+    if model.project_id != writer.project().id {
+        return Err(Error::not_found("model", call.model_path()?).into());
+    }
+    let origin = source::resolve(&mut change, &writer, given).await?;
+    let version = match origin {
+        Origin::Run => fill_by_run(&mut change, &writer, model, new).await?,
+        Origin::Made(made) => {
+            if let Some(run) = made.run {
+                new.candidate_id = Some(candidate::adopt(&mut change, model, run).await?.id);
+            }
+            new.lineage = Lineage { run_link: new.lineage.run_link, ..made.lineage };
+            let files =
+                made.files.as_ref().map(|(owner, folder)| (owner.as_str(), folder.as_str()));
+            let of = (files, made.measured.as_deref());
+            version::register(&mut change, &writer, model, new, of).await?
+        }
+    };
+    change.commit().await?;
+    Ok(version)
 }
 
 /// GitLab's way: a version that is made first, and filled by logging to its run.
@@ -317,13 +339,14 @@ pub async fn search(call: Call) -> Result<Page> {
             Some(model) => Some(model),
             None => {
                 // The rest of the filter is still checked.
-                version::search(&call.app.db, &filter, &order, true)?;
+                version::search(&call.app.db, &filter, &order, Some(&name))?;
                 return Ok(Page { model_versions: Vec::new(), next_page_token: None });
             }
         },
         None => None,
     };
-    let list = version::search(&call.app.db, &filter, &order, named.is_some())?;
+    let name = named.as_ref().map(|model| model.name.as_str());
+    let list = version::search(&call.app.db, &filter, &order, name)?;
     let parent = named.as_ref().map_or(reader.project().id.raw(), |model| model.id.raw());
     let (rows, next_page_token) =
         lists::fetch::<ModelVersion>(&call.app, &list, &page, Some(parent)).await?;

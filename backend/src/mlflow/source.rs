@@ -23,6 +23,7 @@ use crate::text::FilePath;
 const MAX_SOURCE: usize = 4096;
 
 /// What the client says.
+#[derive(Clone)]
 pub struct Given {
     pub source: String,
     pub run_id: Option<String>,

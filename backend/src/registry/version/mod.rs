@@ -23,7 +23,7 @@ use crate::text;
 use crate::time::Timestamp;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
-pub use new::{Lineage, NewVersion};
+pub use new::{Foreseen, Last, Lineage, NewVersion, foresee};
 use new::{draw, insert};
 pub use sql::{
     LatestByStage, LatestVersionOf, PreviousVersionOf, VersionCount, VersionOfCandidate,

@@ -1,14 +1,20 @@
 //! What a new version is made of, how it gets its number and name, and how it is stored.
+//!
+//! Both come after those of the last version, which is known when the model is locked. On SQLite others wait
+//! while it is asked for. So it may be [foreseen](foresee): then nothing is asked, and the change is refused as
+//! [`Error::Unforeseen`] where it turns out to be another.
 
 use ::semver::Version;
 
 use super::sql::{after, latest};
 use super::{ModelStage, ModelVersion, VersionState, digest_of};
-use crate::db::{Unmet, query};
+use crate::app::App;
+use crate::db::{Conn, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, VersionId};
 use crate::registry::event::Change;
 use crate::registry::model::Model;
+use crate::registry::object;
 use crate::registry::semver;
 use crate::registry::tag::{self, TagInput};
 use crate::text;
@@ -23,6 +29,83 @@ pub struct NewVersion {
     pub candidate_id: Option<CandidateId>,
     /// What an MLflow client said about that, also of runs and models elsewhere.
     pub lineage: Lineage,
+    /// What it comes after; asked for if none.
+    pub foreseen: Option<Foreseen>,
+}
+
+/// What the next version of a model comes after.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Last {
+    /// The highest number ever given.
+    number: i64,
+    /// The version whose next patch is next.
+    latest: Option<String>,
+}
+
+/// What was found before a change begins, and where that is which was found since.
+#[derive(Clone)]
+pub struct Foreseen {
+    app: App,
+    /// None if it is to be asked for.
+    last: Option<Last>,
+}
+
+/// The [`Last`] of the model with the id `$1` and the name `$2`, if a condition holds.
+macro_rules! last {
+    ($condition:literal) => {
+        concat!(
+            "SELECT last_version AS number, ",
+            latest!("$1"),
+            " AS latest FROM models WHERE id = $1 AND name = $2 AND deleted_at_ms IS NULL",
+            $condition
+        )
+    };
+}
+
+/// What the next version will come after unless others are made until then. With PostgreSQL that is to be asked for:
+/// other programs make versions, too.
+pub async fn foresee(app: &App, model: &Model) -> Result<Foreseen> {
+    let generation = Conn::from(&app.db).access_generation();
+    let last = match app.memory.versions.get(generation, model.id.raw()) {
+        Some(last) => last,
+        None if generation.is_none() => None,
+        None => query(last!("")).bind(&model.id).bind(&model.name).fetch_optional(&app.db).await?,
+    };
+    Ok(Foreseen { app: app.clone(), last })
+}
+
+impl Foreseen {
+    /// Has it be asked for.
+    pub fn unknown(self) -> Self {
+        Self { last: None, ..self }
+    }
+
+    /// What it is for the change whose turn it is now, behind others that need not be durable yet.
+    fn now(&self, model: &Model) -> Option<Last> {
+        let found = self.last.as_ref()?;
+        let generation = Conn::from(&self.app.db).access_generation();
+        let kept = self.app.memory.versions.get(generation, model.id.raw()).flatten();
+        Some(kept.filter(|kept| kept.number > found.number).unwrap_or_else(|| found.clone()))
+    }
+
+    /// Has those who come next see what this one makes.
+    fn made(&self, model: &Model, last: &Last) {
+        let generation = Conn::from(&self.app.db).access_generation();
+        self.app.memory.versions.keep(generation, model.id.raw().to_owned(), Some(last));
+    }
+}
+
+impl Last {
+    /// What it is when there is one more.
+    fn with(self, version: &Version) -> Result<Self> {
+        let latest = self.latest.as_deref().map(Version::parse).transpose();
+        let is_latest = latest.map_err(Error::internal)?.is_none_or(|latest| {
+            // Releases come before all that are none.
+            (version.pre.is_empty(), version) > (latest.pre.is_empty(), &latest)
+        });
+        let latest = if is_latest { Some(version.to_string()) } else { self.latest };
+        Ok(Self { number: self.number + 1, latest })
+    }
 }
 
 /// Where a version comes from, in the words of an MLflow client.
@@ -46,13 +129,18 @@ pub async fn draw(
 ) -> Result<(ModelVersion, Vec<TagInput>)> {
     let given = new.version.map(|version| semver::parse("version", &version)).transpose()?;
     let description = text::description("description", new.description)?;
-    let (number, next) = next_number(change, model).await?;
+    let last = last(change, model, new.foreseen.as_ref()).await?;
+    let version = given.map_or_else(|| after(last.latest.as_deref()), Ok)?;
+    let number = last.number + 1;
+    if let Some(foreseen) = &new.foreseen {
+        foreseen.made(model, &last.with(&version)?);
+    }
     let is_published = state == VersionState::Published;
     let lineage = new.lineage;
     let version = ModelVersion {
         id: VersionId::new(change.now),
         model_id: model.id.clone(),
-        version: given.unwrap_or(next).to_string(),
+        version: version.to_string(),
         number,
         state,
         stage: ModelStage::None,
@@ -115,8 +203,8 @@ pub async fn insert(
     Ok(version)
 }
 
-/// The number of a new version, and what it is called unless told. Locks the model and marks it as changed.
-async fn next_number(change: &mut Change, model: &Model) -> Result<(i64, Version)> {
+/// What a new version comes after. Locks the model and marks it as changed.
+async fn last(change: &mut Change, model: &Model, foreseen: Option<&Foreseen>) -> Result<Last> {
     query(
         "UPDATE models SET last_version = last_version + 1, updated_at_ms = $1
          WHERE id = $2 AND name = $3 AND deleted_at_ms IS NULL",
@@ -126,16 +214,21 @@ async fn next_number(change: &mut Change, model: &Model) -> Result<(i64, Version
     .bind(&model.name)
     .later(change)
     .await?;
-    let drawn: Option<(i64, Option<String>)> = query(concat!(
-        "SELECT last_version, ",
-        latest!(),
-        " FROM models WHERE id = $1 AND name = $2 AND deleted_at_ms IS NULL AND updated_at_ms = $3"
-    ))
-    .bind(&model.id)
-    .bind(&model.name)
-    .bind(change.now)
-    .fetch_optional(&mut **change)
-    .await?;
-    let (number, latest) = drawn.ok_or_else(|| Error::not_found("model", &model.name))?;
-    Ok((number, after(latest)?))
+    if let Some(last) = foreseen.and_then(|foreseen| foreseen.now(model)) {
+        let mut still = Sql::new("SELECT 1 FROM models m WHERE m.id = ");
+        still.push_value(&model.id).push(" AND m.name = ").push_value(&model.name);
+        still.push(" AND m.deleted_at_ms IS NULL AND m.last_version = ");
+        still.push_value(last.number + 1).push(concat!(" AND ", latest!("m.id")));
+        still.push(" IS NOT DISTINCT FROM ").push_value(last.latest.clone());
+        object::require(change, still, Unmet::Unforeseen).await?;
+        return Ok(last);
+    }
+    let last: Option<Last> = query(last!(" AND updated_at_ms = $3"))
+        .bind(&model.id)
+        .bind(&model.name)
+        .bind(change.now)
+        .fetch_optional(&mut **change)
+        .await?;
+    let last = last.ok_or_else(|| Error::not_found("model", &model.name))?;
+    Ok(Last { number: last.number - 1, ..last })
 }

@@ -140,15 +140,22 @@ pub async fn get(
     find(conn, model, reference).await?.ok_or_else(|| Error::not_found("version", reference))
 }
 
-/// What `next` comes after. Each part reads one row of the index, however many versions there are.
+/// What `next` comes after in the model with this id. Each part reads one row of the index, however many versions
+/// there are.
 macro_rules! latest {
-    () => {
-        "COALESCE(
-             (SELECT version FROM model_versions
-              WHERE model_id = $1 AND deleted_at_ms IS NULL AND NOT prerelease
-              ORDER BY precedence DESC, id DESC LIMIT 1),
-             (SELECT version FROM model_versions WHERE model_id = $1 AND deleted_at_ms IS NULL
-              ORDER BY precedence DESC, id DESC LIMIT 1))"
+    ($model:literal) => {
+        concat!(
+            "COALESCE(
+                 (SELECT version FROM model_versions
+                  WHERE model_id = ",
+            $model,
+            " AND deleted_at_ms IS NULL AND NOT prerelease
+                  ORDER BY precedence DESC, id DESC LIMIT 1),
+                 (SELECT version FROM model_versions WHERE model_id = ",
+            $model,
+            " AND deleted_at_ms IS NULL
+                  ORDER BY precedence DESC, id DESC LIMIT 1))"
+        )
     };
 }
 pub(super) use latest;
@@ -156,12 +163,12 @@ pub(super) use latest;
 /// The version that a new one has unless told: the patch after the highest release, drafts counted.
 pub async fn next(conn: impl Into<Conn<'_>>, model_id: &ModelId) -> Result<Version> {
     let (latest,): (Option<String>,) =
-        query(concat!("SELECT ", latest!())).bind(model_id).fetch_one(conn).await?;
-    after(latest)
+        query(concat!("SELECT ", latest!("$1"))).bind(model_id).fetch_one(conn).await?;
+    after(latest.as_deref())
 }
 
-pub fn after(latest: Option<String>) -> Result<Version> {
-    let latest = latest.map(|version| Version::parse(&version)).transpose();
+pub fn after(latest: Option<&str>) -> Result<Version> {
+    let latest = latest.map(Version::parse).transpose();
     Ok(semver::next(latest.map_err(Error::internal)?.as_ref()))
 }
 
@@ -237,11 +244,15 @@ const SEARCH_FIELDS: Fields = Fields {
     missing_differs: false,
 };
 
-/// The versions of a project, or of one model, that MLflow's search asks for; `model` is for a filter that
-/// says `name = '…'`, which finds them by an index then.
-pub fn search(db: &Db, filter: &str, order_by: &[String], one_model: bool) -> Result<List> {
+/// The versions of a project that MLflow's search asks for, or those of the `model` that the filter [names](named_model),
+/// which an index finds.
+pub fn search(db: &Db, filter: &str, order_by: &[String], model: Option<&str>) -> Result<List> {
     let run = filter::equal_to(&SEARCH_FIELDS, "run_id", filter)?.filter(|run| !run.is_empty());
-    let filter = filter::parse(db, &SEARCH_FIELDS, filter)?;
+    let one_model = model.is_some();
+    let filter = match model {
+        Some(name) => filter::parse_among(db, &SEARCH_FIELDS, filter, ("name", name))?,
+        None => filter::parse(db, &SEARCH_FIELDS, filter)?,
+    };
     let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
     if keys.is_empty() {
         keys.push(SortKey::int("v.updated_at_ms", OrderDirection::Desc));
