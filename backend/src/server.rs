@@ -25,7 +25,7 @@ use crate::registry::{file, metric, mlmodel, model, upload};
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
-const SETTLE_INTERVAL: Duration = Duration::from_secs(5);
+const SETTLE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` ends, then waits for running requests as long as the configuration says.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {

@@ -296,7 +296,7 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .statement_cache_capacity(128)
         // 32 MiB: what is changed again and again meanwhile moves from the log to the file once.
         .pragma("wal_autocheckpoint", "8192");
-    let writer = Writer::new(writing);
+    let writer = Writer::new(writing)?;
     // Makes the file, which readers cannot.
     writer.connect().await?;
     let readers = SqlitePoolOptions::new()

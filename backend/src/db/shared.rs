@@ -199,3 +199,10 @@ impl Shared {
         }
     }
 }
+
+impl Drop for Shared {
+    /// Where nobody has ended it, it is undone.
+    fn drop(&mut self) {
+        self.end(Err("the server was interrupted".to_owned()));
+    }
+}

@@ -55,12 +55,13 @@ struct Turn {
 }
 
 impl Writer {
-    pub fn new(options: SqliteConnectOptions) -> Self {
+    pub fn new(options: SqliteConnectOptions) -> Result<Self> {
         let access = Arc::<Access>::default();
         let line = Arc::new(Mutex::new(Line::new(options, access.clone())));
         let shared = Arc::new(Mutex::new(Shared::new(line.clone())));
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("writer").build();
-        Self(Arc::new(Inner { runtime: runtime.ok(), access, line, shared }))
+        let runtime = Some(runtime.map_err(sqlx::Error::Io)?);
+        Ok(Self(Arc::new(Inner { runtime, access, line, shared })))
     }
 
     fn spawn<T: Send + 'static>(
@@ -240,7 +241,7 @@ mod tests {
             .filename(folder.path().join("test.db"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let writer = Writer::new(options.clone());
+        let writer = Writer::new(options.clone()).unwrap();
         let mut write = writer.begin().await.unwrap();
         write.later("CREATE TABLE numbers (number INTEGER PRIMARY KEY)".into()).unwrap();
         write.commit().await.unwrap();

@@ -15,7 +15,7 @@ use super::{Call, Done, lists, names};
 use crate::db::Conn;
 use crate::error::Error;
 use crate::id::{ModelId, VersionId};
-use crate::registry::alias::{Alias, AliasesOfModel};
+use crate::registry::alias::{Alias, AliasesOfModel, AliasesOfVersion};
 use crate::registry::candidate::{self, NewCandidate};
 use crate::registry::event::Change;
 use crate::registry::model::{self, Model};
@@ -26,6 +26,9 @@ use crate::registry::{experiment, file};
 
 /// The tags that say what a version shall be called: ours, and GitLab's.
 const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
+
+/// Of how many versions the aliases are looked for one by one: a model may have many more.
+const FEW: usize = 10;
 
 /// What versions have, loaded for many at once.
 pub struct Versions {
@@ -41,12 +44,21 @@ impl Versions {
         let loaders = call.loaders();
         let tags =
             loaders.load_all(versions.clone().map(|version| TagsOf(version.id.raw().to_owned())));
-        // Of their models, which are few and often one.
-        let models: BTreeSet<_> = versions.map(|version| version.model_id.raw()).collect();
-        let of_models = models.into_iter().map(|id| AliasesOfModel(id.to_owned()));
-        let (tags, of_models) = try_join(tags, loaders.load_all(of_models)).await?;
+        let found = async {
+            if versions.clone().count() <= FEW {
+                let of_versions =
+                    versions.map(|version| AliasesOfVersion(version.id.raw().to_owned()));
+                let found = loaders.load_all(of_versions).await?;
+                return Ok(found.into_values().flatten().collect::<Vec<Alias>>());
+            }
+            // Those of their models, which are few and often one.
+            let models: BTreeSet<_> = versions.map(|version| version.model_id.raw()).collect();
+            let of_models = models.into_iter().map(|id| AliasesOfModel(id.to_owned()));
+            Ok(loaders.load_all(of_models).await?.into_values().flatten().collect())
+        };
+        let (tags, found) = try_join(tags, found).await?;
         let mut aliases = HashMap::<_, Vec<_>>::new();
-        for alias in of_models.into_values().flatten() {
+        for alias in found {
             aliases.entry(alias.version_id.clone()).or_default().push(alias);
         }
         Ok(Self { tags, aliases })

@@ -260,6 +260,8 @@ async fn run(change: &mut Change, statements: &[&'static str], id: &str) -> Resu
 /// Files, tags, params and metrics go with their row in `objects`; blobs are swept later.
 async fn remove_model(change: &mut Change, id: &str) -> Result<()> {
     let statements = [
+        // Locks it: its experiment may be asked for, and made, meanwhile.
+        "UPDATE models SET last_candidate = last_candidate WHERE id = $1",
         "DELETE FROM alias_moves WHERE model_id = $1",
         "DELETE FROM aliases WHERE model_id = $1",
         "DELETE FROM protected_aliases WHERE model_id = $1",

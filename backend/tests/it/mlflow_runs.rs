@@ -111,6 +111,32 @@ async fn what_was_logged_fast_is_moved_to_its_history_meanwhile_and_read_whole()
     assert_eq!(server.count(WAITING).await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_is_read_whole_while_others_go_on_to_log() {
+    let (server, admin) = Server::with_model().await;
+    let id = run(&admin, "vision", "0").await;
+    // Many rows, each of one point.
+    let rows = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+         INSERT INTO logged_points (owner_id, total, points)
+         SELECT '{id}', n, '[[\"loss\",' || n || ',1,0]]' FROM n"
+    );
+    server.app.db.run_script(&rows).await.unwrap();
+    let log = async || {
+        for step in 0..40 {
+            let point = json!({"run_id": id, "key": "loss", "value": 1, "timestamp": 2, "step": 20_000 + step});
+            ok(&admin, "POST runs/log-metric", point).await;
+        }
+    };
+    let read = async || {
+        let path = format!("GET metrics/get-history?run_id={id}&metric_key=loss&max_results=25000");
+        ok(&admin, &path, json!({})).await["metrics"].as_array().map_or(0, Vec::len)
+    };
+    let (first, second, ()) = tokio::join!(read(), read(), log());
+    assert!(first >= 10_000 && second >= 10_000, "{first}, {second}");
+    assert_eq!(read().await, 10_040);
+}
+
 #[tokio::test]
 async fn a_run_in_the_trash_is_not_renamed_by_a_tag() {
     let (_server, admin) = Server::with_model().await;

@@ -301,12 +301,6 @@ impl OwningProject {
     }
 }
 
-#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "Experiment")]
-pub struct ExperimentName {
-    pub name: String,
-}
-
 /// The model that something belongs to.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Model")]
@@ -334,7 +328,6 @@ pub struct ModelDetail {
     pub aliases: Vec<AliasDetail>,
     pub tags: Vec<Tag>,
     pub best_metric: Option<Judged>,
-    pub experiment: ExperimentName,
 }
 
 #[derive(cynic::QueryVariables)]

@@ -34,7 +34,7 @@ fn FirstCandidate() -> impl IntoView {
     let model = use_model();
     let snippets = Signal::derive(move || {
         let detail = model.detail.read();
-        let mut snippets = mlflow::logging(&detail.experiment.name, &detail.name);
+        let mut snippets = mlflow::logging(&mlflow::experiment_of(&detail.name), &detail.name);
         snippets.push(curl(&model.path.read()));
         snippets
     });

@@ -112,7 +112,7 @@ fn mlflow_snippets(model: &ModelDetail) -> Vec<Snippet> {
     let alias = model.aliases.first();
     let alias = alias.map(|alias| ("By alias", mlflow::by_alias(&model.name, &alias.name)));
     let loading = latest.into_iter().chain(alias).map(load);
-    loading.chain(mlflow::logging(&model.experiment.name, &model.name)).collect()
+    loading.chain(mlflow::logging(&mlflow::experiment_of(&model.name), &model.name)).collect()
 }
 
 #[component]
@@ -159,7 +159,7 @@ fn About() -> impl IntoView {
                         <Fact term="Versions">{format::count(detail.version_count.into())}</Fact>
                         <Fact term="Candidates">{format::count(detail.candidate_count.into())}</Fact>
                         <Fact term="Experiment">
-                            <code class="break-all text-xs">{detail.experiment.name}</code>
+                            <code class="break-all text-xs">{mlflow::experiment_of(&detail.name)}</code>
                         </Fact>
                     </Facts>
                 }

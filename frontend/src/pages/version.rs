@@ -183,7 +183,7 @@ fn mlflow_snippets(data: &VersionPageData) -> Vec<Snippet> {
     }
     snippets.push(mlflow::promote(model_name, named.unwrap_or("champion"), version.number));
     // There is no room for more, and this one also logs.
-    snippets.extend(mlflow::logging(&format!("[model]{model_name}"), model_name).pop());
+    snippets.extend(mlflow::logging(&mlflow::experiment_of(model_name), model_name).pop());
     snippets
 }
 

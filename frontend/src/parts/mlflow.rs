@@ -78,6 +78,11 @@ pub fn MlflowPanel(
     view! { <SidePanel title="Use with MLflow"><MlflowGuide project snippets id="mlflow"/></SidePanel> }
 }
 
+/// The name of the experiment that the runs of a model are in unless told. Asking for it would make it.
+pub fn experiment_of(model: &str) -> String {
+    format!("[model]{model}")
+}
+
 /// From training to loading by alias, for who has no version yet.
 pub fn first_steps(experiment: &str, model: &str) -> Vec<Snippet> {
     let mut steps = logging(experiment, model);

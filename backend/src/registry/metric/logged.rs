@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
 use super::{MetricValue, Row, insert_into, waiting};
@@ -48,13 +48,15 @@ pub async fn append(tx: &mut Tx, owner_id: &str, rows: &[Row]) -> Result<()> {
 }
 
 /// Moves points that wait to their histories: the first of them, and none that were logged after the one with this
-/// `total`. A point that is there already is kept once.
-pub async fn settle(tx: &mut Tx, owner_id: &str, total: i64) -> Result<()> {
-    // First of all: where two do it at once, the second waits here and finds nothing.
-    let waiting: Vec<(String,)> = query(
-        "DELETE FROM logged_points WHERE owner_id = $1 AND total <= $2
-             AND total < $3 + (SELECT MIN(first.total) FROM logged_points first WHERE first.owner_id = $1)
-         RETURNING points",
+/// `total`. Gives the last that was moved, if any was. A point that is there already is kept once.
+pub async fn settle(tx: &mut Tx, owner_id: &str, total: i64) -> Result<Option<i64>> {
+    // First of all: where two do it at once, the second waits here and finds nothing. One bound, as SQLite looks
+    // no further than the first that it meets.
+    let waiting: Vec<(i64, String)> = query(
+        "DELETE FROM logged_points WHERE owner_id = $1 AND total <=
+             (SELECT CASE WHEN $2 < MIN(f.total) + $3 THEN $2 ELSE MIN(f.total) + $3 END
+              FROM logged_points f WHERE f.owner_id = $1)
+         RETURNING total, points",
     )
     .bind(owner_id)
     .bind(total)
@@ -62,7 +64,7 @@ pub async fn settle(tx: &mut Tx, owner_id: &str, total: i64) -> Result<()> {
     .fetch_all(&mut *tx)
     .await?;
     let mut rows = Vec::new();
-    for (points,) in &waiting {
+    for (_, points) in &waiting {
         let points: Vec<Logged<'_>> = serde_json::from_str(points).map_err(Error::internal)?;
         rows.extend(points.into_iter().map(|(name, step, timestamp, bits)| Row {
             name: name.into_owned(),
@@ -77,14 +79,15 @@ pub async fn settle(tx: &mut Tx, owner_id: &str, total: i64) -> Result<()> {
         sql.push(" ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING");
         Query::from(sql).later(tx).await?;
     }
-    Ok(())
+    Ok(waiting.iter().map(|(total, _)| *total).max())
 }
 
 /// Moves a piece by itself.
-async fn settle_piece(db: &Db, owner_id: &str, total: i64) -> Result<()> {
+async fn settle_piece(db: &Db, owner_id: &str, total: i64) -> Result<Option<i64>> {
     let mut tx = db.begin().await?;
-    settle(&mut tx, owner_id, total).await?;
-    Ok(tx.commit().await?)
+    let moved = settle(&mut tx, owner_id, total).await?;
+    tx.commit().await?;
+    Ok(moved)
 }
 
 /// Moves all that wait of the candidates whose histories are about to be read.
@@ -98,20 +101,25 @@ pub async fn settle_all<V: Into<Value>>(
     );
     sql.push_sql(Sql::is_in("c.id", candidate_ids));
     let waiting: Vec<(String, i64)> = Query::from(sql).fetch_all(db).await?;
-    // At once, which SQLite makes durable together; and each piece to its end, whoever gives up waiting.
-    let settled = waiting.into_iter().map(|(owner_id, total)| {
-        let db = db.clone();
-        tokio::spawn(async move {
-            while is_waiting(&db, &owner_id, total).await? {
-                settle_piece(&db, &owner_id, total).await?;
-            }
-            Ok::<_, Error>(())
-        })
-    });
-    for settled in join_all(settled).await {
-        settled.map_err(Error::internal)??;
+    // A few at once, which SQLite makes durable together, and not so many that nobody else has a turn.
+    let settled = stream::iter(waiting)
+        .map(|(owner_id, total)| async move { settle_until(db, &owner_id, total).await });
+    settled.buffer_unordered(4).try_collect().await
+}
+
+/// Moves what waits of a candidate until the point with this `total` is moved.
+async fn settle_until(db: &Db, owner_id: &str, total: i64) -> Result<()> {
+    let mut last = 0;
+    loop {
+        match settle_piece(db, owner_id, total).await? {
+            Some(moved) if moved < total && moved > last => last = moved,
+            // That was the last one, or nothing waited in between and totals began anew.
+            Some(_) => return Ok(()),
+            // Somebody else moved what there was, but perhaps not all.
+            None if is_waiting(db, owner_id, total).await? => {}
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 /// Whether points of a candidate wait that were logged no later than the one with this `total`.
@@ -125,9 +133,11 @@ async fn is_waiting(db: &Db, owner_id: &str, total: i64) -> Result<bool> {
     Ok(waits)
 }
 
-/// Moves points of the candidates of which many wait, a piece of each in turn, until there are none; in between
-/// others have most of the time.
+/// Moves a piece of whatever waits, and then pieces of the candidates of which many wait until there are none; in
+/// between others have most of the time.
 pub async fn settle_many(db: &Db) -> Result<()> {
+    // All at first: what nobody reads would wait for ever, and be looked at each time.
+    let mut many = -1;
     loop {
         // One row of the index for each candidate, however many of its rows wait.
         let crowded: Vec<(String,)> = query(concat!(
@@ -140,7 +150,7 @@ pub async fn settle_many(db: &Db) -> Result<()> {
             waiting!("owners.id"),
             " > $1"
         ))
-        .bind(MANY)
+        .bind(many)
         .fetch_all(db)
         .await?;
         if crowded.is_empty() {
@@ -151,6 +161,7 @@ pub async fn settle_many(db: &Db) -> Result<()> {
             settle_piece(db, &owner_id, i64::MAX).await?;
             sleep(started.elapsed() * REST).await;
         }
+        many = MANY;
     }
 }
 

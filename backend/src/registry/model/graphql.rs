@@ -193,7 +193,7 @@ impl Model {
         best::load(ctx, self).await
     }
 
-    /// The experiment that its candidates are in unless told otherwise.
+    /// The experiment that its candidates are in unless told otherwise; it is made when it is first asked for.
     async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
         match experiments.and_then(|experiments| experiments.into_iter().next()) {
