@@ -103,8 +103,7 @@ pub async fn create(call: Call) -> Result<Created> {
         Some(model) => {
             let new = NewModel { name: model.to_owned(), description: None, tags: Vec::new() };
             let model = model::create(&mut change, &writer, new).await?;
-            let now = change.now;
-            let id = experiment::default_of(&mut change, &model.id, now).await?;
+            let id = experiment::default_of(&mut change, &model.id).await?;
             tag::insert_all(&mut change, id.raw(), tags).await?;
             experiment::get_by_id(&mut *change, &id).await?
         }

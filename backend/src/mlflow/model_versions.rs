@@ -234,8 +234,7 @@ async fn fill_by_run(
     model: &Model,
     mut new: NewVersion,
 ) -> Result<ModelVersion> {
-    let now = change.now;
-    let experiment = experiment::default_of(change, &model.id, now).await?;
+    let experiment = experiment::default_of(change, &model.id).await?;
     let run = candidate::create(change, writer, &experiment, Some(model), NewCandidate::default())
         .await?;
     new.candidate_id = Some(crate::id::CandidateId::from_raw(run.id()));

@@ -17,6 +17,7 @@ mod migrations;
 mod mlflow;
 mod mlflow_artifacts;
 mod mlflow_runs;
+mod mlflow_signed;
 mod model;
 mod oidc;
 mod operations;

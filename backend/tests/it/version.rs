@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};
+use crate::mlflow::{ask, ok};
 
 fn versions(connection: &Value) -> Vec<&str> {
     connection["nodes"]
@@ -219,4 +220,32 @@ async fn publishing_locks_a_version_and_gives_it_a_digest() {
     assert_eq!(admin.put("/files/vision/ocr/1.0.0/new.txt", "x").await.status(), 409);
     assert_eq!(admin.put("/files/vision/ocr/1.0.0/b.txt", "other").await.status(), 409);
     assert_eq!(admin.put("/files/vision/ocr/1.0.0/b.txt", "b").await.status(), 200);
+}
+
+#[tokio::test]
+async fn versions_are_found_by_the_name_of_their_model_and_what_else_is_said() {
+    let (_server, admin) = Server::with_model().await;
+    for source in ["s3://b/1", "s3://b/2"] {
+        ok(&admin, "POST model-versions/create", json!({"name": "ocr", "source": source})).await;
+    }
+    let search = async |filter: &str| {
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("filter", filter).finish();
+        let call = format!("GET model-versions/search?{query}");
+        let (status, found) = ask(&admin, "vision", &call, json!({})).await;
+        (status, found["model_versions"].as_array().map_or(0, Vec::len))
+    };
+    for (filter, found) in [
+        ("name = 'ocr'", (200, 2)),
+        ("NAME == \"ocr\" AND name = 'ocr'", (200, 2)),
+        ("source_path = 's3://b/2' and name = 'ocr'", (200, 1)),
+        ("name = 'ocr' and name = 'net'", (200, 0)),
+        ("name = 'ocr' and name != 'ocr'", (200, 0)),
+        ("name = 'net'", (200, 0)),
+        ("name = 'ocr' name = 'ocr'", (400, 0)),
+        ("name = 'ocr' and", (400, 0)),
+        ("name = 'ocr' or name = 'net'", (400, 0)),
+    ] {
+        assert_eq!(search(filter).await, found, "{filter}");
+    }
 }

@@ -333,8 +333,7 @@ impl CandidateMutation {
     ) -> Result<CreateCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let now = change.now;
-        let experiment = experiment::default_of(&mut change, &model.id, now).await?;
+        let experiment = experiment::default_of(&mut change, &model.id).await?;
         let new = NewCandidate {
             name: input.name,
             status: input.status,

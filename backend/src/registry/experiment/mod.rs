@@ -252,7 +252,12 @@ fn default_name(model: &str) -> String {
 
 /// The id of the default experiment of a model, which is made when it is first asked for: many models are made for
 /// versions that come from elsewhere.
-pub async fn default_of(tx: &mut Tx, model: &ModelId, now: Timestamp) -> Result<ExperimentId> {
+pub async fn default_of(change: &mut Change, model: &ModelId) -> Result<ExperimentId> {
+    let now = change.now;
+    find_or_make(change, model, now).await
+}
+
+async fn find_or_make(tx: &mut Tx, model: &ModelId, now: Timestamp) -> Result<ExperimentId> {
     if let Some(id) = find_default(&mut *tx, model).await? {
         return Ok(id);
     }
@@ -289,7 +294,7 @@ async fn find_default(tx: &mut Tx, model: &ModelId) -> Result<Option<ExperimentI
 /// The default experiment of a model that has none yet, for somebody who may read it.
 pub async fn make_default(app: &App, model: &ModelId) -> Result<Experiment> {
     let mut tx = app.db.begin().await?;
-    let id = default_of(&mut tx, model, app.clock.now()).await?;
+    let id = find_or_make(&mut tx, model, app.clock.now()).await?;
     tx.commit().await?;
     get_by_id(&app.db, &id).await
 }

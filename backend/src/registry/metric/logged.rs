@@ -1,8 +1,8 @@
 //! Points that were logged and are not in their histories yet.
 //!
 //! A history is kept by metric, step and time, so that a curve is read from one place; a batch of a hundred metrics
-//! changes a hundred places. So points are appended as they come, and moved when somebody reads a history or,
-//! little by little, when many wait. Whoever reads histories settles them first: nobody sees that points wait.
+//! changes a hundred places. So points are appended as they come, and moved when somebody reads a history or else
+//! little by little. Whoever reads histories settles them first: nobody sees that points wait.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// How many points of a candidate may wait, besides those that are logged at the same time: who reads them first
 /// waits for some seconds.
 pub const MAX_WAITING: i64 = 1 << 20;
-/// From how many on they are moved before somebody reads them.
+/// From how many on they are moved before anything else that waits.
 const MANY: i64 = 8192;
 /// How many are moved at once. It takes some 5 ms, which others wait for.
 const PIECE: i64 = 2048;
