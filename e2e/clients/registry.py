@@ -107,7 +107,8 @@ class Server:
         try:
             socket.create_connection(("127.0.0.1", self.port)).close()
             return True
-        except ConnectionRefusedError:
+        # Reset is who was on the way when the listener closed.
+        except (ConnectionRefusedError, ConnectionResetError):
             return False
 
     def client(self, **options) -> httpx.Client:
