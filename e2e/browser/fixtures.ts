@@ -316,3 +316,14 @@ export async function violations(page: Page): Promise<string[]> {
   const found = await new AxeBuilder({ page }).withTags(tags).analyze();
   return found.violations.map((violation) => `${violation.id}: ${violation.nodes[0].html}`);
 }
+
+/** Holds requests to an address back, or only those that contain a text, until the answer is called. */
+export async function holdBack(page: Page, address: string | RegExp, text = ""): Promise<() => void> {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route(address, async (route) => {
+    if ((route.request().postData() ?? "").includes(text)) await released;
+    await route.continue();
+  });
+  return release;
+}

@@ -1,25 +1,12 @@
 // What the browser loads, and when: little for the first page, the rest as it is needed.
 
-import { type Page } from "@playwright/test";
-
-import { expect, test, violations } from "./fixtures";
+import { expect, holdBack, test, violations } from "./fixtures";
 
 /** All that the first page needs, compressed, in bytes. */
 const FIRST_PAGE = 450_000;
 
 /** The chunk of the pages about versions. */
 const VERSIONS = /split_versions\.wasm/;
-
-/** Holds the chunk back until the answer is called. */
-async function holdBack(page: Page, chunk: RegExp): Promise<() => void> {
-  let release = () => {};
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await page.route(chunk, async (route) => {
-    await released;
-    await route.continue();
-  });
-  return release;
-}
 
 test("the first page is small, and another brings only what it lacks", async ({ page, api }) => {
   const project = await api.project();

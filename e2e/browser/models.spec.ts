@@ -2,7 +2,7 @@
 
 import { type Locator, type Page } from "@playwright/test";
 
-import { type Api, expect, signIn, test, unique, violations } from "./fixtures";
+import { type Api, expect, holdBack, signIn, test, unique, violations } from "./fixtures";
 
 // Journeys of many steps each.
 test.describe.configure({ timeout: 90_000 });
@@ -297,6 +297,7 @@ test("from one project to another by the keyboard", async ({ page, api, stranger
   await expect(page.getByText("Publish the first model")).toBeVisible();
   await page.goto(`/${model}`);
   await expect(page.getByRole("heading", { level: 1, name: "ocr" })).toBeVisible();
+  const release = await holdBack(page, "**/graphql", here);
   await page.goto(`/${here}/-/experiments`);
 
   const open = page.getByRole("button", { name: `${here}: switch project` });
@@ -306,7 +307,11 @@ test("from one project to another by the keyboard", async ({ page, api, stranger
     await open.focus();
     await page.keyboard.press("Enter");
     await expect(field).toBeFocused();
+    // The page may still be on its way.
+    await expect(list.getByRole("link").nth(0)).toContainText(there);
+    release();
     await expect(list.getByRole("link").nth(0)).toContainText(here);
+    await expect(field).toBeFocused();
     await expect(list.getByRole("link").nth(0)).toHaveAttribute("aria-current", "true");
     await expect(list.getByRole("link").nth(1)).toContainText(there);
     await expect(list.getByRole("link").nth(2)).toContainText(other);

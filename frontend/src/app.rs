@@ -31,7 +31,7 @@ use crate::{
     },
     parts::{
         palette::{Palette, PaletteOpen},
-        project_switcher::{self, ProjectSwitcher},
+        project_switcher::{self, ProjectSwitcher, Remembered},
         shortcuts::Shortcuts,
         tags::report,
     },
@@ -42,6 +42,7 @@ use crate::{
 #[component]
 pub fn App() -> impl IntoView {
     provide_context(Toasts::new());
+    provide_context(Remembered::new());
     provide_context(Outdated::new());
     let session = CurrentSession::new();
     provide_context(session);
