@@ -11,6 +11,7 @@ test("a few letters and Enter lead to a model, a version, an alias, a candidate 
   await api.alias(model, "champion", "1.2.0");
   await api.candidate(model, "calm-heron", 0.91, "0.1");
   await page.goto("/");
+  await expect(page.getByRole("button", { name: "Find" })).toBeVisible();
   const field = page.getByRole("combobox", { name: /^Find/ });
   const find = async (text: string, title: string) => {
     await page.keyboard.press("Control+k");
