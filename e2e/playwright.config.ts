@@ -24,6 +24,9 @@ export default defineConfig({
   globalSetup: "./server.ts",
   forbidOnly: !!process.env.CI,
   retries: 0,
+  // Long enough for the longest journey on a busy machine; what passes is none the slower.
+  timeout: 120_000,
+  expect: { timeout: 15_000 },
   workers: 2,
   reporter: "list",
   use: {

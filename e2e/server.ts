@@ -62,7 +62,7 @@ export async function startRegistry({ address, name, flags = [], environment = {
   }
 
   for (let attempt = 0; !(await isReady(url)); attempt += 1) {
-    if (server.exitCode !== null || attempt > 100) {
+    if (server.exitCode !== null || attempt > 600) {
       await stop();
       throw new Error(`the server does not become ready:\n${log()}`);
     }

@@ -40,7 +40,6 @@ async function block(page: Page, username: string): Promise<void> {
 }
 
 test("an invited person joins a project, publishes, and is blocked", async ({ page, api, stranger }) => {
-  test.setTimeout(90_000);
   const project = await api.project();
   const model = await api.model(project, "ocr");
   const username = unique("ada");

@@ -246,7 +246,6 @@ test("the runs of an experiment appear and go on without a reload", async ({ pag
 });
 
 test("a curve that is zoomed in on has more points", async ({ page, api }) => {
-  test.setTimeout(60_000);
   const model = await api.model(await api.project(), "ocr");
   const run = await begin(api, model, "long-run", {});
   const start = Date.UTC(2026, 0, 1);

@@ -310,8 +310,12 @@ const requirements = "mlflow==3.17.2\ncloudpickle==3.1.1\nnumpy==2.3.4\nscikit-l
 
 /** What axe finds against WCAG 2.2 AA and its own best practices. */
 export async function violations(page: Page): Promise<string[]> {
-  // A dialog fades in for 0.3 s, and what is half there has too little contrast.
-  if ((await page.locator("dialog[open]").count()) > 0) await page.waitForTimeout(400);
+  // A dialog fades in, and what is half there has too little contrast.
+  await page.locator("dialog[open]").evaluateAll((dialogs) => {
+    const fading = dialogs.flatMap((dialog) => dialog.getAnimations({ subtree: true }));
+    const ending = fading.filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
+    return Promise.allSettled(ending.map((animation) => animation.finished)).then(() => {});
+  });
   const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
   const found = await new AxeBuilder({ page }).withTags(tags).analyze();
   return found.violations.map((violation) => `${violation.id}: ${violation.nodes[0].html}`);
@@ -323,7 +327,7 @@ export async function holdBack(page: Page, address: string | RegExp, text = ""):
   const released = new Promise<void>((resolve) => (release = resolve));
   await page.route(address, async (route) => {
     if ((route.request().postData() ?? "").includes(text)) await released;
-    await route.continue();
+    await route.continue().catch(() => {}); // it may have been cancelled meanwhile
   });
   return release;
 }

@@ -4,9 +4,6 @@ import { type Locator, type Page } from "@playwright/test";
 
 import { type Api, expect, holdBack, signIn, test, unique, violations } from "./fixtures";
 
-// Journeys of many steps each.
-test.describe.configure({ timeout: 90_000 });
-
 const rows = (page: Page) => page.locator("tbody tr");
 const row = (page: Page, name: string) => rows(page).filter({ has: page.getByRole("link", { name, exact: true }) });
 

@@ -163,7 +163,6 @@ for (const colorScheme of ["light", "dark"] as const) {
     });
 
     test("every page that needs no session", async ({ browser, watch, api }, info) => {
-      test.setTimeout(120_000);
       const context = await browser.newContext({ storageState: nobody, colorScheme });
       const page = await context.newPage();
       watch(page);

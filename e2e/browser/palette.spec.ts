@@ -70,6 +70,8 @@ test("keys: a sheet of them, the search of a list, and none while somebody types
   await expect(page.getByRole("heading", { name: "Keyboard" })).toBeVisible();
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Escape");
+  // Not only hidden: "/" waits for the sheet to have gone.
+  await expect(page.getByRole("heading", { name: "Keyboard" })).toHaveCount(0);
   await page.keyboard.press("/");
   const search = page.getByRole("searchbox");
   await expect(search).toBeFocused();

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { admin } from "../server";
-import { expect, nobody, test } from "./fixtures";
+import { expect, holdBack, nobody, test } from "./fixtures";
 
 test("a model is published, found, moved to by an alias, deleted and restored", async ({ page, api }, info) => {
   const project = `j-${Date.now().toString(36)}-${info.project.name}`;
@@ -51,7 +51,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
 
   await test.step("upload a folder, and publish", async () => {
     await page.getByTestId("pick-folder").setInputFiles(model);
-    await expect(page.getByText("3 of 3 files")).toBeVisible({ timeout: 30_000 });
+    await expect(page.getByText("3 of 3 files")).toBeVisible();
     await expect(page.getByRole("button", { name: "onnx" }).first()).toBeVisible();
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await page.getByRole("button", { name: "Publish version" }).click();
@@ -117,16 +117,14 @@ test("an upload is cancelled, retried, and refused with its reason", async ({ pa
   const model = await api.model(project, "ocr");
   await api.version(model, "1.0.0", { "there.bin": "other bytes" }, false);
   await page.goto(`/${model}/versions/1.0.0`);
-  await page.route("**/slow.bin", async (route) => {
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    await route.continue().catch(() => {}); // it may have been cancelled meanwhile
-  });
+  const release = await holdBack(page, "**/slow.bin");
   const file = (name: string) => ({ name, mimeType: "application/octet-stream", buffer: Buffer.alloc(1000) });
   await page.getByTestId("pick-files").setInputFiles([file("slow.bin")]);
   await page.getByRole("button", { name: "Cancel slow.bin" }).click();
   await expect(page.getByText("Cancelled")).toBeVisible();
   await page.getByRole("button", { name: "Retry slow.bin" }).click();
   await expect(page.getByText("Cancelled")).toBeHidden();
+  release();
   await expect(page.getByRole("button", { name: "Delete slow.bin" })).toBeVisible();
 });
 

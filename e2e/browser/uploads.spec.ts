@@ -135,7 +135,6 @@ test("a large folder survives a lost connection and a reload", async ({ page, ap
 });
 
 test("an upload is paused, resumed and cancelled", async ({ page, api, request, baseURL }) => {
-  test.setTimeout(90_000);
   const model = await api.model(await api.project(), "ocr");
   await api.version(model, "1.0.0", {}, false);
   const road = await startRoad(baseURL!);
@@ -144,8 +143,7 @@ test("an upload is paused, resumed and cancelled", async ({ page, api, request, 
   road.bytesPerSecond = 2 * MB;
   await page.getByLabel("Into").fill("weights");
   await page.getByTestId("pick-files").setInputFiles([file("big.bin", 12 * MB), file("other.bin", 12 * MB)]);
-  await expect.poll(() => percent(page), { timeout: 30_000 }).toBeGreaterThan(10);
-  expect(await violations(page)).toEqual([]);
+  await expect.poll(() => percent(page)).toBeGreaterThan(10);
 
   await page.getByRole("button", { name: "Pause weights/big.bin" }).click();
   const ended = page.waitForResponse((response) => response.request().method() === "DELETE");
@@ -155,6 +153,7 @@ test("an upload is paused, resumed and cancelled", async ({ page, api, request, 
   await expect(page.getByRole("status").filter({ hasText: "Paused" })).toBeVisible();
   const paused = await percent(page);
   expect(paused).toBeGreaterThan(0);
+  expect(await violations(page)).toEqual([]);
   await page.waitForTimeout(1000);
   expect(await percent(page)).toBe(paused);
 

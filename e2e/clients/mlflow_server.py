@@ -1,5 +1,6 @@
 """Runs MLflow's own server: what ours is compared with, and the other half of a split registry."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -65,7 +66,9 @@ class MlflowServer:
                     time.sleep(0.1)
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
+        # It may have ended by itself.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
