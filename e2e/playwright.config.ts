@@ -26,7 +26,6 @@ export default defineConfig({
   retries: 0,
   // Long enough for the longest journey on a busy machine; what passes is none the slower.
   timeout: 120_000,
-  expect: { timeout: 15_000 },
   workers: 2,
   reporter: "list",
   use: {

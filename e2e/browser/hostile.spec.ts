@@ -163,6 +163,7 @@ test("200 hostile texts run nowhere, wherever they are", async ({ page, api, req
     await page.goto(path);
     await expect(page.getByRole("main")).toContainText("onerror=alert(1)");
     await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+    await expect(page.getByRole("heading").first()).toBeVisible();
     expect(await dangers(page), path).toEqual([]);
   }
   // The page is still itself.

@@ -51,7 +51,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
 
   await test.step("upload a folder, and publish", async () => {
     await page.getByTestId("pick-folder").setInputFiles(model);
-    await expect(page.getByText("3 of 3 files")).toBeVisible();
+    await expect(page.getByText("3 of 3 files")).toBeVisible({ timeout: 30_000 });
     await expect(page.getByRole("button", { name: "onnx" }).first()).toBeVisible();
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await page.getByRole("button", { name: "Publish version" }).click();

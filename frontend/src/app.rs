@@ -31,7 +31,7 @@ use crate::{
     },
     parts::{
         palette::{Palette, PaletteOpen},
-        project_switcher::{self, ProjectSwitcher, Remembered},
+        project_switcher::{self, ProjectSwitcher},
         shortcuts::Shortcuts,
         tags::report,
     },
@@ -42,7 +42,6 @@ use crate::{
 #[component]
 pub fn App() -> impl IntoView {
     provide_context(Toasts::new());
-    provide_context(Remembered::new());
     provide_context(Outdated::new());
     let session = CurrentSession::new();
     provide_context(session);

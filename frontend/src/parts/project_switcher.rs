@@ -29,16 +29,6 @@ const MOST_LISTED: usize = 8;
 /// Quiet time after the last key before the server is asked.
 const PAUSE_MS: u64 = 150;
 
-/// Told when a project is remembered: the menu may be open while its page is still on its way.
-#[derive(Clone, Copy)]
-pub struct Remembered(RwSignal<()>);
-
-impl Remembered {
-    pub fn new() -> Self {
-        Self(RwSignal::new(()))
-    }
-}
-
 /// Storage may be refused: then nothing is remembered.
 fn storage() -> Option<web_sys::Storage> {
     window().local_storage().ok().flatten()
@@ -67,14 +57,12 @@ fn with_first(mut paths: Vec<String>, path: String) -> Vec<String> {
 /// Remembers the project that a page is of.
 pub fn remember(path: Signal<String>) {
     let session = use_session();
-    let Remembered(told) = expect_context();
     Effect::new(move |_| {
         let (path, username) = (path.get(), name_of(session.viewer().as_ref()));
         let paths = with_first(remembered(&username), path);
         if let Some(storage) = storage() {
             // Full storage forgets, which is all that is lost.
             let _ = storage.set_item(KEY, &format!("{username}\n{}", paths.join("\n")));
-            told.notify();
         }
     });
 }
@@ -123,11 +111,8 @@ pub fn ProjectSwitcher(viewer: Option<Viewer>) -> impl IntoView {
 #[component]
 fn Choice(current: Memo<Option<String>>, username: String) -> impl IntoView {
     let typed = RwSignal::new(String::new());
-    let Remembered(told) = expect_context();
-    let recent = Memo::new(move |_| {
-        told.track();
-        remembered(&username)
-    });
+    // The page may still be on its way, and what it is of not remembered yet.
+    let recent = current.get_untracked().into_iter().fold(remembered(&username), with_first);
     let answer = Load::new(move || {
         let order = ProjectOrder { field: ProjectOrderField::Name, direction: OrderDirection::Asc };
         let text = typed.read().trim().to_owned();
@@ -150,7 +135,6 @@ fn Choice(current: Memo<Option<String>>, username: String) -> impl IntoView {
             let there = |path: &&String| {
                 page.page_info.has_next_page || found.iter().any(|(other, _)| other == *path)
             };
-            let recent = recent.read();
             let others = found.iter().filter(|(path, _)| !recent.contains(path)).take(MOST_LISTED);
             recent.iter().filter(there).map(named).chain(others.cloned()).collect::<Vec<_>>()
         })
