@@ -35,7 +35,8 @@ dev: ## Serve the UI on http://127.0.0.1:8081 and rebuild it and the server on e
 	scripts/dev
 
 .PHONY: test
-test: test-sqlite test-postgres test-ui test-e2e ## Run all tests; installs PostgreSQL and Chromium where they are missing
+test: ## Run all tests, and say how long each part took; installs PostgreSQL and Chromium where they are missing
+	@scripts/test test-sqlite test-postgres test-ui build test-browser test-clients
 
 .PHONY: test-sqlite
 test-sqlite: ## Unit and integration tests, on SQLite
@@ -49,9 +50,13 @@ test-postgres: ## Integration tests again, on a private PostgreSQL
 test-ui: ## Unit tests of the UI
 	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/ui cargo test --package model-registry-ui
 
-.PHONY: test-e2e
-test-e2e: build ## The release binary in a real browser, and with real Python clients
-	scripts/test-e2e
+.PHONY: test-browser
+test-browser: build ## The release binary in a real browser (ARGS='palette.spec.ts' chooses)
+	scripts/test-browser $(ARGS)
+
+.PHONY: test-clients
+test-clients: build ## The release binary with real Python clients
+	scripts/test-clients
 
 .PHONY: conformance
 conformance: build ## Compare our answers to MLflow's requests with those of MLflow's own server

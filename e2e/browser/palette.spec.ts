@@ -1,6 +1,6 @@
 // The palette and the keys that work everywhere.
 
-import { expect, test, unique, violations } from "./fixtures";
+import { expect, holdBack, test, unique, violations } from "./fixtures";
 
 test("a few letters and Enter lead to a model, a version, an alias, a candidate or a page", async ({ page, api }) => {
   const project = await api.project();
@@ -11,7 +11,6 @@ test("a few letters and Enter lead to a model, a version, an alias, a candidate 
   await api.alias(model, "champion", "1.2.0");
   await api.candidate(model, "calm-heron", 0.91, "0.1");
   await page.goto("/");
-  await expect(page.getByRole("button", { name: "Find" })).toBeVisible();
   const field = page.getByRole("combobox", { name: /^Find/ });
   const find = async (text: string, title: string) => {
     await page.keyboard.press("Control+k");
@@ -78,4 +77,48 @@ test("keys: a sheet of them, the search of a list, and none while somebody types
   await page.keyboard.type("o/?");
   await expect(search).toHaveValue("o/?");
   await expect(page.getByRole("heading", { name: "Keyboard" })).toBeHidden();
+});
+
+test("keys that are pressed before the program has started are not lost", async ({ page, api }) => {
+  const project = await api.project();
+  await api.model(project, "ocr");
+  for (const [key, opened] of [
+    ["Control+k", page.getByRole("combobox", { name: /^Find/ })],
+    ["?", page.getByRole("heading", { name: "Keyboard" })],
+  ] as const) {
+    const release = await holdBack(page, /model-registry-ui-[^/]*\.wasm$/);
+    await page.goto(`/${project}`, { waitUntil: "commit" });
+    await page.waitForFunction("window.takeEarlyKeys");
+    await page.keyboard.press(key);
+    release();
+    await expect(opened).toBeVisible();
+    // Done once: the next press is the next.
+    await page.keyboard.press("Escape");
+    await expect(opened).toHaveCount(0);
+  }
+});
+
+test("what is opened again while it is being closed stays open", async ({ page }) => {
+  await page.goto("/");
+  const field = page.getByRole("combobox", { name: /^Find/ });
+  await page.keyboard.press("Control+k");
+  await expect(field).toBeFocused();
+  // All in one task, so that the browser has no time to say that the dialog was closed: it says so afterwards.
+  const closed = await page.evaluate(async () => {
+    const press = () => window.dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+    const dialog = document.querySelector("dialog[open]") as HTMLDialogElement;
+    const said = new Promise((resolve) => dialog.addEventListener("close", () => setTimeout(resolve), { once: true }));
+    press();
+    for (let turn = 0; dialog.open && turn < 1000; turn++) await Promise.resolve();
+    const closed = !dialog.open;
+    press();
+    await said;
+    return closed;
+  });
+  expect(closed, "it was closed in between").toBe(true);
+  await expect(field).toBeVisible();
+  // Closed by the browser itself, too.
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await expect(field).toBeFocused();
 });

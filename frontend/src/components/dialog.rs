@@ -43,9 +43,19 @@ pub fn Dialog(
             node_ref=node
             class="modal modal-bottom sm:modal-middle"
             aria-label=move || title.get()
+            // Before it closes by Esc, so that whatever opens it next finds it closed.
+            on:cancel=move |event: web_sys::Event| {
+                // Of the dialog itself: a file field in it is cancelled, too.
+                if event.target() == event.current_target() {
+                    open.set(false);
+                }
+            }
             on:close=move |_| {
-                open.set(false);
-                focus::keep();
+                // Said some time after it was closed: by now it may have been opened again.
+                if node.get_untracked().is_some_and(|dialog| !dialog.open()) {
+                    open.set(false);
+                    focus::keep();
+                }
             }
         >
             <div class=width>

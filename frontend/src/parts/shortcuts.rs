@@ -1,7 +1,9 @@
 //! Keys that work on every page, and the sheet that lists them.
+//!
+//! The page is there before the program is: what is pressed meanwhile is kept by `early-keys.js`, and done then.
 
 use leptos::{ev, prelude::*};
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::palette::PaletteOpen;
 use crate::components::{dialog::Dialog, toast::use_toasts};
@@ -31,13 +33,22 @@ fn focus_search() -> bool {
     field.is_some_and(|field| field.focus().is_ok())
 }
 
+/// The keys that were pressed before the program started. From now on it hears them itself.
+fn early_keys() -> Vec<ev::KeyboardEvent> {
+    let take = js_sys::Reflect::get(&window(), &"takeEarlyKeys".into());
+    let take = take.ok().and_then(|take| take.dyn_into::<js_sys::Function>().ok());
+    let keys = take.and_then(|take| take.call0(&JsValue::NULL).ok());
+    let keys = keys.map(|keys| js_sys::Array::from(&keys)).unwrap_or_default();
+    keys.iter().filter_map(|key| key.dyn_into().ok()).collect()
+}
+
 /// Listens for the keys, and shows the sheet.
 #[component]
 pub fn Shortcuts() -> impl IntoView {
     let PaletteOpen(palette) = expect_context();
     let toasts = use_toasts();
     let sheet = RwSignal::new(false);
-    let keys = window_event_listener(ev::keydown, move |event| {
+    let press = move |event: ev::KeyboardEvent| {
         let with_control = event.ctrl_key() || event.meta_key();
         if with_control && !event.shift_key() && event.key().eq_ignore_ascii_case("k") {
             palette.update(|open| *open = !*open);
@@ -56,8 +67,12 @@ pub fn Shortcuts() -> impl IntoView {
             palette.set(true);
         }
         event.prevent_default();
-    });
+    };
+    let keys = window_event_listener(ev::keydown, press);
     on_cleanup(move || keys.remove());
+    for event in early_keys() {
+        press(event);
+    }
     view! {
         <Dialog open=sheet title="Keyboard">
             <dl class="grid grid-cols-[auto_1fr] items-center gap-x-6 gap-y-3 text-sm">
