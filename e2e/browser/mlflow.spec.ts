@@ -134,6 +134,20 @@ test("the code that the pages show works as it is", async ({ page, api, baseURL,
     expect(await run(`${await code("MLflow")}\nprint("folder", folder)`, uri, token)).toMatch(/folder \S/);
   });
 
+  await test.step("of the model that is there: it is about the reader's own, and does nothing without it", async () => {
+    await page.goto(`/${project}/my-model`);
+    const register = await code("Register");
+    expect(register).not.toContain("iris");
+    const versions = async () => (await api.graphql("query($path: String!) { model(path: $path) { versionCount candidates { totalCount } } }", { path: `${project}/my-model` })).model;
+    const before = await versions();
+    await expect(run(register, uri, token)).rejects.toThrow("your_model");
+    expect(await versions()).toEqual(before);
+    await run(`from sklearn.dummy import DummyClassifier\nyour_model = DummyClassifier().fit([[0]], [0])\n${register}`, uri, token);
+    expect((await versions()).versionCount).toBe(before.versionCount + 1);
+    await page.goto(`/${project}/my-model/versions/1.0.0`);
+    expect(await code("Register")).not.toContain("iris");
+  });
+
   await test.step("of the version that it registered", async () => {
     await page.goto(`/${project}/my-model/versions`);
     await page.getByRole("cell").getByRole("link").first().click();

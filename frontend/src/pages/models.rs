@@ -60,7 +60,7 @@ pub fn ModelsTab() -> impl IntoView {
 fn Connect(path: Memo<String>) -> impl IntoView {
     let open = RwSignal::new(false);
     let uri = Signal::derive(move || address::tracking_uri(&path.read()));
-    let snippets = Signal::derive(|| mlflow::first_steps("my-experiment", "my-model"));
+    let snippets = Signal::derive(|| mlflow::first_version("my-experiment", "my-model"));
     view! {
         <div class="flex min-w-0 items-center gap-1 md:ml-auto">
             <code class="min-w-0 break-words text-xs text-muted">"MLFLOW_TRACKING_URI="<wbr/>{uri}</code>
@@ -97,7 +97,7 @@ fn FirstModel(path: Memo<String>) -> impl IntoView {
              curl -fT model.onnx -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" {origin}/files/{path}/my-model/1.0.0/model.onnx\n\
              api '{{\"query\":\"mutation {{ publishModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ digest }} }} }}\"}}'\n"
         );
-        let mut steps = mlflow::first_steps("my-experiment", "my-model");
+        let mut steps = mlflow::demo("my-experiment", "my-model");
         steps.push(Snippet { name: "curl", code: curl });
         steps
     });

@@ -234,8 +234,9 @@ fn FirstSteps() -> impl IntoView {
     let detail = use_model().detail;
     let project = Signal::derive(move || detail.read().project.path.clone());
     let snippets = Signal::derive(move || {
-        detail
-            .with(|detail| mlflow::first_steps(&mlflow::experiment_of(&detail.name), &detail.name))
+        detail.with(|detail| {
+            mlflow::first_version(&mlflow::experiment_of(&detail.name), &detail.name)
+        })
     });
     view! { <MlflowGuide project snippets id="first"/> }
 }

@@ -83,16 +83,8 @@ pub fn experiment_of(model: &str) -> String {
     format!("[model]{model}")
 }
 
-/// From training to loading by alias, for who has no version yet.
-pub fn first_steps(experiment: &str, model: &str) -> Vec<Snippet> {
-    let mut steps = logging(experiment, model);
-    steps.push(promote(model, "champion", 1));
-    steps.push(load("Load", &by_alias(model, "champion"), &["python_function".to_owned()]));
-    steps
-}
-
-/// Logs a run, and registers what it trained.
-pub fn logging(experiment: &str, model: &str) -> Vec<Snippet> {
+/// From training to loading by alias, ready to be run: for a project that has nothing yet.
+pub fn demo(experiment: &str, model: &str) -> Vec<Snippet> {
     let train = |last: &str| {
         format!(
             "import mlflow\n\
@@ -115,7 +107,38 @@ pub fn logging(experiment: &str, model: &str) -> Vec<Snippet> {
     vec![
         Snippet { name: "Log", code: train("mlflow.sklearn.log_model(model, name=\"model\")") },
         Snippet { name: "Register", code: train(&register) },
+        promote(model, "champion", 1),
+        load("Load", &by_alias(model, "champion"), &["python_function".to_owned()]),
     ]
+}
+
+/// Logs a run, and registers what it trained: the reader's own model. Run as it is, it ends at `your_model`, before
+/// anything is written.
+pub fn logging(experiment: &str, model: &str) -> Vec<Snippet> {
+    let log = |registered: &str| {
+        format!(
+            "import mlflow\n\n\
+             model = your_model  # what you trained\n\
+             mlflow.set_experiment({})\n\
+             with mlflow.start_run():\n    \
+             # or mlflow.pytorch, mlflow.xgboost: as what it is\n    \
+             mlflow.sklearn.log_model(model, name=\"model\"{registered})\n",
+            json!(experiment)
+        )
+    };
+    let registered = format!(", registered_model_name={}", json!(model));
+    vec![
+        Snippet { name: "Log", code: log("") },
+        Snippet { name: "Register", code: log(&registered) },
+    ]
+}
+
+/// As [`logging`], and how it is loaded then, for a model that has no version yet.
+pub fn first_version(experiment: &str, model: &str) -> Vec<Snippet> {
+    let mut steps = logging(experiment, model);
+    let latest = format!("models:/{model}/latest");
+    steps.push(load("Load", &latest, &["python_function".to_owned()]));
+    steps
 }
 
 /// Moves an alias to a version, by the number that MLflow gives it.
@@ -181,11 +204,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_about_a_model_that_is_there_trains_no_other() {
+        for snippet in first_version("[model]ocr", "ocr") {
+            assert!(!snippet.code.contains("iris") && !snippet.code.contains("set_registered"));
+            let log = snippet.code.find("start_run");
+            assert!(log.is_none() || snippet.code.find("your_model") < log, "{}", snippet.code);
+        }
+    }
+
+    #[test]
     fn names_stay_inside_their_quotes() {
-        let steps = first_steps("[model]a \"b\"", "a \"b\"");
+        let steps = [demo("[model]a \"b\"", "a \"b\""), logging("[model]a \"b\"", "a \"b\"")];
+        for steps in steps {
+            let all: String = steps.iter().map(|step| step.code.as_str()).collect();
+            assert!(all.contains(r#"set_experiment("[model]a \"b\"")"#));
+            assert!(all.contains(r#"registered_model_name="a \"b\"""#));
+        }
+        let steps = demo("my-experiment", "a \"b\"");
         let all: String = steps.iter().map(|step| step.code.as_str()).collect();
-        assert!(all.contains(r#"set_experiment("[model]a \"b\"")"#));
-        assert!(all.contains(r#"registered_model_name="a \"b\"""#));
         assert!(all.contains(r#"uri = "models:/a \"b\"@champion""#));
         assert!(all.contains(r#"    "a \"b\"", "champion", "1""#));
         assert_eq!(
