@@ -110,8 +110,8 @@ async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: wa
     }
 }
 
-/// Removes blobs that nothing names, and uploads and sessions that are over, and reads what was never read, at the
-/// start and then every hour.
+/// Removes blobs that nothing has named for long, and uploads and sessions that are over, and reads what was never
+/// read, at the start and then every hour.
 async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
@@ -120,6 +120,9 @@ async fn sweep(app: App) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
+        }
+        if let Err(error) = app.store.sweep_parts().await {
+            tracing::error!(?error, "removing parts of uploads failed");
         }
         if let Err(error) = mlmodel::index_all(&app).await {
             tracing::error!(?error, "reading MLmodel files failed");

@@ -7,6 +7,7 @@
 
 mod partial;
 mod parts;
+mod unused;
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -22,7 +23,7 @@ use object_store::{
     GetOptions, GetRange, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt,
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
@@ -30,6 +31,7 @@ use crate::registry::file::Blob;
 use crate::time::Timestamp;
 
 pub use partial::{Checksum, Partial};
+pub use unused::Unused;
 
 /// How much is hashed and written at once.
 const PART_SIZE: usize = 2 << 20;
@@ -42,6 +44,8 @@ pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// Read while a blob may be about to get its row, written while blobs without a row are removed.
     naming: Arc<RwLock<()>>,
+    /// Held by the one sweep that is going on.
+    sweeping: Arc<Mutex<()>>,
     /// Bytes that come in several parts.
     uploads: parts::Uploads,
     /// Bytes that come with interruptions.
@@ -74,6 +78,7 @@ impl Store {
         Ok(Self {
             objects: Arc::new(objects),
             naming: Arc::default(),
+            sweeping: Arc::default(),
             uploads: parts::Uploads::default(),
             partials: partial::Partials::default(),
             folder: folder.into(),
@@ -146,14 +151,12 @@ impl Store {
         })
     }
 
-    /// Removes blobs that no row names. `rowless` says which of some are without a row, and forgets the
-    /// rows that nothing uses; no upload gets its row meanwhile. What was uploaded in parts that nobody
-    /// put together goes, too.
+    /// Removes the blobs that `rowless` returns: it says which of some are without a row, and forgets the
+    /// rows that nothing uses. No upload gets its row meanwhile.
     pub async fn remove<F: Future<Output = Result<Vec<String>>>>(
         &self,
         rowless: impl FnOnce() -> F,
     ) -> Result<usize> {
-        self.end_stale_uploads(parts::STALE).await?;
         let _naming = self.naming.write().await;
         let rowless = rowless().await?;
         for sha256 in &rowless {

@@ -141,6 +141,14 @@ impl Db {
         format!("sqlite:{}", path.display())
     }
 
+    /// Whether the database finds no damage in itself. SQLite looks at every page; PostgreSQL checks those it reads.
+    pub async fn is_sound(&self) -> Result<bool, sqlx::Error> {
+        if matches!(self.pools, Pools::Postgres(_)) {
+            return Ok(true);
+        }
+        Ok(query("PRAGMA quick_check(1)").fetch_one::<(String,)>(self).await?.0 == "ok")
+    }
+
     /// Begins a transaction that will write.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {

@@ -20,7 +20,7 @@ use crate::id::new_uuid;
 use crate::time::Timestamp;
 
 /// An upload that began so long ago is given up.
-pub(super) const STALE: Duration = Duration::from_secs(24 * 3600);
+const STALE: Duration = Duration::from_secs(24 * 3600);
 
 /// The uploads that have begun and are not over.
 #[derive(Clone, Default)]
@@ -193,8 +193,13 @@ impl Store {
         Ok(())
     }
 
+    /// Ends uploads that were given up: nobody put their parts together.
+    pub async fn sweep_parts(&self) -> Result<()> {
+        self.end_stale_uploads(STALE).await
+    }
+
     /// Ends uploads that began longer ago than this.
-    pub(super) async fn end_stale_uploads(&self, age: Duration) -> Result<()> {
+    async fn end_stale_uploads(&self, age: Duration) -> Result<()> {
         let stale: Vec<String> = {
             let uploads = self.uploads.lock();
             let stale = uploads.iter().filter(|(_, upload)| upload.begun.elapsed() >= age);

@@ -321,29 +321,6 @@ async fn too_large_a_file_is_refused_announced_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_file_names_is_swept_and_nothing_else() {
-    let (server, admin) = with_version().await;
-    admin.put(&format!("{BASE}/keep"), "kept").await;
-    admin.put(&format!("{BASE}/drop"), "dropped").await;
-    let stray = format!("{:x}", Sha256::digest("stray"));
-    let folder = server.data.path().join("blobs").join(&stray[..2]);
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(&stray), "stray").unwrap();
-    let delete = "mutation { deleteFile(input: {model: \"vision/ocr\", version: \"1.0.0\", path: \"drop\"}) { file { path } } }";
-    admin.ok(delete, json!({})).await;
-    let removed = model_registry::registry::file::sweep(&server.app).await;
-    assert_eq!(removed.unwrap_or_else(|error| panic!("{}", error.message())), 2);
-    assert!(!folder.join(&stray).exists());
-    assert_eq!(admin.get(&format!("{BASE}/keep")).await.text().await.unwrap(), "kept");
-    assert_eq!(
-        admin.put(&format!("{BASE}/drop"), "dropped").await.status(),
-        201,
-        "the bytes can come again"
-    );
-    assert_eq!(admin.get(&format!("{BASE}/drop")).await.text().await.unwrap(), "dropped");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn conditions_hold_and_parts_are_not_taken_for_the_whole() {
     let (server, admin) = with_version().await;
     let path = format!("{BASE}/part.bin");

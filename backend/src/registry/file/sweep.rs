@@ -1,49 +1,89 @@
-//! Sweeping: blobs that no file points at are removed, never while one may be about to.
+//! The sweep: garbage collection of blobs that no file points at.
+//!
+//! Nothing goes at once, because a registry may be started with the wrong database or with an old copy of its own,
+//! and then everything newer looks unused. A blob goes when every sweep of [`GRACE_SECONDS`] saw it unused; one sweep
+//! removes a tenth of all blobs at most; and none removes any where the database is not to be believed.
 
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 
 use crate::app::App;
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
+use crate::store::Unused;
 
-/// Removes blobs that no file points at: rows that nothing uses, and, where the server was interrupted
-/// between a blob and its row, bytes without a row. Returns how many blobs went.
+/// How long a blob stays after it was first seen unused.
+const GRACE_SECONDS: i64 = 7 * 24 * 3600;
+/// One sweep removes a tenth of all blobs at most, or so many where that is more.
+const AT_LEAST: usize = 100;
+/// How many blobs go while uploads wait for their rows.
+const BATCH: usize = 500;
+
+/// Looks which blobs are unused, and removes those that have been for long. Returns how many went.
 pub async fn sweep(app: &App) -> Result<usize> {
-    let mut removed = 0;
-    loop {
-        let batch = app.store.remove(|| forget_unused(&app.db)).await?;
-        removed += batch;
-        if batch == 0 {
-            break;
+    let _alone = app.store.sweeping().await;
+    let now = app.clock.now();
+    let before = app.store.unused().await?;
+    let (mut unused, mut total) = (Unused::new(), 0);
+    let mut stored = std::pin::pin!(app.store.all());
+    while let Some(chunk) = stored.try_next().await? {
+        total += chunk.len();
+        for sha256 in without_file(&app.db, chunk).await? {
+            let since = before.get(&sha256).copied().unwrap_or(now);
+            unused.insert(sha256, since);
         }
     }
-    let mut stored = std::pin::pin!(app.store.all());
-    while let Some(chunk) = stored.next().await {
-        let chunk = chunk?;
-        removed += app.store.remove(|| without_row(&app.db, chunk)).await?;
+    let mut old: Vec<_> = unused
+        .iter()
+        .filter(|(_, since)| since.plus_seconds(GRACE_SECONDS) <= now)
+        .map(|(sha256, since)| (*since, sha256.clone()))
+        .collect();
+    old.sort();
+    old.truncate(AT_LEAST.max(total / 10));
+    if !old.is_empty() && !is_believed(&app.db).await? {
+        tracing::warn!(
+            blobs = old.len(),
+            "nothing is removed: the database has no versions, or its own check fails. Is it the right one?"
+        );
+        old.clear();
+    }
+    let old: Vec<String> = old.into_iter().map(|(_, sha256)| sha256).collect();
+    // Forgotten first: what is uploaded again after it went is new.
+    for sha256 in &old {
+        unused.remove(sha256);
+    }
+    app.store.remember_unused(&unused).await?;
+    let mut removed = 0;
+    for batch in old.chunks(BATCH) {
+        removed += app.store.remove(|| forget(&app.db, batch)).await?;
     }
     Ok(removed)
 }
 
-async fn forget_unused(db: &Db) -> Result<Vec<String>> {
-    let mut tx = db.begin().await?;
-    let rows: Vec<(String,)> = query(
-        "DELETE FROM blobs WHERE sha256 IN (
-             SELECT b.sha256 FROM blobs b
-             WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256) LIMIT 500)
-         RETURNING sha256",
-    )
-    .fetch_all(&mut tx)
-    .await?;
-    tx.commit().await?;
-    Ok(rows.into_iter().map(|(sha256,)| sha256).collect())
+/// Whether what the database says of files can be taken for the truth: it has versions, and is not damaged.
+async fn is_believed(db: &Db) -> Result<bool> {
+    let version: Option<(String,)> =
+        query("SELECT id FROM model_versions LIMIT 1").fetch_optional(db).await?;
+    Ok(version.is_some() && db.is_sound().await?)
 }
 
-async fn without_row(db: &Db, stored: Vec<String>) -> Result<Vec<String>> {
-    let mut sql = Sql::new("SELECT sha256 FROM blobs WHERE ");
+/// Which of some blobs no file points at.
+async fn without_file(db: &Db, mut stored: Vec<String>) -> Result<Vec<String>> {
+    let mut sql = Sql::new("SELECT DISTINCT sha256 FROM files WHERE ");
     sql.push_sql(Sql::is_in("sha256", &stored));
     let rows: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
-    let named: std::collections::HashSet<String> =
+    let used: std::collections::HashSet<String> =
         rows.into_iter().map(|(sha256,)| sha256).collect();
-    Ok(stored.into_iter().filter(|sha256| !named.contains(sha256)).collect())
+    stored.retain(|sha256| !used.contains(sha256));
+    Ok(stored)
+}
+
+/// Removes the rows of some blobs, and returns those that no file points at still.
+async fn forget(db: &Db, blobs: &[String]) -> Result<Vec<String>> {
+    let mut tx = db.begin().await?;
+    let mut sql = Sql::new("DELETE FROM blobs WHERE ");
+    sql.push_sql(Sql::is_in("sha256", blobs));
+    sql.push(" AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = blobs.sha256)");
+    Query::from(sql).execute(&mut tx).await?;
+    tx.commit().await?;
+    without_file(db, blobs.to_vec()).await
 }
