@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Serve;
 use crate::db::Db;
+use crate::in_flight::InFlight;
 use crate::memory::Memory;
 use crate::registry::password::Known;
 use crate::signing::Signing;
@@ -39,6 +40,8 @@ pub struct App {
     pub signing: Arc<Signing>,
     /// Who follows what changes.
     pub sockets: Arc<Sockets>,
+    /// Which files are arriving.
+    pub in_flight: Arc<InFlight>,
 }
 
 impl App {
@@ -57,6 +60,7 @@ impl App {
             refusals: Arc::new(Throttle::new(1000)),
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::default(),
+            in_flight: Arc::default(),
         }
     }
 }

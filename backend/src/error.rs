@@ -3,9 +3,9 @@
 //! | variant | code | status |
 //! |---|---|---|
 //! | `NotFound` | `NOT_FOUND` | 404 |
-//! | `AlreadyExists` | `ALREADY_EXISTS` | 409 |
+//! | `AlreadyExists`, `NameGiven` | `ALREADY_EXISTS` | 409 |
 //! | `Invalid` | `INVALID` | 400 |
-//! | `Conflict` | `CONFLICT` | 409 |
+//! | `Conflict`, `Arriving` | `CONFLICT` | 409 |
 //! | `PreconditionFailed` | `PRECONDITION_FAILED` | 412 |
 //! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
 //! | `Forbidden` | `FORBIDDEN` | 403 |
@@ -38,6 +38,12 @@ pub enum Error {
         kind: &'static str,
         key: String,
     },
+    /// A published version had this name, and keeps it.
+    NameGiven {
+        version: String,
+        /// A name that nothing had yet.
+        next: String,
+    },
     /// A field has a value that cannot be; the reason says what would do.
     Invalid {
         field: String,
@@ -45,6 +51,8 @@ pub enum Error {
     },
     /// Right in itself, but not in the state that things are in.
     Conflict(String),
+    /// Files of what is to be published are still arriving; their paths.
+    Arriving(Vec<String>),
     /// Something was changed between being looked at and being changed.
     Unforeseen,
     /// A condition that the request makes does not hold (RFC 9110 §13).
@@ -93,9 +101,13 @@ impl Error {
     fn row(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-            Self::AlreadyExists { .. } => (StatusCode::CONFLICT, "ALREADY_EXISTS"),
+            Self::AlreadyExists { .. } | Self::NameGiven { .. } => {
+                (StatusCode::CONFLICT, "ALREADY_EXISTS")
+            }
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID"),
-            Self::Conflict(_) | Self::Unforeseen => (StatusCode::CONFLICT, "CONFLICT"),
+            Self::Conflict(_) | Self::Arriving(_) | Self::Unforeseen => {
+                (StatusCode::CONFLICT, "CONFLICT")
+            }
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
@@ -122,11 +134,34 @@ impl Error {
         }
     }
 
+    /// The files that are waited for, where some are.
+    pub fn uploads(&self) -> Option<&[String]> {
+        match self {
+            Self::Arriving(paths) => Some(paths),
+            _ => None,
+        }
+    }
+
     pub fn message(&self) -> String {
         match self {
             Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
             Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
+            Self::NameGiven { version, next } => format!(
+                "version {version} was published before, and its name stays with its files: restore it from \
+                 the trash, or make another version, such as {next}"
+            ),
             Self::Invalid { field, reason } => format!("{field}: {reason}"),
+            Self::Arriving(paths) => {
+                let shown = paths.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let more = match paths.len().saturating_sub(5) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                format!(
+                    "files are still arriving: {shown}{more}. Wait until they are here, or go on without them \
+                     (withoutUploads: true in GraphQL)"
+                )
+            }
             Self::Unforeseen => "something was changed meanwhile: try again".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()
@@ -192,6 +227,9 @@ impl From<Error> for async_graphql::Error {
         if let Some(field) = error.field() {
             extensions.set("field", field);
         }
+        if let Some(uploads) = error.uploads() {
+            extensions.set("uploads", uploads);
+        }
         Self { message: error.message(), source: None, extensions: Some(extensions) }
     }
 }
@@ -202,6 +240,9 @@ impl IntoResponse for Error {
         let mut body = serde_json::json!({ "code": self.code(), "message": self.message() });
         if let Some(field) = self.field() {
             body["field"] = field.into();
+        }
+        if let Some(uploads) = self.uploads() {
+            body["uploads"] = uploads.into();
         }
         (self.status(), self.challenge(), axum::Json(body)).into_response()
     }

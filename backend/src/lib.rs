@@ -20,6 +20,7 @@ pub mod files;
 pub mod filter;
 pub mod graphql;
 pub mod id;
+pub mod in_flight;
 pub mod loader;
 pub mod long;
 pub mod memory;

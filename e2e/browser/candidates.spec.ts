@@ -157,3 +157,33 @@ test("an alias is rolled back to where it was", async ({ page, api }) => {
   await expect(page.getByText("again.")).toBeVisible();
   expect((await api.get(`${model}/@champion/model.onnx`)).toString()).toBe("1.0.0");
 });
+
+test("best is what ended well, where it is known which way is better", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr");
+  const runs = [
+    ["ended-well", "FINISHED", 0.7, 3],
+    ["ended-worse", "FINISHED", 0.6, 2],
+    ["goes-on", "RUNNING", 0.9, 1],
+    ["ended-badly", "FAILED", 0.8, 4],
+  ] as const;
+  for (const [name, status, accuracy, foo] of runs) {
+    const metrics = [{ name: "accuracy", value: accuracy }, { name: "foo", value: foo }];
+    await api.graphql("mutation($input: CreateCandidateInput!) { createCandidate(input: $input) { candidate { number } } }", {
+      input: { model, name, status, metrics },
+    });
+  }
+  const row = (name: string) => page.getByRole("row").filter({ hasText: name });
+  await page.goto(`/${model}/candidates`);
+  await expect(row("goes-on")).toContainText("Running");
+  await expect(page.getByTitle("Best in this table")).toHaveCount(1);
+  await expect(row("ended-well").getByText("best")).toHaveCount(1);
+
+  await page.goto(`/${model}/candidates/compare?c=1&c=2&c=3&c=4`);
+  const metric = (name: string) => page.getByRole("row").filter({ has: page.getByRole("rowheader", { name }) });
+  await expect(metric("accuracy").getByTitle("Best")).toHaveCount(1);
+  await expect(metric("foo")).toBeVisible();
+  await expect(metric("foo").getByTitle("Best")).toHaveCount(0);
+  await page.getByRole("button", { name: "foo: its name does not tell" }).click();
+  await expect(page.getByRole("button", { name: "foo: lower is better" }).or(page.getByRole("button", { name: "foo: higher is better" }))).toBeVisible();
+  await expect(metric("foo").getByTitle("Best")).toHaveCount(1);
+});

@@ -218,9 +218,9 @@ test("runs that go on are compared as they go, over few sockets, and those that 
   await log(api, model, 11, [{ name: "loss", value: 0.75, step: 1 }]);
   await expect(row(page, "loss").getByRole("cell").nth(10)).toContainText("0.75");
   await log(api, model, 3, [{ name: "loss", value: 0.05, step: 2 }]);
-  await expect(row(page, "loss").getByRole("cell").nth(2)).toContainText("best");
+  await expect(row(page, "loss").getByRole("cell").nth(2)).toContainText("0.05");
   await log(api, model, 11, [{ name: "loss", value: 0.01, step: 2 }]);
-  await expect(row(page, "loss").getByRole("cell").nth(10)).toContainText("best");
+  await expect(row(page, "loss").getByRole("cell").nth(10)).toContainText("0.01");
   await expect(promote).toBeFocused();
   expect(asked).toBe(0);
 });

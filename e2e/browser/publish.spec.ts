@@ -2,11 +2,12 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { admin } from "../server";
-import { expect, holdBack, nobody, test } from "./fixtures";
+import { expect, holdBack, nobody, test, violations } from "./fixtures";
 
 test("a model is published, found, moved to by an alias, deleted and restored", async ({ page, api }, info) => {
   const project = `j-${Date.now().toString(36)}-${info.project.name}`;
@@ -206,4 +207,45 @@ test("a model is renamed, and its files come as a folder or all together", async
     await page.keyboard.press("Escape");
     expect(await contents("Download all files")).toEqual(["config.json", "onnx/labels.txt", "onnx/model.onnx"]);
   });
+});
+
+test("publishing waits for files that are arriving, or goes on without them", async ({ page, api, baseURL }) => {
+  const model = await api.model(await api.project(), "ocr");
+  const token = await api.token();
+  // A script's upload, whose last byte comes when it is told to.
+  const begin = (path: string) => {
+    const headers = { authorization: `Bearer ${token}`, "content-length": 3 };
+    const put = request(`${baseURL}/files/${model}/${path}`, { method: "PUT", headers });
+    put.on("error", () => {});
+    put.write("12");
+    return put;
+  };
+  const dialog = page.getByRole("dialog");
+  const publish = async (version: string, file: string) => {
+    await api.version(model, version, {}, false);
+    const put = begin(`${version}/${file}`);
+    const ask = "query($path: String!, $ref: String!) { model(path: $path) { version(ref: $ref) { unfinishedUploads { path } } } }";
+    const arriving = async () => (await api.graphql(ask, { path: model, ref: version })).model.version.unfinishedUploads;
+    await expect.poll(arriving).toEqual([{ path: file }]);
+    await page.goto(`/${model}/versions/${version}`);
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await expect(dialog).toContainText(`${file} (arriving)`);
+    await page.getByRole("button", { name: "Publish version" }).click();
+    await expect(dialog).toContainText("These files are still arriving:");
+    await expect(dialog.getByRole("listitem")).toHaveText([file]);
+    expect(await violations(page)).toEqual([]);
+    return put;
+  };
+
+  const first = await publish("1.0.0", "weights.bin");
+  await dialog.getByRole("button", { name: "Wait for them" }).click();
+  await expect(dialog).toContainText("Waiting: it is published when they are here.");
+  first.end("3");
+  await expect(page.getByText("1.0.0 is published.")).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole("button", { name: "weights.bin" }).or(page.getByRole("link", { name: "weights.bin" })).first()).toBeVisible();
+
+  const second = await publish("1.1.0", "late.bin");
+  await dialog.getByRole("button", { name: "Publish without them" }).click();
+  await expect(page.getByText("1.1.0 is published.")).toBeVisible();
+  second.destroy();
 });

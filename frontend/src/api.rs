@@ -32,6 +32,8 @@ struct Extensions {
     #[serde(default)]
     code: String,
     field: Option<String>,
+    #[serde(default)]
+    uploads: Vec<String>,
 }
 
 /// The only value of an object, whatever it is called.
@@ -137,10 +139,13 @@ fn send(body: String) -> Pin<Box<dyn Future<Output = Result<Sent, ApiError>>>> {
         let Some(error) = answer.errors.into_iter().next() else {
             return Ok((answer.data.ok_or_else(unexpected)?.get().to_owned(), status));
         };
-        let (code, field) = error.extensions.map_or((Code::Unexpected, None), |extensions| {
-            (Code::parse(&extensions.code), extensions.field)
-        });
-        Err(ApiError { code, message: error.message, field })
+        let refused = ApiError::new(Code::Unexpected, error.message);
+        Err(match error.extensions {
+            Some(Extensions { code, field, uploads }) => {
+                ApiError { code: Code::parse(&code), field, uploads, ..refused }
+            }
+            None => refused,
+        })
     })
 }
 

@@ -19,35 +19,6 @@ impl Texts<'_> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbers(pub Vec<Option<f64>>);
 
-/// Words in the names of metrics of which less is better.
-const LESS_IS_BETTER: [&str; 19] = [
-    "loss",
-    "error",
-    "err",
-    "rmse",
-    "mse",
-    "mae",
-    "mape",
-    "wer",
-    "cer",
-    "fid",
-    "perplexity",
-    "ppl",
-    "latency",
-    "time",
-    "seconds",
-    "duration",
-    "memory",
-    "size",
-    "brier",
-];
-
-/// Whether less of a metric is probably better, as its name says.
-pub fn less_is_better(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name.split(|c: char| !c.is_alphanumeric()).any(|word| LESS_IS_BETTER.contains(&word))
-}
-
 impl Numbers {
     pub fn differ(&self) -> bool {
         let same = |pair: &[Option<f64>]| match (pair[0], pair[1]) {
@@ -57,10 +28,11 @@ impl Numbers {
         !self.0.windows(2).all(same)
     }
 
-    /// Which are the best; none where all are.
-    pub fn best(&self, less: bool) -> Vec<bool> {
+    /// Which are the best; none where all are, or where nobody knows whether `less` is better.
+    pub fn best(&self, less: Option<bool>) -> Vec<bool> {
         let known = || self.0.iter().flatten().copied().filter(|value| !value.is_nan());
-        let best = known().reduce(|a, b| if less { a.min(b) } else { a.max(b) });
+        let best =
+            less.and_then(|less| known().reduce(|a, b| if less { a.min(b) } else { a.max(b) }));
         let is_best = |value: &Option<f64>| self.differ() && value.is_some() && *value == best;
         self.0.iter().map(is_best).collect()
     }
@@ -237,25 +209,16 @@ mod tests {
     fn the_best_is_the_highest_or_lowest_that_is_a_number() {
         let line = |values: &[Option<f64>]| Numbers(values.into());
         let mixed = line(&[Some(1.0), None, Some(f64::NAN), Some(-4.0)]);
-        assert_eq!(mixed.best(false), [true, false, false, false]);
-        assert_eq!(mixed.best(true), [false, false, false, true]);
+        assert_eq!(mixed.best(Some(false)), [true, false, false, false]);
+        assert_eq!(mixed.best(Some(true)), [false, false, false, true]);
+        assert_eq!(mixed.best(None), [false; 4]);
         assert_eq!(mixed.lengths(), [Some(0.25), None, None, Some(1.0)]);
         assert_eq!(mixed.more(0), [None, None, None, Some(-5.0)]);
         assert_eq!(mixed.more(1), [None; 4]);
         let same = line(&[Some(f64::NAN), Some(f64::NAN)]);
-        assert!(!same.differ() && same.best(true) == [false, false]);
+        assert!(!same.differ() && same.best(Some(true)) == [false, false]);
         assert_eq!(line(&[Some(0.0), Some(0.0)]).lengths(), [Some(0.0), Some(0.0)]);
         assert_eq!((signed(0.06), signed(-2.0)), ("+0.06".into(), "−2".into()));
-    }
-
-    #[test]
-    fn names_say_whether_less_is_better() {
-        for less in ["loss", "val_loss", "Test/RMSE", "error rate", "eval.latency.p99"] {
-            assert!(less_is_better(less), "{less}");
-        }
-        for more in ["accuracy", "f1", "terror_recall", "lossless", "times_correct"] {
-            assert!(!less_is_better(more), "{more}");
-        }
     }
 
     #[test]

@@ -42,11 +42,13 @@ pub struct ApiError {
     pub code: Code,
     pub message: String,
     pub field: Option<String>,
+    /// The files that are still arriving, where it is about them.
+    pub uploads: Vec<String>,
 }
 
 impl ApiError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None }
+        Self { code, message: message.into(), field: None, uploads: Vec::new() }
     }
 
     /// What a link led to is not there, or not for this person.

@@ -80,11 +80,12 @@ impl Submit {
         })
     }
 
-    /// What the server said that belongs to none of the form's `fields`.
+    /// What the server said that belongs to none of the form's `fields`, and is not about files that are awaited.
     pub fn general(self, fields: &'static [&'static str]) -> Signal<Option<ApiError>> {
         Signal::derive(move || {
             self.error
                 .get()
+                .filter(|error| error.uploads.is_empty())
                 .filter(|error| !error.field.as_deref().is_some_and(|f| fields.contains(&f)))
         })
     }

@@ -22,6 +22,8 @@ const UPLOADS: &str = include_str!("../../../migrations/0008_uploads.sql");
 
 const FACETS: &str = include_str!("../../../migrations/0009_facets.sql");
 
+const NAMES: &str = include_str!("../../../migrations/0012_names.sql");
+
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
     Migration {
@@ -58,6 +60,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/0011_creates.sqlite.sql"),
         postgres: include_str!("../../../migrations/0011_creates.postgres.sql"),
     },
+    Migration { number: 12, sqlite: NAMES, postgres: NAMES },
 ];
 
 /// How many steps there are.

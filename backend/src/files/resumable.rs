@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::{Actor, Writer};
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
+use crate::in_flight::Arrival;
 use crate::registry::event::Change;
 use crate::registry::mlmodel;
 use crate::registry::upload::{self as uploads, NewUpload, Upload};
@@ -101,7 +102,7 @@ impl Held {
 
     /// Refuses what could not be put, before its bytes are taken in.
     pub async fn check(&self, app: &App, actor: &Actor) -> Result<()> {
-        upload::check(app, actor, &self.place, &HeaderMap::new()).await
+        upload::check(app, actor, &self.place, &HeaderMap::new()).await.map(drop)
     }
 
     /// Takes in the bytes behind the first `from`, and puts the file at its place with the last of them. What
@@ -114,6 +115,8 @@ impl Held {
         checksum: Option<(Checksum, Vec<u8>)>,
         body: &mut (impl Stream<Item = Result<axum::body::Bytes>> + Send + Unpin),
     ) -> Result<Progress, Refused> {
+        let Upload { owner_id, path, .. } = self.upload.clone();
+        let _under_way = app.in_flight.begin(Arrival { owner_id, path });
         let size = self.upload.size.unsigned_abs();
         let (checksum, digest) = checksum.unzip();
         let mut writing = self.partial.write_from(from, checksum).await?;

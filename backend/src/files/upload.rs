@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::auth::{Actor, Reader, Writer};
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::in_flight::Arrival;
 use crate::registry::event::Change;
 use crate::registry::file::{self, Blob, File, Put};
 use crate::registry::mlmodel;
@@ -44,13 +45,13 @@ pub trait Place: Clone + Send + Sync + 'static {
     fn path(&self) -> Result<FilePath>;
 }
 
-/// Refuses what could not be put, before its bytes are taken in.
+/// Refuses what could not be put, before its bytes are taken in; returns which file it will be.
 pub async fn check(
     app: &App,
     actor: &Actor,
     place: &impl Place,
     headers: &HeaderMap,
-) -> Result<()> {
+) -> Result<Arrival> {
     actor.check_may_write()?;
     let (reader, target) = place.find((&app.db).into(), actor).await?;
     let writer = Writer::of(reader)?;
@@ -66,7 +67,7 @@ pub async fn check(
     if announced.is_some_and(|size: u64| size > max_size) {
         return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
     }
-    Ok(())
+    Ok(Arrival { owner_id: target.id().to_owned(), path: path.as_str().to_owned() })
 }
 
 /// Takes in the bytes of a file and gives them their name. The headers are the request's: what they say
@@ -78,7 +79,7 @@ pub async fn receive(
     headers: &HeaderMap,
     body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
 ) -> Result<Put> {
-    check(app, actor, place, headers).await?;
+    let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
     let expected = expected_digests(headers)?;
     let (blob, naming) = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
     check_digests(&expected, &blob)?;
@@ -87,7 +88,7 @@ pub async fn receive(
     let named = tokio::spawn(async move {
         let (change, put) = put_blob(&app, &actor, &place, &headers, &blob).await?;
         change.commit().await?;
-        drop(naming);
+        drop((naming, under_way));
         mlmodel::index(&app, &place.path()?, &blob).await;
         Ok(put)
     });

@@ -3,9 +3,9 @@
 //! | error | `error_code` | status |
 //! |---|---|---|
 //! | `NotFound` | `RESOURCE_DOES_NOT_EXIST` | 404 |
-//! | `AlreadyExists` | `RESOURCE_ALREADY_EXISTS` | 400 |
+//! | `AlreadyExists`, `NameGiven` | `RESOURCE_ALREADY_EXISTS` | 400 |
 //! | `Invalid` | `INVALID_PARAMETER_VALUE` | 400 |
-//! | `Conflict` | `RESOURCE_CONFLICT` | 409 |
+//! | `Conflict`, `Arriving` | `RESOURCE_CONFLICT` | 409 |
 //! | `PreconditionFailed` | `BAD_REQUEST` | 412 |
 //! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
 //! | `Forbidden` | `PERMISSION_DENIED` | 403 |
@@ -54,9 +54,9 @@ impl Failure {
         match self.error {
             Error::NotFound { kind: ENDPOINT, .. } => "ENDPOINT_NOT_FOUND",
             Error::NotFound { .. } => "RESOURCE_DOES_NOT_EXIST",
-            Error::AlreadyExists { .. } => "RESOURCE_ALREADY_EXISTS",
+            Error::AlreadyExists { .. } | Error::NameGiven { .. } => "RESOURCE_ALREADY_EXISTS",
             Error::Invalid { .. } => "INVALID_PARAMETER_VALUE",
-            Error::Conflict(_) | Error::Unforeseen => "RESOURCE_CONFLICT",
+            Error::Conflict(_) | Error::Arriving(_) | Error::Unforeseen => "RESOURCE_CONFLICT",
             Error::PreconditionFailed(_) | Error::TooLarge(_) => "BAD_REQUEST",
             Error::Unauthenticated(_) => "UNAUTHENTICATED",
             Error::Forbidden(_) => "PERMISSION_DENIED",
@@ -68,7 +68,7 @@ impl Failure {
 
     fn status(&self) -> StatusCode {
         match self.error {
-            Error::AlreadyExists { .. } => StatusCode::BAD_REQUEST,
+            Error::AlreadyExists { .. } | Error::NameGiven { .. } => StatusCode::BAD_REQUEST,
             ref error => error.status(),
         }
     }

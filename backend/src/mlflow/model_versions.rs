@@ -22,7 +22,7 @@ use crate::registry::model::{self, Model};
 use crate::registry::object::Target;
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
 use crate::registry::version::{self, Foreseen, Lineage, ModelVersion, NewVersion};
-use crate::registry::{experiment, file};
+use crate::registry::{experiment, file, upload};
 
 /// The tags that say what a version shall be called: ours, and GitLab's.
 const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
@@ -217,8 +217,14 @@ async fn make(
                 new.candidate_id = Some(candidate::adopt(&mut change, model, run).await?.id);
             }
             new.lineage = Lineage { run_link: new.lineage.run_link, ..made.lineage };
-            let files =
-                made.files.as_ref().map(|(owner, folder)| (owner.as_str(), folder.as_str()));
+            let files = match made.files.as_ref() {
+                Some((owner, folder)) => {
+                    let all = (owner.as_str(), folder.as_str());
+                    let arrived = upload::check_arrived(&call.app, &mut change, all, false).await?;
+                    Some((all.0, all.1, arrived))
+                }
+                None => None,
+            };
             let of = (files, made.measured.as_deref());
             version::register(&mut change, &writer, model, new, of).await?
         }

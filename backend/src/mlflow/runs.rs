@@ -24,6 +24,7 @@ use crate::registry::model;
 use crate::registry::object::{Kind, Target};
 use crate::registry::param::{Param, ParamsOf};
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
+use crate::registry::upload;
 use crate::registry::user::User;
 use crate::registry::version;
 use crate::time::Timestamp;
@@ -302,7 +303,9 @@ pub async fn update(call: Call) -> Result<Updated> {
         && let Some((version, model)) = version::filled_by_run(&mut *change, &run.id).await?
         && version.is_filled_by_run()
     {
-        version::publish(&mut change, &writer, &model, &version).await?;
+        let all = (version.id.raw(), "");
+        let arrived = upload::check_arrived(&call.app, &mut change, all, false).await?;
+        version::publish(&mut change, &writer, &model, &version, arrived).await?;
     }
     change.commit().await?;
     let found = one(&call, run, experiment).await?;

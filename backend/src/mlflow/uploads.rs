@@ -17,7 +17,7 @@ use super::signed::{Addresses, May};
 use super::{Call, Done, write};
 use crate::app::App;
 use crate::auth::{self, Actor};
-use crate::error::Result as Found;
+use crate::error::{Error, Result as Found};
 use crate::files::upload;
 
 /// How many parts an upload has at most. The client sends what has more as one stream when it is told so in
@@ -83,14 +83,16 @@ async fn create(call: Call) -> Result<Begun> {
     }
     let parts = u32::try_from(parts).ok().filter(|parts| *parts > 0);
     let parts = parts.ok_or_else(|| Failure::invalid("num_parts must be at least 1"))?;
-    upload::check(&call.app, &call.actor, &place, &HeaderMap::new()).await?;
+    let arrival = upload::check(&call.app, &call.actor, &place, &HeaderMap::new()).await?;
+    let now = call.app.clock.now();
     let id = UploadId {
-        upload: call.app.store.begin_upload(call.app.clock.now()),
+        upload: call.app.store.begin_upload(now),
         project: call.project.clone(),
         address: place.address.to_string(),
         user: call.actor.user()?.id.raw().to_owned(),
         parts,
     };
+    call.app.in_flight.touch(&id.upload, arrival, now);
     let addresses = Addresses::new(&call, SECONDS);
     let credential = |number| {
         let may = May::PutPart { upload: id.upload.clone(), number };
@@ -111,9 +113,14 @@ pub async fn take_part(
     body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
 ) -> Result<Response> {
     let written = async {
-        upload::check(app, actor, place, &parts.headers).await?;
+        let arrival = upload::check(app, actor, place, &parts.headers).await?;
+        let _under_way = app.in_flight.begin(arrival.clone());
         let max_size = app.config.max_file_size;
-        app.store.write_part(upload, number, &mut *body, max_size, app.clock.now()).await
+        let store = &app.store;
+        let written =
+            store.write_part(upload, number, &mut *body, max_size, app.clock.now()).await?;
+        app.in_flight.touch(upload, arrival, app.clock.now());
+        Ok::<_, Error>(written)
     };
     match written.await {
         Ok(sha256) => Ok(artifacts::stored(&sha256)),
@@ -154,6 +161,7 @@ async fn complete(call: Call) -> Result<Done> {
     let mut bytes = call.app.store.read_parts(&id.upload, &wanted)?;
     let headers = HeaderMap::new();
     upload::receive(&call.app, &call.actor, &place, &headers, &mut bytes).await?;
+    call.app.in_flight.end(&id.upload);
     call.app.store.end_upload(&id.upload).await?;
     Ok(Done {})
 }
@@ -179,6 +187,7 @@ fn wanted(parts: &[Message<'_>], count: u32) -> Result<Vec<(u32, String)>> {
 async fn abort(call: Call) -> Result<Done> {
     let place = place(&call)?;
     let id = own_upload(&call, &place).await?;
+    call.app.in_flight.end(&id.upload);
     call.app.store.end_upload(&id.upload).await?;
     Ok(Done {})
 }

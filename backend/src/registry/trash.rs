@@ -183,7 +183,8 @@ pub struct TrashMutation;
 
 #[Object]
 impl TrashMutation {
-    /// Deletes for good what is in the trash of a project. This cannot be undone.
+    /// Deletes for good what is in the trash of a project. This cannot be undone. The bytes go some days later; the names of
+    /// published versions are not given again.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,
@@ -257,11 +258,30 @@ async fn run(change: &mut Change, statements: &[&'static str], id: &str) -> Resu
     Ok(())
 }
 
+/// The tombstones of published versions whose `$1` is in a column: their names are not given again.
+macro_rules! bury {
+    ($column:literal) => {
+        concat!(
+            "INSERT INTO version_tombstones (project_id, model, version, precedence, prerelease, number, digest)
+             SELECT m.project_id, m.name, v.version, v.precedence, v.prerelease, v.number, v.digest
+             FROM model_versions v JOIN models m ON m.id = v.model_id
+             WHERE v.state = 'PUBLISHED' AND ",
+            $column,
+            " = $1 ON CONFLICT (project_id, model, version) DO NOTHING"
+        )
+    };
+}
+
 /// Files, tags, params and metrics go with their row in `objects`; blobs are swept later.
 async fn remove_model(change: &mut Change, id: &str) -> Result<()> {
     let statements = [
         // Locks it: its experiment may be asked for, and made, meanwhile.
         "UPDATE models SET last_candidate = last_candidate WHERE id = $1",
+        "INSERT INTO model_tombstones (project_id, name, last_version)
+         SELECT project_id, name, last_version FROM models WHERE id = $1
+         ON CONFLICT (project_id, name) DO UPDATE SET last_version = excluded.last_version
+         WHERE excluded.last_version > model_tombstones.last_version",
+        bury!("v.model_id"),
         "DELETE FROM alias_moves WHERE model_id = $1",
         "DELETE FROM aliases WHERE model_id = $1",
         "DELETE FROM protected_aliases WHERE model_id = $1",
@@ -277,6 +297,7 @@ async fn remove_model(change: &mut Change, id: &str) -> Result<()> {
 
 async fn remove_version(change: &mut Change, id: &str) -> Result<()> {
     let statements = [
+        bury!("v.id"),
         "DELETE FROM aliases WHERE version_id = $1",
         "UPDATE alias_moves SET version_id = NULL WHERE version_id = $1",
         "DELETE FROM objects WHERE id = $1",

@@ -1,13 +1,21 @@
 //! Uploads that may be interrupted: which file there will be, and how many of its bytes are durable.
 //!
-//! Only who began one may go on with it: for everybody else there is none. Never touches bytes, and never
-//! makes the file: that is [`put`](super::file::put), in the same change as [`finish`].
+//! Only who began one may go on with it: for everybody else there is none. What is published waits for those to it
+//! that are going on ([`check_arrived`]). Never touches bytes, and never makes the file: that is
+//! [`put`](super::file::put), in the same change as [`finish`].
+
+use std::collections::HashMap;
+
+use async_graphql::{Context, SimpleObject};
 
 use crate::app::App;
 use crate::auth::Writer;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{UserId, new_uuid};
+use crate::in_flight::WAIT_SECONDS;
+use crate::loader::{load_by_owner, loaders};
+use crate::long::Long;
 use crate::registry::event::Change;
 use crate::registry::object::Target;
 use crate::text::FilePath;
@@ -148,6 +156,108 @@ pub async fn delete(db: &Db, id: &str) -> Result<()> {
     query("DELETE FROM uploads WHERE id = $1").bind(id).execute(&mut tx).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// A file whose upload began and is not over.
+#[derive(Clone, Debug, PartialEq, SimpleObject)]
+pub struct UnfinishedUpload {
+    /// The path that the file will have.
+    pub path: String,
+    /// How large it will be, in bytes; null if that is not known.
+    pub size: Option<Long>,
+    /// How many bytes are here for sure; null if that is not known.
+    pub received: Option<Long>,
+    /// Whether it is going on: bytes arrive, or did so in the last five minutes. Publishing waits for it.
+    pub active: bool,
+}
+
+/// An upload as far as others see it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Begun {
+    path: String,
+    size: i64,
+    received: i64,
+    expires_at_ms: Timestamp,
+}
+
+impl Begun {
+    fn shown(&self, now: Timestamp) -> UnfinishedUpload {
+        let last_bytes_at = self.expires_at_ms.plus_seconds(-LIFE_SECONDS);
+        UnfinishedUpload {
+            path: self.path.clone(),
+            size: Some(Long(self.size)),
+            received: Some(Long(self.received)),
+            active: last_bytes_at.plus_seconds(WAIT_SECONDS) > now,
+        }
+    }
+}
+
+/// The uploads that are not over, unless the file came otherwise.
+macro_rules! begun {
+    () => {
+        "SELECT owner_id, path, size, received, expires_at_ms FROM uploads u WHERE received < size
+         AND NOT EXISTS (SELECT 1 FROM files f WHERE f.owner_id = u.owner_id AND f.path = u.path
+                         AND f.created_at_ms >= u.created_at_ms) AND "
+    };
+}
+
+load_by_owner!(
+    /// The uploads to something that are not over.
+    UnfinishedOf => Begun,
+    begun!(),
+    "owner_id",
+    " ORDER BY owner_id, path"
+);
+
+/// The files that are yet to come to something, by path. By the request's loader.
+pub async fn load_unfinished(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<UnfinishedUpload>> {
+    let begun = loaders(ctx).load_one(UnfinishedOf(owner_id.to_owned())).await?;
+    Ok(unfinished(&loaders(ctx).loader().app, owner_id, begun.unwrap_or_default()))
+}
+
+/// Those with a row, and those that are in flight without one.
+fn unfinished(app: &App, owner_id: &str, begun: Vec<Begun>) -> Vec<UnfinishedUpload> {
+    let now = app.clock.now();
+    let begun = begun.iter().filter(|upload| upload.expires_at_ms > now);
+    let mut by_path: HashMap<String, UnfinishedUpload> =
+        begun.map(|upload| (upload.path.clone(), upload.shown(now))).collect();
+    for path in app.in_flight.paths(owner_id, now) {
+        let unknown =
+            UnfinishedUpload { path: path.clone(), size: None, received: None, active: true };
+        by_path.entry(path).or_insert(unknown).active = true;
+    }
+    let mut all: Vec<_> = by_path.into_values().collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all
+}
+
+/// Proof that no file of what is to be published is arriving, or that this is wanted so.
+pub struct Arrived(());
+
+/// Refuses to go on while files are arriving in a folder of something; the empty one is the top.
+pub async fn check_arrived(
+    app: &App,
+    change: &mut Change,
+    (owner_id, folder): (&str, &str),
+    without_uploads: bool,
+) -> Result<Arrived> {
+    if without_uploads {
+        return Ok(Arrived(()));
+    }
+    let begun: Vec<Begun> =
+        query(concat!(begun!(), "owner_id = $1")).bind(owner_id).fetch_all(&mut **change).await?;
+    let inside = |path: &str| {
+        folder.is_empty()
+            || path
+                .strip_prefix(folder)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let arriving: Vec<String> = unfinished(app, owner_id, begun)
+        .into_iter()
+        .filter(|upload| upload.active && inside(&upload.path))
+        .map(|upload| upload.path)
+        .collect();
+    if arriving.is_empty() { Ok(Arrived(())) } else { Err(Error::Arriving(arriving)) }
 }
 
 /// Forgets uploads that have expired, and removes bytes that belong to none.

@@ -32,7 +32,7 @@ async fn version(caller: &Caller, model: &str, version: &str, mlmodel: Option<&'
 
 async fn candidate(caller: &Caller, model: &str, metrics: Value) {
     let create = "mutation($model: String!, $metrics: [MetricInput!]) { createCandidate(
-        input: {model: $model, metrics: $metrics}) { candidate { number } } }";
+        input: {model: $model, status: FINISHED, metrics: $metrics}) { candidate { number } } }";
     let metrics: Vec<Value> = metrics
         .as_object()
         .unwrap()
@@ -281,4 +281,69 @@ async fn the_best_candidate_is_that_of_the_metric_that_a_model_names() {
     let best_first = ["f", "b", "e", "g", "a", "h", "i", "c"];
     check_order(&admin, "BEST_METRIC", "DESC", &best_first).await;
     check_order(&admin, "BEST_METRIC", "ASC", &["g", "e", "b", "f", "h", "a", "c", "i"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_runs_that_ended_well_are_the_best() {
+    let (_server, admin) = laid_out().await;
+    let statuses = ["RUNNING", "FAILED", "KILLED", "SCHEDULED", "FINISHED"];
+    for (index, name) in ["d", "e"].into_iter().enumerate() {
+        let path = format!("vision/{name}");
+        model(&admin, &path, json!({"registry.metric": "accuracy"}), "").await;
+        for (place, status) in statuses.iter().enumerate() {
+            let create = "mutation($model: String!, $status: CandidateStatus!, $value: MetricValue!) { createCandidate(
+                input: {model: $model, status: $status, metrics: [{name: \"accuracy\", value: $value}]}) {
+                    candidate { number } } }";
+            // The other way round: what did not end well is better in d, so that it would come before e.
+            let value = if index == 0 { 0.9 - 0.1 * place as f64 } else { 0.6 };
+            admin.ok(create, json!({"model": path, "status": status, "value": value})).await;
+        }
+    }
+    let read = "{ model(path: \"vision/d\") { bestMetric { value candidate { number } } } }";
+    let best = admin.ok(read, json!({})).await["model"]["bestMetric"].take();
+    assert_eq!(best, json!({"value": 0.5, "candidate": {"number": 5}}));
+    check_order(&admin, "BEST_METRIC", "DESC", &["e", "d", "c", "b", "a"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_sort_by_the_same_direction_as_is_shown() {
+    let (_server, admin) = laid_out().await;
+    let names = [
+        "loss",
+        "val_loss",
+        "hingeloss",
+        "Test/RMSE",
+        "error rate",
+        "eval.latency.p99",
+        "mean_score_time",
+        "lossless",
+        "accuracy",
+        "f1_macro",
+        "times_correct",
+        "uptime",
+        "error_recall",
+        "recall:at:5",
+        "a-loss-b",
+    ];
+    for (index, name) in names.iter().enumerate() {
+        for value in [1, 2] {
+            let path = format!("vision/m{index:02}-{value}");
+            model(&admin, &path, json!({"registry.metric": name}), "").await;
+            candidate(&admin, &path, json!({*name: value})).await;
+        }
+    }
+    let read = "{ project(path: \"vision\") { models(search: \"m\", first: 100, orderBy: {field: BEST_METRIC, direction: DESC}) {
+        nodes { name bestMetric { name value lowerIsBetter candidate { metrics { lowerIsBetter } } } } } } }";
+    let models = admin.ok(read, json!({})).await["project"]["models"]["nodes"].take();
+    let models = models.as_array().unwrap();
+    assert_eq!(models.len(), 2 * names.len());
+    for pair in models.chunks(2) {
+        let best = |index: usize| &pair[index]["bestMetric"];
+        assert_eq!(best(0)["name"], best(1)["name"], "of one metric together");
+        let expected = if best(0)["lowerIsBetter"] == true { [1.0, 2.0] } else { [2.0, 1.0] };
+        let found = [0, 1].map(|index| best(index)["value"].as_f64().unwrap());
+        assert_eq!(found, expected, "{}", best(0)["name"]);
+        let told = &best(0)["candidate"]["metrics"][0]["lowerIsBetter"];
+        assert!(told.is_null() || *told == best(0)["lowerIsBetter"], "{}", best(0)["name"]);
+    }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod alias;
+mod arriving;
 mod candidate;
 mod curve;
 mod facets;
@@ -19,6 +20,7 @@ mod mlflow_artifacts;
 mod mlflow_runs;
 mod mlflow_signed;
 mod model;
+mod names;
 mod oidc;
 mod operations;
 mod people;
@@ -26,6 +28,7 @@ mod project;
 mod races;
 mod schema;
 mod socket;
+mod sweep;
 mod tidy;
 mod uploads;
 mod version;

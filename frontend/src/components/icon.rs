@@ -31,6 +31,7 @@ pub fn Icon(
 pub const ALERT: &str = "M2 12a10 10 0 1 0 20 0a10 10 0 1 0 -20 0M12 8L12 12M12 16L12.01 16";
 pub const ARROW_DOWN: &str = "M12 5v14M19 12l-7 7-7-7";
 pub const ARROW_UP: &str = "M5 12l7-7 7 7M12 19V5";
+pub const ARROWS_UP_DOWN: &str = "M21 16l-4 4-4-4M17 20V4M3 8l4-4 4 4M7 4v16";
 pub const BOOKMARK: &str = "M17 3a2 2 0 0 1 2 2v15a1 1 0 0 1-1.496.868l-4.512-2.578a2 2 0 0 0-1.984 0l-4.512 2.578A1 1 0 0 1 5 20V5a2 2 0 0 1 2-2z";
 pub const BOX: &str = "M21 8a2 2 0 0 0-1-1.73l-7-4a2 2 0 0 0-2 0l-7 4A2 2 0 0 0 3 8v8a2 2 0 0 0 1 1.73l7 4a2 2 0 0 0 2 0l7-4A2 2 0 0 0 21 16ZM3.3 7l8.7 5 8.7-5M12 22V12";
 pub const CHECK: &str = "M20 6 9 17l-5-5";

@@ -3,7 +3,7 @@
 use cynic::{QueryBuilder, SubscriptionBuilder};
 
 use super::{
-    file::FilePage,
+    file::{FilePage, UnfinishedUpload},
     model::{self, Judged, LatestVersion, OwningModel, OwningProject},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
@@ -200,6 +200,7 @@ pub struct CandidateDetail {
     pub tags: Vec<Tag>,
     pub file_count: i32,
     pub size: i64,
+    pub unfinished_uploads: Vec<UnfinishedUpload>,
     pub version: Option<PromotedVersion>,
 }
 
@@ -455,6 +456,8 @@ pub struct PromoteCandidateInput {
     #[cynic(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     pub description: Option<String>,
+    /// Whether to go on without files that are still arriving.
+    pub without_uploads: bool,
 }
 
 mutation! { $

@@ -19,6 +19,16 @@ pub struct FilePage {
     pub total_count: i32,
 }
 
+/// A file whose upload began and is not over.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct UnfinishedUpload {
+    pub path: String,
+    pub size: Option<i64>,
+    pub received: Option<i64>,
+    /// Whether it is going on.
+    pub active: bool,
+}
+
 /// What a deleted file was.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "File")]

@@ -38,6 +38,8 @@ pub struct Metric {
     pub value: MetricValue,
     pub step: i64,
     pub timestamp: DateTime,
+    /// As the name tells; none where it does not.
+    pub lower_is_better: Option<bool>,
 }
 
 /// What carries tags: a model, or one of its versions or candidates.

@@ -4,7 +4,7 @@ use cynic::QueryBuilder;
 
 use super::{
     alias::{AliasDetail, AliasRow},
-    file::FilePage,
+    file::{FilePage, UnfinishedUpload},
     model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
@@ -206,6 +206,7 @@ pub struct VersionDetail {
     pub candidate: Option<SourceCandidate>,
     pub file_count: i32,
     pub size: i64,
+    pub unfinished_uploads: Vec<UnfinishedUpload>,
     pub stage: ModelStage,
     pub source: Option<String>,
     pub flavors: Vec<String>,
@@ -341,6 +342,8 @@ mutation! { $
 pub struct PublishModelVersionInput {
     pub model: String,
     pub version: String,
+    /// Whether to go on without files that are still arriving.
+    pub without_uploads: bool,
 }
 
 mutation! { $

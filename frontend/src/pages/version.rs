@@ -37,6 +37,7 @@ use crate::{
     live::keep_following,
     parts::{
         aliases::Aliases,
+        arriving::Arriving,
         changes::Changes,
         description::Description,
         files::{Files, Source},
@@ -275,10 +276,11 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
     let open = RwSignal::new(false);
     let submit = Submit::new();
     report(submit);
-    let publish = move |()| {
+    let publish = move |without_uploads: bool| {
         let input = data.with_untracked(|data| PublishModelVersionInput {
             model: data.model.clone(),
             version: data.version.version.clone(),
+            without_uploads,
         });
         submit.run(version::publish(input), move |published| {
             open.set(false);
@@ -293,6 +295,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
         })
     };
     let empty = move || data.read().version.file_count == 0;
+    let unfinished = Signal::derive(move || data.read().version.unfinished_uploads.clone());
     view! {
         <button type="button" class="btn btn-primary" on:click=move |_| open.set(true)>
             <Icon d=icon::ROCKET/>
@@ -303,7 +306,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
             title=Signal::derive(move || format!("Publish {}?", data.read().version.version))
             action="Publish version"
             pending=submit.pending
-            on_confirm=publish
+            on_confirm=move |()| publish(false)
         >
             <p>
                 "Its files (" {what} ") are locked from then on: nobody can add, change or remove one. "
@@ -312,6 +315,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
             <Show when=empty>
                 <p class="text-base-content">"This version has no files yet."</p>
             </Show>
+            <Arriving submit unfinished go=publish/>
         </Confirm>
     }
 }

@@ -32,6 +32,8 @@ use crate::{
         experiment,
         model::Judged,
         page::Place,
+        scalar::CandidateStatus,
+        tag::Metric,
     },
     live::keep_following,
 };
@@ -341,20 +343,28 @@ fn Row(
     }
 }
 
-/// The best value of each column among these rows; none where it is no metric, or all have the same.
+/// The best value of each column among the runs here that ended well; none where it is no metric, all have the same,
+/// or nobody knows which way is better.
 fn best(rows: &[CandidateRow], columns: &[Column], judged: Option<&Judged>) -> Vec<Option<f64>> {
     let best = |column: &Column| {
         let Column::Metric(name) = column else { return None };
-        let values = diff::Numbers(rows.iter().map(|row| metric(row, name)).collect());
-        let less = judged.and_then(|judged| judged.less_is_better(name));
-        let best = values.best(less.unwrap_or_else(|| diff::less_is_better(name)));
+        let value = |row: &CandidateRow| metric(row, name).map(|metric| metric.value.0);
+        let values = rows.iter().map(|row| value(row).filter(|_| is_finished(row))).collect();
+        let values = diff::Numbers(values);
+        let told = || rows.iter().find_map(|row| metric(row, name)?.lower_is_better);
+        let less = judged.and_then(|judged| judged.less_is_better(name)).or_else(told);
+        let best = values.best(less);
         best.iter().position(|best| *best).and_then(|place| values.0[place])
     };
     columns.iter().map(best).collect()
 }
 
-fn metric(row: &CandidateRow, name: &str) -> Option<f64> {
-    row.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value.0)
+fn is_finished(row: &CandidateRow) -> bool {
+    row.status == CandidateStatus::Finished
+}
+
+fn metric<'a>(row: &'a CandidateRow, name: &str) -> Option<&'a Metric> {
+    row.metrics.iter().find(|metric| metric.name == name)
 }
 
 /// What of a run changes as it goes on.
@@ -370,8 +380,9 @@ fn cells(row: CandidateRow, columns: &[Column], best: &[Option<f64>]) -> impl In
         .enumerate()
         .map(|(place, column)| match column {
             Column::Metric(name) => {
-                let value = metric(&row, name);
-                let is_best = value.is_some() && best.get(place).copied().flatten() == value;
+                let value = metric(&row, name).map(|metric| metric.value.0);
+                let best = best.get(place).copied().flatten();
+                let is_best = value.is_some() && best == value && is_finished(&row);
                 view! {
                     <td
                         class="whitespace-nowrap tabular-nums"

@@ -92,7 +92,10 @@ fn Row(name: String, sort: Sort, sides: Memo<Vec<Side>>, base: Signal<usize>) ->
     let cells = move || {
         let (sides, key) = (sides.read(), key.read_value());
         let cells = match sort {
-            Sort::Metrics => metric_cells(&side::numbers(&sides, &key), base.get(), less.get()),
+            Sort::Metrics => {
+                let best = side::best(&sides, &key, less.get());
+                metric_cells(&side::numbers(&sides, &key), base.get(), &best)
+            }
             _ => text_cells(&side::texts(&sides, sort, &key), base.get()),
         };
         let cell =
@@ -100,16 +103,27 @@ fn Row(name: String, sort: Sort, sides: Memo<Vec<Side>>, base: Signal<usize>) ->
         cells.into_iter().map(cell).collect_view()
     };
     let label = move || {
-        let better = if less.get() { "lower" } else { "higher" };
-        format!("{}: {better} is better", key.read_value())
+        let better = match less.get() {
+            Some(true) => "lower is better",
+            Some(false) => "higher is better",
+            None => "its name does not tell whether lower or higher is better",
+        };
+        format!("{}: {better}", key.read_value())
     };
     let flip = (sort == Sort::Metrics).then(|| {
         view! {
             <button
                 type="button" class="btn btn-ghost btn-xs btn-square -my-0.5" aria-label=label title=label
-                on:click=move |_| less.update(|less| *less = !*less)
+                on:click=move |_| less.update(|less| *less = Some(!less.unwrap_or(true)))
             >
-                {move || view! { <Icon d=if less.get() { icon::ARROW_DOWN } else { icon::ARROW_UP } class="size-3.5"/> }}
+                {move || {
+                    let d = match less.get() {
+                        Some(true) => icon::ARROW_DOWN,
+                        Some(false) => icon::ARROW_UP,
+                        None => icon::ARROWS_UP_DOWN,
+                    };
+                    view! { <Icon d class="size-3.5"/> }
+                }}
             </button>
         }
     });
@@ -126,8 +140,8 @@ fn Row(name: String, sort: Sort, sides: Memo<Vec<Side>>, base: Signal<usize>) ->
 type Cells = Vec<(&'static str, String)>;
 
 /// The values, how they stand to the base, and how long they are beside each other.
-fn metric_cells(numbers: &diff::Numbers, base: usize, less: bool) -> Cells {
-    let (best, lengths, more) = (numbers.best(less), numbers.lengths(), numbers.more(base));
+fn metric_cells(numbers: &diff::Numbers, base: usize, best: &[bool]) -> Cells {
+    let (lengths, more) = (numbers.lengths(), numbers.more(base));
     let cell = |(index, value): (usize, &Option<f64>)| {
         let Some(value) = value else { return ("", "–".to_owned()) };
         let mut html = format::metric(*value);

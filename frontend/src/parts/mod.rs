@@ -1,6 +1,7 @@
 //! Parts of several pages that talk to the server.
 
 pub mod aliases;
+pub mod arriving;
 pub mod bulk;
 pub mod candidate_actions;
 pub mod candidate_columns;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
+    arriving::Arriving,
     markdown_field::MarkdownField,
     suggest_field::{SuggestField, Suggestions},
     version_field::VersionField,
@@ -15,6 +16,7 @@ use crate::{
     format,
     graphql::{
         candidate::{self, CandidateDetail, PromoteCandidateInput},
+        file::UnfinishedUpload,
         model::{self, ModelOrder, ModelOrderField, Wanted},
         page::Place,
         scalar::OrderDirection,
@@ -22,7 +24,7 @@ use crate::{
 };
 
 /// What is promoted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Promotion {
     pub project: String,
     /// The name of its model, and the highest version so far; none where a model is to be chosen.
@@ -31,6 +33,8 @@ pub struct Promotion {
     pub name: String,
     /// What goes along, in words: “3 files, 12 MB”.
     pub files: String,
+    /// What does not, unless it arrives before.
+    pub unfinished: Vec<UnfinishedUpload>,
 }
 
 impl Promotion {
@@ -48,6 +52,7 @@ impl Promotion {
                 format::plural(run.file_count.into(), "file", "files"),
                 format::bytes(run.size),
             ),
+            unfinished: run.unfinished_uploads.clone(),
         }
     }
 }
@@ -68,7 +73,7 @@ pub fn PromoteDialog(
 fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     let navigate = use_navigate();
     let toasts = use_toasts();
-    let Promotion { project, model, run_id, files, .. } = promotion;
+    let Promotion { project, model, run_id, files, unfinished, .. } = promotion;
     let of_no_model = model.is_none();
     let name = RwSignal::new(model.as_ref().map(|(name, _)| name.clone()).unwrap_or_default());
     // Names of models, each with its highest version.
@@ -93,12 +98,12 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
             })
         }
     };
-    let send = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let promote = Callback::new(move |without_uploads: bool| {
         let model = format!("{project}/{}", name.read_untracked().trim());
         let input = PromoteCandidateInput {
             model: model.clone(),
             run_id: Some(run_id.clone()),
+            without_uploads,
             version: Some(value.get_untracked()),
             description: filled(&description.get_untracked()),
         };
@@ -108,6 +113,10 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
             toasts.success(format!("Version {} is published.", made.version));
             navigate(&address::version(&model, &made.version), NavigateOptions::default());
         });
+    });
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        promote.run(false);
     };
     let blocked = Signal::derive(move || {
         chosen.read().is_none()
@@ -126,6 +135,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
             <MarkdownField
                 id="promote-description" label="What is new" value=description rows=5 refused=submit.field("description")
             />
+            <Arriving submit unfinished=Signal::stored(unfinished) go=promote/>
             <FormError error=submit.general(&["model", "version", "description"])/>
             <div class="modal-action">
                 <button type="button" class="btn" on:click=move |_| open.set(false)>"Cancel"</button>

@@ -8,6 +8,7 @@ use crate::{
     graphql::{
         candidate::{self, CandidateDetail, Run},
         model::Judged,
+        scalar::CandidateStatus,
         tag::{Metric, Param, Tag},
         version::{self, VersionPageData},
     },
@@ -40,6 +41,16 @@ pub fn numbers(sides: &[Side], name: &str) -> Numbers {
     Numbers(sides.iter().map(|side| side.number(name)).collect())
 }
 
+/// Which are the best of a metric. Runs count that ended well: what others have may not be their last word.
+pub fn best(sides: &[Side], name: &str, less: Option<bool>) -> Vec<bool> {
+    let counts = |side: &Side| match side {
+        Side::Run(run) => run.status == CandidateStatus::Finished,
+        Side::Version(_) => true,
+    };
+    let number = |side: &Side| side.number(name).filter(|_| counts(side));
+    Numbers(sides.iter().map(number).collect()).best(less)
+}
+
 /// What each has of a param or tag.
 pub fn texts<'a>(sides: &'a [Side], sort: Sort, name: &str) -> Texts<'a> {
     Texts(sides.iter().map(|side| side.text(sort, name)).collect())
@@ -69,10 +80,10 @@ impl Which {
     }
 }
 
-/// Whether less of a metric is better: as the model says that is judged by it, or else as its name sounds.
-pub fn less_is_better(sides: &[Side], name: &str) -> bool {
+/// Whether less of a metric is better: as the model says that is judged by it, or else as its name tells.
+pub fn less_is_better(sides: &[Side], name: &str) -> Option<bool> {
     let judged = sides.iter().find_map(|side| side.judged()?.less_is_better(name));
-    judged.unwrap_or_else(|| diff::less_is_better(name))
+    judged.or_else(|| sides.iter().find_map(|side| side.metric(name)?.lower_is_better))
 }
 
 impl Side {
@@ -124,9 +135,12 @@ impl Side {
         }
     }
 
+    fn metric(&self, name: &str) -> Option<&Metric> {
+        self.measures().0.iter().find(|metric| metric.name == name)
+    }
+
     fn number(&self, name: &str) -> Option<f64> {
-        let found = self.measures().0.iter().find(|metric| metric.name == name)?;
-        Some(found.value.0)
+        Some(self.metric(name)?.value.0)
     }
 
     fn text(&self, sort: Sort, name: &str) -> Option<&str> {

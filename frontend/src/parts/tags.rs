@@ -129,11 +129,11 @@ fn EditableTag(
     }
 }
 
-/// Tells what was refused where there is no form to say it.
+/// Tells what was refused where there is no form to say it; of files that are awaited the dialog itself tells.
 pub fn report(submit: Submit) {
     let toasts = use_toasts();
     Effect::new(move |_| {
-        if let Some(error) = submit.error.get() {
+        if let Some(error) = submit.error.get().filter(|error| error.uploads.is_empty()) {
             toasts.failure(&error);
         }
     });

@@ -24,6 +24,7 @@ use crate::registry::object::{self, Target};
 use crate::registry::param::{self, Param, ParamInput};
 use crate::registry::payload;
 use crate::registry::tag::{self, Tag, TagInput};
+use crate::registry::upload::{self, UnfinishedUpload};
 use crate::registry::user::{self, User};
 use crate::registry::version::{self, ModelVersion, VersionOfCandidate};
 use crate::time::Timestamp;
@@ -143,6 +144,12 @@ impl Candidate {
     /// The size of all its files, in bytes.
     async fn size(&self, ctx: &Context<'_>) -> Result<Long> {
         Ok(Long(file::load_totals(ctx, self.id.raw()).await?.size))
+    }
+
+    /// Files whose upload began and is not over, by path: what would be missing if it were promoted now.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn unfinished_uploads(&self, ctx: &Context<'_>) -> Result<Vec<UnfinishedUpload>> {
+        upload::load_unfinished(ctx, self.id.raw()).await
     }
 
     /// The version that it was last promoted to; null if it never was.
@@ -282,6 +289,10 @@ pub struct PromoteCandidateInput {
     version: Option<String>,
     /// What is new in it, in markdown, at most 64 KiB.
     description: Option<String>,
+    /// Whether to go on without files that are still arriving. Otherwise that is a `CONFLICT`, which names them in
+    /// `extensions.uploads`.
+    #[graphql(default)]
+    without_uploads: bool,
 }
 
 payload! {
@@ -412,9 +423,11 @@ impl CandidateMutation {
             }
             _ => return Err(Error::invalid("candidate", "or runId: name one of the two")),
         };
-        let named = (input.version, input.description);
-        let model_version =
-            version::promote(&mut change, &writer, &model, &candidate, named).await?;
+        let app = &loaders(ctx).loader().app;
+        let all = (candidate.id.raw(), "");
+        let arrived = upload::check_arrived(app, &mut change, all, input.without_uploads).await?;
+        let (what, named) = ((&candidate, arrived), (input.version, input.description));
+        let model_version = version::promote(&mut change, &writer, &model, what, named).await?;
         change.commit().await?;
         Ok(PromoteCandidatePayload { model_version })
     }

@@ -1,13 +1,14 @@
 //! Metrics: what a training run measured. Every point is kept: value, step, time; NaN and infinities too.
 
+mod direction;
 mod logged;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use async_graphql::{
-    Context, InputObject, InputValueError, InputValueResult, Number, Scalar, ScalarType,
-    SimpleObject, Value,
+    ComplexObject, Context, InputObject, InputValueError, InputValueResult, Number, Scalar,
+    ScalarType, SimpleObject, Value,
 };
 
 use crate::connection::{Connection, Node};
@@ -22,6 +23,7 @@ use crate::registry::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
 
+pub use direction::{is_lower_better, lower_is_better};
 use logged::Settled;
 pub use logged::{settle_all, settle_many};
 
@@ -90,6 +92,7 @@ impl MetricValue {
 
 /// The last point of a metric, by step and time.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+#[graphql(complex)]
 pub struct Metric {
     /// The name, unique in its run.
     pub name: String,
@@ -101,6 +104,15 @@ pub struct Metric {
     /// When it was measured.
     #[graphql(name = "timestamp")]
     pub timestamp_ms: Timestamp,
+}
+
+#[ComplexObject]
+impl Metric {
+    /// Whether less is better, as its name tells; null where it does not. What a model is judged by may say otherwise,
+    /// see `Model.bestMetric`.
+    async fn lower_is_better(&self) -> Option<bool> {
+        lower_is_better(&self.name)
+    }
 }
 
 /// One point of a metric's history.

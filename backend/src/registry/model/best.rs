@@ -1,5 +1,6 @@
-//! The metric that a model is judged by: its tag `registry.metric` names it, as `accuracy` where more is better
-//! (or `accuracy:max`), as `loss:min` where less is.
+//! The metric that a model is judged by: its tag `registry.metric` names it, and says which way is better, as
+//! `f2:max` or `regret:min`. Where it does not, the name tells; a name that is not known is taken for one of which
+//! more is better. Only runs that ended well count.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use crate::id::{CandidateId, ModelId};
 use crate::loader::{Loaders, loaders};
 use crate::page::{OrderDirection, SortKey};
 use crate::registry::candidate::Candidate;
-use crate::registry::metric::MetricValue;
+use crate::registry::metric::{self, MetricValue};
 use crate::registry::tag;
 
 /// The key of the tag that names the metric.
@@ -61,7 +62,7 @@ fn parse(text: &str) -> (&str, bool) {
     match text.rsplit_once(':') {
         Some((name, "min")) => (name.trim_matches(' '), true),
         Some((name, "max")) => (name.trim_matches(' '), false),
-        _ => (text, false),
+        _ => (text, metric::lower_is_better(text).unwrap_or(false)),
     }
 }
 
@@ -71,27 +72,28 @@ pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
     // As `parse`, in SQL.
     let text = "TRIM(t.value)";
     let ends_in = |end: &str| format!("SUBSTR({text}, LENGTH({text}) - 3) = '{end}'");
-    let less = ends_in(":min");
+    let (min, max) = (ends_in(":min"), ends_in(":max"));
     let name = format!(
-        "CASE WHEN {less} OR {} THEN TRIM(SUBSTR({text}, 1, LENGTH({text}) - 4)) ELSE {text} END",
-        ends_in(":max")
+        "CASE WHEN {min} OR {max} THEN TRIM(SUBSTR({text}, 1, LENGTH({text}) - 4)) ELSE {text} END"
     );
-    // In this order, which is that of their keys. No metric has a name that is longer; to cut a long text for every
-    // candidate would take long.
+    let less = format!("{min} OR (NOT {max} AND {})", metric::is_lower_better(text));
+    // No metric has a name that is longer; to cut a long text for every candidate would take long.
+    let tag = format!("t.owner_id = m.id AND t.key = '{TAG}' AND LENGTH(t.value) <= 300");
+    // In this order, which is that of their keys.
     let values = format!(
-        "FROM tags t CROSS JOIN candidates c CROSS JOIN metrics k
-         WHERE t.owner_id = m.id AND t.key = '{TAG}' AND LENGTH(t.value) <= 300
-           AND c.model_id = m.id AND c.deleted_at_ms IS NULL
+        "FROM candidates c CROSS JOIN metrics k
+         WHERE c.model_id = m.id AND c.status = 'FINISHED' AND c.deleted_at_ms IS NULL
            AND k.owner_id = c.id AND k.name = {name} AND k.value IS NOT NULL"
     );
-    let value = format!("CASE WHEN {less} THEN -1 - k.value_order ELSE k.value_order END");
+    let some = format!("FROM tags t WHERE {tag} AND EXISTS (SELECT 1 {values})");
+    let best = format!(
+        "CASE WHEN {less} THEN (SELECT -1 - MIN(k.value_order) {values})
+                          ELSE (SELECT MAX(k.value_order) {values}) END"
+    );
     vec![
-        SortKey::flag(Sql::new(format!("COALESCE((SELECT 0 {values} LIMIT 1), 1)"))),
-        SortKey::text(
-            &format!("COALESCE((SELECT {name} {values} LIMIT 1), '')"),
-            OrderDirection::Asc,
-        ),
-        SortKey::int(&format!("COALESCE((SELECT MAX({value}) {values}), 0)"), direction),
+        SortKey::flag(Sql::new(format!("COALESCE((SELECT 0 {some}), 1)"))),
+        SortKey::text(&format!("COALESCE((SELECT {name} {some}), '')"), OrderDirection::Asc),
+        SortKey::int(&format!("COALESCE((SELECT {best} FROM tags t WHERE {tag}), 0)"), direction),
     ]
 }
 
@@ -114,8 +116,8 @@ impl Loader<BestOf> for Loaders {
             sql.push(if index == 0 { "" } else { " UNION ALL " });
             sql.push(&format!(
                 "SELECT * FROM (SELECT c.model_id, c.id AS candidate_id, k.name, k.value, {flag} AS lower_is_better \
-                 FROM candidates c CROSS JOIN metrics k WHERE c.deleted_at_ms IS NULL AND k.owner_id = c.id \
-                 AND k.value IS NOT NULL AND c.model_id = "
+                 FROM candidates c CROSS JOIN metrics k WHERE c.deleted_at_ms IS NULL AND c.status = 'FINISHED' \
+                 AND k.owner_id = c.id AND k.value IS NOT NULL AND c.model_id = "
             ));
             sql.push_value(model_id).push(" AND k.name = ").push_value(name.as_str());
             sql.push(&format!(
@@ -140,10 +142,13 @@ mod tests {
     fn a_tag_names_a_metric_and_which_way_is_better() {
         for (text, parsed) in [
             ("accuracy", ("accuracy", false)),
+            ("val_loss", ("val_loss", true)),
+            ("loss:max", ("loss", false)),
+            ("unheard", ("unheard", false)),
             ("accuracy:max", ("accuracy", false)),
             (" loss:min ", ("loss", true)),
             ("eval:loss:min", ("eval:loss", true)),
-            ("eval:loss", ("eval:loss", false)),
+            ("eval:loss", ("eval:loss", true)),
         ] {
             assert_eq!(parse(text), parsed, "{text}");
         }

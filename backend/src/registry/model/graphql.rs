@@ -114,8 +114,9 @@ impl Model {
     /// The version that `createModelVersion` would choose if none were given.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn next_version(&self, ctx: &Context<'_>) -> Result<String> {
+        let project = self.project_of(ctx).await?;
         let db = &loaders(ctx).loader().app.db;
-        Ok(version::next(db, &self.id).await?.to_string())
+        Ok(version::next(db, &project, self).await?.to_string())
     }
 
     /// The candidate with this number; null if there is none.
@@ -187,8 +188,9 @@ impl Model {
         tag::load(ctx, self.id.raw()).await
     }
 
-    /// The best value of the metric that its tag `registry.metric` names: `accuracy` where more is better, `loss:min`
-    /// where less is. Null where it names none, or no candidate has it.
+    /// The best value, among candidates that have finished, of the metric that its tag `registry.metric` names: `accuracy`
+    /// or `loss`, of which the names tell which way is better, or `score:min`, `score:max`. Null where it names none, or
+    /// no such candidate has it.
     async fn best_metric(&self, ctx: &Context<'_>) -> Result<Option<BestMetric>> {
         best::load(ctx, self).await
     }
@@ -455,7 +457,8 @@ impl ModelMutation {
         Ok(RenameModelPayload { model })
     }
 
-    /// Puts a model and all that it has into the trash. Its name can be used again.
+    /// Puts a model and all that it has into the trash. Its name can be used again: a model that is made under it goes on
+    /// counting, and gets no name that a published version had.
     async fn delete_model(
         &self,
         ctx: &Context<'_>,

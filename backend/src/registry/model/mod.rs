@@ -9,7 +9,7 @@ mod sql;
 use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
 
 use crate::auth::Writer;
-use crate::db::{Unmet, query};
+use crate::db::{Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
@@ -23,7 +23,9 @@ use crate::time::Timestamp;
 pub use facet::{FacetValue, ModelFacet, read_cards, values as facet_values};
 pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
 pub use live::ModelSubscription;
-pub use sql::{find, get_by_id, list, list_in_project, load, readable, search, writable};
+pub use sql::{
+    find, get_by_id, list, list_in_project, load, namesakes, readable, search, writable,
+};
 
 /// A named thing in a project that is trained, published and used.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -92,9 +94,10 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
         updated_at_ms: change.now,
         deleted_at_ms: None,
     };
-    query(
-        "INSERT INTO models (id, project_id, name, description, license, author_id, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    let mut sql = Sql::new(
+        "INSERT INTO models (id, project_id, name, description, license, author_id, created_at_ms, updated_at_ms,
+             last_version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, (",
     )
     .bind(&model.id)
     .bind(&model.project_id)
@@ -103,12 +106,27 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     .bind(facet::license_of(&model.description))
     .bind(&model.author_id)
     .bind(model.created_at_ms)
-    .bind(model.updated_at_ms)
-    .later_or(change, Unmet::Taken { kind: "model", key: model.name.clone() })
-    .await?;
+    .bind(model.updated_at_ms);
+    sql.push_sql(last_version(&writer.project().path, &model.name)).push("))");
+    let taken = Unmet::Taken { kind: "model", key: model.name.clone() };
+    Query::from(sql).later_or(change, taken).await?;
     tag::insert_all(change, model.id.raw(), new.tags).await?;
     record(change, writer, "model.create", &model).await?;
     Ok(model)
+}
+
+/// The highest number that models of this name gave to a version: a new one of the name goes on from there.
+fn last_version(project_path: &str, name: &str) -> Sql {
+    let mut sql = Sql::new(
+        "SELECT COALESCE(MAX(number), 0) FROM (SELECT m.last_version AS number FROM models m WHERE m.id IN (",
+    );
+    sql.push_sql(namesakes(project_path, name));
+    sql.push(
+        ") UNION ALL SELECT t.last_version FROM model_tombstones t
+           WHERE t.project_id IN (SELECT id FROM projects WHERE path = ",
+    );
+    sql.push_value(project_path).push(") AND t.name = ").push_value(name).push(") before");
+    sql
 }
 
 pub async fn update(

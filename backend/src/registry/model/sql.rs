@@ -60,6 +60,21 @@ pub async fn writable(change: &mut Change, actor: &Actor, path: &str) -> Result<
     Ok((Writer::of(reader)?, model))
 }
 
+/// The ids of all models that are or were called so by path: those in the trash, too, and those of projects that had
+/// this path before.
+pub fn namesakes(project_path: &str, name: &str) -> Sql {
+    let mut sql = Sql::default();
+    for (union, deleted) in [("", "IS NULL"), (" UNION ALL ", "IS NOT NULL")] {
+        sql.push(union).push(
+            "SELECT m.id FROM projects p JOIN models m ON m.project_id = p.id WHERE p.path = ",
+        );
+        sql.push_value(project_path).push(" AND m.name = ").push_value(name);
+        // Each half has an index of its own.
+        sql.push(&format!(" AND m.deleted_at_ms {deleted}"));
+    }
+    sql
+}
+
 const AUTHOR: &str = "(SELECT u.username FROM users u WHERE u.id = m.author_id)";
 
 const FIELDS: Fields = Fields {

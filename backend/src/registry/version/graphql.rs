@@ -20,6 +20,7 @@ use crate::registry::mlmodel::{self, ModelSignature};
 use crate::registry::model::{self, Model};
 use crate::registry::param::{self, Param};
 use crate::registry::tag::{self, Tag, TagInput};
+use crate::registry::upload::{self, UnfinishedUpload};
 use crate::registry::user::{self, User};
 use crate::registry::{markdown, payload};
 
@@ -138,6 +139,12 @@ impl ModelVersion {
         file::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
     }
 
+    /// Files whose upload began and is not over, by path: what would be missing if it were published now.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn unfinished_uploads(&self, ctx: &Context<'_>) -> Result<Vec<UnfinishedUpload>> {
+        upload::load_unfinished(ctx, self.id.raw()).await
+    }
+
     /// How many files it has.
     async fn file_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(file::load_totals(ctx, self.id.raw()).await?.count())
@@ -220,6 +227,10 @@ pub struct PublishModelVersionInput {
     model: String,
     /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
     version: String,
+    /// Whether to go on without files that are still arriving. Otherwise that is a `CONFLICT`, which names them in
+    /// `extensions.uploads`.
+    #[graphql(default)]
+    without_uploads: bool,
 }
 
 /// Which version to put into the trash.
@@ -317,7 +328,8 @@ impl VersionMutation {
         Ok(UpdateModelVersionPayload { model_version })
     }
 
-    /// Publishes a draft: from now on its files cannot change, and its digest says so.
+    /// Publishes a draft: from now on its files cannot change, and its digest says so. Refused while files of it are
+    /// arriving, and where another version was published under its name.
     async fn publish_model_version(
         &self,
         ctx: &Context<'_>,
@@ -326,12 +338,16 @@ impl VersionMutation {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
         let version = get(&mut *change, &model, &input.version).await?;
-        let model_version = publish(&mut change, &writer, &model, &version).await?;
+        let app = &loaders(ctx).loader().app;
+        let all = (version.id.raw(), "");
+        let arrived = upload::check_arrived(app, &mut change, all, input.without_uploads).await?;
+        let model_version = publish(&mut change, &writer, &model, &version, arrived).await?;
         change.commit().await?;
         Ok(PublishModelVersionPayload { model_version })
     }
 
-    /// Puts a version into the trash. Aliases that name it name nothing until it is restored.
+    /// Puts a version into the trash. Aliases that name it name nothing until it is restored. The name of a published one
+    /// is not given again, that of a draft is.
     async fn delete_model_version(
         &self,
         ctx: &Context<'_>,

@@ -4,6 +4,7 @@
 //! again, and its digest says so. Numbers are never given twice, deleted or not.
 
 mod graphql;
+mod names;
 mod new;
 mod sql;
 
@@ -18,17 +19,19 @@ use crate::id::{AnyId, CandidateId, ModelId, UserId, VersionId};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model};
+use crate::registry::upload::Arrived;
 use crate::registry::{file, metric, param, project, protection, semver, text_enum};
 use crate::text;
 use crate::time::Timestamp;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
+pub use names::next;
 pub use new::{Foreseen, Last, Lineage, NewVersion, foresee};
 use new::{draw, insert};
 pub use sql::{
     LatestByStage, LatestVersionOf, PreviousVersionOf, VersionCount, VersionOfCandidate,
     filled_by_run, find, find_numbered, find_readable_by_id, get, latest_in_stage, list,
-    named_model, next, search,
+    named_model, search,
 };
 
 text_enum! {
@@ -131,7 +134,7 @@ pub async fn create(
     model: &Model,
     new: NewVersion,
 ) -> Result<ModelVersion> {
-    let (version, tags) = draw(change, model, new, VersionState::Draft).await?;
+    let (version, tags) = draw(change, writer, model, new, VersionState::Draft).await?;
     record(change, writer, "version.create", model, &version).await?;
     insert(change, model, (version, tags)).await
 }
@@ -143,11 +146,11 @@ pub async fn register(
     writer: &Writer,
     model: &Model,
     new: NewVersion,
-    (origin, measured): (Option<(&str, &str)>, Option<&str>),
+    (origin, measured): (Option<(&str, &str, Arrived)>, Option<&str>),
 ) -> Result<ModelVersion> {
     // Without files there is nothing to be locked.
     let state = if origin.is_some() { VersionState::Draft } else { VersionState::Published };
-    let (mut version, tags) = draw(change, model, new, state).await?;
+    let (mut version, tags) = draw(change, writer, model, new, state).await?;
     if origin.is_none() {
         record_source(change, writer, model, &version).await?;
     }
@@ -155,7 +158,7 @@ pub async fn register(
     if let Some(measured) = measured {
         copy_measures(change, measured, &version).await?;
     }
-    if let Some((owner, folder)) = origin {
+    if let Some((owner, folder, _arrived)) = origin {
         file::copy_folder(change, (owner, folder), (version.id.raw(), "")).await?;
         version = lock(change, &version).await?;
         record_source(change, writer, model, &version).await?;
@@ -183,12 +186,12 @@ pub async fn promote(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
-    candidate: &Candidate,
+    (candidate, _arrived): (&Candidate, Arrived),
     (version, description): (Option<String>, Option<String>),
 ) -> Result<ModelVersion> {
     let candidate_id = Some(candidate.id.clone());
     let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
-    let (version, tags) = draw(change, model, new, VersionState::Draft).await?;
+    let (version, tags) = draw(change, writer, model, new, VersionState::Draft).await?;
     let version = insert(change, model, (version, tags)).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     crate::registry::candidate::touch(change, &candidate.id).await?;
@@ -207,8 +210,12 @@ pub async fn publish(
     writer: &Writer,
     model: &Model,
     version: &ModelVersion,
+    _arrived: Arrived,
 ) -> Result<ModelVersion> {
     touch(change, &version.id).await?;
+    // Another version of this name may have been published, and put into the trash, since this one was made.
+    let name = Version::parse(&version.version).map_err(Error::internal)?;
+    names::check(&mut **change, writer.project(), model, &name).await?;
     if let (true, Some(run)) = (version.is_filled_by_run(), &version.candidate_id) {
         copy_measures(change, run.raw(), version).await?;
     }

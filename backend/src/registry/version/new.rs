@@ -7,8 +7,9 @@
 use ::semver::Version;
 
 use super::sql::{after, latest};
-use super::{ModelStage, ModelVersion, VersionState, digest_of};
+use super::{ModelStage, ModelVersion, VersionState, digest_of, names};
 use crate::app::App;
+use crate::auth::Writer;
 use crate::db::{Conn, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, VersionId};
@@ -123,14 +124,19 @@ pub struct Lineage {
 /// versions are made one after the other.
 pub async fn draw(
     change: &mut Change,
+    writer: &Writer,
     model: &Model,
     new: NewVersion,
     state: VersionState,
 ) -> Result<(ModelVersion, Vec<TagInput>)> {
-    let given = new.version.map(|version| semver::parse("version", &version)).transpose()?;
+    let wanted = new.version.map(|version| semver::parse("version", &version)).transpose()?;
     let description = text::description("description", new.description)?;
-    let last = last(change, model, new.foreseen.as_ref()).await?;
-    let version = given.map_or_else(|| after(last.latest.as_deref()), Ok)?;
+    take_number(change, model).await?;
+    let foreseen = new.foreseen.as_ref().and_then(|foreseen| foreseen.now(model));
+    let (last, version) = match foreseen {
+        Some(last) => foresee_name(change, writer, model, last, wanted).await?,
+        None => find_name(change, writer, model, wanted).await?,
+    };
     let number = last.number + 1;
     if let Some(foreseen) = &new.foreseen {
         foreseen.made(model, &last.with(&version)?);
@@ -203,26 +209,41 @@ pub async fn insert(
     Ok(version)
 }
 
-/// What a new version comes after. Locks the model and marks it as changed.
-async fn last(change: &mut Change, model: &Model, foreseen: Option<&Foreseen>) -> Result<Last> {
-    query(
+/// Locks the model and marks it as changed.
+async fn take_number(change: &mut Change, model: &Model) -> Result<()> {
+    let taking = query(
         "UPDATE models SET last_version = last_version + 1, updated_at_ms = $1
          WHERE id = $2 AND name = $3 AND deleted_at_ms IS NULL",
-    )
-    .bind(change.now)
-    .bind(&model.id)
-    .bind(&model.name)
-    .later(change)
-    .await?;
-    if let Some(last) = foreseen.and_then(|foreseen| foreseen.now(model)) {
-        let mut still = Sql::new("SELECT 1 FROM models m WHERE m.id = ");
-        still.push_value(&model.id).push(" AND m.name = ").push_value(&model.name);
-        still.push(" AND m.deleted_at_ms IS NULL AND m.last_version = ");
-        still.push_value(last.number + 1).push(concat!(" AND ", latest!("m.id")));
-        still.push(" IS NOT DISTINCT FROM ").push_value(last.latest.clone());
-        object::require(change, still, Unmet::Unforeseen).await?;
-        return Ok(last);
-    }
+    );
+    Ok(taking.bind(change.now).bind(&model.id).bind(&model.name).later(change).await?)
+}
+
+/// What a new version comes after, as was foreseen, and its name. The change is refused where that is not so any more.
+async fn foresee_name(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    last: Last,
+    wanted: Option<Version>,
+) -> Result<(Last, Version)> {
+    let version = wanted.map_or_else(|| after(last.latest.as_deref()), Ok)?;
+    let mut still = Sql::new("SELECT 1 FROM models m WHERE m.id = ");
+    still.push_value(&model.id).push(" AND m.name = ").push_value(&model.name);
+    still.push(" AND m.deleted_at_ms IS NULL AND m.last_version = ");
+    still.push_value(last.number + 1).push(concat!(" AND ", latest!("m.id")));
+    still.push(" IS NOT DISTINCT FROM ").push_value(last.latest.clone());
+    still.push(" AND NOT (").push_sql(names::is_given(writer.project(), model, &version)).push(")");
+    object::require(change, still, Unmet::Unforeseen).await?;
+    Ok((last, version))
+}
+
+/// What a new version comes after, and its name.
+async fn find_name(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    wanted: Option<Version>,
+) -> Result<(Last, Version)> {
     let last: Option<Last> = query(last!(" AND updated_at_ms = $3"))
         .bind(&model.id)
         .bind(&model.name)
@@ -230,5 +251,15 @@ async fn last(change: &mut Change, model: &Model, foreseen: Option<&Foreseen>) -
         .fetch_optional(&mut **change)
         .await?;
     let last = last.ok_or_else(|| Error::not_found("model", &model.name))?;
-    Ok(Last { number: last.number - 1, ..last })
+    let version = match wanted {
+        Some(version) => {
+            names::check(&mut **change, writer.project(), model, &version).await?;
+            version
+        }
+        None => {
+            let latest = last.latest.as_deref();
+            names::free_after(&mut **change, writer.project(), model, latest).await?
+        }
+    };
+    Ok((Last { number: last.number - 1, ..last }, version))
 }

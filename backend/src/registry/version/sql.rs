@@ -7,7 +7,7 @@ use crate::auth::Reader;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
-use crate::id::{CandidateId, ModelId, VersionId};
+use crate::id::{CandidateId, VersionId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::registry::model::{self, Model};
@@ -140,7 +140,7 @@ pub async fn get(
     find(conn, model, reference).await?.ok_or_else(|| Error::not_found("version", reference))
 }
 
-/// What `next` comes after in the model with this id. Each part reads one row of the index, however many versions
+/// What the next version comes after in the model with this id. Each part reads one row of the index, however many versions
 /// there are.
 macro_rules! latest {
     ($model:literal) => {
@@ -159,13 +159,6 @@ macro_rules! latest {
     };
 }
 pub(super) use latest;
-
-/// The version that a new one has unless told: the patch after the highest release, drafts counted.
-pub async fn next(conn: impl Into<Conn<'_>>, model_id: &ModelId) -> Result<Version> {
-    let (latest,): (Option<String>,) =
-        query(concat!("SELECT ", latest!("$1"))).bind(model_id).fetch_one(conn).await?;
-    after(latest.as_deref())
-}
 
 pub fn after(latest: Option<&str>) -> Result<Version> {
     let latest = latest.map(Version::parse).transpose();

@@ -342,6 +342,10 @@ pub const TYPES: &[(&str, &str)] = &[
     ("Param", "model(path: \"{p}/ocr\") { candidate(number: 1) { params { {f} } } }"),
     ("Metric", "model(path: \"{p}/ocr\") { candidate(number: 1) { metrics { {f} } } }"),
     (
+        "UnfinishedUpload",
+        "model(path: \"{p}/ocr\") { candidate(number: 1) { unfinishedUploads { {f} } } }",
+    ),
+    (
         "MetricPoint",
         "model(path: \"{p}/ocr\") { candidate(number: 1) { metricHistory(name: \"loss\") { nodes { {f} } } } }",
     ),

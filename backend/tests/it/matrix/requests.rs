@@ -89,7 +89,7 @@ pub const REQUESTS: &[Request] = &[
     ("DELETE /mlflow/registered-models/alias", &[r#"POST /mlflow/registered-models/alias {"name": "ocr", "alias": "free", "version": "1"}"#], "", r#"{"name": "ocr", "alias": "free"}"#),
     ("DELETE /mlflow/registered-models/alias (protected)", &[MODEL, VERSION_OF_MODEL, CHAMPION], "", r#"{"name": "m-{n}", "alias": "champion"}"#),
     ("POST /mlflow/model-versions/create", &[], "", r#"{"name": "ocr", "source": "s3://bucket/x"}"#),
-    ("POST /mlflow/model-versions/create (from a run)", &[], "", r#"{"name": "ocr", "source": "runs:/{run}/", "run_id": "{run}"}"#),
+    ("POST /mlflow/model-versions/create (from a run)", &[], "", r#"{"name": "ocr", "source": "runs:/{run}/model", "run_id": "{run}"}"#),
     ("POST /mlflow/model-versions/create (from a logged model)", &[], "", r#"{"name": "ocr", "source": "models:/{model}", "model_id": "{model}"}"#),
     ("PATCH /mlflow/model-versions/update", &[], "", r#"{"name": "ocr", "version": "1", "description": "d"}"#),
     ("POST /mlflow/model-versions/update", &[], "", r#"{"name": "ocr", "version": "1", "description": "d"}"#),

@@ -166,7 +166,7 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
     }
     let make = r#"mutation {
         createModel(input: {project: "{p}", name: "ocr", tags: [{key: "home", value: "{p}"}, {key: "registry.metric", value: "loss:min"}]}) { model { id } }
-        a: createCandidate(input: {model: "{p}/ocr", params: [{name: "lr", value: "1"}],
+        a: createCandidate(input: {model: "{p}/ocr", status: FINISHED, params: [{name: "lr", value: "1"}],
             metrics: [{name: "loss", value: 1}], tags: [{key: "k", value: "v"}]}) { candidate { id } }
         b: createCandidate(input: {model: "{p}/ocr"}) { candidate { id } }
         d: protectAlias(input: {project: "{p}", pattern: "champ*"}) { protectedAlias { pattern } }
@@ -188,12 +188,20 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         publishModelVersion(input: {model: "{p}/ocr", version: "0.9.0"}) { modelVersion { id } }
     }"#;
     let made = admin.ok(&make.replace("{p}", visibility), json!({})).await;
+    server.app.db.run_script(UNFINISHED).await.unwrap();
     let version = first_text(&made["promoteCandidate"]).trim_start_matches("ver_").to_owned();
     let guest = server.person("guest", TokenScope::Admin).await;
     let refused = "mutation { setTag(input: {model: \"{p}/ocr\", key: \"k\", value: \"v\"}) { tag { key } } }";
     guest.refused(&refused.replace("{p}", visibility), json!({})).await;
     lay_out_mlflow(admin, visibility, version).await
 }
+
+/// An upload that was begun, to what each project has.
+const UNFINISHED: &str = "INSERT INTO uploads (id, user_id, owner_id, path, size, received, metadata, created_at_ms, expires_at_ms)
+    SELECT o.id, o.author_id, o.id, 'big', 9, 1, '', 1, 4000000000000 FROM (
+        SELECT id, author_id FROM model_versions WHERE version = '1.0.0'
+        UNION ALL SELECT id, author_id FROM candidates WHERE number = 1) o
+    WHERE TRUE ON CONFLICT (id) DO NOTHING";
 
 /// What only an MLflow client makes, and a tag of the model's experiment, which is the first after the default
 /// one.

@@ -1,0 +1,191 @@
+//! Nothing is published while its files are arriving.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use model_registry::time::Clock;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::harness::{CREATE_PROJECT, Caller, Server};
+use crate::mlflow::ask;
+use crate::mlflow_artifacts::{post, run};
+
+const BASE: &str = "/files/vision/ocr/1.0.0";
+const PUBLISH: &str = "mutation($without: Boolean! = false) { publishModelVersion(input: {
+    model: \"vision/ocr\", version: \"1.0.0\", withoutUploads: $without}) {
+        modelVersion { state files { nodes { path } } unfinishedUploads { path size received active } } } }";
+const UNFINISHED: &str = "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") {
+    unfinishedUploads { path size received active } } } }";
+
+/// A PUT whose bytes come when they are told to.
+struct Put {
+    bytes: mpsc::Sender<Result<Bytes, std::io::Error>>,
+    answer: JoinHandle<Response>,
+}
+
+impl Put {
+    fn begin(caller: &Caller, path: &str) -> Self {
+        let (bytes, coming) = mpsc::channel(1);
+        let coming = futures_util::stream::unfold(coming, |mut coming| async {
+            coming.recv().await.map(|bytes| (bytes, coming))
+        });
+        let request = caller.request(Method::PUT, path).body(reqwest::Body::wrap_stream(coming));
+        Self { bytes, answer: tokio::spawn(async { request.send().await.unwrap() }) }
+    }
+
+    async fn send(&self, bytes: &'static str) {
+        self.bytes.send(Ok(Bytes::from(bytes))).await.unwrap();
+    }
+
+    async fn end(self) -> u16 {
+        drop(self.bytes);
+        self.answer.await.unwrap().status().as_u16()
+    }
+}
+
+/// Waits until the server has seen so many files arrive.
+async fn wait_for(server: &Server, count: usize) {
+    let owner = "SELECT id FROM model_versions UNION ALL SELECT id FROM candidates";
+    for _ in 0..1000 {
+        let owners: Vec<(String,)> =
+            model_registry::db::query(owner).fetch_all(&server.app.db).await.unwrap();
+        let now = server.app.clock.now();
+        let arriving = owners.iter().map(|(id,)| server.app.in_flight.paths(id, now).len());
+        if arriving.sum::<usize>() == count {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{count} files do not arrive");
+}
+
+/// The files that a refused operation is refused for.
+async fn awaited(caller: &Caller, mutation: &str) -> Value {
+    let mut answer = caller.graphql(mutation, json!({})).await;
+    let error = answer["errors"][0].take();
+    assert_eq!(error["extensions"]["code"], "CONFLICT", "{error}");
+    error["extensions"]["uploads"].clone()
+}
+
+async fn with_version(clock: Clock) -> (Server, Caller) {
+    let server = Server::start_at(clock).await;
+    let admin = server.admin().await;
+    admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    admin.create_version(Some("1.0.0")).await;
+    (server, admin)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_waits_for_a_file_on_its_way() {
+    let (server, admin) = with_version(Clock::System).await;
+    let put = Put::begin(&admin, &format!("{BASE}/dir/a.bin"));
+    put.send("01234").await;
+    wait_for(&server, 1).await;
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["dir/a.bin"]));
+    let unfinished = admin.ok(UNFINISHED, json!({})).await["model"]["version"].take();
+    let expected = json!({ "path": "dir/a.bin", "size": null, "received": null, "active": true });
+    assert_eq!(unfinished["unfinishedUploads"], json!([expected]));
+    put.send("56789").await;
+    assert_eq!(put.end().await, 201);
+    let published = admin.ok(PUBLISH, json!({})).await["publishModelVersion"].take();
+    assert_eq!(published["modelVersion"]["files"]["nodes"], json!([{ "path": "dir/a.bin" }]));
+    assert_eq!(published["modelVersion"]["unfinishedUploads"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_cut_off_or_refused_is_not_waited_for() {
+    let (server, admin) = with_version(Clock::System).await;
+    let put = Put::begin(&admin, &format!("{BASE}/a.bin"));
+    put.send("01234").await;
+    wait_for(&server, 1).await;
+    put.answer.abort();
+    wait_for(&server, 0).await;
+    let wrong = admin.request(Method::PUT, &format!("{BASE}/b.bin")).body("0123456789");
+    let wrong = wrong.header("content-digest", format!("sha-256=:{}:", "A".repeat(43) + "="));
+    assert_eq!(wrong.send().await.unwrap().status(), 400);
+    admin.ok(PUBLISH, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_in_pieces_is_waited_for_five_minutes_after_its_last_bytes() {
+    let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let (_server, admin) = with_version(Clock::Fixed(time.clone())).await;
+    let tus = |method, path: &str| admin.request(method, path).header("tus-resumable", "1.0.0");
+    let begun = tus(Method::POST, &format!("{BASE}/big.bin")).header("upload-length", 10);
+    let begun = begun.send().await.unwrap();
+    let upload = begun.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["big.bin"]));
+    time.fetch_add(200_000, Ordering::Relaxed);
+    let piece = tus(Method::PATCH, &upload).header("upload-offset", 0);
+    let piece = piece.header("content-type", "application/offset+octet-stream").body("0123");
+    assert_eq!(piece.send().await.unwrap().status(), 204);
+    time.fetch_add(299_000, Ordering::Relaxed);
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["big.bin"]));
+    time.fetch_add(1_000, Ordering::Relaxed);
+    let published = admin.ok(PUBLISH, json!({})).await["publishModelVersion"].take();
+    let expected = json!({ "path": "big.bin", "size": 10, "received": 4, "active": false });
+    assert_eq!(published["modelVersion"]["unfinishedUploads"], json!([expected]), "it is named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_so_publishes_without_what_arrives_which_is_then_refused() {
+    let (server, admin) = with_version(Clock::System).await;
+    let put = Put::begin(&admin, &format!("{BASE}/late.bin"));
+    put.send("01234").await;
+    wait_for(&server, 1).await;
+    admin.ok(PUBLISH, json!({ "without": true })).await;
+    assert_eq!(put.end().await, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_is_promoted_when_its_files_are_here() {
+    let (server, admin) = with_version(Clock::System).await;
+    let run =
+        "mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { number } } }";
+    admin.ok(run, json!({})).await;
+    let promote = "mutation { promoteCandidate(input: {model: \"vision/ocr\", candidate: 1}) {
+        modelVersion { files { nodes { path } } } } }";
+    let put = Put::begin(&admin, "/files/vision/ocr/candidate:1/weights.bin");
+    put.send("01234").await;
+    wait_for(&server, 1).await;
+    assert_eq!(awaited(&admin, promote).await, json!(["weights.bin"]));
+    let without = promote.replace("candidate: 1}", "candidate: 1, withoutUploads: true}");
+    let made = admin.ok(&without, json!({})).await["promoteCandidate"]["modelVersion"].take();
+    assert_eq!(made["files"]["nodes"], json!([]));
+    assert_eq!(put.end().await, 201, "a candidate goes on");
+    let made = admin.ok(promote, json!({})).await["promoteCandidate"]["modelVersion"].take();
+    assert_eq!(made["files"]["nodes"], json!([{ "path": "weights.bin" }]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mlflow_registers_what_is_here_and_does_not_mind_other_folders() {
+    let (_server, admin) = Server::with_model().await;
+    let (run_id, root) = run(&admin).await;
+    let begin = |folder: &str| {
+        let new = json!({ "path": "/home/ada/big.bin", "num_parts": 2 });
+        let (admin, address) =
+            (admin.clone(), format!("/mlflow-artifacts/mpu/create/{root}/{folder}"));
+        async move { post(&admin, &address, new).await.1["upload_id"].take() }
+    };
+    let register = || {
+        let source = format!("runs:/{run_id}/model");
+        let new = json!({ "name": "ocr", "source": source, "run_id": run_id });
+        ask(&admin, "vision", "POST model-versions/create", new)
+    };
+    begin("checkpoints").await;
+    assert_eq!(register().await.0, 200);
+    let upload_id = begin("model").await;
+    let (status, refused) = register().await;
+    assert_eq!((status, &refused["error_code"]), (409, &json!("RESOURCE_CONFLICT")), "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("model/big.bin"), "{refused}");
+    let abort = json!({ "path": "/home/ada/big.bin", "upload_id": upload_id });
+    let (status, _) =
+        post(&admin, &format!("/mlflow-artifacts/mpu/abort/{root}/model"), abort).await;
+    assert_eq!(status, 200);
+    assert_eq!(register().await.0, 200);
+}

@@ -1,0 +1,176 @@
+//! Names of published versions are given once.
+
+use serde_json::{Value, json};
+
+use crate::harness::{CREATE_PROJECT, Caller, Refusal, Server};
+use crate::mlflow::{ask, ok};
+
+const CREATE: &str = "mutation($model: String!, $version: String) {
+    createModelVersion(input: {model: $model, version: $version}) { modelVersion { version number } } }";
+const PUBLISH: &str = "mutation($model: String!, $version: String!) {
+    publishModelVersion(input: {model: $model, version: $version}) { modelVersion { version } } }";
+const DELETE: &str = "mutation($model: String!, $version: String!) {
+    deleteModelVersion(input: {model: $model, version: $version}) { modelVersion { id } } }";
+const DELETE_MODEL: &str =
+    "mutation($model: String!) { deleteModel(input: {model: $model}) { model { id } } }";
+const EMPTY: &str = "mutation { emptyTrash(input: {project: \"vision\"}) { removedCount } }";
+const NEXT: &str = "{ model(path: \"vision/ocr\") { nextVersion } }";
+
+const OCR: &str = "vision/ocr";
+
+async fn created(caller: &Caller, version: Option<&str>) -> (String, i64) {
+    let made = caller.ok(CREATE, json!({ "model": OCR, "version": version })).await;
+    let made = &made["createModelVersion"]["modelVersion"];
+    (made["version"].as_str().unwrap().to_owned(), made["number"].as_i64().unwrap())
+}
+
+async fn published(caller: &Caller, version: &str) {
+    created(caller, Some(version)).await;
+    caller.ok(PUBLISH, json!({ "model": OCR, "version": version })).await;
+}
+
+async fn delete(caller: &Caller, version: &str) -> Value {
+    let deleted = caller.ok(DELETE, json!({ "model": OCR, "version": version })).await;
+    deleted["deleteModelVersion"]["modelVersion"]["id"].clone()
+}
+
+#[track_caller]
+fn check_given(refusal: &Refusal, next: &str) {
+    assert_eq!(refusal.code, "ALREADY_EXISTS");
+    let way_out = refusal.message.contains("restore it") && refusal.message.contains(next);
+    assert!(way_out, "{}", refusal.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_stays_with_what_was_published_also_when_that_is_deleted_for_good() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    let id = delete(&admin, "1.0.0").await;
+    let again = json!({ "model": OCR, "version": "1.0.0" });
+    check_given(&admin.refused(CREATE, again.clone()).await, "1.0.1");
+    assert_eq!(admin.ok(NEXT, json!({})).await["model"]["nextVersion"], "1.0.1");
+    assert_eq!(created(&admin, None).await, ("1.0.1".into(), 2), "a refused one takes no number");
+
+    // Its name is free for itself.
+    let restore = "mutation($id: ID) { restoreModelVersion(input: {
+        model: \"vision/ocr\", version: \"1.0.0\", id: $id}) { modelVersion { state } } }";
+    admin.ok(restore, json!({ "id": id })).await;
+    let taken = admin.refused(CREATE, again.clone()).await;
+    assert_eq!(taken.message, "version \"1.0.0\" already exists");
+    delete(&admin, "1.0.0").await;
+
+    admin.ok(EMPTY, json!({})).await;
+    check_given(&admin.refused(CREATE, again).await, "1.0.2");
+    // What was a draft only is nobody's.
+    delete(&admin, "1.0.1").await;
+    assert_eq!(created(&admin, Some("1.0.1")).await, ("1.0.1".into(), 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_numbers_go_on_where_a_model_is_made_again() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    published(&admin, "1.4.0").await;
+    published(&admin, "2.0.0-rc.1").await;
+    created(&admin, Some("3.0.0")).await;
+    for for_good in [false, true] {
+        admin.ok(DELETE_MODEL, json!({ "model": OCR })).await;
+        if for_good {
+            admin.ok(EMPTY, json!({})).await;
+        }
+        admin.create_model("ocr").await;
+        for version in ["1.0.0", "1.4.0", "2.0.0-rc.1"] {
+            let again = json!({ "model": OCR, "version": version });
+            check_given(&admin.refused(CREATE, again).await, "1.4.1");
+        }
+        assert_eq!(admin.ok(NEXT, json!({})).await["model"]["nextVersion"], "1.4.1");
+        let expected = if for_good { 6 } else { 5 };
+        assert_eq!(created(&admin, None).await, ("1.4.1".into(), expected));
+    }
+    // Another model has names of its own.
+    admin.create_model("other").await;
+    let made = admin.ok(CREATE, json!({ "model": "vision/other", "version": "1.0.0" })).await;
+    assert_eq!(made["createModelVersion"]["modelVersion"]["number"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_made_again_at_its_path_goes_on_too() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    let delete = "mutation { deleteProject(input: {project: \"vision\"}) { project { id } } }";
+    admin.ok(delete, json!({})).await;
+    admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    let again = json!({ "model": OCR, "version": "1.0.0" });
+    check_given(&admin.refused(CREATE, again).await, "1.0.1");
+    assert_eq!(created(&admin, None).await, ("1.0.1".into(), 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_not_published_under_a_name_that_was_given_meanwhile() {
+    let (_server, admin) = Server::with_model().await;
+    created(&admin, Some("2.0.0")).await;
+    let draft = delete(&admin, "2.0.0").await;
+    published(&admin, "2.0.0").await;
+    delete(&admin, "2.0.0").await;
+    let restore = "mutation($id: ID) { restoreModelVersion(input: {
+        model: \"vision/ocr\", version: \"2.0.0\", id: $id}) { modelVersion { state } } }";
+    let restored = admin.ok(restore, json!({ "id": draft })).await;
+    assert_eq!(restored["restoreModelVersion"]["modelVersion"]["state"], "DRAFT");
+    let publish = json!({ "model": OCR, "version": "2.0.0" });
+    check_given(&admin.refused(PUBLISH, publish).await, "2.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promoting_and_mlflow_keep_to_names_as_well() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    delete(&admin, "1.0.0").await;
+    let run =
+        "mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { number } } }";
+    admin.ok(run, json!({})).await;
+    let promote = "mutation($version: String) { promoteCandidate(input: {
+        model: \"vision/ocr\", candidate: 1, version: $version}) { modelVersion { version } } }";
+    check_given(&admin.refused(promote, json!({ "version": "1.0.0" })).await, "1.0.1");
+
+    let new = json!({ "name": "ocr", "source": "s3://elsewhere/model" });
+    let named = json!({ "name": "ocr", "source": "s3://elsewhere/model",
+        "tags": [{ "key": "registry.version", "value": "1.0.0" }] });
+    let create = "POST model-versions/create";
+    let (status, refused) = ask(&admin, "vision", create, named).await;
+    assert_eq!((status, &refused["error_code"]), (400, &json!("RESOURCE_ALREADY_EXISTS")));
+    assert!(refused["message"].as_str().unwrap().contains("1.0.1"), "{refused}");
+    // One after the other, and then many at once: foreseen or not.
+    let made = ok(&admin, create, new.clone()).await["model_version"].take();
+    assert_eq!(made["version"], "2");
+    admin.ok(DELETE_MODEL, json!({ "model": OCR })).await;
+    admin.create_model("ocr").await;
+    let many = (0..8).map(|_| ok(&admin, create, new.clone()));
+    let made = futures_util::future::join_all(many).await;
+    let mut numbers: Vec<&str> =
+        made.iter().map(|made| made["model_version"]["version"].as_str().unwrap()).collect();
+    numbers.sort_by_key(|number| number.parse::<i64>().unwrap());
+    assert_eq!(numbers, ["3", "4", "5", "6", "7", "8", "9", "10"]);
+    let read =
+        "{ model(path: \"vision/ocr\") { latestVersion { version } versions { totalCount } } }";
+    let model = admin.ok(read, json!({})).await["model"].take();
+    assert_eq!(
+        model,
+        json!({ "latestVersion": { "version": "1.0.9" }, "versions": { "totalCount": 8 } })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_already_so_in_a_database_stays_as_it_is() {
+    let (server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    delete(&admin, "1.0.0").await;
+    created(&admin, Some("1.1.0")).await;
+    admin.put("/files/vision/ocr/1.1.0/a.bin", "other bytes").await;
+    admin.ok(PUBLISH, json!({ "model": OCR, "version": "1.1.0" })).await;
+    // As it could be before: two of one name, one of them in the trash.
+    let rename = "UPDATE model_versions SET version = '1.0.0' WHERE version = '1.1.0'";
+    server.app.db.run_script(rename).await.unwrap();
+    let file = admin.get("/files/vision/ocr/1.0.0/a.bin").await;
+    assert_eq!(file.text().await.unwrap(), "other bytes");
+}

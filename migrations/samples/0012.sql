@@ -1,0 +1,4 @@
+-- A published version of the sample's model, and a whole model, that were deleted for good.
+INSERT INTO version_tombstones (project_id, model, version, precedence, prerelease, number, digest)
+SELECT id, 'ocr', '7.0.0', 'a7a0a0~', FALSE, 7, 'abc' FROM projects WHERE path = 'sample';
+INSERT INTO model_tombstones (project_id, name, last_version) SELECT id, 'gone', 41 FROM projects WHERE path = 'sample';
