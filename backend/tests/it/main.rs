@@ -8,6 +8,7 @@ mod candidate;
 mod curve;
 mod facets;
 mod files;
+mod floors;
 mod graphql;
 mod harness;
 mod live;

@@ -1,0 +1,239 @@
+//! The floors of the house: every file uses only what stands on its own floor or below.
+//!
+//! A table from top to bottom is the map. A circle lies in one folder, and a concept reads one way: what it is, its
+//! SQL, its rules, its GraphQL. What does not hold yet is in `allowed.txt`, which only gets shorter.
+
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use imports::{Arrows, Crate};
+
+/// A floor: what it is called, and the modules on it. `*` stands for one name. A module is on the floor that names it
+/// most closely.
+type Floor = (&'static str, &'static [&'static str]);
+
+/// The backend, from the roof to the ground.
+const BACKEND: &[Floor] = &[
+    ("start", &["", "main", "server"]),
+    ("faces", &["graphql", "mlflow", "files", "oidc", "audit", "web", "telemetry"]),
+    ("what faces share", &["refusal", "origin", "archive"]),
+    (
+        "a concept in GraphQL",
+        &[
+            "registry",
+            "registry::*",
+            "registry::*::graphql",
+            "registry::*::mutation",
+            "registry::*::live",
+        ],
+    ),
+    ("its rules", &["registry::*::rules"]),
+    ("its SQL", &["registry::*::sql"]),
+    ("what changes", &["change"]),
+    ("lists and loaders", &["connection", "loader"]),
+    ("what a request can reach", &["app"]),
+    ("what only this server knows", &["signing", "sockets", "in_flight"]),
+    ("who may", &["access", "auth"]),
+    ("the log", &["log"]),
+    ("settings and caches", &["config", "cache", "memory", "network", "throttle"]),
+    ("questions", &["page", "filter"]),
+    ("blobs", &["store"]),
+    ("words", &["role", "words", "limits", "text", "id", "hash", "long"]),
+    ("the database", &["db"]),
+    ("the ground", &["error", "time", "sql"]),
+];
+
+/// The frontend, from the roof to the ground.
+const FRONTEND: &[Floor] = &[
+    ("start", &["main", "app", "later"]),
+    ("pages", &["pages"]),
+    ("parts", &["parts", "upload"]),
+    ("operations", &["graphql", "live", "session"]),
+    ("components", &["components", "form", "picked"]),
+    ("the way to the server", &["api"]),
+    ("logic", &["address", "check", "diff", "error", "filter", "format", "preview", "provenance"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// How closely a pattern names a module: in how many parts; none if it does not.
+fn closeness(pattern: &str, module: &str) -> Option<usize> {
+    if pattern.is_empty() {
+        return module.is_empty().then_some(0);
+    }
+    let (pattern, module): (Vec<_>, Vec<_>) =
+        (pattern.split("::").collect(), module.split("::").collect());
+    let fits = pattern.len() <= module.len()
+        && pattern.iter().zip(&module).all(|(pattern, part)| *pattern == "*" || pattern == part);
+    fits.then_some(2 * pattern.len() - pattern.iter().filter(|part| **part == "*").count())
+}
+
+/// On which floor a module is, counted from the roof.
+fn floor_of(floors: &[Floor], module: &str) -> Option<usize> {
+    let patterns = floors.iter().enumerate();
+    let patterns =
+        patterns.flat_map(|(floor, (_, patterns))| patterns.iter().map(move |p| (floor, *p)));
+    let fitting =
+        patterns.filter_map(|(floor, pattern)| Some((closeness(pattern, module)?, floor)));
+    fitting.max_by_key(|(closeness, _)| *closeness).map(|(_, floor)| floor)
+}
+
+/// The arrows that go up.
+fn upward(floors: &[Floor], arrows: &Arrows) -> Arrows {
+    let floor = |module: &str| {
+        floor_of(floors, module).unwrap_or_else(|| panic!("on which floor is {module}?"))
+    };
+    arrows.iter().filter(|(from, to)| floor(to) < floor(from)).cloned().collect()
+}
+
+/// The groups of modules that reach each other, and are not in one folder.
+fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
+    let mut below = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for (from, to) in arrows {
+        below.entry(from).or_default().insert(to);
+    }
+    let reach = |from: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = open.pop() {
+            for next in below.get(module).into_iter().flatten() {
+                if seen.insert(*next) {
+                    open.push(next);
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        below.keys().map(|from| (*from, reach(from))).collect();
+    let mut circles = BTreeSet::new();
+    for (from, to) in &reached {
+        let circle: BTreeSet<String> = to
+            .iter()
+            .filter(|other| reached.get(*other).is_some_and(|back| back.contains(from)))
+            .map(|module| (*module).to_owned())
+            .collect();
+        if circle.len() > 1 {
+            circles.insert(circle);
+        }
+    }
+    circles.into_iter().collect()
+}
+
+/// The folder that a module's file is in, or that it is the head of.
+fn folder<'a>(module: &'a str, heads: &BTreeSet<&str>) -> &'a str {
+    if heads.contains(module) {
+        return module;
+    }
+    module.rsplit_once("::").map_or("", |(folder, _)| folder)
+}
+
+fn in_one_folder(circle: &BTreeSet<String>, modules: &BTreeSet<&str>) -> bool {
+    let heads: BTreeSet<&str> =
+        modules.iter().filter_map(|m| m.rsplit_once("::")).map(|(head, _)| head).collect();
+    let folders: BTreeSet<&str> = circle.iter().map(|module| folder(module, &heads)).collect();
+    folders.len() == 1 && !folders.contains("")
+}
+
+/// What is not yet as it should be, a line each.
+fn wrong(floors: &[Floor], sources: &Crate) -> BTreeSet<String> {
+    let arrows = sources.arrows();
+    let up = upward(floors, &arrows);
+    let mut wrong: BTreeSet<String> =
+        up.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
+    let down: Arrows = arrows.difference(&up).cloned().collect();
+    let modules = sources.modules().collect();
+    for circle in circles(&down).into_iter().filter(|circle| !in_one_folder(circle, &modules)) {
+        wrong.insert(format!("circle: {}", circle.into_iter().collect::<Vec<_>>().join(" ")));
+    }
+    wrong
+}
+
+fn check(which: &str, floors: &[Floor], folder: &str) {
+    let wrong = wrong(floors, &Crate::read(&root().join(folder)));
+    let list = root().join(format!("backend/tests/it/floors/{which}.txt"));
+    if std::env::var("FLOORS_WRITE").is_ok() {
+        let text = wrong.iter().map(|line| format!("{line}\n")).collect::<String>();
+        std::fs::write(&list, text).unwrap();
+    }
+    let allowed = std::fs::read_to_string(&list).unwrap();
+    let allowed: BTreeSet<String> = allowed.lines().map(str::to_owned).collect();
+    let new: Vec<_> = wrong.difference(&allowed).collect();
+    assert!(new.is_empty(), "these go up, or in a circle:\n{new:#?}");
+    let gone: Vec<_> = allowed.difference(&wrong).collect();
+    assert!(gone.is_empty(), "these are gone: take them from {which}.txt\n{gone:#?}");
+}
+
+#[test]
+fn every_arrow_of_the_backend_goes_down() {
+    check("backend", BACKEND, "backend/src");
+}
+
+#[test]
+fn every_arrow_of_the_frontend_goes_down() {
+    check("frontend", FRONTEND, "frontend/src");
+}
+
+const SMALL: &[Floor] =
+    &[("roof", &["roof"]), ("rooms", &["rooms", "rooms::*::sql"]), ("ground", &["ground"])];
+
+#[test]
+fn an_arrow_that_goes_up_is_seen_however_it_is_written() {
+    for text in [
+        "use crate::roof::Tile;",
+        "use crate::{ground::Stone, roof::{self as top, Tile as Slate}};",
+        "use super::roof::Tile;",
+        "fn f() { crate::roof::tile(); }",
+        "use crate::roof;\nfn f() -> roof::Tile { todo() }",
+        // By way of a room that passes it on.
+        "use crate::rooms::Tile;",
+    ] {
+        let sources = Crate::of(&[
+            ("", "pub mod roof; pub mod rooms; pub mod ground;"),
+            ("roof", "pub struct Tile;"),
+            ("rooms", "pub use crate::roof::Tile;"),
+            ("ground", text),
+        ]);
+        let floors = [&[("all", &[""][..])][..], SMALL].concat();
+        assert_eq!(
+            wrong(&floors, &sources),
+            BTreeSet::from(["ground -> roof".to_owned()]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_goes_down_or_is_only_said_is_no_arrow_up() {
+    for text in [
+        "use crate::ground::Stone;",
+        "use std::roof::Tile; use roof::Tile;",
+        "// use crate::roof::Tile;\nconst A: &str = \"use crate::roof::Tile;\"; const B: &str = r#\"crate::roof::x\"#;",
+        "#[cfg(test)] mod tests { use crate::roof::Tile; }",
+        "fn f<'a>(a: &'a str) -> impl Sized + use<'a> { ':' }",
+    ] {
+        let sources = Crate::of(&[("roof", ""), ("rooms", text), ("ground", "")]);
+        assert!(wrong(SMALL, &sources).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_circle_lies_in_one_folder() {
+    let circle = |one: &str, other: &str| {
+        let (to_other, to_one) =
+            (format!("use crate::{other}::A;"), format!("use crate::{one}::B;"));
+        wrong(
+            SMALL,
+            &Crate::of(&[("rooms", ""), ("rooms::a", ""), (one, &to_other), (other, &to_one)]),
+        )
+    };
+    assert!(circle("rooms::a::b", "rooms::a::c").is_empty());
+    assert!(circle("rooms::a", "rooms::a::c").is_empty());
+    assert_eq!(
+        circle("rooms::a::c", "rooms::d"),
+        BTreeSet::from(["circle: rooms::a::c rooms::d".to_owned()])
+    );
+}
