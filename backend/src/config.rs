@@ -1,5 +1,6 @@
 //! The command line. Every flag of `serve` is also an environment variable `MODEL_REGISTRY_*`.
 
+use crate::role::{Role, TokenScope};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -7,9 +8,6 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use openidconnect::url::{Host, Url};
 use openidconnect::{ClientId, ClientSecret, IssuerUrl};
-
-use crate::registry::credential::TokenScope;
-use crate::registry::project::Role;
 
 /// A self-hosted registry for machine-learning models.
 #[derive(Parser)]

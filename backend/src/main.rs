@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use model_registry::app::App;
+use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
 use model_registry::registry::credential::token::{self, CreateTokenInput};
-use model_registry::registry::event::Change;
 use model_registry::registry::{project, user};
 use model_registry::store::Store;
 use model_registry::time::Clock;

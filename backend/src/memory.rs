@@ -12,9 +12,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::registry::credential::Recognised;
-use crate::registry::project::{Project, Role};
+use crate::registry::project::Project;
 use crate::registry::user::User;
 use crate::registry::version::Last;
+use crate::role::Role;
 
 /// How many answers are kept of each kind, and how long what was asked for may be, in bytes: anybody may
 /// ask for anything, and a project has a description of up to 64 KiB.

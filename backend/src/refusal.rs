@@ -12,8 +12,9 @@ use crate::app::App;
 use crate::auth::{self, Actor};
 use crate::error::{Error, Result};
 use crate::id::AnyId;
+use crate::log;
+use crate::log::Refusal;
 use crate::registry::credential;
-use crate::registry::event::{self, Refusal};
 
 /// How many refused mutations of one request are logged: nobody needs more, but who fills the log.
 const MAX_LINES: usize = 10;
@@ -143,7 +144,7 @@ async fn record(app: &App, actor: &Actor, action: &str, subject: &Subject, code:
     let is_path = matches!(subject, Subject::Path(_));
     let (Subject::Path(subject) | Subject::Id(subject) | Subject::Other(subject)) = subject;
     let refusal = Refusal { action, subject, is_path, code };
-    if let Err(error) = event::record_refusal(app, actor, refusal).await {
+    if let Err(error) = log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await {
         tracing::error!(?error, "a refused change could not be logged");
     }
 }
@@ -155,7 +156,7 @@ async fn is_hidden(app: &App, actor: &Actor, subject: &Subject) -> Result<bool> 
             let project = path.split('/').next().unwrap_or_default();
             match auth::reader(&app.db, actor, project).await {
                 Ok(_) => Ok(false),
-                Err(Error::NotFound { .. }) => event::is_project(&app.db, project).await,
+                Err(Error::NotFound { .. }) => log::is_project(&app.db, project).await,
                 Err(error) => Err(error),
             }
         }

@@ -27,7 +27,6 @@ use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
-use crate::registry::file::Blob;
 use crate::time::Timestamp;
 
 pub use partial::{Checksum, Partial};
@@ -37,6 +36,15 @@ pub use unused::Unused;
 const PART_SIZE: usize = 2 << 20;
 /// How much is read at once.
 const READ_SIZE: usize = 1 << 20;
+
+/// Bytes that are in the store.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// In hexadecimal.
+    pub sha256: String,
+    /// In bytes.
+    pub size: i64,
+}
 
 /// The blobs of a registry. Cheap to clone.
 #[derive(Clone)]
@@ -229,7 +237,7 @@ async fn receive<E: Into<Error>>(
             if let Some(last) = working.take() {
                 hasher = finish_part(last).await?;
             }
-            return Ok((hex(&hasher.finalize()), size));
+            return Ok((hex::encode(hasher.finalize()), size));
         }
     }
 }
@@ -278,14 +286,5 @@ fn read_file(file: File, range: Range<u64>) -> impl Stream<Item = std::io::Resul
             .await
             .map_err(std::io::Error::other)?
         }
-    })
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
-        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
-        text
     })
 }

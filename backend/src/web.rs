@@ -52,7 +52,7 @@ pub fn asset(path: &str, request: &HeaderMap) -> Response {
         return (StatusCode::NOT_FOUND, message).into_response();
     };
     let content_type = mime_guess::from_path(path).first_or_octet_stream().to_string();
-    let etag = format!("\"{}\"", crate::store::hex(&file.metadata.sha256_hash()[..16]));
+    let etag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
     // Names of built files have a hash in them; the page that names them must be asked for each time.
     let hashed = !path.contains('/') && path.contains('-') && !path.ends_with(".html");
     let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -15,12 +15,14 @@ use crate::app::App;
 use crate::db::{Conn, Sql};
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, UserId};
+use crate::log::By;
 use crate::memory::Memory;
 use crate::network;
-use crate::registry::credential::{self, CredentialKind, TokenScope, session};
+use crate::registry::credential::{self, session};
 use crate::registry::member;
-use crate::registry::project::{Project, Role, Visibility};
+use crate::registry::project::Project;
 use crate::registry::user::{self, User};
+use crate::role::{CredentialKind, Role, TokenScope, Visibility};
 use crate::time::Timestamp;
 
 /// The name of the session cookie.
@@ -133,6 +135,15 @@ impl Actor {
     /// Who it is, or an error that asks to sign in.
     pub fn user(&self) -> Result<&User> {
         self.caller.as_ref().map(|caller| &*caller.user).ok_or(SIGN_IN_FIRST)
+    }
+
+    /// Who they are to the log.
+    pub fn by(&self) -> By {
+        By {
+            user: self.user().ok().map(|user| user.id.clone()),
+            credential: self.credential().cloned(),
+            address: self.address,
+        }
     }
 
     /// The network that they come from, as far as what they do too often is counted.

@@ -13,15 +13,15 @@ use std::ops::Deref;
 
 use async_graphql::Context;
 
+use crate::change::Change;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId};
 use crate::loader::loaders;
-use crate::registry::credential::TokenScope;
-use crate::registry::event::Change;
 use crate::registry::member::{self, RoleIn};
-use crate::registry::project::{self, Project, Role};
+use crate::registry::project::{self, Project};
 use crate::registry::user::User;
+use crate::role::{Role, TokenScope};
 
 pub use actor::{Actor, SESSION_COOKIE, cookie};
 

@@ -9,13 +9,13 @@ use futures_util::{Stream, StreamExt};
 use super::{Place, upload};
 use crate::app::App;
 use crate::auth::{Actor, Writer};
+use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::in_flight::Arrival;
-use crate::registry::event::Change;
 use crate::registry::mlmodel;
 use crate::registry::upload::{self as uploads, NewUpload, Upload};
-use crate::store::{Checksum, Partial, next_part};
+use crate::store::{Blob, Checksum, Partial, next_part};
 use crate::time::Timestamp;
 
 /// How much arrives before it is made durable and noted.
@@ -197,7 +197,7 @@ impl Held {
             return Err(Error::invalid("sha256", reason));
         }
         let headers = HeaderMap::new();
-        let blob = crate::registry::file::Blob { size: upload.size, sha256: sha256.clone() };
+        let blob = Blob { size: upload.size, sha256: sha256.clone() };
         // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
         drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
         let (blob, naming) = partial.move_to_blob(sha256, size).await?;

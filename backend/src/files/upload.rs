@@ -17,13 +17,14 @@ use tokio::time::Instant;
 use super::download::lists;
 use crate::app::App;
 use crate::auth::{Actor, Reader, Writer};
+use crate::change::Change;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::in_flight::Arrival;
-use crate::registry::event::Change;
-use crate::registry::file::{self, Blob, File, Put};
+use crate::registry::file::{self, File, Put};
 use crate::registry::mlmodel;
 use crate::registry::object::Target;
+use crate::store::Blob;
 use crate::text::FilePath;
 
 /// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
@@ -188,7 +189,7 @@ fn expected_digests(headers: &HeaderMap) -> Result<Vec<(&'static str, String)>> 
                     let digest =
                         digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
                     let bytes = STANDARD.decode(digest.ok_or_else(wrong)?).map_err(|_| wrong())?;
-                    expected.push((name, crate::store::hex(&bytes)));
+                    expected.push((name, hex::encode(bytes)));
                 }
             }
         }

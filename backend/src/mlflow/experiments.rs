@@ -289,7 +289,7 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
 }
 
 async fn target(
-    change: &mut crate::registry::event::Change,
+    change: &mut crate::change::Change,
     reader: &Reader,
     message: &Message<'_>,
 ) -> Result<Target> {

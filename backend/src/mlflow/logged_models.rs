@@ -13,8 +13,8 @@ use super::wire::{
 };
 use super::{Call, Done, lists, names, runs};
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::error::Error;
-use crate::registry::event::Change;
 use crate::registry::experiment::Experiment;
 use crate::registry::logged_model::{
     self, LoggedModel, LoggedModelMetric, LoggedModelOrder, MetricsOfLoggedModel, NewLoggedModel,

@@ -41,10 +41,10 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::auth::{self, Actor, Reader, Writer};
+use crate::change::Change;
 use crate::error::Error;
 use crate::loader::Loaders;
 use crate::refusal;
-use crate::registry::event::Change;
 use crate::registry::project;
 use error::{ENDPOINT, Failure, Result};
 use message::Message;

@@ -10,13 +10,13 @@ use super::message::{Message, missing};
 use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
 use super::{Call, Done, lists, names};
 use crate::auth::{Reader, Writer};
+use crate::change::Change;
 use crate::db::{Conn, Db};
 use crate::error::Error;
 use crate::registry::candidate::{
     self, Candidate, CandidateChanges, LiveRun, Log, NewCandidate, Touched,
 };
 use crate::registry::dataset::{self, Input, InputsOf, NewInput};
-use crate::registry::event::Change;
 use crate::registry::experiment::{Experiment, Lifecycle};
 use crate::registry::logged_model::{self, RunModel, RunModelsOf};
 use crate::registry::metric::{Metric as StoredMetric, MetricsOf};

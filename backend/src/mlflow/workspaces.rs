@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::Result;
 use super::{Call, Done};
 use crate::auth::{self, Actor};
-use crate::registry::event::Change;
+use crate::change::Change;
 use crate::registry::project::{self, CreateProjectInput, Project, UpdateProjectInput};
 
 #[derive(Serialize)]

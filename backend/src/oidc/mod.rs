@@ -23,11 +23,12 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::auth::{Actor, cookie};
+use crate::change::Change;
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::id::random_text;
+use crate::log;
 use crate::registry::credential::session;
-use crate::registry::event::{self, Change};
 use crate::registry::identity;
 use provider::Provider;
 
@@ -197,13 +198,13 @@ async fn sign_in(
     let actor = Actor::of_network(app, request);
     let user = match identity::sign_in(app, &actor, &identity).await {
         Err(error) => {
-            let refusal = event::Refusal {
+            let refusal = log::Refusal {
                 action: "session.create",
                 subject: &identity.username,
                 is_path: false,
                 code: error.code(),
             };
-            event::record_refusal(app, &actor, refusal).await?;
+            log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await?;
             return Err(error.into());
         }
         user => user?,

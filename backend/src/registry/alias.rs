@@ -3,12 +3,13 @@
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use crate::auth::{Writer, actor};
+use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{AliasId, ModelId, UserId, VersionId};
 use crate::loader::{load_by_id, load_by_owner, loaders};
+use crate::log::Subject;
 use crate::page::ENTRIES;
-use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model};
 use crate::registry::user::{self, User};
 use crate::registry::version::{self, ModelVersion};

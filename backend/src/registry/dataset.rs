@@ -1,11 +1,11 @@
 //! Datasets: what runs were trained on, as MLflow describes it. The data itself is elsewhere.
 
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
 use crate::id::{CandidateId, ExperimentId, new_uuid};
 use crate::loader::load_by_owner;
-use crate::registry::event::Change;
 use crate::registry::object::Target;
 use crate::registry::tag::{self, TagInput};
 use crate::text;

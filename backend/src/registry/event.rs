@@ -1,26 +1,21 @@
-//! The log: who did what to which object, when. Append-only; nothing here edits or deletes a line.
-//!
-//! [`Change`] is the unit of work: one transaction of one person at one moment. A rule that changes
-//! something records it in the same transaction, so the log can neither miss a change nor invent one.
-
-use std::net::IpAddr;
-use std::ops::{Deref, DerefMut};
+//! The log, read: who did what to which object, when; in GraphQL, in lists and as an export. It is written by
+//! [`Change`](crate::change::Change) and [`log`](crate::log), never here.
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
-use crate::app::App;
-use crate::auth::{self, Actor, Auditor, Reader, actor};
+use crate::auth::{self, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
-use crate::db::{Changed, Db, Query, Sql, Tx, Value, query};
+use crate::db::{Db, Query, Sql};
 use crate::error::Result;
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{ENTRIES, List, OrderDirection, Page, Sort, cost};
-use crate::registry::credential::{self, Token};
-use crate::registry::project::{Project, Role};
+use crate::registry::credential::Token;
+use crate::registry::project::Project;
 use crate::registry::user::{self, User};
+use crate::role::Role;
 use crate::text;
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
 
 /// One line of the log: who did what to which object, when.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -185,213 +180,6 @@ load_by_id!(EventId => Event, concat!("SELECT ", columns!(), " FROM events e WHE
 
 impl Node for Event {
     const NAME: &'static str = "Event";
-}
-
-/// What an event is about.
-pub struct Subject<'a> {
-    pub name: String,
-    pub project_id: Option<&'a ProjectId>,
-    pub model_id: Option<&'a ModelId>,
-    /// The raw id of the object itself.
-    pub object_id: &'a str,
-}
-
-/// One transaction by one person at one moment.
-pub struct Change {
-    tx: Tx,
-    by: By,
-    pub now: Timestamp,
-}
-
-/// Who makes a change, with what, and from where.
-struct By {
-    user: Option<UserId>,
-    credential: Option<CredentialId>,
-    address: Option<IpAddr>,
-}
-
-impl By {
-    fn of(actor: &Actor) -> Self {
-        Self {
-            user: actor.user().ok().map(|user| user.id.clone()),
-            credential: actor.credential().cloned(),
-            address: actor.address,
-        }
-    }
-}
-
-impl Change {
-    /// Begins a change; the caller must be signed in, and not with a token that only reads. Looks again
-    /// whether they still may: a request can last, and somebody may have been blocked meanwhile.
-    pub async fn begin(app: &App, actor: &Actor) -> Result<Self> {
-        actor.check_may_write()?;
-        let mut tx = app.db.begin().await?;
-        let now = app.clock.now();
-        credential::check_live(&mut tx, actor, now).await?;
-        Ok(Self { tx, by: By::of(actor), now })
-    }
-
-    /// Begins a change by somebody who is not signed in yet, at the other end of `actor`.
-    pub async fn begin_as(app: &App, actor: &Actor, user: UserId) -> Result<Self> {
-        let by = By { user: Some(user), ..By::of(actor) };
-        Ok(Self { tx: app.db.begin().await?, by, now: app.clock.now() })
-    }
-
-    /// Begins a change by a person on the server itself: without a network, credential or scope.
-    pub async fn begin_in(db: &Db, clock: &Clock, user: UserId) -> Result<Self> {
-        let by = By { user: Some(user), credential: None, address: None };
-        Ok(Self { tx: db.begin().await?, by, now: clock.now() })
-    }
-
-    /// Who makes the change.
-    pub fn author(&self) -> &UserId {
-        self.by.user.as_ref().expect("who begins a change is somebody")
-    }
-
-    /// Writes a line into the log, and has everybody hear of it who follows the model that it is about.
-    pub async fn record(
-        &mut self,
-        action: &'static str,
-        subject: Subject<'_>,
-        detail: serde_json::Value,
-    ) -> Result<()> {
-        if let Some(model) = subject.model_id {
-            self.tx.tell(Changed { id: told_as(model), part_of: Vec::new() });
-        }
-        let line = Line { action, subject, detail, refused: false };
-        Ok(Query::from(line.insert(&self.by, self.now)).later(&mut self.tx).await?)
-    }
-
-    /// Writes a line into the log, unless the same person did the same within the last minute: for what
-    /// programs do every second, and what is kept with its time elsewhere.
-    pub async fn record_sometimes(
-        &mut self,
-        action: &'static str,
-        subject: Subject<'_>,
-    ) -> Result<()> {
-        let object_id = subject.object_id.to_owned();
-        let line = Line { action, subject, detail: serde_json::json!({}), refused: false };
-        let mut sql = line.insert(&self.by, self.now);
-        sql.push(
-            " WHERE NOT EXISTS (SELECT 1 FROM
-                 (SELECT action, actor_id, at_ms FROM events WHERE object_id = ",
-        );
-        sql.push_value(object_id).push(" ORDER BY id DESC LIMIT 1) AS last WHERE last.action = ");
-        sql.push_value(action).push(" AND last.actor_id = ").push_value(self.author());
-        sql.push(" AND last.at_ms > ").push_value(self.now.plus_seconds(-60)).push(")");
-        Ok(Query::from(sql).later(&mut self.tx).await?)
-    }
-
-    /// Makes the change durable.
-    pub async fn commit(self) -> Result<()> {
-        Ok(self.tx.commit().await?)
-    }
-}
-
-impl Deref for Change {
-    type Target = Tx;
-
-    fn deref(&self) -> &Tx {
-        &self.tx
-    }
-}
-
-impl DerefMut for Change {
-    fn deref_mut(&mut self) -> &mut Tx {
-        &mut self.tx
-    }
-}
-
-/// What changes of a model are told as, apart from those of its candidates.
-pub fn told_as(model: &ModelId) -> String {
-    format!("{}/log", model.raw())
-}
-
-struct Line<'a> {
-    action: &'a str,
-    subject: Subject<'a>,
-    detail: serde_json::Value,
-    refused: bool,
-}
-
-impl Line<'_> {
-    /// The statement that inserts it, to which a condition may be added.
-    fn insert(self, by: &By, now: Timestamp) -> Sql {
-        let mut sql = Sql::new(
-            "INSERT INTO events (id, at_ms, actor_id, action, subject, detail, project_id, model_id,
-                                 object_id, credential_id, address, refused) SELECT ",
-        );
-        let values: [Value; 12] = [
-            EventId::new(now).into(),
-            now.into(),
-            by.user.as_ref().map(|id| id.raw().to_owned()).into(),
-            self.action.into(),
-            self.subject.name.into(),
-            self.detail.to_string().into(),
-            self.subject.project_id.map(|id| id.raw().to_owned()).into(),
-            self.subject.model_id.map(|id| id.raw().to_owned()).into(),
-            self.subject.object_id.into(),
-            by.credential.as_ref().map(|id| id.raw().to_owned()).into(),
-            by.address.map(|address| address.to_string()).into(),
-            self.refused.into(),
-        ];
-        for (index, value) in values.into_iter().enumerate() {
-            sql.push(if index == 0 { "" } else { ", " }).push_value(value);
-        }
-        sql
-    }
-}
-
-/// A change that was refused.
-pub struct Refusal<'a> {
-    pub action: &'a str,
-    /// What it was about, as the caller named it: the path of a project or model, a user name, an id.
-    pub subject: &'a str,
-    /// Whether `subject` is a path.
-    pub is_path: bool,
-    /// The code of the error.
-    pub code: &'static str,
-}
-
-/// Writes a refused change into the log.
-pub async fn record_refusal(app: &App, actor: &Actor, refusal: Refusal<'_>) -> Result<()> {
-    let (by, now) = (By::of(actor), app.clock.now());
-    let place = match refusal.is_path {
-        true => place_of(&app.db, text::looked_up(refusal.subject)).await?,
-        false => None,
-    };
-    let (project_id, model_id) = place.unwrap_or_default();
-    let subject = Subject {
-        name: refusal.subject.replace('\0', "").chars().take(1024).collect(),
-        project_id: project_id.as_ref(),
-        model_id: model_id.as_ref(),
-        object_id: "",
-    };
-    let detail = serde_json::json!({ "code": refusal.code });
-    let mut tx = app.db.begin().await?;
-    let line = Line { action: refusal.action, subject, detail, refused: true };
-    Query::from(line.insert(&by, now)).later(&mut tx).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Whether there is a project at this path, or was one, whoever may see it.
-pub async fn is_project(db: &Db, path: &str) -> Result<bool> {
-    Ok(place_of(db, text::looked_up(path)).await?.is_some())
-}
-
-/// The project, and the model if one is named, that a path leads to, whoever may see them.
-async fn place_of(db: &Db, path: &str) -> Result<Option<(Option<ProjectId>, Option<ModelId>)>> {
-    let (project, model) = path.split_once('/').unwrap_or((path, ""));
-    let place = query(
-        "SELECT p.id, m.id FROM projects p
-         LEFT JOIN models m ON m.project_id = p.id AND m.name = $2 AND m.deleted_at_ms IS NULL
-         WHERE p.path = $1 ORDER BY p.deleted_at_ms DESC NULLS FIRST LIMIT 1",
-    )
-    .bind(project)
-    .bind(text::nfc(model))
-    .fetch_optional(db)
-    .await?;
-    Ok(place)
 }
 
 /// All events, newest first. `column` names the parent's id.

@@ -12,13 +12,14 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::app::App;
 use crate::auth::Actor;
+use crate::change::Change;
 use crate::config::{GroupRight, Right};
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId, new_uuid, random_text};
-use crate::registry::event::{Change, Subject};
-use crate::registry::project::Role;
+use crate::log::Subject;
 use crate::registry::user::{self, User};
+use crate::role::Role;
 use crate::text;
 use crate::time::Timestamp;
 

@@ -7,13 +7,13 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::app::App;
 use crate::auth::{Admin, actor};
+use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{UserId, new_uuid, random_text};
 use crate::loader::loaders;
 use crate::page::LOOK_UP;
 use crate::registry::credential::{hash_secret, session};
-use crate::registry::event::Change;
 use crate::registry::user::{self, User};
 use crate::registry::{password, payload};
 use crate::text;

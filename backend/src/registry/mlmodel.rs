@@ -17,7 +17,8 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::VersionId;
 use crate::loader::{Loaders, loaders};
-use crate::registry::file::{self, Blob};
+use crate::registry::file;
+use crate::store::Blob;
 use crate::store::Store;
 use crate::text::FilePath;
 

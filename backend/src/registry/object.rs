@@ -3,21 +3,24 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::auth::{self, Actor, Reader, Writer, actor};
+use crate::change::Change;
 use crate::db::{Conn, Query, Sql, Unmet};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId};
 use crate::loader::loaders;
+use crate::log::Subject;
 use crate::registry::alias::Alias;
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::credential::{Token, token};
-use crate::registry::event::{Change, Event, Subject};
+use crate::registry::event::Event;
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::logged_model::{self, LoggedModel};
 use crate::registry::member::Member;
 use crate::registry::model::{self, Model};
-use crate::registry::project::{Project, Role};
+use crate::registry::project::Project;
 use crate::registry::user::{self, User};
 use crate::registry::version::{self, ModelVersion};
+use crate::role::Role;
 
 /// Whatever has an opaque id.
 #[derive(Interface)]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, InputObject, SimpleObject};
 
+use crate::change::Change;
 use crate::db::{Conn, Query, Sql, Value, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
-use crate::registry::event::Change;
 use crate::registry::tag::{MAX_ROWS, check_count};
 use crate::text;
 

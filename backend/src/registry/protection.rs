@@ -4,11 +4,12 @@
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 
 use crate::auth::{self, Maintainer, Reader, Writer, actor};
+use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{ModelId, ProjectId, UserId, VersionId, new_uuid};
 use crate::loader::{load_by_owner, loaders};
-use crate::registry::event::{Change, Subject};
+use crate::log::Subject;
 use crate::registry::model::{self, Model};
 use crate::registry::payload;
 use crate::registry::user::{self, User};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::auth::{Writer, actor};
+use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
-use crate::registry::event::Change;
 use crate::registry::object::{self, Target};
 use crate::registry::payload;
 use crate::text;

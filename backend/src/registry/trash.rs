@@ -3,14 +3,15 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
 use crate::auth::{self, Maintainer, actor};
+use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, CandidateId, ExperimentId, ModelId, ProjectId, UserId, VersionId};
 use crate::loader::loaders;
+use crate::log::Subject;
 use crate::page::{List, OrderDirection, Page, Sort};
 use crate::registry::candidate::Candidate;
-use crate::registry::event::{Change, Subject};
 use crate::registry::experiment::Experiment;
 use crate::registry::model::Model;
 use crate::registry::project::Project;

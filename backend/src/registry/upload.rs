@@ -10,13 +10,13 @@ use async_graphql::{Context, SimpleObject};
 
 use crate::app::App;
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{UserId, new_uuid};
 use crate::in_flight::WAIT_SECONDS;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
-use crate::registry::event::Change;
 use crate::registry::object::Target;
 use crate::text::FilePath;
 use crate::time::Timestamp;

@@ -19,9 +19,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Naming, READ_SIZE, Store, hex};
+use super::{Blob, Naming, READ_SIZE, Store};
 use crate::error::{Error, Result};
-use crate::registry::file::Blob;
 
 const FOLDER: &str = "partial";
 
@@ -165,7 +164,7 @@ impl Partial {
     /// The hash of the first `size` bytes.
     pub async fn sha256(&self, size: u64) -> Result<String> {
         if self.hashed.size == size {
-            return Ok(hex(&self.hashed.hasher.clone().finalize()));
+            return Ok(hex::encode(self.hashed.hasher.clone().finalize()));
         }
         let file = self.file();
         let hash = spawn_blocking(move || {
@@ -179,7 +178,7 @@ impl Partial {
                 }
             }
         });
-        Ok(hex(&hash.await.map_err(Error::internal)??))
+        Ok(hex::encode(hash.await.map_err(Error::internal)??))
     }
 
     /// Makes a blob of all bytes, of which this is the hash. They are here no more.

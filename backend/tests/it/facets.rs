@@ -1,5 +1,6 @@
 //! What a list of models is narrowed down and sorted by, and the metric that models are judged by.
 
+use model_registry::role::TokenScope;
 use serde_json::{Value, json};
 
 use crate::harness::{CREATE_PROJECT, Caller, Server, assert_as_many};
@@ -78,7 +79,7 @@ async fn laid_out() -> (Server, Caller) {
     }
     admin.invite("ada").await;
     admin.add_member("vision", "ada", "DEVELOPER").await;
-    let ada = server.person("ada", model_registry::registry::credential::TokenScope::Admin).await;
+    let ada = server.person("ada", TokenScope::Admin).await;
     let front = "---\nlicense: mit\ntags: [x]\n---\n# A card";
     model(&admin, "vision/a", json!({"task": "ocr", "mlflow.note": "x"}), front).await;
     model(&admin, "vision/b", json!({"task": "ocr", "framework": "torch"}), "").await;
@@ -133,7 +134,7 @@ async fn facets_count_what_models_have() {
     };
     let value = |value: &str| json!({ "value": value });
     assert_eq!(licenses(&admin).await, json!([value("bsd"), value("gpl-3.0"), value("mit")]));
-    let ada = server.person("ada", model_registry::registry::credential::TokenScope::Read).await;
+    let ada = server.person("ada", TokenScope::Read).await;
     assert_eq!(licenses(&ada).await, json!([value("gpl-3.0"), value("mit")]), "what she may see");
     assert_eq!(licenses(&server.anonymous()).await, json!([]));
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use model_registry::app::App;
+use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve};
 use model_registry::db::{Db, query};
-use model_registry::registry::credential::TokenScope;
 use model_registry::registry::credential::token::{self, CreateTokenInput};
-use model_registry::registry::event::Change;
 use model_registry::registry::user;
+use model_registry::role::TokenScope;
 use model_registry::store::Store;
 use model_registry::time::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response};

@@ -1,8 +1,8 @@
 //! Candidates are followed as they change, by whoever may see them and for as long as they may.
 
+use model_registry::role::TokenScope;
 use std::time::{Duration, Instant};
 
-use model_registry::registry::credential::TokenScope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

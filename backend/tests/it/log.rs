@@ -1,6 +1,6 @@
 //! The log: who did what with which token from where, what was refused, and its export.
 
-use model_registry::registry::credential::TokenScope;
+use model_registry::role::TokenScope;
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};

@@ -1,6 +1,6 @@
 //! Members, project tokens, protected aliases, and the lists that each sees.
 
-use model_registry::registry::credential::TokenScope;
+use model_registry::role::TokenScope;
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, PASSWORD, Server, assert_as_many};

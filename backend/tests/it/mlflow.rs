@@ -1,6 +1,6 @@
 //! Runs, experiments, registered models and versions over MLflow's API, and what they are on our side.
 
-use model_registry::registry::credential::TokenScope;
+use model_registry::role::TokenScope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! The files of runs, logged models and versions over MLflow's API.
 
+use model_registry::role::TokenScope;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use model_registry::registry::credential::TokenScope;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use model_registry::registry::credential::TokenScope;
+use model_registry::role::TokenScope;
 use model_registry::time::Clock;
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
+use model_registry::role::TokenScope;
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use model_registry::registry::credential::TokenScope;
 use serde_json::json;
 
 use crate::harness::{CREATE_PROJECT, Server};

@@ -47,10 +47,13 @@ fn only_db_names_a_database() {
 }
 
 #[test]
-fn sql_is_in_the_registry() {
+fn sql_is_beside_what_it_is_about() {
     let words = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM"];
     let except = [
         "src/registry/",
+        "src/access/",
+        "src/auth/",
+        "src/log.rs",
         "src/db/",
         "src/page.rs",
         "src/connection.rs",

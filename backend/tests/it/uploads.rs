@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use model_registry::registry::credential::TokenScope;
 use model_registry::registry::upload;
+use model_registry::role::TokenScope;
 use model_registry::time::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ fn partial(server: &Server) -> usize {
 async fn a_file_in_pieces_is_put_as_if_it_had_come_as_one() {
     let (server, admin) = with_version().await;
     let bytes: Vec<u8> = (0..5_000_000_u32).map(|n| (n * 7 % 251) as u8).collect();
-    let sha256 = model_registry::store::hex(&Sha256::digest(&bytes));
+    let sha256 = hex::encode(Sha256::digest(&bytes));
     let metadata = [("filename", "a b.bin"), ("sha256", sha256.as_str())];
     let response = begin(&admin, &format!("{BASE}/dir/"), 5_000_000, &metadata).await;
     assert_eq!(response.headers()["tus-resumable"], "1.0.0");
@@ -284,7 +284,7 @@ async fn bytes_are_checked_by_piece_and_as_a_whole() {
     assert_eq!(send(3, "def", sha256("def")).await, 204);
     assert_eq!(admin.get(&format!("{BASE}/f")).await.text().await.unwrap(), "abcdef");
 
-    let wrong = model_registry::store::hex(&Sha256::digest("other"));
+    let wrong = hex::encode(Sha256::digest("other"));
     let upload = location(&begin(&admin, &format!("{BASE}/g"), 3, &[("sha256", &wrong)]).await);
     let (status, code, message) = refusal(patch(&admin, &upload, 0, "abc").await).await;
     assert_eq!((status, code.as_str()), (400, "INVALID"));
@@ -422,7 +422,7 @@ async fn what_arrived_before_the_line_was_cut_is_kept() {
     let rest = bytes[usize::try_from(kept).unwrap()..].to_vec();
     assert_eq!(patch(&admin, &upload, kept, rest).await.status(), 204);
     let file = admin.get(&format!("{BASE}/f")).await;
-    let sha256 = model_registry::store::hex(&Sha256::digest(&bytes));
+    let sha256 = hex::encode(Sha256::digest(&bytes));
     assert_eq!(file.headers()["etag"], format!("\"{sha256}\""));
     assert_eq!(file.bytes().await.unwrap(), bytes);
 }

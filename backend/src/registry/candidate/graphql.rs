@@ -8,6 +8,7 @@ use super::{
     get_run, set_deleted, update,
 };
 use crate::auth::{Writer, actor};
+use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};
 use crate::id::CandidateId;
@@ -15,7 +16,7 @@ use crate::loader::loaders;
 use crate::long::Long;
 use crate::page::{ENTRIES, OrderDirection, Page, cost};
 use crate::registry::curve::{self, Part};
-use crate::registry::event::{self, Change, Event};
+use crate::registry::event::{self, Event};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
 use crate::registry::metric::{self, Metric, MetricInput, MetricPoint};

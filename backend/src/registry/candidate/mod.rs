@@ -6,18 +6,19 @@ mod live;
 mod sql;
 
 use crate::auth::{Reader, Writer};
+use crate::change::Change;
 use crate::db::{Changed, Conn, Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
-use crate::registry::event::Change;
 use crate::registry::metric::{self, MetricInput};
 use crate::registry::model::Model;
 use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
+use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{project, text_enum};
 use crate::text;
 use crate::time::Timestamp;
+use crate::words::text_enum;
 
 pub use graphql::{CandidateMutation, CandidateOrder};
 pub use live::CandidateSubscription;

@@ -9,13 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::auth::Actor;
+use crate::change::Change;
 use crate::db::{Conn, Db, query};
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, random_text};
-use crate::registry::event::Change;
-use crate::registry::project::Role;
-use crate::registry::text_enum;
 use crate::registry::user::User;
+use crate::role::{CredentialKind, TokenScope};
 use crate::time::Timestamp;
 
 pub use session::{Session, SessionMutation};
@@ -23,49 +22,6 @@ pub use token::{Token, TokenMutation, TokensOfProject, TokensOfUser};
 
 /// How stale a last-used time may be: a write for every request would cost more than it tells.
 const LAST_USED_MILLIS: i64 = 60_000;
-
-text_enum! {
-    /// What a token may do of all that its owner may.
-    TokenScope {
-        /// Read.
-        Read = "READ",
-        /// Also create, change, upload, promote and delete, as a developer can.
-        Write = "WRITE",
-        /// Everything, also members, tokens and settings.
-        Admin = "ADMIN",
-    }
-}
-
-impl TokenScope {
-    /// The most that can be done in a project within this scope.
-    pub fn most(self) -> Role {
-        match self {
-            Self::Read => Role::Guest,
-            Self::Write => Role::Developer,
-            Self::Admin => Role::Owner,
-        }
-    }
-}
-
-text_enum! {
-    /// What sort of credential it is.
-    CredentialKind {
-        /// The cookie of a browser.
-        Session = "SESSION",
-        /// An access token.
-        Token = "TOKEN",
-    }
-}
-
-impl CredentialKind {
-    /// What its secrets begin with, so that secret scanners know them.
-    fn prefix(self) -> &'static str {
-        match self {
-            Self::Session => "mrs_",
-            Self::Token => "mrt_",
-        }
-    }
-}
 
 struct NewCredential {
     kind: CredentialKind,
@@ -104,7 +60,7 @@ async fn insert(
 
 /// What is stored of a secret.
 pub fn hash_secret(secret: &str) -> String {
-    crate::store::hex(&Sha256::digest(secret.as_bytes()))
+    hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// Stops whatever a person or robot shows to be recognised, from the next request on.

@@ -5,11 +5,13 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use super::{CredentialKind, NewCredential, TokenScope, insert};
 use crate::app::App;
 use crate::auth::{self, Actor, SESSION_COOKIE, actor};
+use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, CredentialId};
 use crate::loader::loaders;
-use crate::registry::event::{self, Change, Refusal, Subject};
+use crate::log;
+use crate::log::{Refusal, Subject};
 use crate::registry::user::{self, User};
 use crate::registry::{password, payload};
 use crate::time::Timestamp;
@@ -152,7 +154,7 @@ pub async fn log_wrong_password(
         return Ok(());
     }
     let refusal = Refusal { action, subject: username, is_path: false, code: "UNAUTHENTICATED" };
-    event::record_refusal(app, actor, refusal).await
+    log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await
 }
 
 /// Checks a password, and slows down who tries many: for one account from one address, so that nobody
@@ -234,7 +236,7 @@ async fn sign_in(app: &App, actor: &Actor, input: SignInInput) -> Result<(User, 
         let subject = &user.username;
         let refusal =
             Refusal { action: "session.create", subject, is_path: false, code: "FORBIDDEN" };
-        event::record_refusal(app, actor, refusal).await?;
+        log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await?;
         return Err(BLOCKED);
     }
     let mut change = Change::begin(app, &actor.recognised(user.clone())).await?;

@@ -7,15 +7,17 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 
 use super::{CredentialKind, NewCredential, TokenScope, end_all, insert};
 use crate::auth::{self, Account, Maintainer, actor};
+use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, CredentialId, UserId};
 use crate::loader::{load_by_id, load_by_owner, loaders};
-use crate::registry::event::{Change, Subject};
+use crate::log::Subject;
 use crate::registry::member::{self, RoleIn};
 use crate::registry::payload;
-use crate::registry::project::{Project, Role};
+use crate::registry::project::Project;
 use crate::registry::user::{self, User};
+use crate::role::Role;
 use crate::text;
 use crate::time::Timestamp;
 

@@ -9,11 +9,11 @@ use async_graphql::SimpleObject;
 
 use crate::app::App;
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::{Query, Tx, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
 use crate::registry::candidate;
-use crate::registry::event::Change;
 use crate::registry::model::Model;
 use crate::registry::object::Target;
 use crate::registry::project::{self, Project};

@@ -2,9 +2,9 @@
 
 use super::{in_folder, lock, published};
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::{Conn, Query, Sql};
 use crate::error::Result;
-use crate::registry::event::Change;
 use crate::registry::object::Target;
 use crate::text::{self, FilePath};
 

@@ -12,17 +12,18 @@ use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::auth::{Writer, actor};
+use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort};
-use crate::registry::event::Change;
 use crate::registry::logged_model::LoggedModelStatus;
 use crate::registry::object::{self, Kind, Target};
 use crate::registry::payload;
 use crate::registry::version::VersionState;
+use crate::store::Blob;
 use crate::text::{self, FilePath};
 use crate::time::Timestamp;
 
@@ -122,15 +123,6 @@ macro_rules! columns {
     () => {
         "owner_id, path, size, sha256, content_type, created_at_ms"
     };
-}
-
-/// Bytes that are in the store.
-#[derive(Clone, Debug)]
-pub struct Blob {
-    /// In hexadecimal.
-    pub sha256: String,
-    /// In bytes.
-    pub size: i64,
 }
 
 /// What came of an upload.

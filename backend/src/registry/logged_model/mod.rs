@@ -6,19 +6,20 @@
 mod sql;
 
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, LoggedModelId, UserId};
 use crate::registry::candidate::{self, Candidate};
-use crate::registry::event::Change;
 use crate::registry::experiment::Experiment;
+use crate::registry::file;
 use crate::registry::metric::MetricValue;
 use crate::registry::object::Target;
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{file, text_enum};
 use crate::text;
 use crate::time::Timestamp;
+use crate::words::text_enum;
 
 pub use sql::{
     LoggedModelMetric, LoggedModelOrder, LoggedModelsOfRun, MetricsOfLoggedModel, RegistrationsOf,

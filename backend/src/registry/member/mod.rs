@@ -7,16 +7,19 @@ mod sql;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use crate::auth::{self, Maintainer, Reader, actor};
+use crate::change::Change;
 use crate::connection::Node;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{MemberId, ProjectId, UserId};
 use crate::loader::loaders;
-use crate::registry::event::{Change, Subject};
-use crate::registry::project::{self, Project, Role};
+use crate::log::Subject;
+use crate::registry::payload;
+use crate::registry::project::{self, Project};
 use crate::registry::user::{self, User};
-use crate::registry::{payload, text_enum};
+use crate::role::Role;
 use crate::time::Timestamp;
+use crate::words::text_enum;
 
 pub use sql::{MemberCount, RoleIn, list, list_of, owned, public, readable, role_of};
 

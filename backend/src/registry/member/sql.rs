@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::id::{MemberId, ProjectId, UserId};
 use crate::loader::{Count, Loaders, load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Page, Sort};
-use crate::registry::project::Role;
 use crate::registry::user::User;
+use crate::role::Role;
 
 /// The condition that a caller who is signed in may read the project whose id is in `column`.
 pub fn readable(column: &str, user: &User) -> Sql {

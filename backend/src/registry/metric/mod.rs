@@ -11,13 +11,13 @@ use async_graphql::{
     ScalarType, SimpleObject, Value,
 };
 
+use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql, Unmet, query};
 use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort, SortKey};
-use crate::registry::event::Change;
 use crate::registry::object;
 use crate::registry::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
 use crate::text;

@@ -4,9 +4,9 @@ use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
 use super::{Model, readable};
+use crate::change::topic_of;
 use crate::error::Result;
 use crate::page::LOOK_UP;
-use crate::registry::event;
 use crate::registry::live::{Caller, Followed, follow};
 
 #[derive(Default)]
@@ -39,6 +39,6 @@ impl Followed for Named {
     }
 
     fn key(model: &Model) -> String {
-        event::told_as(&model.id)
+        topic_of(&model.id)
     }
 }

@@ -9,11 +9,12 @@ mod sql;
 use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
 
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::{Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
-use crate::registry::event::{Change, Subject};
+use crate::log::Subject;
 use crate::registry::project::{self, Project};
 use crate::registry::tag::{self, TagInput};
 use crate::registry::{experiment, protection};

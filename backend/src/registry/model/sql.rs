@@ -6,13 +6,13 @@ use super::facet::{FRAMEWORKS, LICENSE};
 use super::graphql::{ModelOrder, ModelOrderField};
 use super::{Model, best, columns};
 use crate::auth::{self, Actor, Reader, Writer};
+use crate::change::Change;
 use crate::db::{Conn, Db, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
 use crate::id::{ModelId, ProjectId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{KeyType, List, OrderDirection, Sort, SortKey};
-use crate::registry::event::Change;
 use crate::text;
 
 /// The model with this name in a project, unless it is in the trash.

@@ -7,6 +7,7 @@ use super::{
     update,
 };
 use crate::auth::{self, actor};
+use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::long::Long;
 use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::credential::{Token, TokensOfProject};
-use crate::registry::event::{self, Change, Event, EventFilter};
+use crate::registry::event::{self, Event, EventFilter};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::member::{self, Member, MemberCount};
 use crate::registry::model::{self, FacetValue, Model, ModelFacet, ModelOrder};

@@ -6,44 +6,20 @@ use async_graphql::SimpleObject;
 
 use crate::app::App;
 use crate::auth::{self, Actor, Maintainer, Owner};
+use crate::change::Change;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ProjectId, UserId};
 use crate::loader::{Count, load_by_id, load_by_owner};
-use crate::registry::event::{Change, Subject};
+use crate::log::Subject;
 use crate::registry::user::{self, User};
-use crate::registry::{experiment, member, text_enum};
+use crate::registry::{experiment, member};
+use crate::role::{Role, Visibility};
 use crate::text::{self, ProjectPath};
 use crate::time::Timestamp;
 use graphql::RestoreProjectInput;
 
 pub use graphql::{CreateProjectInput, ProjectMutation, ProjectQuery, UpdateProjectInput};
-
-text_enum! {
-    /// Who can see a project without being a member.
-    Visibility {
-        /// Its members only.
-        Private = "PRIVATE",
-        /// Everybody who is signed in.
-        Internal = "INTERNAL",
-        /// Everybody.
-        Public = "PUBLIC",
-    }
-}
-
-text_enum! {
-    /// What a person may do in a project, from least to most.
-    Role {
-        /// Read.
-        Guest = "GUEST",
-        /// Create and change models, versions, candidates, files and aliases.
-        Developer = "DEVELOPER",
-        /// Manage the project.
-        Maintainer = "MAINTAINER",
-        /// Everything, also delete the project.
-        Owner = "OWNER",
-    }
-}
 
 /// The project of clients that name none.
 pub const DEFAULT: &str = "default";

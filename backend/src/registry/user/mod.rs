@@ -9,15 +9,18 @@ use async_graphql::{Context, SimpleObject};
 
 use crate::app::App;
 use crate::auth::{Account, Admin, Maintainer};
+use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId, random_text};
 use crate::loader::{load_by_id, loaders};
-use crate::registry::credential::{self, CredentialKind};
-use crate::registry::event::{Change, Subject};
-use crate::registry::{invitation, member, password, text_enum};
+use crate::log::Subject;
+use crate::registry::credential;
+use crate::registry::{invitation, member, password};
+use crate::role::CredentialKind;
 use crate::text::{self, Username};
 use crate::time::Timestamp;
+use crate::words::text_enum;
 
 pub use graphql::{UserQuery, find_visible};
 pub use mutation::UserMutation;

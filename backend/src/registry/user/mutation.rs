@@ -6,10 +6,10 @@ use super::{
     Changes, User, change_password, delete, invite, rename_oneself, reset, set_blocked, update,
 };
 use crate::auth::{self, actor};
+use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::registry::credential::session;
-use crate::registry::event::Change;
 use crate::registry::invitation::{self, NewInvitation};
 use crate::registry::{password, payload};
 

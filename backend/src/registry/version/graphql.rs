@@ -6,6 +6,7 @@ use super::{
     ModelVersion, NewVersion, PreviousVersionOf, create, delete, get, publish, restore, update,
 };
 use crate::auth::actor;
+use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::error::Result;
 use crate::loader::loaders;
@@ -13,7 +14,7 @@ use crate::long::Long;
 use crate::page::{ENTRIES, LOOK_UP, OrderDirection, Page, cost};
 use crate::registry::alias::{Alias, AliasesOfVersion};
 use crate::registry::candidate::Candidate;
-use crate::registry::event::{self, Change, Event};
+use crate::registry::event::{self, Event};
 use crate::registry::file::{self, File};
 use crate::registry::metric::{self, Metric};
 use crate::registry::mlmodel::{self, ModelSignature};

@@ -13,16 +13,18 @@ use async_graphql::{ID, MaybeUndefined};
 use sha2::{Digest, Sha256};
 
 use crate::auth::Writer;
+use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{AnyId, CandidateId, ModelId, UserId, VersionId};
+use crate::log::Subject;
 use crate::registry::candidate::Candidate;
-use crate::registry::event::{Change, Subject};
 use crate::registry::model::{self, Model};
 use crate::registry::upload::Arrived;
-use crate::registry::{file, metric, param, project, protection, semver, text_enum};
+use crate::registry::{file, metric, param, project, protection, semver};
 use crate::text;
 use crate::time::Timestamp;
+use crate::words::text_enum;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
 pub use names::next;
@@ -260,7 +262,7 @@ fn digest_of(files: &[(String, i64, String)]) -> String {
     for (path, size, sha256) in files {
         hasher.update(format!("{path}\0{size}\0{sha256}\n"));
     }
-    crate::store::hex(&hasher.finalize())
+    hex::encode(hasher.finalize())
 }
 
 pub async fn update(

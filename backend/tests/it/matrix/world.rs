@@ -1,8 +1,8 @@
 //! The registry that the matrix is tried on, and who tries.
 
+use model_registry::role::TokenScope;
 use std::collections::BTreeMap;
 
-use model_registry::registry::credential::TokenScope;
 use reqwest::Method;
 use serde_json::{Value, json};
 

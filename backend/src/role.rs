@@ -1,0 +1,72 @@
+//! Roles, scopes and visibility: the words in which it is said who may what. Decides nothing.
+
+use crate::words::text_enum;
+
+text_enum! {
+    /// Who can see a project without being a member.
+    Visibility {
+        /// Its members only.
+        Private = "PRIVATE",
+        /// Everybody who is signed in.
+        Internal = "INTERNAL",
+        /// Everybody.
+        Public = "PUBLIC",
+    }
+}
+
+text_enum! {
+    /// What a person may do in a project, from least to most.
+    Role {
+        /// Read.
+        Guest = "GUEST",
+        /// Create and change models, versions, candidates, files and aliases.
+        Developer = "DEVELOPER",
+        /// Manage the project.
+        Maintainer = "MAINTAINER",
+        /// Everything, also delete the project.
+        Owner = "OWNER",
+    }
+}
+
+text_enum! {
+    /// What a token may do of all that its owner may.
+    TokenScope {
+        /// Read.
+        Read = "READ",
+        /// Also create, change, upload, promote and delete, as a developer can.
+        Write = "WRITE",
+        /// Everything, also members, tokens and settings.
+        Admin = "ADMIN",
+    }
+}
+
+impl TokenScope {
+    /// The most that can be done in a project within this scope.
+    pub fn most(self) -> Role {
+        match self {
+            Self::Read => Role::Guest,
+            Self::Write => Role::Developer,
+            Self::Admin => Role::Owner,
+        }
+    }
+}
+
+text_enum! {
+    /// What sort of credential it is.
+    CredentialKind {
+        /// The cookie of a browser.
+        Session = "SESSION",
+        /// An access token.
+        Token = "TOKEN",
+    }
+}
+
+impl CredentialKind {
+    /// What its secrets begin with, so that secret scanners know them.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Session => "mrs_",
+            Self::Token => "mrt_",
+        }
+    }
+}
