@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::access::password::Known;
+use crate::cache::Memory;
 use crate::config::Serve;
 use crate::db::Db;
 use crate::in_flight::InFlight;
-use crate::memory::Memory;
-use crate::registry::password::Known;
 use crate::signing::Signing;
 use crate::sockets::Sockets;
 use crate::store::Store;

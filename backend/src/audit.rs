@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{Stream, stream};
 
+use crate::access::{self, Actor};
 use crate::app::App;
-use crate::auth::{self, Actor};
 use crate::error::{Error, Result};
 use crate::registry::event::{EventFilter, Export, Exported};
 use crate::registry::model;
@@ -54,9 +54,9 @@ async fn export(
     };
     let db = app.db.clone();
     let export = match (wanted.project, wanted.model) {
-        (None, None) => Export::of_everything(db, &auth::auditor(&actor)?, filter),
+        (None, None) => Export::of_everything(db, &access::auditor(&actor)?, filter),
         (Some(project), None) => {
-            let reader = auth::reader(&app.db, &actor, &project).await?;
+            let reader = access::reader(&app.db, &actor, &project).await?;
             Export::of_part(db, &reader, None, filter)?
         }
         (None, Some(path)) => {

@@ -2,8 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use crate::access::Actor;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::db::{Changed, Db, Query, Tx};
 use crate::error::Result;
 use crate::id::{ModelId, UserId};

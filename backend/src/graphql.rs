@@ -22,8 +22,8 @@ use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
+use crate::access::Actor;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};

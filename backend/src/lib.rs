@@ -8,10 +8,11 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+pub mod access;
 pub mod app;
 pub mod archive;
 pub mod audit;
-pub mod auth;
+pub mod cache;
 pub mod change;
 pub mod config;
 pub mod connection;
@@ -25,7 +26,6 @@ pub mod in_flight;
 pub mod loader;
 pub mod log;
 pub mod long;
-pub mod memory;
 pub mod mlflow;
 pub mod network;
 pub mod oidc;

@@ -8,8 +8,8 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{ID, PathSegment, ServerError, Value, Variables};
 
+use crate::access::{self, Actor};
 use crate::app::App;
-use crate::auth::{self, Actor};
 use crate::error::{Error, Result};
 use crate::id::AnyId;
 use crate::log;
@@ -154,7 +154,7 @@ async fn is_hidden(app: &App, actor: &Actor, subject: &Subject) -> Result<bool> 
     match subject {
         Subject::Path(path) => {
             let project = path.split('/').next().unwrap_or_default();
-            match auth::reader(&app.db, actor, project).await {
+            match access::reader(&app.db, actor, project).await {
                 Ok(_) => Ok(false),
                 Err(Error::NotFound { .. }) => log::is_project(&app.db, project).await,
                 Err(error) => Err(error),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use crate::auth::Actor;
+use crate::access::Actor;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 

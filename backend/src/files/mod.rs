@@ -22,9 +22,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch};
 use axum::{Json, Router};
 
+use crate::access::{self, Actor, Reader};
 use crate::app::App;
 use crate::archive::Format;
-use crate::auth::{self, Actor, Reader};
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::refusal;
@@ -110,7 +110,7 @@ impl upload::Place for Place {
             Owner::Version(reference) => (Some(reference.as_str()), None),
             Owner::Candidate(number) => (None, Some(*number)),
             Owner::Run(id) => {
-                let reader = auth::reader(conn.again(), actor, &self.project).await?;
+                let reader = access::reader(conn.again(), actor, &self.project).await?;
                 let target = live_run(conn, &reader, id).await?;
                 return Ok((reader, target));
             }

@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use futures_util::{Stream, StreamExt};
 
 use super::{Place, upload};
+use crate::access::{Actor, Writer};
 use crate::app::App;
-use crate::auth::{Actor, Writer};
 use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;

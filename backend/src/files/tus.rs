@@ -21,8 +21,8 @@ use sha2::Sha256;
 
 use super::resumable::{self, Held, Progress, Refused};
 use super::{Address, Place, not_utf8, upload};
+use crate::access::Actor;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::refusal;

@@ -15,8 +15,8 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::Instant;
 
 use super::download::lists;
+use crate::access::{Actor, Reader, Writer};
 use crate::app::App;
-use crate::auth::{Actor, Reader, Writer};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::{Error, Result};

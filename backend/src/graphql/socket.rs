@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{MAX_BODY, Operation, RegistrySchema, check, prepared, recognise, refused, with_codes};
+use crate::access::Actor;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
 use crate::sockets::Seat;

@@ -6,7 +6,7 @@ use super::error::{Failure, Result};
 use super::message::Message;
 use super::wire::WireExperiment;
 use super::{Call, Done, lists, names};
-use crate::auth::Reader;
+use crate::access::Reader;
 use crate::db::Conn;
 use crate::error::Error;
 use crate::registry::dataset;

@@ -12,7 +12,7 @@ use super::wire::{
     LOGGED_MODEL_STATUS, LoggedModelData, LoggedModelInfo, Metric, Pair, WireLoggedModel,
 };
 use super::{Call, Done, lists, names, runs};
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::registry::experiment::Experiment;

@@ -7,7 +7,7 @@ use super::message::{self, Message};
 use super::names::At;
 use super::wire::Metric;
 use super::{Call, Done, lists, names, runs};
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::id::CandidateId;

@@ -39,8 +39,8 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, RequestExt};
 use serde::Serialize;
 
+use crate::access::{self, Actor, Reader, Writer};
 use crate::app::App;
-use crate::auth::{self, Actor, Reader, Writer};
 use crate::change::Change;
 use crate::error::Error;
 use crate::loader::Loaders;
@@ -204,13 +204,13 @@ impl Call {
 
     /// Proof that the caller may read the project.
     pub async fn reader(&self) -> Result<Reader> {
-        Ok(auth::reader(&self.app.db, &self.actor, &self.project).await?)
+        Ok(access::reader(&self.app.db, &self.actor, &self.project).await?)
     }
 
     /// Begins a change of the project, with proof that the caller may.
     pub async fn change(&self) -> Result<(Change, Writer)> {
         let mut change = Change::begin(&self.app, &self.actor).await?;
-        let writer = auth::writer(&mut *change, &self.actor, &self.project).await?;
+        let writer = access::writer(&mut *change, &self.actor, &self.project).await?;
         Ok((change, writer))
     }
 
@@ -241,7 +241,7 @@ impl Stranger {
     async fn explain(&self, failure: Failure) -> Failure {
         let hidden = self.actor.user().is_err()
             && matches!(failure.error, Error::NotFound { .. })
-            && auth::reader(&self.app.db, &self.actor, &self.project).await.is_err();
+            && access::reader(&self.app.db, &self.actor, &self.project).await.is_err();
         match (hidden, self.actor.user()) {
             (true, Err(sign_in)) => sign_in.into(),
             _ => failure,

@@ -137,7 +137,7 @@ fn version_message(name: &str, reference: &str) -> String {
 }
 
 /// The version that the request names, to be changed.
-async fn writable(call: &Call) -> Result<(Change, crate::auth::Writer, Model, ModelVersion)> {
+async fn writable(call: &Call) -> Result<(Change, crate::access::Writer, Model, ModelVersion)> {
     let reference = call.message.required("version")?;
     let name = call.message.required("name")?;
     let (mut change, writer, model) = models::writable(call)
@@ -236,7 +236,7 @@ async fn make(
 /// GitLab's way: a version that is made first, and filled by logging to its run.
 async fn fill_by_run(
     change: &mut Change,
-    writer: &crate::auth::Writer,
+    writer: &crate::access::Writer,
     model: &Model,
     mut new: NewVersion,
 ) -> Result<ModelVersion> {

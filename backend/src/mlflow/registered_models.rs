@@ -10,7 +10,7 @@ use super::error::{Failure, Result};
 use super::model_versions::{self, Versions};
 use super::wire::{self, Pair, RegisteredModel, WireAlias, WireVersion};
 use super::{Call, Done, lists, names};
-use crate::auth::{Reader, Writer};
+use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;

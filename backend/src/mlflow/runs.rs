@@ -9,7 +9,7 @@ use super::experiments::{self, VIEW_TYPE};
 use super::message::{Message, missing};
 use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
 use super::{Call, Done, lists, names};
-use crate::auth::{Reader, Writer};
+use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db};
 use crate::error::Error;

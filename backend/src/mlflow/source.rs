@@ -9,7 +9,7 @@ use super::address::Address;
 use super::error::{Failure, Result};
 use super::names;
 use super::wire::ARTIFACTS;
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::registry::candidate::{self, Candidate};

@@ -15,8 +15,8 @@ use super::error::{Failure, Result};
 use super::message::{self, Message};
 use super::signed::{Addresses, May};
 use super::{Call, Done, write};
+use crate::access::{self, Actor};
 use crate::app::App;
-use crate::auth::{self, Actor};
 use crate::error::{Error, Result as Found};
 use crate::files::upload;
 
@@ -135,7 +135,7 @@ pub async fn take_part(
 /// that, whatever they name.
 async fn own_upload(call: &Call, place: &Place) -> Result<UploadId> {
     call.actor.check_may_write()?;
-    auth::writer(&call.app.db, &call.actor, &call.project).await?;
+    access::writer(&call.app.db, &call.actor, &call.project).await?;
     let id = call.message.text_or_empty("upload_id")?;
     let user = call.actor.user()?.id.raw();
     let found: Option<UploadId> = call.app.signing.open(PURPOSE, &id);

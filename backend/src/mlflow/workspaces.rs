@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::error::Result;
 use super::{Call, Done};
-use crate::auth::{self, Actor};
+use crate::access::{self, Actor};
 use crate::change::Change;
 use crate::registry::project::{self, CreateProjectInput, Project, UpdateProjectInput};
 
@@ -41,7 +41,7 @@ pub async fn list(call: Call) -> Result<All> {
 
 pub async fn get(call: Call) -> Result<Found> {
     let name = call.message.required("workspace_name")?;
-    let reader = auth::reader(&call.app.db, &call.actor, &name).await?;
+    let reader = access::reader(&call.app.db, &call.actor, &name).await?;
     Ok(Found { workspace: reader.project().clone().into() })
 }
 
@@ -55,7 +55,7 @@ pub async fn create(call: Call) -> Result<Found> {
     };
     let actor: &Actor = &call.actor;
     let mut change = Change::begin(&call.app, actor).await?;
-    let (creator, user) = (auth::creator(actor)?, actor.user()?);
+    let (creator, user) = (access::creator(actor)?, actor.user()?);
     let workspace = project::create(&mut change, &creator, user, new).await?.into();
     change.commit().await?;
     Ok(Found { workspace })
@@ -64,7 +64,7 @@ pub async fn create(call: Call) -> Result<Found> {
 pub async fn update(call: Call) -> Result<Found> {
     let name = call.message.required("workspace_name")?;
     let mut change = Change::begin(&call.app, &call.actor).await?;
-    let maintainer = auth::maintainer(&mut *change, &call.actor, &name).await?;
+    let maintainer = access::maintainer(&mut *change, &call.actor, &name).await?;
     let description = match call.message.text("description")? {
         Some(description) => MaybeUndefined::Value(description),
         None => MaybeUndefined::Undefined,
@@ -83,7 +83,7 @@ pub async fn update(call: Call) -> Result<Found> {
 pub async fn delete(call: Call) -> Result<Done> {
     let name = call.message.required("workspace_name")?;
     let mut change = Change::begin(&call.app, &call.actor).await?;
-    let owner = auth::owner(&mut *change, &call.actor, &name).await?;
+    let owner = access::owner(&mut *change, &call.actor, &name).await?;
     project::delete(&mut change, &owner).await?;
     change.commit().await?;
     Ok(Done {})

@@ -21,8 +21,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::access::{Actor, cookie};
 use crate::app::App;
-use crate::auth::{Actor, cookie};
 use crate::change::Change;
 use crate::config::Serve;
 use crate::error::{Error, Result};

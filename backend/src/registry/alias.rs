@@ -2,7 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
-use crate::auth::{Writer, actor};
+use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};

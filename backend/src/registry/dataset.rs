@@ -1,6 +1,6 @@
 //! Datasets: what runs were trained on, as MLflow describes it. The data itself is elsewhere.
 
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;

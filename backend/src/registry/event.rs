@@ -3,7 +3,7 @@
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
-use crate::auth::{self, Auditor, Reader, actor};
+use crate::access::{self, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql};
 use crate::error::Result;
@@ -97,7 +97,7 @@ impl Event {
             return Ok(true);
         }
         let Some(project) = self.project(ctx).await? else { return Ok(false) };
-        Ok(auth::reader_in(ctx, &project).await?.check_sees(Role::Maintainer).is_ok())
+        Ok(access::reader_in(ctx, &project).await?.check_sees(Role::Maintainer).is_ok())
     }
 }
 
@@ -159,7 +159,7 @@ impl EventQuery {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
-        auth::auditor(actor(ctx))?;
+        access::auditor(actor(ctx))?;
         let page = Page::new(first, after, last, before)?;
         let filter = match filter {
             Some(filter) => filter.condition(&loaders(ctx).loader().app.db),

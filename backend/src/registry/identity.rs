@@ -10,8 +10,8 @@ use serde_json::json;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::access::Actor;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::change::Change;
 use crate::config::{GroupRight, Right};
 use crate::db::{Conn, query};

@@ -5,8 +5,9 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
+use crate::access::password;
+use crate::access::{Admin, actor};
 use crate::app::App;
-use crate::auth::{Admin, actor};
 use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
@@ -14,8 +15,8 @@ use crate::id::{UserId, new_uuid, random_text};
 use crate::loader::loaders;
 use crate::page::LOOK_UP;
 use crate::registry::credential::{hash_secret, session};
+use crate::registry::payload;
 use crate::registry::user::{self, User};
-use crate::registry::{password, payload};
 use crate::text;
 use crate::time::Timestamp;
 

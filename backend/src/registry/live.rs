@@ -9,8 +9,8 @@ use async_graphql::Context;
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::access::{Actor, actor};
 use crate::app::App;
-use crate::auth::{Actor, actor};
 use crate::db::Watch;
 use crate::error::Result;
 use crate::loader::loaders;

@@ -1,7 +1,7 @@
 //! The registry itself: one file a concept, each with its type, its GraphQL fields, its rules and its SQL.
 //!
 //! Never knows HTTP. A rule takes the [`Change`](event::Change) it is part of and a proof from
-//! [`auth`](crate::auth) that the caller may.
+//! [`access`](crate::access) that the caller may.
 
 pub mod alias;
 pub mod candidate;
@@ -22,7 +22,6 @@ pub mod mlmodel;
 pub mod model;
 pub mod object;
 pub mod param;
-pub mod password;
 pub mod project;
 pub mod protection;
 pub mod semver;

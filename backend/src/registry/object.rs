@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 
-use crate::auth::{self, Actor, Reader, Writer, actor};
+use crate::access::{self, Actor, Reader, Writer, actor};
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql, Unmet};
 use crate::error::{Error, Result};
@@ -69,13 +69,13 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         }
         AnyId::MemberId(id) => match loader.load_one(id).await? {
             Some(member) => {
-                let reader = auth::reader_of(db, actor(ctx), &member.project_id).await?;
+                let reader = access::reader_of(db, actor(ctx), &member.project_id).await?;
                 return Ok(reader.check_knows_members().is_ok().then_some(Node::Member(member)));
             }
             None => return Ok(None),
         },
         AnyId::ProjectId(id) => {
-            let reader = auth::reader_of(db, actor(ctx), &id).await?;
+            let reader = access::reader_of(db, actor(ctx), &id).await?;
             return Ok(Some(Node::Project(reader.project().clone())));
         }
         AnyId::ModelId(id) => match loader.load_one(id).await? {
@@ -111,7 +111,7 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         AnyId::EventId(id) => match loader.load_one(id).await? {
             Some(event) => match event.project_id.clone() {
                 Some(project_id) => {
-                    let reader = auth::reader_of(db, actor(ctx), &project_id).await?;
+                    let reader = access::reader_of(db, actor(ctx), &project_id).await?;
                     let maintainer = reader.check_sees(Role::Maintainer).is_ok();
                     let shown = maintainer || !event.is_for_maintainers();
                     return Ok(shown.then_some(Node::Event(event)));
@@ -121,7 +121,7 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             None => return Ok(None),
         },
     };
-    let reader = auth::reader_of(db, actor(ctx), &project_id).await?;
+    let reader = access::reader_of(db, actor(ctx), &project_id).await?;
     // The trash is for developers.
     let shown = !is_deleted(ctx, &node).await? || reader.check_sees(Role::Developer).is_ok();
     Ok(shown.then_some(node))

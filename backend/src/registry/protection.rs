@@ -3,7 +3,7 @@
 
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 
-use crate::auth::{self, Maintainer, Reader, Writer, actor};
+use crate::access::{self, Maintainer, Reader, Writer, actor};
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
@@ -169,7 +169,7 @@ async fn place(
 ) -> Result<Place> {
     match (project, model) {
         (Some(project), None) => {
-            let maintainer = auth::lone_maintainer(change, actor(ctx), &project).await?;
+            let maintainer = access::lone_maintainer(change, actor(ctx), &project).await?;
             Ok(Place { maintainer, model: None })
         }
         (None, Some(model)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
-use crate::auth::{Writer, actor};
+use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
-use crate::auth::{self, Maintainer, actor};
+use crate::access::{self, Maintainer, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql, query};
@@ -192,7 +192,7 @@ impl TrashMutation {
         #[graphql(desc = "Which project, and what of it.")] input: EmptyTrashInput,
     ) -> Result<EmptyTrashPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let removed_count = empty(&mut change, &maintainer, input.item).await?;
         let remaining_count = count(&mut change, &maintainer.project().id).await?;
         change.commit().await?;

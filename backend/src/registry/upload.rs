@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, SimpleObject};
 
+use crate::access::Writer;
 use crate::app::App;
-use crate::auth::Writer;
 use crate::change::Change;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use model_registry::auth::Actor;
+use model_registry::access::Actor;
 use model_registry::error::Error;
 use model_registry::oidc;
 use model_registry::registry::identity::{self, Identity};

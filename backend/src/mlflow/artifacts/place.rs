@@ -4,8 +4,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use crate::access::{self, Actor, Reader, Writer};
 use crate::app::App;
-use crate::auth::{self, Actor, Reader, Writer};
 use crate::db::Conn;
 use crate::error::{Error, Result as Found};
 use crate::files::upload;
@@ -44,7 +44,7 @@ impl Address {
 
     /// What has the files. A run that fills a version has that version's.
     async fn locate(&self, mut conn: Conn<'_>, actor: &Actor, project: &str) -> Found<Located> {
-        let reader = auth::reader(conn.again(), actor, project).await?;
+        let reader = access::reader(conn.again(), actor, project).await?;
         let not_found = || Error::not_found("artifact", self.to_string());
         let (target, experiment, number) = match self {
             Self::Run { experiment, run_id, .. } => {

@@ -7,7 +7,7 @@ use super::{
     Candidate, CandidateChanges, CandidateStatus, Log, NewCandidate, adopt, create, find_in, get,
     get_run, set_deleted, update,
 };
-use crate::auth::{Writer, actor};
+use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};

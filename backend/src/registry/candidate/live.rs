@@ -5,8 +5,8 @@ use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, try_unfold};
 use tokio::time::{Instant, timeout};
 
 use super::{Candidate, find_in, get};
+use crate::access;
 use crate::app::App;
-use crate::auth;
 use crate::db::{Heard, Watch};
 use crate::error::{Error, Result};
 use crate::id::CandidateId;
@@ -133,7 +133,7 @@ impl Followed for Which {
                 get(db, &model, (*number).into()).await
             }
             Which::Run(project, run_id) => {
-                let reader = auth::reader(db, &caller.actor, project).await?;
+                let reader = access::reader(db, &caller.actor, project).await?;
                 let run = find_in(db, reader.project(), run_id).await?;
                 run.ok_or_else(|| Error::not_found("run", run_id))
             }
@@ -158,7 +158,7 @@ impl Followed for Series {
                 Ok(model.id.raw().to_owned())
             }
             Series::Experiment(project, number) => {
-                let reader = auth::reader(db, &caller.actor, project).await?;
+                let reader = access::reader(db, &caller.actor, project).await?;
                 let id = &reader.project().id;
                 let found = experiment::find_by_number(db, id, (*number).into()).await?;
                 match found.filter(|found| found.deleted_at_ms.is_none()) {

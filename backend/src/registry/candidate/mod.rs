@@ -5,7 +5,7 @@ mod graphql;
 mod live;
 mod sql;
 
-use crate::auth::{Reader, Writer};
+use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Changed, Conn, Query, Sql, Unmet, query};
 use crate::error::{Error, Result};

@@ -7,8 +7,8 @@ pub mod token;
 
 use sha2::{Digest, Sha256};
 
+use crate::access::Actor;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::change::Change;
 use crate::db::{Conn, Db, query};
 use crate::error::{Error, Result};

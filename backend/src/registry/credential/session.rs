@@ -3,8 +3,9 @@
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use super::{CredentialKind, NewCredential, TokenScope, insert};
+use crate::access::password;
+use crate::access::{self, Actor, SESSION_COOKIE, actor};
 use crate::app::App;
-use crate::auth::{self, Actor, SESSION_COOKIE, actor};
 use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
@@ -12,8 +13,8 @@ use crate::id::{AnyId, CredentialId};
 use crate::loader::loaders;
 use crate::log;
 use crate::log::{Refusal, Subject};
+use crate::registry::payload;
 use crate::registry::user::{self, User};
-use crate::registry::{password, payload};
 use crate::time::Timestamp;
 
 const SESSION_SECONDS: i64 = 14 * 24 * 3600;
@@ -130,7 +131,7 @@ impl SessionMutation {
         #[graphql(desc = "Which session.")] input: RevokeSessionInput,
     ) -> Result<RevokeSessionPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let account = auth::account(actor(ctx))?;
+        let account = access::account(actor(ctx))?;
         let not_found = || Error::not_found("session", input.id.as_str());
         let Ok(AnyId::CredentialId(id)) = AnyId::parse(&input.id) else {
             return Err(not_found());

@@ -6,7 +6,7 @@
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use super::{CredentialKind, NewCredential, TokenScope, end_all, insert};
-use crate::auth::{self, Account, Maintainer, actor};
+use crate::access::{self, Account, Maintainer, actor};
 use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
@@ -153,7 +153,7 @@ impl TokenMutation {
         #[graphql(desc = "Its name, scope and expiry.")] input: CreateTokenInput,
     ) -> Result<CreateTokenPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let account = auth::account(actor(ctx))?;
+        let account = access::account(actor(ctx))?;
         let payload = create(&mut change, account.user(), input).await?;
         change.commit().await?;
         Ok(payload)
@@ -166,8 +166,8 @@ impl TokenMutation {
         #[graphql(desc = "Its project, name, role and expiry.")] input: CreateProjectTokenInput,
     ) -> Result<CreateProjectTokenPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
-        let account = auth::account(actor(ctx))?;
+        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let account = access::account(actor(ctx))?;
         let payload = create_for_project(&mut change, &maintainer, &account, input).await?;
         change.commit().await?;
         Ok(payload)
@@ -181,7 +181,7 @@ impl TokenMutation {
         #[graphql(desc = "Which token.")] input: RevokeTokenInput,
     ) -> Result<RevokeTokenPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let account = auth::account(actor(ctx))?;
+        let account = access::account(actor(ctx))?;
         let not_found = || Error::not_found("token", input.id.as_str());
         let Ok(AnyId::CredentialId(id)) = AnyId::parse(&input.id) else {
             return Err(not_found());
@@ -190,7 +190,7 @@ impl TokenMutation {
         let owner = user::get_by_id(&mut *change, &token.user_id).await?;
         if !actor(ctx).is_admin() && owner.id != account.user().id {
             let Some(project) = &owner.project_id else { return Err(not_found()) };
-            let reader = auth::reader_of(&mut *change, actor(ctx), project).await;
+            let reader = access::reader_of(&mut *change, actor(ctx), project).await;
             // Others do not see the tokens of a project, so for them there is none.
             match reader.and_then(Maintainer::of) {
                 Err(Error::NotFound { .. } | Error::Forbidden(_)) => return Err(not_found()),
@@ -343,7 +343,7 @@ pub async fn find_visible(ctx: &Context<'_>, id: &CredentialId) -> Result<Option
     }
     let owner = token.user_of(ctx).await?;
     let Some(project) = &owner.project_id else { return Ok(None) };
-    let reader = auth::reader_of(db, actor(ctx), project).await?;
+    let reader = access::reader_of(db, actor(ctx), project).await?;
     Ok(reader.check_sees(Role::Maintainer).is_ok().then_some(token))
 }
 

@@ -7,8 +7,8 @@ mod sql;
 
 use async_graphql::SimpleObject;
 
+use crate::access::Writer;
 use crate::app::App;
-use crate::auth::Writer;
 use crate::change::Change;
 use crate::db::{Query, Tx, query};
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Folders: what is directly in one, and removing all of it.
 
 use super::{in_folder, lock, published};
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql};
 use crate::error::Result;

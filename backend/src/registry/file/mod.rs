@@ -11,7 +11,7 @@ mod sweep;
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::auth::{Writer, actor};
+use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::{Conn, Db, Query, Sql, query};

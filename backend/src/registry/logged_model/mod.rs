@@ -5,7 +5,7 @@
 
 mod sql;
 
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};

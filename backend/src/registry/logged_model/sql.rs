@@ -1,7 +1,7 @@
 //! How logged models are found: by id, in MLflow's search, and by the loaders.
 
 use super::{LoggedModel, columns, raw_id};
-use crate::auth::Reader;
+use crate::access::Reader;
 use crate::db::{Conn, Db, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};

@@ -8,7 +8,7 @@ use async_graphql::{Context, Object};
 use comrak::options::Plugins;
 use comrak::{Options, markdown_to_html_with_plugins};
 
-use crate::auth::actor;
+use crate::access::actor;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::page::LOOK_UP;

@@ -6,7 +6,7 @@ mod sql;
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
-use crate::auth::{self, Maintainer, Reader, actor};
+use crate::access::{self, Maintainer, Reader, actor};
 use crate::change::Change;
 use crate::connection::Node;
 use crate::db::query;
@@ -158,7 +158,7 @@ impl MemberMutation {
         #[graphql(desc = "Who, where, and with which role.")] input: AddMemberInput,
     ) -> Result<AddMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let member = add(&mut change, &maintainer, &input.username, input.role).await?;
         change.commit().await?;
         Ok(AddMemberPayload { member })
@@ -171,7 +171,7 @@ impl MemberMutation {
         #[graphql(desc = "Who, where, and with which role.")] input: UpdateMemberInput,
     ) -> Result<UpdateMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let member = update(&mut change, &maintainer, &input.username, input.role).await?;
         change.commit().await?;
         Ok(UpdateMemberPayload { member })
@@ -186,11 +186,12 @@ impl MemberMutation {
     ) -> Result<RemoveMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let member = if actor(ctx).user()?.username == input.username {
-            let reader = auth::reader(&mut *change, actor(ctx), &input.project).await?;
-            auth::account(actor(ctx))?;
+            let reader = access::reader(&mut *change, actor(ctx), &input.project).await?;
+            access::account(actor(ctx))?;
             leave(&mut change, &reader, &input.username).await?
         } else {
-            let maintainer = auth::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+            let maintainer =
+                access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
             remove(&mut change, &maintainer, &input.username).await?
         };
         change.commit().await?;
@@ -382,7 +383,7 @@ fn subject<'a>(project: &'a Project, username: &str, member: &'a Member) -> Subj
 }
 
 /// Ends all memberships of a person. Refuses where a project would be without an owner.
-pub async fn end_all(change: &mut Change, _admin: &auth::Admin, user: &User) -> Result<()> {
+pub async fn end_all(change: &mut Change, _admin: &access::Admin, user: &User) -> Result<()> {
     // Held, so that of two owners who leave at once the second sees that the first has left.
     query(
         "UPDATE projects SET path = path

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_graphql::dataloader::Loader;
 
 use super::{Member, columns};
-use crate::auth::Actor;
+use crate::access::Actor;
 use crate::connection::Connection;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};

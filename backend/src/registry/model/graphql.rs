@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefine
 use super::best::{self, BestMetric};
 use super::facet::{self, FacetValue, ModelFacet};
 use super::{Model, NewModel, create, delete, list, readable, rename, restore, update, writable};
-use crate::auth::{self, Actor, actor};
+use crate::access::{self, Actor, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
@@ -218,7 +218,7 @@ impl Model {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
         let page = Page::new(first, after, last, before)?;
-        let reader = auth::reader_in(ctx, &self.project_of(ctx).await?).await?;
+        let reader = access::reader_in(ctx, &self.project_of(ctx).await?).await?;
         let db = &loaders(ctx).loader().app.db;
         Ok(event::list_in(&reader, db, ("e.model_id", self.id.raw()), filter, page))
     }
@@ -424,7 +424,7 @@ impl ModelMutation {
         #[graphql(desc = "The new model.")] input: CreateModelInput,
     ) -> Result<CreateModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let writer = auth::writer(&mut *change, actor(ctx), &input.project).await?;
+        let writer = access::writer(&mut *change, actor(ctx), &input.project).await?;
         let tags = input.tags.unwrap_or_default();
         let new = NewModel { name: input.name, description: input.description, tags };
         let model = create(&mut change, &writer, new).await?;
@@ -481,7 +481,7 @@ impl ModelMutation {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let not_found = || Error::not_found("deleted model", &input.model);
         let (project, name) = text::split_model_path(&input.model).ok_or_else(not_found)?;
-        let writer = auth::writer(&mut *change, actor(ctx), project).await?;
+        let writer = access::writer(&mut *change, actor(ctx), project).await?;
         let model = restore(&mut change, &writer, name, input.id).await?;
         change.commit().await?;
         Ok(RestoreModelPayload { model })

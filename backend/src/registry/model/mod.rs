@@ -8,7 +8,7 @@ mod sql;
 
 use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
 
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::db::{Query, Sql, Unmet, query};
 use crate::error::{Error, Result};

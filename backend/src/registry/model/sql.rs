@@ -5,7 +5,7 @@ use async_graphql::Context;
 use super::facet::{FRAMEWORKS, LICENSE};
 use super::graphql::{ModelOrder, ModelOrderField};
 use super::{Model, best, columns};
-use crate::auth::{self, Actor, Reader, Writer};
+use crate::access::{self, Actor, Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db, Sql, query};
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ pub async fn readable(
     let not_found = || Error::not_found("model", path);
     let (project, name) = text::split_model_path(path).ok_or_else(not_found)?;
     // One answer, whether the project or the model is missing or hidden.
-    let reader = match auth::reader(conn.again(), actor, project).await {
+    let reader = match access::reader(conn.again(), actor, project).await {
         Err(Error::NotFound { .. }) => return Err(not_found()),
         reader => reader?,
     };

@@ -6,7 +6,7 @@ use super::{
     ModelCount, Project, Role, Visibility, columns, create, delete, find_deleted, rename, restore,
     update,
 };
-use crate::auth::{self, actor};
+use crate::access::{self, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
@@ -52,7 +52,7 @@ impl Project {
 
     /// What the caller may do in it, within the scope of their token; null where it is gone for them.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
-        match auth::reader_in(ctx, self).await {
+        match access::reader_in(ctx, self).await {
             Ok(reader) => Ok(Some(reader.role())),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -74,7 +74,7 @@ impl Project {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Member>> {
-        auth::reader_in(ctx, self).await?.check_knows_members()?;
+        access::reader_in(ctx, self).await?.check_knows_members()?;
         let page = Page::new(first, after, last, before)?;
         let list = member::list(&loaders(ctx).loader().app.db, search)?;
         Ok(Connection::new(list, page, self.id.raw()))
@@ -82,14 +82,14 @@ impl Project {
 
     /// How many members it has; not shown to strangers.
     async fn member_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        auth::reader_in(ctx, self).await?.check_knows_members()?;
+        access::reader_in(ctx, self).await?.check_knows_members()?;
         Ok(total(loaders(ctx).load_one(MemberCount(self.id.raw().to_owned())).await?))
     }
 
     /// Its tokens that were not revoked, newest first; shown to maintainers.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tokens(&self, ctx: &Context<'_>) -> Result<Vec<Token>> {
-        auth::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
+        access::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
         let tokens = loaders(ctx).load_one(TokensOfProject(self.id.raw().to_owned())).await?;
         Ok(tokens.unwrap_or_default())
     }
@@ -217,7 +217,7 @@ impl Project {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<TrashEntry>> {
-        auth::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        access::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
     }
 
@@ -230,7 +230,7 @@ impl Project {
         #[graphql(desc = "Only of this model, version, candidate or experiment, by its id.")]
         item: Option<ID>,
     ) -> Result<Long> {
-        auth::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        access::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(Long(trash::size(&loaders(ctx).loader().app.db, &self.id, item).await?))
     }
 
@@ -247,7 +247,7 @@ impl Project {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
         let page = Page::new(first, after, last, before)?;
-        let reader = auth::reader_in(ctx, self).await?;
+        let reader = access::reader_in(ctx, self).await?;
         let db = &loaders(ctx).loader().app.db;
         Ok(event::list_in(&reader, db, ("e.project_id", self.id.raw()), filter, page))
     }
@@ -377,7 +377,7 @@ impl ProjectQuery {
         #[graphql(desc = "Its address, such as `vision`.")] path: String,
     ) -> Result<Option<Project>> {
         let db = &loaders(ctx).loader().app.db;
-        match auth::reader(db, actor(ctx), &path).await {
+        match access::reader(db, actor(ctx), &path).await {
             Ok(reader) => Ok(Some(reader.project().clone())),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -436,7 +436,7 @@ impl ProjectMutation {
         #[graphql(desc = "The new project.")] input: CreateProjectInput,
     ) -> Result<CreateProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let creator = auth::creator(actor(ctx))?;
+        let creator = access::creator(actor(ctx))?;
         let project = create(&mut change, &creator, actor(ctx).user()?, input).await?;
         change.commit().await?;
         Ok(CreateProjectPayload { project })
@@ -449,7 +449,7 @@ impl ProjectMutation {
         #[graphql(desc = "Which project, and what to change.")] input: UpdateProjectInput,
     ) -> Result<UpdateProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = auth::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let maintainer = access::maintainer(&mut *change, actor(ctx), &input.project).await?;
         let project = update(&mut change, &maintainer, input).await?;
         change.commit().await?;
         Ok(UpdateProjectPayload { project })
@@ -462,7 +462,7 @@ impl ProjectMutation {
         #[graphql(desc = "Which project, and its new path.")] input: RenameProjectInput,
     ) -> Result<RenameProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let owner = auth::owner(&mut *change, actor(ctx), &input.project).await?;
+        let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
         let project = rename(&mut change, &owner, &input.path).await?;
         change.commit().await?;
         Ok(RenameProjectPayload { project })
@@ -475,7 +475,7 @@ impl ProjectMutation {
         #[graphql(desc = "Which project.")] input: DeleteProjectInput,
     ) -> Result<DeleteProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let owner = auth::owner(&mut *change, actor(ctx), &input.project).await?;
+        let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
         let project = delete(&mut change, &owner).await?;
         change.commit().await?;
         Ok(DeleteProjectPayload { project })
@@ -489,7 +489,7 @@ impl ProjectMutation {
     ) -> Result<RestoreProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let deleted = find_deleted(&mut change, actor(ctx).user()?, &input).await?;
-        let owner = auth::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
+        let owner = access::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
         let project = restore(&mut change, &owner).await?;
         change.commit().await?;
         Ok(RestoreProjectPayload { project })

@@ -4,8 +4,8 @@ mod graphql;
 
 use async_graphql::SimpleObject;
 
+use crate::access::{self, Actor, Maintainer, Owner};
 use crate::app::App;
-use crate::auth::{self, Actor, Maintainer, Owner};
 use crate::change::Change;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ use columns;
 
 pub async fn create(
     change: &mut Change,
-    _creator: &auth::Creator,
+    _creator: &access::Creator,
     creator: &User,
     input: CreateProjectInput,
 ) -> Result<Project> {

@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
 use super::{User, UserKind, columns, find_by_username};
-use crate::auth::{self, actor};
+use crate::access::{self, actor};
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ impl User {
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn robot_of(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         let Some(project) = token::home_of(ctx, self).await? else { return Ok(None) };
-        match auth::reader_in(ctx, &project).await {
+        match access::reader_in(ctx, &project).await {
             Ok(_) => Ok(Some(project)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -172,7 +172,7 @@ impl UserQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The name to sign in with.")] username: String,
     ) -> Result<Option<User>> {
-        auth::person(actor(ctx))?;
+        access::person(actor(ctx))?;
         let user = find_by_username(&loaders(ctx).loader().app.db, &username).await?;
         Ok(user.filter(|user| user.kind == UserKind::Person))
     }
@@ -198,12 +198,12 @@ impl UserQuery {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<User>> {
-        auth::person(actor(ctx))?;
+        access::person(actor(ctx))?;
         let page = Page::new(first, after, last, before)?;
         let mut filter = Sql::new("u.kind = 'PERSON'").and(Sql::new(match state {
             None => "u.deleted_at_ms IS NULL",
             Some(state) => {
-                auth::auditor(actor(ctx))?;
+                access::auditor(actor(ctx))?;
                 in_state(state)
             }
         }));
@@ -242,7 +242,7 @@ fn in_state(state: UserState) -> &'static str {
 
 /// The person or robot with this id, if the caller may see who is here.
 pub async fn find_visible(ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
-    if auth::person(actor(ctx)).is_err() && !actor(ctx).may_see_account_of(&id) {
+    if access::person(actor(ctx)).is_err() && !actor(ctx).may_see_account_of(&id) {
         return Ok(None);
     }
     loaders(ctx).load_one(id).await

@@ -7,8 +7,9 @@ mod mutation;
 
 use async_graphql::{Context, SimpleObject};
 
+use crate::access::password;
+use crate::access::{Account, Admin, Maintainer};
 use crate::app::App;
-use crate::auth::{Account, Admin, Maintainer};
 use crate::change::Change;
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::id::{ProjectId, UserId, random_text};
 use crate::loader::{load_by_id, loaders};
 use crate::log::Subject;
 use crate::registry::credential;
-use crate::registry::{invitation, member, password};
+use crate::registry::{invitation, member};
 use crate::role::CredentialKind;
 use crate::text::{self, Username};
 use crate::time::Timestamp;

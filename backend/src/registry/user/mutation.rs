@@ -5,13 +5,14 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use super::{
     Changes, User, change_password, delete, invite, rename_oneself, reset, set_blocked, update,
 };
-use crate::auth::{self, actor};
+use crate::access::password;
+use crate::access::{self, actor};
 use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::registry::credential::session;
 use crate::registry::invitation::{self, NewInvitation};
-use crate::registry::{password, payload};
+use crate::registry::payload;
 
 /// A person to invite.
 #[derive(InputObject)]
@@ -147,7 +148,7 @@ impl UserMutation {
     ) -> Result<InviteUserPayload> {
         let app = &loaders(ctx).loader().app;
         let mut change = Change::begin(app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
+        let admin = access::admin(actor(ctx))?;
         let InviteUserInput { username, name, is_admin } = input;
         let user = invite(&mut change, &admin, &username, name, is_admin).await?;
         let invitation = invitation::create(&mut change, &admin, app, &user).await?;
@@ -164,7 +165,7 @@ impl UserMutation {
     ) -> Result<ResetUserPayload> {
         let app = &loaders(ctx).loader().app;
         let mut change = Change::begin(app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
+        let admin = access::admin(actor(ctx))?;
         let user = reset(&mut change, &admin, &input.username).await?;
         let invitation = invitation::create(&mut change, &admin, app, &user).await?;
         change.commit().await?;
@@ -178,7 +179,7 @@ impl UserMutation {
         #[graphql(desc = "Who.")] input: BlockUserInput,
     ) -> Result<BlockUserPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
+        let admin = access::admin(actor(ctx))?;
         let user = set_blocked(&mut change, &admin, &input.username, true).await?;
         change.commit().await?;
         Ok(BlockUserPayload { user })
@@ -191,7 +192,7 @@ impl UserMutation {
         #[graphql(desc = "Who.")] input: UnblockUserInput,
     ) -> Result<UnblockUserPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
+        let admin = access::admin(actor(ctx))?;
         let user = set_blocked(&mut change, &admin, &input.username, false).await?;
         change.commit().await?;
         Ok(UnblockUserPayload { user })
@@ -205,7 +206,7 @@ impl UserMutation {
         #[graphql(desc = "Who.")] input: DeleteUserInput,
     ) -> Result<DeleteUserPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
+        let admin = access::admin(actor(ctx))?;
         let user = delete(&mut change, &admin, &input.username).await?;
         change.commit().await?;
         Ok(DeleteUserPayload { user })
@@ -218,7 +219,7 @@ impl UserMutation {
         #[graphql(desc = "Who, and what to change.")] input: UpdateUserInput,
     ) -> Result<UpdateUserPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let admin = auth::admin(actor(ctx))?;
+        let admin = access::admin(actor(ctx))?;
         let changes = Changes { name: input.name.take(), is_admin: input.is_admin.take() };
         let user = update(&mut change, &admin, &input.username, changes).await?;
         change.commit().await?;
@@ -232,7 +233,7 @@ impl UserMutation {
         #[graphql(desc = "What to change.")] input: UpdateViewerInput,
     ) -> Result<UpdateViewerPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let account = auth::account(actor(ctx))?;
+        let account = access::account(actor(ctx))?;
         let user = rename_oneself(&mut change, &account, &input.name).await?;
         change.commit().await?;
         Ok(UpdateViewerPayload { user })
@@ -247,7 +248,7 @@ impl UserMutation {
     ) -> Result<ChangePasswordPayload> {
         let app = &loaders(ctx).loader().app;
         let actor = actor(ctx);
-        let account = auth::account(actor)?;
+        let account = access::account(actor)?;
         let user = account.user();
         password::check_new("newPassword", &input.new_password)?;
         if user.password_hash.is_empty() {

@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefine
 use super::{
     ModelVersion, NewVersion, PreviousVersionOf, create, delete, get, publish, restore, update,
 };
-use crate::auth::actor;
+use crate::access::actor;
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::error::Result;

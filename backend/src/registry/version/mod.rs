@@ -12,7 +12,7 @@ use ::semver::Version;
 use async_graphql::{ID, MaybeUndefined};
 use sha2::{Digest, Sha256};
 
-use crate::auth::Writer;
+use crate::access::Writer;
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};

@@ -8,8 +8,8 @@ use ::semver::Version;
 
 use super::sql::{after, latest};
 use super::{ModelStage, ModelVersion, VersionState, digest_of, names};
+use crate::access::Writer;
 use crate::app::App;
-use crate::auth::Writer;
 use crate::change::Change;
 use crate::db::{Conn, Sql, Unmet, query};
 use crate::error::{Error, Result};

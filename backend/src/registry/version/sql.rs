@@ -3,7 +3,7 @@
 use ::semver::Version;
 
 use super::{ModelStage, ModelVersion, ModelVersionOrder, columns};
-use crate::auth::Reader;
+use crate::access::Reader;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};

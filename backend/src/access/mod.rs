@@ -8,6 +8,7 @@
 //! of the token that they came with.
 
 mod actor;
+pub mod password;
 
 use std::ops::Deref;
 

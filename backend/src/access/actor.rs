@@ -12,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{SCOPE, SIGN_IN_FIRST};
 use crate::app::App;
+use crate::cache::Memory;
 use crate::db::{Conn, Sql};
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, UserId};
 use crate::log::By;
-use crate::memory::Memory;
 use crate::network;
 use crate::registry::credential::{self, session};
 use crate::registry::member;
