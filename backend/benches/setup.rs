@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use clap::Parser;
 use futures_util::future::join_all;
+use model_registry::access;
 use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command};
@@ -38,7 +39,8 @@ pub async fn start() -> Server {
     let db = Db::open(&config.data.database_url()).await.expect("a database");
     let app = App::new(db, store, config, Clock::System);
     user::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
-    let admin = user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");
+    let admin =
+        access::user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");
     let mut change = Change::begin_in(&app.db, &app.clock, admin.id.clone())
         .await
         .unwrap_or_else(|e| panic!("{}", e.message()));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::access::password::Known;
-use crate::cache::Memory;
+use crate::access::Access;
+use crate::cache::{Cache, LastVersion};
 use crate::config::Serve;
 use crate::db::Db;
 use crate::in_flight::InFlight;
@@ -22,16 +22,11 @@ pub struct App {
     pub store: Store,
     pub config: Arc<Serve>,
     pub clock: Clock,
-    /// How many passwords are hashed at once: each takes 19 MiB and a core for a while.
-    pub password_hashing: Arc<Semaphore>,
-    /// What was read of who may what, and is still so.
-    pub memory: Arc<Memory>,
-    /// Passwords that were right a moment ago.
-    pub known_passwords: Arc<Known>,
-    /// Wrong passwords, by account and address.
-    pub wrong_passwords: Arc<Throttle>,
-    /// Wrong passwords that were written into the log, by network.
-    pub logged_passwords: Arc<Throttle>,
+    /// Who may.
+    pub access: Access,
+    /// What the next version of a model comes after, by the id of the model; also before that is durable. It is no
+    /// more than a guess.
+    pub last_versions: Arc<Cache<LastVersion>>,
     /// Refused changes, by who was refused.
     pub refusals: Arc<Throttle>,
     /// How many descriptions are rendered at once: users write them, and some take long.
@@ -46,17 +41,15 @@ pub struct App {
 
 impl App {
     pub fn new(db: Db, store: Store, config: Serve, clock: Clock) -> Self {
+        let config = Arc::new(config);
         Self {
+            access: Access::new(db.clone(), config.clone(), clock.clone()),
             db,
             store,
             sockets: Arc::new(Sockets::new(config.max_connections)),
-            config: Arc::new(config),
+            config,
             clock,
-            password_hashing: Arc::new(Semaphore::new(2)),
-            memory: Arc::default(),
-            known_passwords: Arc::default(),
-            wrong_passwords: Arc::new(Throttle::new(20)),
-            logged_passwords: Arc::new(Throttle::new(1000)),
+            last_versions: Arc::default(),
             refusals: Arc::new(Throttle::new(1000)),
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::default(),

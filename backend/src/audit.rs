@@ -44,7 +44,7 @@ async fn export(
     request: Parts,
 ) -> Result<Response> {
     let Query(wanted) = wanted.map_err(|error| Error::invalid("query", error.body_text()))?;
-    let actor = Actor::of_request(&app, &request).await?;
+    let actor = Actor::of_request(&app.access, &request).await?;
     let filter = EventFilter {
         actor: wanted.actor,
         action: wanted.action,

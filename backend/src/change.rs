@@ -2,13 +2,12 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::access::Actor;
+use crate::access::{self, Actor};
 use crate::app::App;
 use crate::db::{Changed, Db, Query, Tx};
 use crate::error::Result;
 use crate::id::{ModelId, UserId};
 use crate::log::{By, Line, Subject};
-use crate::registry::credential;
 use crate::time::{Clock, Timestamp};
 
 /// One transaction by one person at one moment.
@@ -25,7 +24,7 @@ impl Change {
         actor.check_may_write()?;
         let mut tx = app.db.begin().await?;
         let now = app.clock.now();
-        credential::check_live(&mut tx, actor, now).await?;
+        access::credential::check_live(&mut tx, actor, now).await?;
         Ok(Self { tx, by: actor.by(), now })
     }
 

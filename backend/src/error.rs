@@ -54,7 +54,7 @@ pub enum Error {
     /// Files of what is to be published are still arriving; their paths.
     Arriving(Vec<String>),
     /// Something was changed between being looked at and being changed.
-    Unforeseen,
+    Stale,
     /// A condition that the request makes does not hold (RFC 9110 §13).
     PreconditionFailed(&'static str),
     Unauthenticated(&'static str),
@@ -105,7 +105,7 @@ impl Error {
                 (StatusCode::CONFLICT, "ALREADY_EXISTS")
             }
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID"),
-            Self::Conflict(_) | Self::Arriving(_) | Self::Unforeseen => {
+            Self::Conflict(_) | Self::Arriving(_) | Self::Stale => {
                 (StatusCode::CONFLICT, "CONFLICT")
             }
             Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
@@ -162,7 +162,7 @@ impl Error {
                      (withoutUploads: true in GraphQL)"
                 )
             }
-            Self::Unforeseen => "something was changed meanwhile: try again".to_owned(),
+            Self::Stale => "something was changed meanwhile: try again".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()
             }
@@ -199,7 +199,7 @@ impl From<sqlx::Error> for Error {
                 Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
                 Ok(Unmet::Missing { kind, key }) => Self::NotFound { kind, key },
                 Ok(Unmet::TooMany { field, most }) => Self::at_most(field, most),
-                Ok(Unmet::Unforeseen) => Self::Unforeseen,
+                Ok(Unmet::Stale) => Self::Stale,
                 Err(error) => Self::internal(error),
             },
             error => Self::internal(error),

@@ -16,15 +16,14 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, request};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
+use axum::http::{HeaderValue, StatusCode, request};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
 use crate::access::Actor;
 use crate::app::App;
-use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
 use crate::refusal::Attempt;
@@ -269,7 +268,7 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepar
         Ok(actor) => actor,
         Err(error) => {
             if let Some(attempt) = attempt {
-                attempt.log_all(app, &Actor::of_network(app, parts), &error).await;
+                attempt.log_all(app, &Actor::of_network(&app.access, parts), &error).await;
             }
             return Err(error);
         }
@@ -299,42 +298,14 @@ fn prepared(operation: Operation, document: ExecutableDocument) -> Request {
 }
 
 async fn recognise(app: &App, parts: &request::Parts) -> Result<Actor> {
-    let actor = Actor::of_request(app, parts).await?;
-    check_origin(&app.config, &actor, &parts.headers)?;
+    let actor = Actor::of_request(&app.access, parts).await?;
+    crate::origin::check(&app.config, &actor, &parts.headers)?;
     Ok(actor)
 }
 
 fn too_large() -> Error {
     Error::TooLarge(format!(
         "a query can be at most {MAX_BODY} bytes, and with its variables {MAX_BODY_WITH_VARIABLES}"
-    ))
-}
-
-/// Refuses a request that another site's page made with the user's cookie, or that would sign the
-/// user in. Scripts, which send no `Origin` or a token, pass.
-pub fn check_origin(config: &Serve, actor: &Actor, headers: &HeaderMap) -> Result<()> {
-    let by_token = actor.user().is_ok() && !actor.is_by_cookie();
-    let Some(origin) = headers.get(ORIGIN) else {
-        return Ok(());
-    };
-    if by_token && headers.contains_key(AUTHORIZATION) {
-        return Ok(());
-    }
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let origin = text(origin);
-    let own = match &config.public_url {
-        Some(url) => origin == url.trim_end_matches('/'),
-        None => {
-            let host = headers.get(HOST).map(text).unwrap_or_default();
-            origin.split_once("://").is_some_and(|(_, origin)| origin == host)
-        }
-    };
-    if own {
-        return Ok(());
-    }
-    Err(Error::Forbidden(
-        "the request comes from another site: use a token, or start the server with the address \
-         that its users see as --public-url",
     ))
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use model_registry::access;
 use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve, Token};
@@ -80,7 +81,7 @@ async fn print_token(input: Token) -> Result<()> {
         return Err(Error::invalid("--data", reason));
     }
     let db = Db::open(&input.data.database_url()).await?;
-    let user = user::find_by_username(&db, &input.user)
+    let user = access::user::find_by_username(&db, &input.user)
         .await?
         .ok_or_else(|| Error::not_found("user", &input.user))?;
     let expires_at = input.days.map(|days| clock.now().plus_seconds(i64::from(days) * 24 * 3600));

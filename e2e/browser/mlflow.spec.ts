@@ -134,6 +134,15 @@ test("the code that the pages show works as it is", async ({ page, api, baseURL,
     expect(await run(`${await code("MLflow")}\nprint("folder", folder)`, uri, token)).toMatch(/folder \S/);
   });
 
+  await test.step("of the version that it registered", async () => {
+    await page.goto(`/${project}/my-model/versions`);
+    await page.getByRole("cell").getByRole("link").first().click();
+    await expect(page.getByText("sklearn", { exact: true })).toBeVisible();
+    const predict = "print('class', model.predict([[5.1, 3.5, 1.4, 0.2]]))";
+    const steps = [await code("Load"), predict, await code("Promote"), await code("By alias"), predict];
+    expect((await run(steps.join("\n"), uri, token)).match(/class \[0\]/g)).toHaveLength(2);
+  });
+
   await test.step("of the model that is there: it is about the reader's own, and does nothing without it", async () => {
     await page.goto(`/${project}/my-model`);
     const register = await code("Register");
@@ -146,14 +155,5 @@ test("the code that the pages show works as it is", async ({ page, api, baseURL,
     expect((await versions()).versionCount).toBe(before.versionCount + 1);
     await page.goto(`/${project}/my-model/versions/1.0.0`);
     expect(await code("Register")).not.toContain("iris");
-  });
-
-  await test.step("of the version that it registered", async () => {
-    await page.goto(`/${project}/my-model/versions`);
-    await page.getByRole("cell").getByRole("link").first().click();
-    await expect(page.getByText("sklearn", { exact: true })).toBeVisible();
-    const predict = "print('class', model.predict([[5.1, 3.5, 1.4, 0.2]]))";
-    const steps = [await code("Load"), predict, await code("Promote"), await code("By alias"), predict];
-    expect((await run(steps.join("\n"), uri, token)).match(/class \[0\]/g)).toHaveLength(2);
   });
 });

@@ -88,7 +88,7 @@ test("keys that are pressed before the program has started are not lost", async 
   ] as const) {
     const release = await holdBack(page, /model-registry-ui-[^/]*\.wasm$/);
     await page.goto(`/${project}`, { waitUntil: "commit" });
-    await page.waitForFunction("window.takeEarlyKeys");
+    await page.waitForFunction(() => "takeEarlyKeys" in window);
     await page.keyboard.press(key);
     release();
     await expect(opened).toBeVisible();

@@ -3,7 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{components::file_tree::Entry, format};
+use crate::format;
+
+/// A file, by its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub path: String,
+    pub size: i64,
+    pub sha256: String,
+}
 
 /// What each has under one name.
 #[derive(Clone, Debug, PartialEq)]

@@ -20,7 +20,6 @@ mod pages;
 mod parts;
 mod picked;
 mod preview;
-mod provenance;
 mod session;
 mod upload;
 

@@ -10,20 +10,24 @@ use axum::http::{HeaderMap, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{SCOPE, SIGN_IN_FIRST};
-use crate::app::App;
-use crate::cache::Memory;
+use async_graphql::Context;
+
+use super::cache::AccessCache;
+use super::project::Project;
+use super::user::{self, User};
+use super::{Access, SCOPE, SIGN_IN_FIRST, credential, member, password};
 use crate::db::{Conn, Sql};
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, UserId};
 use crate::log::By;
 use crate::network;
-use crate::registry::credential::{self, session};
-use crate::registry::member;
-use crate::registry::project::Project;
-use crate::registry::user::{self, User};
 use crate::role::{CredentialKind, Role, TokenScope, Visibility};
 use crate::time::Timestamp;
+
+/// Who makes this GraphQL request.
+pub fn actor<'a>(ctx: &Context<'a>) -> &'a Actor {
+    ctx.data_unchecked()
+}
 
 /// The name of the session cookie.
 pub const SESSION_COOKIE: &str = "model_registry_session";
@@ -36,7 +40,7 @@ pub struct Actor {
     /// How the client names itself: its `User-Agent`.
     pub client: Option<String>,
     pub(super) caller: Option<Caller>,
-    pub(super) memory: Arc<Memory>,
+    pub(super) cache: Arc<AccessCache>,
 }
 
 /// Somebody who was recognised.
@@ -70,11 +74,11 @@ impl Actor {
     /// Reads `Authorization: Bearer TOKEN`, or `Basic` (RFC 7617: what MLflow and git-like clients send)
     /// with any user name and the token as password, or a person's own two; or else the session cookie.
     /// What is wrong, expired or revoked is an error; a stale cookie is nobody.
-    pub async fn of_request(app: &App, request: &Parts) -> Result<Self> {
+    pub async fn of_request(access: &Access, request: &Parts) -> Result<Self> {
         let headers = &request.headers;
-        let mut actor = Self::of_network(app, request);
-        if app.config.no_auth {
-            actor.caller = Some(everybody_is_admin(app, headers).await?);
+        let mut actor = Self::of_network(access, request);
+        if access.config.no_auth {
+            actor.caller = Some(everybody_is_admin(access, headers).await?);
             return Ok(actor);
         }
         let found = match (headers.get(AUTHORIZATION), cookie(headers, SESSION_COOKIE)) {
@@ -82,13 +86,13 @@ impl Actor {
                 let given = value.to_str().ok().and_then(authorization);
                 let found = match &given {
                     Some((_, secret)) => {
-                        credential::find_by_secret(app, CredentialKind::Token, secret).await?
+                        credential::find_by_secret(access, CredentialKind::Token, secret).await?
                     }
                     None => None,
                 };
                 if let (None, Some((Some(username), password))) = (&found, given)
                     && let Some(user) =
-                        session::find_by_password(app, &actor, &username, password).await?
+                        password::find_by_password(access, &actor, &username, password).await?
                 {
                     // Taken for a token: no browser sends a password by itself.
                     actor.caller =
@@ -101,7 +105,7 @@ impl Actor {
                 ))?)
             }
             (None, Some(secret)) => {
-                credential::find_by_secret(app, CredentialKind::Session, secret).await?
+                credential::find_by_secret(access, CredentialKind::Session, secret).await?
             }
             (None, None) => None,
         };
@@ -117,13 +121,13 @@ impl Actor {
     }
 
     /// Whoever is at the other end, not recognised.
-    pub fn of_network(app: &App, request: &Parts) -> Self {
+    pub fn of_network(access: &Access, request: &Parts) -> Self {
         let client = request
             .headers
             .get("user-agent")
             .map(|name| String::from_utf8_lossy(name.as_bytes()).chars().take(255).collect());
-        let address = network::client_address(&app.config, request);
-        Self { address, client, caller: None, memory: app.memory.clone() }
+        let address = network::client_address(&access.config, request);
+        Self { address, client, caller: None, cache: access.cache.clone() }
     }
 
     /// A person who has just been recognised otherwise, such as by their password.
@@ -234,7 +238,7 @@ impl Actor {
 
 /// With `--no-auth` everybody who reaches the loopback address is the administrator. Only by its own
 /// names: a page of another site could have its own name lead here (DNS rebinding).
-async fn everybody_is_admin(app: &App, headers: &HeaderMap) -> Result<Caller> {
+async fn everybody_is_admin(access: &Access, headers: &HeaderMap) -> Result<Caller> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let host = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
     let host = host.unwrap_or_default();
@@ -242,12 +246,12 @@ async fn everybody_is_admin(app: &App, headers: &HeaderMap) -> Result<Caller> {
     if host != "localhost" && !address.is_ok_and(|address| address.is_loopback()) {
         return Err(Error::Forbidden("with --no-auth the server is reached as localhost only"));
     }
-    let generation = Conn::from(&app.db).access_generation();
-    let user = match app.memory.users.get(generation, "admin") {
+    let generation = Conn::from(&access.db).access_generation();
+    let user = match access.cache.users.get(generation, "admin") {
         Some(user) => user,
         None => {
-            let user = user::find_by_username(&app.db, "admin").await?;
-            app.memory.users.keep(generation, "admin".to_owned(), user.as_ref());
+            let user = user::find_by_username(&access.db, "admin").await?;
+            access.cache.users.keep(generation, "admin".to_owned(), user.as_ref());
             user
         }
     };

@@ -8,23 +8,44 @@
 //! of the token that they came with.
 
 mod actor;
+mod cache;
+pub mod credential;
+pub mod member;
 pub mod password;
+pub mod project;
+pub mod user;
 
 use std::ops::Deref;
+use std::sync::Arc;
 
-use async_graphql::Context;
-
-use crate::change::Change;
-use crate::db::Conn;
+use crate::config::Serve;
+use crate::db::{Conn, Db};
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId};
-use crate::loader::loaders;
-use crate::registry::member::{self, RoleIn};
-use crate::registry::project::{self, Project};
-use crate::registry::user::User;
 use crate::role::{Role, TokenScope};
+use crate::time::Clock;
 
-pub use actor::{Actor, SESSION_COOKIE, cookie};
+pub use actor::{Actor, SESSION_COOKIE, actor, cookie};
+use cache::AccessCache;
+use password::Passwords;
+use project::Project;
+use user::User;
+
+/// What deciding needs: it reads, and notes when somebody was seen. Cheap to clone.
+#[derive(Clone)]
+pub struct Access {
+    pub db: Db,
+    pub config: Arc<Serve>,
+    pub clock: Clock,
+    pub cache: Arc<AccessCache>,
+    pub passwords: Arc<Passwords>,
+}
+
+impl Access {
+    pub fn new(db: Db, config: Arc<Serve>, clock: Clock) -> Self {
+        Self { db, config, clock, cache: Arc::default(), passwords: Arc::default() }
+    }
+}
 
 const SIGN_IN_FIRST: Error =
     Error::Unauthenticated("sign in first, or send a token: Authorization: Bearer TOKEN");
@@ -33,11 +54,6 @@ const SCOPE: Error = Error::Forbidden(
     "the scope of this token is too small: READ only reads, WRITE changes models, ADMIN also \
      members, tokens and settings",
 );
-
-/// Who makes this GraphQL request.
-pub fn actor<'a>(ctx: &Context<'a>) -> &'a Actor {
-    ctx.data_unchecked()
-}
 
 const NOT_FOR_YOUR_ROLE: Error = Error::Forbidden("this is not shown to your role in the project");
 
@@ -57,6 +73,7 @@ impl Reader {
         Ok(reader)
     }
 
+    /// The project.
     pub fn project(&self) -> &Project {
         &self.project
     }
@@ -136,22 +153,15 @@ pub async fn reader(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Res
     let (conn, user) = (conn.into(), user_id(actor));
     let generation = conn.access_generation();
     let key = format!("{}\0{path}", user.map_or("", UserId::raw));
-    let found = match actor.memory.projects.get(generation, &key) {
+    let found = match actor.cache.projects.get(generation, &key) {
         Some(found) => found,
         None => {
             let found = project::find_with_role(conn, path, user).await?;
-            actor.memory.projects.keep(generation, key, found.as_ref());
+            actor.cache.projects.keep(generation, key, found.as_ref());
             found
         }
     };
     prove(actor, found, path)
-}
-
-/// As [`maintainer`], and holds the project: whoever takes their role away does so before or after this.
-pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> Result<Maintainer> {
-    let before = maintainer(&mut **change, actor, path).await?;
-    project::touch(change, &before.project().id).await?;
-    maintainer(&mut **change, actor, path).await
 }
 
 /// Checks that the caller may read the project with this id.
@@ -178,21 +188,13 @@ pub async fn owner_of_deleted(
     }
 }
 
-/// As [`reader_of`], for a project that a resolver has at hand.
-pub async fn reader_in(ctx: &Context<'_>, project: &Project) -> Result<Reader> {
-    let actor = actor(ctx);
-    let membership = match user_id(actor) {
-        Some(user) if !actor.is_admin() => {
-            let key = RoleIn { project: project.id.clone(), user: user.clone() };
-            loaders(ctx).load_one(key).await?
-        }
-        _ => None,
-    };
-    prove(actor, Some((project.clone(), membership)), &project.path)
-}
-
 fn user_id(actor: &Actor) -> Option<&UserId> {
     actor.caller.as_ref().map(|caller| &caller.user.id)
+}
+
+/// Checks that the caller may read a project, of which their membership is known.
+pub fn reader_with(actor: &Actor, project: &Project, membership: Option<Role>) -> Result<Reader> {
+    prove(actor, Some((project.clone(), membership)), &project.path)
 }
 
 fn prove(actor: &Actor, found: Option<(Project, Option<Role>)>, key: &str) -> Result<Reader> {

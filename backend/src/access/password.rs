@@ -1,19 +1,25 @@
-//! Passwords: hashing and checking, with argon2id. Never keeps one.
+//! Passwords: hashing with argon2id, checking, and slowing down who guesses. Never keeps one.
 //!
 //! How many are hashed at once is bounded: each takes 19 MiB and a core for a while, so without that
 //! signing in could exhaust the machine.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use tokio::sync::Semaphore;
 
-use crate::app::App;
+use super::Access;
+use super::actor::Actor;
+use super::credential::hash_secret;
+use super::user::{User, find_by_username};
 use crate::error::{Error, Result};
 use crate::id::random_text;
-use crate::registry::credential::hash_secret;
+use crate::log::{self, Refusal};
+use crate::role::CredentialKind;
+use crate::throttle::Throttle;
 use crate::time::Timestamp;
 
 const MIN_CHARACTERS: usize = 12;
@@ -39,16 +45,16 @@ pub fn check_new(field: &str, password: &str) -> Result<()> {
 const KNOWN_SECONDS: i64 = 10 * 60;
 const MAX_KNOWN: usize = 10_000;
 
-/// Passwords that were right a moment ago: clients that send theirs with every request would otherwise
+/// A cache of passwords that were right a moment ago: clients that send theirs with every request would otherwise
 /// wait for a slow hash each time. In memory only, and as a keyed hash of the stored one and the password,
 /// so that a changed password is not known.
-pub struct Known {
+struct VerifiedPasswords {
     key: String,
     until: Mutex<HashMap<String, Timestamp>>,
 }
 
-impl Known {
-    pub fn new() -> Self {
+impl VerifiedPasswords {
+    fn new() -> Self {
         Self { key: random_text(32), until: Mutex::default() }
     }
 
@@ -56,12 +62,12 @@ impl Known {
         hash_secret(&format!("{}\0{stored}\0{password}", self.key))
     }
 
-    pub fn contains(&self, stored: &str, password: &str, now: Timestamp) -> bool {
+    fn contains(&self, stored: &str, password: &str, now: Timestamp) -> bool {
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until.get(&self.entry(stored, password)).is_some_and(|until| *until > now)
     }
 
-    pub fn add(&self, stored: &str, password: &str, now: Timestamp) {
+    fn add(&self, stored: &str, password: &str, now: Timestamp) {
         let entry = self.entry(stored, password);
         let mut known = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KNOWN {
@@ -73,42 +79,132 @@ impl Known {
     }
 }
 
-impl Default for Known {
+/// What checking passwords needs. One for all requests.
+pub struct Passwords {
+    /// How many are hashed at once.
+    hashing: Arc<Semaphore>,
+    verified: VerifiedPasswords,
+    /// Wrong ones, by account and address.
+    wrong: Throttle,
+    /// Wrong ones that were written into the log, by network.
+    logged: Throttle,
+}
+
+impl Default for Passwords {
     fn default() -> Self {
-        Self::new()
+        Self {
+            hashing: Arc::new(Semaphore::new(2)),
+            verified: VerifiedPasswords::new(),
+            wrong: Throttle::new(20),
+            logged: Throttle::new(1000),
+        }
     }
 }
 
-/// The hash to store.
-pub async fn hash(app: &App, password: String) -> Result<String> {
-    on_a_thread(app, move || {
-        let hash = Argon2::default().hash_password(password.as_bytes()).map_err(Error::internal)?;
-        Ok(hash.to_string())
-    })
-    .await
+impl Passwords {
+    /// The hash to store.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        self.on_a_thread(move || {
+            let hash =
+                Argon2::default().hash_password(password.as_bytes()).map_err(Error::internal)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether a password is the one that was hashed; takes as long where there is none.
+    async fn verify(&self, stored: Option<&str>, password: String) -> Result<bool> {
+        let stored = stored.filter(|hash| !hash.is_empty());
+        let (hash, somebodys) = (stored.unwrap_or(NOBODYS_HASH).to_owned(), stored.is_some());
+        self.on_a_thread(move || {
+            let hash = PasswordHash::new(&hash).map_err(Error::internal)?;
+            let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+            Ok(right && somebodys)
+        })
+        .await
+    }
+
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.hashing.clone().acquire_owned().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        })
+        .await
+        .map_err(Error::internal)?
+    }
 }
 
-/// Whether a password is the one that was hashed; takes as long where there is none.
-pub async fn verify(app: &App, stored: Option<&str>, password: String) -> Result<bool> {
-    let stored = stored.filter(|hash| !hash.is_empty());
-    let (hash, somebodys) = (stored.unwrap_or(NOBODYS_HASH).to_owned(), stored.is_some());
-    on_a_thread(app, move || {
-        let hash = PasswordHash::new(&hash).map_err(Error::internal)?;
-        let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
-        Ok(right && somebodys)
-    })
-    .await
+/// Writes a wrong password into the log, unless they are so many that this is an attack on the log.
+pub async fn log_wrong_password(
+    access: &Access,
+    actor: &Actor,
+    action: &str,
+    username: &str,
+) -> Result<()> {
+    if access.passwords.logged.count(&actor.network(), access.clock.now()).is_err() {
+        tracing::warn!(address = ?actor.address, "too many wrong passwords to log each");
+        return Ok(());
+    }
+    let refusal = Refusal { action, subject: username, is_path: false, code: "UNAUTHENTICATED" };
+    log::record_refusal(&access.db, access.clock.now(), &actor.by(), refusal).await
 }
 
-async fn on_a_thread<T: Send + 'static>(
-    app: &App,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let permit = app.password_hashing.clone().acquire_owned().await.map_err(Error::internal)?;
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        work()
-    })
-    .await
-    .map_err(Error::internal)?
+/// Checks a password, and slows down who tries many: for one account from one address, so that nobody
+/// can keep others out.
+pub async fn check_password(
+    access: &Access,
+    actor: &Actor,
+    username: &str,
+    stored: Option<&str>,
+    password: String,
+) -> Result<bool> {
+    let key = format!("{} {}", actor.network(), hash_secret(username));
+    if let Err(seconds) = access.passwords.wrong.count(&key, access.clock.now()) {
+        return Err(Error::RateLimited(format!(
+            "too many wrong passwords: try again in {seconds} seconds"
+        )));
+    }
+    let right = access.passwords.verify(stored, password).await?;
+    if right {
+        access.passwords.wrong.forget(&key);
+    }
+    Ok(right)
+}
+
+/// Whom a user name and a password, sent with a request as in RFC 7617, are of. Takes as long for a name
+/// that is not there as for a wrong password.
+pub async fn find_by_password(
+    access: &Access,
+    actor: &Actor,
+    username: &str,
+    password: String,
+) -> Result<Option<User>> {
+    if access.config.no_password_sign_in
+        || username.is_empty()
+        || password.starts_with(CredentialKind::Token.prefix())
+        || username.contains('\0')
+        || password.len() > MAX_BYTES
+    {
+        return Ok(None);
+    }
+    let user = find_by_username(&access.db, username).await?;
+    let stored =
+        user.as_ref().map(|user| user.password_hash.clone()).filter(|hash| !hash.is_empty());
+    let now = access.clock.now();
+    let known = |stored: &String| access.passwords.verified.contains(stored, &password, now);
+    if !stored.as_ref().is_some_and(known) {
+        if !check_password(access, actor, username, stored.as_deref(), password.clone()).await? {
+            let subject = user.as_ref().map_or("", |user| &user.username);
+            log_wrong_password(access, actor, "session.create", subject).await?;
+            return Ok(None);
+        }
+        if let Some(stored) = stored {
+            access.passwords.verified.add(&stored, &password, now);
+        }
+    }
+    Ok(user.filter(|user| user.blocked_at_ms.is_none()))
 }

@@ -37,8 +37,8 @@ pub enum Unmet {
     Missing { kind: &'static str, key: String },
     /// There would be too many with it; seen in the same way.
     TooMany { field: &'static str, most: usize },
-    /// Something is not as was foreseen, so the change is to be made again; seen in the same way.
-    Unforeseen,
+    /// Something is not as was predicted, so the change is to be made again; seen in the same way.
+    Stale,
 }
 
 impl Unmet {
@@ -47,7 +47,7 @@ impl Unmet {
         let kind = error.as_database_error().map(DatabaseError::kind);
         match self {
             Self::Taken { .. } => matches!(kind, Some(ErrorKind::UniqueViolation)),
-            Self::Missing { .. } | Self::TooMany { .. } | Self::Unforeseen => {
+            Self::Missing { .. } | Self::TooMany { .. } | Self::Stale => {
                 matches!(kind, Some(ErrorKind::NotNullViolation))
             }
         }
@@ -60,7 +60,7 @@ impl fmt::Display for Unmet {
             Self::Taken { kind, key } => write!(f, "the {kind} {key} already exists"),
             Self::Missing { kind, key } => write!(f, "there is no {kind} {key}"),
             Self::TooMany { field, most } => write!(f, "{field} must be at most {most}"),
-            Self::Unforeseen => f.write_str("something was changed meanwhile: try again"),
+            Self::Stale => f.write_str("something was changed meanwhile: try again"),
         }
     }
 }

@@ -153,16 +153,16 @@ async fn put_file(
     let stall = Duration::from_secs(app.config.stall_seconds);
     let mut body = Box::pin(upload::arriving(body, stall));
     let subject = address.subject();
-    let actor = match Actor::of_request(&app, &parts).await {
+    let actor = match Actor::of_request(&app.access, &parts).await {
         Ok(actor) => actor,
         Err(error) => {
-            let stranger = Actor::of_network(&app, &parts);
+            let stranger = Actor::of_network(&app.access, &parts);
             refusal::log_error(&app, &stranger, "file.put", &subject, &error).await;
             return Err(error);
         }
     };
     let put = async {
-        crate::graphql::check_origin(&app.config, &actor, &parts.headers)?;
+        crate::origin::check(&app.config, &actor, &parts.headers)?;
         upload::receive(&app, &actor, &address.place()?, &parts.headers, &mut body).await
     };
     let put = match put.await {
@@ -191,7 +191,7 @@ async fn get_file(
 ) -> Result<Response> {
     let Path(address) = address.map_err(|_| not_utf8())?;
     let Query(options) = options.map_err(|_| Error::invalid("archive", "must be tar or zip"))?;
-    let actor = Actor::of_request(&app, &request).await?;
+    let actor = Actor::of_request(&app.access, &request).await?;
     let place = address.place()?;
     let (_reader, target) = upload::Place::find(&place, (&app.db).into(), &actor).await?;
     if options.archive.is_none()

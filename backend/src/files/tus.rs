@@ -94,7 +94,7 @@ pub async fn options(State(app): State<App>) -> Response {
 
 /// Who sends a request, if it may have come from where it says and speaks our version.
 fn check(app: &App, actor: &Actor, headers: &HeaderMap) -> Result<()> {
-    crate::graphql::check_origin(&app.config, actor, headers)?;
+    crate::origin::check(&app.config, actor, headers)?;
     if headers.get(RESUMABLE) != Some(&VERSION) {
         return Err(Error::PreconditionFailed("send the header Tus-Resumable: 1.0.0"));
     }
@@ -321,10 +321,10 @@ async fn append(
 }
 
 async fn actor(app: &App, parts: &Parts, subject: &str) -> Result<Actor> {
-    match Actor::of_request(app, parts).await {
+    match Actor::of_request(&app.access, parts).await {
         Ok(actor) => Ok(actor),
         Err(error) => {
-            let stranger = Actor::of_network(app, parts);
+            let stranger = Actor::of_network(&app.access, parts);
             refusal::log_error(app, &stranger, "file.put", subject, &error).await;
             Err(error)
         }

@@ -56,7 +56,7 @@ impl Failure {
             Error::NotFound { .. } => "RESOURCE_DOES_NOT_EXIST",
             Error::AlreadyExists { .. } | Error::NameGiven { .. } => "RESOURCE_ALREADY_EXISTS",
             Error::Invalid { .. } => "INVALID_PARAMETER_VALUE",
-            Error::Conflict(_) | Error::Arriving(_) | Error::Unforeseen => "RESOURCE_CONFLICT",
+            Error::Conflict(_) | Error::Arriving(_) | Error::Stale => "RESOURCE_CONFLICT",
             Error::PreconditionFailed(_) | Error::TooLarge(_) => "BAD_REQUEST",
             Error::Unauthenticated(_) => "UNAUTHENTICATED",
             Error::Forbidden(_) => "PERMISSION_DENIED",

@@ -371,7 +371,7 @@ async fn recognise(
         Ok(actor) => actor,
         Err(failure) => {
             if let Some(action) = action {
-                let stranger = Actor::of_network(app, parts);
+                let stranger = Actor::of_network(&app.access, parts);
                 refusal::log_error(app, &stranger, action, &project, &failure.error).await;
             }
             // Read all the same: a client that is still sending would not see the answer.
@@ -386,9 +386,9 @@ async fn recognise(
 
 /// Who makes a request. What changes something a browser may send from our own pages only.
 async fn recognised(app: &App, parts: &Parts, writes: bool) -> Result<Actor> {
-    let actor = Actor::of_request(app, parts).await?;
+    let actor = Actor::of_request(&app.access, parts).await?;
     if writes {
-        crate::graphql::check_origin(&app.config, &actor, &parts.headers)?;
+        crate::origin::check(&app.config, &actor, &parts.headers)?;
     }
     Ok(actor)
 }

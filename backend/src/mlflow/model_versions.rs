@@ -21,7 +21,7 @@ use crate::registry::candidate::{self, NewCandidate};
 use crate::registry::model::{self, Model};
 use crate::registry::object::Target;
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
-use crate::registry::version::{self, Foreseen, Lineage, ModelVersion, NewVersion};
+use crate::registry::version::{self, Lineage, ModelVersion, NewVersion, Prediction};
 use crate::registry::{experiment, file, upload};
 
 /// The tags that say what a version shall be called: ours, and GitLab's.
@@ -176,17 +176,17 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
     // name is seen when it is locked, and whose the name is now, here.
     call.actor.check_may_write()?;
     let (_, model) = models::readable(&call.app.db, &call).await?;
-    let foreseen = version::foresee(&call.app, &model).await?;
-    let new = |foreseen: Foreseen| -> Result<NewVersion> {
+    let predicted = version::predict_next(&call.app, &model).await?;
+    let new = |predicted: Prediction| -> Result<NewVersion> {
         let lineage = Lineage { run_link: message.text("run_link")?, ..Lineage::default() };
         let (version, description) = (semver_of(&tags), message.text("description")?);
         let tags = tags.clone();
-        let foreseen = Some(foreseen);
-        Ok(NewVersion { version, description, tags, candidate_id: None, lineage, foreseen })
+        let predicted = Some(predicted);
+        Ok(NewVersion { version, description, tags, candidate_id: None, lineage, predicted })
     };
-    let version = match make(&call, &model, given.clone(), new(foreseen.clone())?).await {
-        Err(Failure { error: Error::Unforeseen, .. }) => {
-            make(&call, &model, given, new(foreseen.unknown())?).await?
+    let version = match make(&call, &model, given.clone(), new(predicted.clone())?).await {
+        Err(Failure { error: Error::Stale, .. }) => {
+            make(&call, &model, given, new(predicted.unknown())?).await?
         }
         made => made?,
     };

@@ -9,6 +9,7 @@ use super::experiments::{self, VIEW_TYPE};
 use super::message::{Message, missing};
 use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
 use super::{Call, Done, lists, names};
+use crate::access::user::User;
 use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db};
@@ -25,7 +26,6 @@ use crate::registry::object::{Kind, Target};
 use crate::registry::param::{Param, ParamsOf};
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
 use crate::registry::upload;
-use crate::registry::user::User;
 use crate::registry::version;
 use crate::time::Timestamp;
 

@@ -18,12 +18,12 @@ use super::artifacts::{self, Place};
 use super::error::{Failure, Result};
 use super::uploads::{self, NoHeaders};
 use super::{Call, read, write};
-use crate::access::Actor;
+use crate::access::{self, Actor};
 use crate::app::App;
 use crate::error::Error;
 use crate::files::{download, upload};
 use crate::refusal;
-use crate::registry::{credential, file, logged_model};
+use crate::registry::{file, logged_model};
 use crate::time::Timestamp;
 
 /// What the tokens in addresses are sealed for.
@@ -197,11 +197,11 @@ fn claim(app: &App, token: &str) -> Result<Claim> {
 
 /// Who asked for an address, if they may still come in; from where it is used.
 async fn signer(app: &App, claim: &Claim, parts: &Parts) -> Result<Actor> {
-    let here = Actor::of_network(app, parts);
+    let here = Actor::of_network(&app.access, parts);
     let Some(key) = &claim.by else { return Ok(here) };
     let mut actor = app.signing.recall(key).ok_or(NOT_GOOD)?;
     let (user, now) = (actor.user()?, app.clock.now());
-    if !credential::is_live(&app.db, user, actor.credential(), now).await? {
+    if !access::credential::is_live(&app.db, user, actor.credential(), now).await? {
         return Err(NOT_GOOD.into());
     }
     (actor.address, actor.client) = (here.address, here.client);
@@ -241,7 +241,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
     let claim = match claim(&app, &token) {
         Ok(claim) => claim,
         Err(failure) => {
-            let stranger = Actor::of_network(&app, &parts);
+            let stranger = Actor::of_network(&app.access, &parts);
             refusal::log_error(&app, &stranger, "file.put", "", &failure.error).await;
             return Err(failure);
         }
@@ -251,7 +251,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
     let actor = match signer(&app, &claim, &parts).await {
         Ok(actor) => actor,
         Err(failure) => {
-            let stranger = Actor::of_network(&app, &parts);
+            let stranger = Actor::of_network(&app.access, &parts);
             let refused =
                 artifacts::refuse(&app, &stranger, &claim.project, &parts, &mut body, failure);
             return Err(refused.await);

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::error::Result;
 use super::{Call, Done};
+use crate::access::project::Project;
 use crate::access::{self, Actor};
 use crate::change::Change;
-use crate::registry::project::{self, CreateProjectInput, Project, UpdateProjectInput};
+use crate::registry::project::{self, CreateProjectInput, UpdateProjectInput};
 
 #[derive(Serialize)]
 pub struct WireWorkspace {

@@ -195,7 +195,7 @@ async fn sign_in(
     let code = answer.code.filter(|code| (1..=MAX_CODE_BYTES).contains(&code.len()));
     let code = code.ok_or_else(|| Refusal::failed("the answer has no code"))?;
     let identity = provider.identify(code, &pending).await.map_err(Refusal::failed)?;
-    let actor = Actor::of_network(app, request);
+    let actor = Actor::of_network(&app.access, request);
     let user = match identity::sign_in(app, &actor, &identity).await {
         Err(error) => {
             let refusal = log::Refusal {

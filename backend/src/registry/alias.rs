@@ -2,6 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
+use crate::access::user::User;
 use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::db::query;
@@ -11,7 +12,7 @@ use crate::loader::{load_by_id, load_by_owner, loaders};
 use crate::log::Subject;
 use crate::page::ENTRIES;
 use crate::registry::model::{self, Model};
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::registry::version::{self, ModelVersion};
 use crate::registry::{payload, protection};
 use crate::text::{self, AliasName};

@@ -3,6 +3,8 @@
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
+use crate::access::project::Project;
+use crate::access::user::User;
 use crate::access::{self, Auditor, Reader, actor};
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql};
@@ -11,8 +13,8 @@ use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{ENTRIES, List, OrderDirection, Page, Sort, cost};
 use crate::registry::credential::Token;
-use crate::registry::project::Project;
-use crate::registry::user::{self, User};
+use crate::registry::member;
+use crate::registry::user;
 use crate::role::Role;
 use crate::text;
 use crate::time::Timestamp;
@@ -97,7 +99,7 @@ impl Event {
             return Ok(true);
         }
         let Some(project) = self.project(ctx).await? else { return Ok(false) };
-        Ok(access::reader_in(ctx, &project).await?.check_sees(Role::Maintainer).is_ok())
+        Ok(member::reader_in(ctx, &project).await?.check_sees(Role::Maintainer).is_ok())
     }
 }
 

@@ -10,7 +10,8 @@ use serde_json::json;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::access::Actor;
+use crate::access::user::User;
+use crate::access::{self, Actor};
 use crate::app::App;
 use crate::change::Change;
 use crate::config::{GroupRight, Right};
@@ -18,7 +19,6 @@ use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId, new_uuid, random_text};
 use crate::log::Subject;
-use crate::registry::user::{self, User};
 use crate::role::Role;
 use crate::text;
 use crate::time::Timestamp;
@@ -65,7 +65,7 @@ async fn attempt(app: &App, actor: &Actor, identity: &Identity) -> Result<Option
         set_admin(&mut change, &account, is_admin).await?;
     }
     set_roles(&mut change, &account, project_rights(rights, &identity.groups)).await?;
-    let user = user::find_by_username(&mut *change, &account.username).await?;
+    let user = access::user::find_by_username(&mut *change, &account.username).await?;
     change.commit().await?;
     Ok(user)
 }

@@ -5,7 +5,9 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
-use crate::access::password;
+use crate::access::credential::hash_secret;
+use crate::access::user::User;
+use crate::access::{self, password};
 use crate::access::{Admin, actor};
 use crate::app::App;
 use crate::change::Change;
@@ -14,9 +16,9 @@ use crate::error::{Error, Result};
 use crate::id::{UserId, new_uuid, random_text};
 use crate::loader::loaders;
 use crate::page::LOOK_UP;
-use crate::registry::credential::{hash_secret, session};
+use crate::registry::credential::session;
 use crate::registry::payload;
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::text;
 use crate::time::Timestamp;
 
@@ -104,8 +106,8 @@ impl InvitationMutation {
         let known = find(&app.db, app.clock.now(), &input.secret).await?.ok_or_else(unknown)?;
         let name = input.name.map(|name| text::name("name", &name)).transpose()?;
         password::check_new("password", &input.password)?;
-        let hash = password::hash(app, input.password).await?;
-        let user = user::get_by_id(&app.db, &known.user_id).await?;
+        let hash = app.access.passwords.hash(input.password).await?;
+        let user = access::user::get_by_id(&app.db, &known.user_id).await?;
         let mut change = Change::begin(app, &actor(ctx).recognised(user)).await?;
         let user = accept(&mut change, &known.user_id, &input.secret, &hash, name)
             .await?
@@ -172,10 +174,10 @@ async fn accept(
     if used == 0 {
         return Ok(None);
     }
-    let user = user::get_by_id(&mut **change, id).await?;
+    let user = access::user::get_by_id(&mut **change, id).await?;
     user::set_password(change, &user, password_hash).await?;
     user::record(change, "invitation.accept", &user, serde_json::json!({})).await?;
-    user::get_by_id(&mut **change, id).await.map(Some)
+    access::user::get_by_id(&mut **change, id).await.map(Some)
 }
 
 /// Lets the links of a person work no more.

@@ -9,12 +9,11 @@ use async_graphql::Context;
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::access::{Actor, actor};
+use crate::access::{self, Actor, actor};
 use crate::app::App;
 use crate::db::Watch;
 use crate::error::Result;
 use crate::loader::loaders;
-use crate::registry::credential;
 
 /// The least time between two items.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -34,7 +33,7 @@ impl Caller {
 
     /// Refuses a caller who may not come in any more.
     pub async fn check_live(&self) -> Result<()> {
-        credential::check_live(&self.app.db, &self.actor, self.app.clock.now()).await
+        access::credential::check_live(&self.app.db, &self.actor, self.app.clock.now()).await
     }
 }
 

@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 
+use crate::access::project::Project;
+use crate::access::user::User;
 use crate::access::{self, Actor, Reader, Writer, actor};
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql, Unmet};
@@ -17,8 +19,7 @@ use crate::registry::experiment::{self, Experiment};
 use crate::registry::logged_model::{self, LoggedModel};
 use crate::registry::member::Member;
 use crate::registry::model::{self, Model};
-use crate::registry::project::Project;
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::registry::version::{self, ModelVersion};
 use crate::role::Role;
 

@@ -3,7 +3,8 @@
 
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 
-use crate::access::{self, Maintainer, Reader, Writer, actor};
+use crate::access::user::User;
+use crate::access::{Maintainer, Reader, Writer, actor};
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
@@ -12,7 +13,8 @@ use crate::loader::{load_by_owner, loaders};
 use crate::log::Subject;
 use crate::registry::model::{self, Model};
 use crate::registry::payload;
-use crate::registry::user::{self, User};
+use crate::registry::project;
+use crate::registry::user;
 use crate::time::Timestamp;
 
 /// How many a project can have, with those of its models.
@@ -169,7 +171,7 @@ async fn place(
 ) -> Result<Place> {
     match (project, model) {
         (Some(project), None) => {
-            let maintainer = access::lone_maintainer(change, actor(ctx), &project).await?;
+            let maintainer = project::lone_maintainer(change, actor(ctx), &project).await?;
             Ok(Place { maintainer, model: None })
         }
         (None, Some(model)) => {

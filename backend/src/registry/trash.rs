@@ -2,7 +2,9 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
-use crate::access::{self, Maintainer, actor};
+use crate::access::project::Project;
+use crate::access::user::User;
+use crate::access::{Maintainer, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::db::{Db, Query, Sql, query};
@@ -14,8 +16,8 @@ use crate::page::{List, OrderDirection, Page, Sort};
 use crate::registry::candidate::Candidate;
 use crate::registry::experiment::Experiment;
 use crate::registry::model::Model;
-use crate::registry::project::Project;
-use crate::registry::user::{self, User};
+use crate::registry::project;
+use crate::registry::user;
 use crate::registry::version::ModelVersion;
 use crate::time::Timestamp;
 
@@ -192,7 +194,7 @@ impl TrashMutation {
         #[graphql(desc = "Which project, and what of it.")] input: EmptyTrashInput,
     ) -> Result<EmptyTrashPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = project::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let removed_count = empty(&mut change, &maintainer, input.item).await?;
         let remaining_count = count(&mut change, &maintainer.project().id).await?;
         change.commit().await?;

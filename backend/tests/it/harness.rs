@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use model_registry::access;
 use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve};
@@ -100,7 +101,7 @@ impl Server {
     /// A person who is there already, with a token.
     pub async fn person(&self, username: &str, scope: TokenScope) -> Caller {
         let App { db, clock, .. } = &self.app;
-        let user = user::find_by_username(db, username).await.unwrap().unwrap();
+        let user = access::user::find_by_username(db, username).await.unwrap().unwrap();
         let mut change = Change::begin_in(db, clock, user.id.clone()).await.unwrap();
         let new = CreateTokenInput { name: "test".into(), scope: Some(scope), expires_at: None };
         let made = token::create(&mut change, &user, new).await.unwrap();

@@ -9,15 +9,7 @@ use super::{
     icon::{self, Icon},
     menu::Menu,
 };
-use crate::{address, format, preview};
-
-/// One file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub path: String,
-    pub size: i64,
-    pub sha256: String,
-}
+use crate::{address, diff::Entry, format, preview};
 
 /// A folder: what is in it, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

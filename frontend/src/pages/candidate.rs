@@ -38,12 +38,12 @@ use crate::{
         files::{Files, Source},
         measures::{MetricTable, ParamTable},
         promote::{PromoteDialog, Promotion},
+        provenance,
         run_facts::RunFacts,
         status::Status,
         tags::{Tags, report},
         usage::Usage,
     },
-    provenance,
 };
 
 #[component]

@@ -8,13 +8,14 @@ use super::{preview::Preview, tags::report, uploads::UploadPanel};
 use crate::{
     address,
     components::{
-        file_tree::{Entry, FileTree},
+        file_tree::FileTree,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         menu::Menu,
         skeleton::SkeletonRows,
         toast::use_toasts,
     },
+    diff::Entry,
     error::ApiError,
     form::Submit,
     format,

@@ -28,6 +28,7 @@ pub mod preview;
 pub mod project_switcher;
 pub mod promote;
 pub mod protected_aliases;
+pub mod provenance;
 pub mod role;
 pub mod run_facts;
 pub mod selection;

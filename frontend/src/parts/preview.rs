@@ -7,11 +7,11 @@ use crate::{
     address,
     components::{
         dialog::Dialog,
-        file_tree::Entry,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         skeleton::SkeletonRows,
     },
+    diff::Entry,
     error::ApiError,
     format,
     preview::{self, Form},

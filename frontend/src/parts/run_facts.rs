@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
+use super::provenance::{self, Known};
 use crate::{
     components::{facts::Fact, link::ExternalLink, person::Person},
     graphql::{tag::Tag, viewer::Author},
-    provenance::{self, Known},
 };
 
 /// Stands among the other [`Fact`]s.

@@ -103,7 +103,7 @@ where
     let actor = match super::recognised(&app, &parts, true).await {
         Ok(actor) => actor,
         Err(failure) => {
-            let stranger = Actor::of_network(&app, &parts);
+            let stranger = Actor::of_network(&app.access, &parts);
             return Err(refuse(&app, &stranger, &project, &parts, &mut body, failure).await);
         }
     };

@@ -7,6 +7,7 @@ use super::{
     Candidate, CandidateChanges, CandidateStatus, Log, NewCandidate, adopt, create, find_in, get,
     get_run, set_deleted, update,
 };
+use crate::access::user::User;
 use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
@@ -26,7 +27,7 @@ use crate::registry::param::{self, Param, ParamInput};
 use crate::registry::payload;
 use crate::registry::tag::{self, Tag, TagInput};
 use crate::registry::upload::{self, UnfinishedUpload};
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::registry::version::{self, ModelVersion, VersionOfCandidate};
 use crate::time::Timestamp;
 

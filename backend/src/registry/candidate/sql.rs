@@ -4,6 +4,7 @@ use async_graphql::SimpleObject;
 
 use super::{Candidate, CandidateOrder, columns};
 use crate::access::Reader;
+use crate::access::project::Project;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
@@ -14,7 +15,6 @@ use crate::registry::candidate::graphql::CandidateOrderField;
 use crate::registry::experiment::{self, Experiment, Lifecycle};
 use crate::registry::model::{self, Model};
 use crate::registry::object::Target as Object;
-use crate::registry::project::Project;
 use crate::text;
 
 /// The candidate with this number, unless it is in the trash.

@@ -4,6 +4,7 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 
 use super::{CredentialKind, NewCredential, TokenScope, insert};
 use crate::access::password;
+use crate::access::user::User;
 use crate::access::{self, Actor, SESSION_COOKIE, actor};
 use crate::app::App;
 use crate::change::Change;
@@ -14,7 +15,6 @@ use crate::loader::loaders;
 use crate::log;
 use crate::log::{Refusal, Subject};
 use crate::registry::payload;
-use crate::registry::user::{self, User};
 use crate::time::Timestamp;
 
 const SESSION_SECONDS: i64 = 14 * 24 * 3600;
@@ -143,77 +143,6 @@ impl SessionMutation {
     }
 }
 
-/// Writes a wrong password into the log, unless they are so many that this is an attack on the log.
-pub async fn log_wrong_password(
-    app: &App,
-    actor: &Actor,
-    action: &str,
-    username: &str,
-) -> Result<()> {
-    if app.logged_passwords.count(&actor.network(), app.clock.now()).is_err() {
-        tracing::warn!(address = ?actor.address, "too many wrong passwords to log each");
-        return Ok(());
-    }
-    let refusal = Refusal { action, subject: username, is_path: false, code: "UNAUTHENTICATED" };
-    log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await
-}
-
-/// Checks a password, and slows down who tries many: for one account from one address, so that nobody
-/// can keep others out.
-pub async fn check_password(
-    app: &App,
-    actor: &Actor,
-    username: &str,
-    stored: Option<&str>,
-    password: String,
-) -> Result<bool> {
-    let key = format!("{} {}", actor.network(), super::hash_secret(username));
-    if let Err(seconds) = app.wrong_passwords.count(&key, app.clock.now()) {
-        return Err(Error::RateLimited(format!(
-            "too many wrong passwords: try again in {seconds} seconds"
-        )));
-    }
-    let right = password::verify(app, stored, password).await?;
-    if right {
-        app.wrong_passwords.forget(&key);
-    }
-    Ok(right)
-}
-
-/// Whom a user name and a password, sent with a request as in RFC 7617, are of. Takes as long for a name
-/// that is not there as for a wrong password.
-pub async fn find_by_password(
-    app: &App,
-    actor: &Actor,
-    username: &str,
-    password: String,
-) -> Result<Option<User>> {
-    if app.config.no_password_sign_in
-        || username.is_empty()
-        || password.starts_with(CredentialKind::Token.prefix())
-        || username.contains('\0')
-        || password.len() > password::MAX_BYTES
-    {
-        return Ok(None);
-    }
-    let user = user::find_by_username(&app.db, username).await?;
-    let stored =
-        user.as_ref().map(|user| user.password_hash.clone()).filter(|hash| !hash.is_empty());
-    let now = app.clock.now();
-    let known = |stored: &String| app.known_passwords.contains(stored, &password, now);
-    if !stored.as_ref().is_some_and(known) {
-        if !check_password(app, actor, username, stored.as_deref(), password.clone()).await? {
-            let subject = user.as_ref().map_or("", |user| &user.username);
-            log_wrong_password(app, actor, "session.create", subject).await?;
-            return Ok(None);
-        }
-        if let Some(stored) = stored {
-            app.known_passwords.add(&stored, &password, now);
-        }
-    }
-    Ok(user.filter(|user| user.blocked_at_ms.is_none()))
-}
-
 /// Checks a password and starts a session; returns its secret. Takes as long for a name that is not
 /// there as for a wrong password, and says the same.
 async fn sign_in(app: &App, actor: &Actor, input: SignInInput) -> Result<(User, String)> {
@@ -224,12 +153,12 @@ async fn sign_in(app: &App, actor: &Actor, input: SignInInput) -> Result<(User, 
     if input.username.contains('\0') || input.password.len() > password::MAX_BYTES {
         return Err(wrong());
     }
-    let user = user::find_by_username(&app.db, &input.username).await?;
+    let user = access::user::find_by_username(&app.db, &input.username).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
-    if !check_password(app, actor, &input.username, hash, input.password).await? {
+    if !password::check_password(&app.access, actor, &input.username, hash, input.password).await? {
         // What is no user's name may be a password, typed into the wrong field.
         let subject = user.as_ref().map_or("", |user| &user.username);
-        log_wrong_password(app, actor, "session.create", subject).await?;
+        password::log_wrong_password(&app.access, actor, "session.create", subject).await?;
         return Err(wrong());
     }
     let user = user.ok_or_else(wrong)?;

@@ -6,6 +6,8 @@
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
 use super::{CredentialKind, NewCredential, TokenScope, end_all, insert};
+use crate::access::project::Project;
+use crate::access::user::User;
 use crate::access::{self, Account, Maintainer, actor};
 use crate::change::Change;
 use crate::db::{Conn, query};
@@ -15,8 +17,8 @@ use crate::loader::{load_by_id, load_by_owner, loaders};
 use crate::log::Subject;
 use crate::registry::member::{self, RoleIn};
 use crate::registry::payload;
-use crate::registry::project::Project;
-use crate::registry::user::{self, User};
+use crate::registry::project;
+use crate::registry::user;
 use crate::role::Role;
 use crate::text;
 use crate::time::Timestamp;
@@ -166,7 +168,7 @@ impl TokenMutation {
         #[graphql(desc = "Its project, name, role and expiry.")] input: CreateProjectTokenInput,
     ) -> Result<CreateProjectTokenPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = project::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let account = access::account(actor(ctx))?;
         let payload = create_for_project(&mut change, &maintainer, &account, input).await?;
         change.commit().await?;
@@ -187,7 +189,7 @@ impl TokenMutation {
             return Err(not_found());
         };
         let token = find(&mut *change, &id).await?.ok_or_else(not_found)?;
-        let owner = user::get_by_id(&mut *change, &token.user_id).await?;
+        let owner = access::user::get_by_id(&mut *change, &token.user_id).await?;
         if !actor(ctx).is_admin() && owner.id != account.user().id {
             let Some(project) = &owner.project_id else { return Err(not_found()) };
             let reader = access::reader_of(&mut *change, actor(ctx), project).await;

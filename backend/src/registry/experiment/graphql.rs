@@ -3,13 +3,13 @@
 use async_graphql::{ComplexObject, Context, ID};
 
 use super::Experiment;
+use crate::access::project::Project;
 use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
 use crate::page::{ENTRIES, LOOK_UP, Page, cost};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
 use crate::registry::model::{self, Model};
-use crate::registry::project::Project;
 use crate::registry::tag::{self, Tag};
 
 #[ComplexObject]

@@ -8,6 +8,7 @@ mod sql;
 use async_graphql::SimpleObject;
 
 use crate::access::Writer;
+use crate::access::project::Project;
 use crate::app::App;
 use crate::change::Change;
 use crate::db::{Query, Tx, query};
@@ -16,7 +17,7 @@ use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
 use crate::registry::candidate;
 use crate::registry::model::Model;
 use crate::registry::object::Target;
-use crate::registry::project::{self, Project};
+use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
 use crate::text;
 use crate::time::Timestamp;

@@ -6,6 +6,8 @@ mod sql;
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 
+use crate::access::project::Project;
+use crate::access::user::User;
 use crate::access::{self, Maintainer, Reader, actor};
 use crate::change::Change;
 use crate::connection::Node;
@@ -15,13 +17,13 @@ use crate::id::{MemberId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::log::Subject;
 use crate::registry::payload;
-use crate::registry::project::{self, Project};
-use crate::registry::user::{self, User};
+use crate::registry::project;
+use crate::registry::user;
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::words::text_enum;
 
-pub use sql::{MemberCount, RoleIn, list, list_of, owned, public, readable, role_of};
+pub use sql::{MemberCount, RoleIn, list, list_of, reader_in};
 
 text_enum! {
     /// Where a membership comes from.
@@ -158,7 +160,7 @@ impl MemberMutation {
         #[graphql(desc = "Who, where, and with which role.")] input: AddMemberInput,
     ) -> Result<AddMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = project::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let member = add(&mut change, &maintainer, &input.username, input.role).await?;
         change.commit().await?;
         Ok(AddMemberPayload { member })
@@ -171,7 +173,7 @@ impl MemberMutation {
         #[graphql(desc = "Who, where, and with which role.")] input: UpdateMemberInput,
     ) -> Result<UpdateMemberPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let maintainer = access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let maintainer = project::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
         let member = update(&mut change, &maintainer, &input.username, input.role).await?;
         change.commit().await?;
         Ok(UpdateMemberPayload { member })
@@ -191,7 +193,7 @@ impl MemberMutation {
             leave(&mut change, &reader, &input.username).await?
         } else {
             let maintainer =
-                access::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+                project::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
             remove(&mut change, &maintainer, &input.username).await?
         };
         change.commit().await?;
@@ -219,7 +221,7 @@ async fn add(
     if role > maintainer.role() {
         return Err(TOO_MUCH);
     }
-    let user = user::find_by_username(&mut **change, username)
+    let user = access::user::find_by_username(&mut **change, username)
         .await?
         .filter(|user| !user.is_robot() && user.deleted_at_ms.is_none())
         .ok_or_else(|| Error::not_found("user", username))?;
@@ -416,7 +418,9 @@ pub async fn end_all(change: &mut Change, _admin: &access::Admin, user: &User) -
     .fetch_all(&mut **change)
     .await?;
     for member in ended {
-        if let Some(project) = project::find_by_id(&mut **change, &member.project_id).await? {
+        if let Some(project) =
+            access::project::find_by_id(&mut **change, &member.project_id).await?
+        {
             record(change, "member.remove", &project, &user.username, &member).await?;
         }
     }

@@ -2,61 +2,31 @@
 
 use std::collections::HashMap;
 
+use async_graphql::Context;
 use async_graphql::dataloader::Loader;
 
 use super::{Member, columns};
-use crate::access::Actor;
+use crate::access::project::Project;
+use crate::access::{self, Reader, actor};
 use crate::connection::Connection;
-use crate::db::{Conn, Db, Query, Sql, query};
+use crate::db::{Db, Query, Sql};
 use crate::error::{Error, Result};
 use crate::id::{MemberId, ProjectId, UserId};
-use crate::loader::{Count, Loaders, load_by_id, load_by_owner};
+use crate::loader::{Count, Loaders, load_by_id, load_by_owner, loaders};
 use crate::page::{List, OrderDirection, Page, Sort};
-use crate::registry::user::User;
 use crate::role::Role;
 
-/// The condition that a caller who is signed in may read the project whose id is in `column`.
-pub fn readable(column: &str, user: &User) -> Sql {
-    // A robot is in its project only; elsewhere it is a stranger.
-    let open = if user.is_robot() { "= 'PUBLIC'" } else { "<> 'PRIVATE'" };
-    Sql::new(format!(
-        "{column} IN (SELECT o.id FROM projects o WHERE o.visibility {open}
-                      UNION ALL SELECT o.project_id FROM members o WHERE o.user_id = ?)"
-    ))
-    .bind(&user.id)
-}
-
-/// The condition that everybody may read the project whose id is in `column`.
-pub fn public(column: &str) -> Sql {
-    Sql::new(format!("{column} IN (SELECT o.id FROM projects o WHERE o.visibility = 'PUBLIC')"))
-}
-
-/// The condition that the caller owns the project whose id is in `column`.
-pub fn owned(column: &str, actor: &Actor) -> Result<Sql> {
-    let user = actor.user()?;
-    Ok(if user.is_admin {
-        Sql::new("TRUE")
-    } else {
-        Sql::new(format!(
-            "{column} IN (SELECT o.project_id FROM members o WHERE o.user_id = ? AND o.role = 'OWNER')"
-        ))
-        .bind(&user.id)
-    })
-}
-
-/// The role of a membership; none where there is none.
-pub async fn role_of(
-    conn: impl Into<Conn<'_>>,
-    project: &ProjectId,
-    user: &UserId,
-) -> Result<Option<Role>> {
-    let found: Option<(String,)> =
-        query("SELECT role FROM members WHERE project_id = $1 AND user_id = $2")
-            .bind(project)
-            .bind(user)
-            .fetch_optional(conn)
-            .await?;
-    found.map(|(role,)| Role::try_from(role).map_err(Error::internal)).transpose()
+/// Checks that the caller may read a project that a resolver has at hand.
+pub async fn reader_in(ctx: &Context<'_>, project: &Project) -> Result<Reader> {
+    let actor = actor(ctx);
+    let membership = match actor.user() {
+        Ok(user) if !user.is_admin => {
+            let key = RoleIn { project: project.id.clone(), user: user.id.clone() };
+            loaders(ctx).load_one(key).await?
+        }
+        _ => None,
+    };
+    access::reader_with(actor, project, membership)
 }
 
 /// The members of a project who are persons, by user name.

@@ -5,6 +5,8 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefine
 use super::best::{self, BestMetric};
 use super::facet::{self, FacetValue, ModelFacet};
 use super::{Model, NewModel, create, delete, list, readable, rename, restore, update, writable};
+use crate::access::project::Project;
+use crate::access::user::User;
 use crate::access::{self, Actor, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
@@ -16,10 +18,10 @@ use crate::registry::alias::{self, Alias};
 use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
 use crate::registry::event::{self, Event, EventFilter};
 use crate::registry::experiment::{self, Experiment, ExperimentOf};
-use crate::registry::project::Project;
+use crate::registry::member;
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::tag::{self, Tag, TagInput};
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::registry::version::{self, LatestVersionOf, ModelVersion, ModelVersionOrder};
 use crate::registry::{markdown, payload};
 use crate::text;
@@ -218,7 +220,7 @@ impl Model {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
         let page = Page::new(first, after, last, before)?;
-        let reader = access::reader_in(ctx, &self.project_of(ctx).await?).await?;
+        let reader = member::reader_in(ctx, &self.project_of(ctx).await?).await?;
         let db = &loaders(ctx).loader().app.db;
         Ok(event::list_in(&reader, db, ("e.model_id", self.id.raw()), filter, page))
     }

@@ -9,13 +9,14 @@ mod sql;
 use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
 
 use crate::access::Writer;
+use crate::access::project::Project;
 use crate::change::Change;
 use crate::db::{Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::log::Subject;
-use crate::registry::project::{self, Project};
+use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
 use crate::registry::{experiment, protection};
 use crate::text::{self, ModelName};

@@ -2,10 +2,9 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
 
-use super::{
-    ModelCount, Project, Role, Visibility, columns, create, delete, find_deleted, rename, restore,
-    update,
-};
+use super::{ModelCount, create, delete, find_deleted, rename, restore, update};
+use crate::access::project::{Project, columns};
+use crate::access::user::User;
 use crate::access::{self, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
@@ -22,8 +21,9 @@ use crate::registry::member::{self, Member, MemberCount};
 use crate::registry::model::{self, FacetValue, Model, ModelFacet, ModelOrder};
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::trash::{self, TrashEntry};
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::registry::{markdown, payload};
+use crate::role::{Role, Visibility};
 use crate::text;
 
 #[ComplexObject]
@@ -52,7 +52,7 @@ impl Project {
 
     /// What the caller may do in it, within the scope of their token; null where it is gone for them.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
-        match access::reader_in(ctx, self).await {
+        match member::reader_in(ctx, self).await {
             Ok(reader) => Ok(Some(reader.role())),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -74,7 +74,7 @@ impl Project {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Member>> {
-        access::reader_in(ctx, self).await?.check_knows_members()?;
+        member::reader_in(ctx, self).await?.check_knows_members()?;
         let page = Page::new(first, after, last, before)?;
         let list = member::list(&loaders(ctx).loader().app.db, search)?;
         Ok(Connection::new(list, page, self.id.raw()))
@@ -82,14 +82,14 @@ impl Project {
 
     /// How many members it has; not shown to strangers.
     async fn member_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        access::reader_in(ctx, self).await?.check_knows_members()?;
+        member::reader_in(ctx, self).await?.check_knows_members()?;
         Ok(total(loaders(ctx).load_one(MemberCount(self.id.raw().to_owned())).await?))
     }
 
     /// Its tokens that were not revoked, newest first; shown to maintainers.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tokens(&self, ctx: &Context<'_>) -> Result<Vec<Token>> {
-        access::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
+        member::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
         let tokens = loaders(ctx).load_one(TokensOfProject(self.id.raw().to_owned())).await?;
         Ok(tokens.unwrap_or_default())
     }
@@ -217,7 +217,7 @@ impl Project {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<TrashEntry>> {
-        access::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        member::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
     }
 
@@ -230,7 +230,7 @@ impl Project {
         #[graphql(desc = "Only of this model, version, candidate or experiment, by its id.")]
         item: Option<ID>,
     ) -> Result<Long> {
-        access::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        member::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(Long(trash::size(&loaders(ctx).loader().app.db, &self.id, item).await?))
     }
 
@@ -247,7 +247,7 @@ impl Project {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
         let page = Page::new(first, after, last, before)?;
-        let reader = access::reader_in(ctx, self).await?;
+        let reader = member::reader_in(ctx, self).await?;
         let db = &loaders(ctx).loader().app.db;
         Ok(event::list_in(&reader, db, ("e.project_id", self.id.raw()), filter, page))
     }
@@ -402,7 +402,7 @@ impl ProjectQuery {
     ) -> Result<Connection<Project>> {
         let page = Page::new(first, after, last, before)?;
         let mut filter = if trashed {
-            member::owned("p.id", actor(ctx))?.and(Sql::new("p.deleted_at_ms IS NOT NULL"))
+            access::member::owned("p.id", actor(ctx))?.and(Sql::new("p.deleted_at_ms IS NOT NULL"))
         } else {
             actor(ctx).may_read("p.id").and(Sql::new("p.deleted_at_ms IS NULL"))
         };

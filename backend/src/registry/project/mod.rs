@@ -2,63 +2,25 @@
 
 mod graphql;
 
-use async_graphql::SimpleObject;
-
+use crate::access::project::{Project, columns, find_with_role};
+use crate::access::user::User;
 use crate::access::{self, Actor, Maintainer, Owner};
 use crate::app::App;
 use crate::change::Change;
-use crate::db::{Conn, Db, Query, Sql, query};
+use crate::db::{Db, Query, Sql, query};
 use crate::error::{Error, Result};
-use crate::id::{AnyId, ProjectId, UserId};
+use crate::id::{AnyId, ProjectId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::log::Subject;
-use crate::registry::user::{self, User};
 use crate::registry::{experiment, member};
-use crate::role::{Role, Visibility};
+use crate::role::Visibility;
 use crate::text::{self, ProjectPath};
-use crate::time::Timestamp;
 use graphql::RestoreProjectInput;
 
 pub use graphql::{CreateProjectInput, ProjectMutation, ProjectQuery, UpdateProjectInput};
 
 /// The project of clients that name none.
 pub const DEFAULT: &str = "default";
-
-/// The home of models and the unit of access control.
-#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
-#[graphql(complex)]
-pub struct Project {
-    #[graphql(skip)]
-    pub id: ProjectId,
-    /// Its address: one slug, such as `vision`.
-    pub path: String,
-    /// The name to show.
-    pub name: String,
-    #[graphql(skip)]
-    pub description: String,
-    /// Who can see it without being a member.
-    #[sqlx(try_from = "String")]
-    pub visibility: Visibility,
-    #[graphql(skip)]
-    pub author_id: UserId,
-    /// When it was created.
-    #[graphql(name = "createdAt")]
-    pub created_at_ms: Timestamp,
-    /// When it was last changed.
-    #[graphql(name = "updatedAt")]
-    pub updated_at_ms: Timestamp,
-    /// When it was put into the trash; null if it is not there.
-    #[graphql(name = "deletedAt")]
-    pub deleted_at_ms: Option<Timestamp>,
-}
-
-/// The columns of [`Project`].
-macro_rules! columns {
-    () => {
-        "id, path, name, description, visibility, author_id, created_at_ms, updated_at_ms, deleted_at_ms"
-    };
-}
-use columns;
 
 pub async fn create(
     change: &mut Change,
@@ -100,7 +62,7 @@ async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) 
 /// Makes the project that MLflow clients are in unless told: with `--no-auth`, where nobody would have
 /// thought of it.
 pub async fn create_default(app: &App) -> Result<()> {
-    let admin = user::find_by_username(&app.db, "admin").await?;
+    let admin = access::user::find_by_username(&app.db, "admin").await?;
     let admin = admin.ok_or_else(|| Error::internal("there is no admin"))?;
     if find_with_role(&app.db, DEFAULT, None).await?.is_some() {
         return Ok(());
@@ -261,45 +223,6 @@ async fn record(change: &mut Change, action: &'static str, project: &Project) ->
     change.record(action, subject(project), serde_json::json!({})).await
 }
 
-/// A project and the role of a person's membership in it.
-#[derive(sqlx::FromRow)]
-struct WithRole {
-    #[sqlx(flatten)]
-    project: Project,
-    role: Option<String>,
-}
-
-macro_rules! select_with_role {
-    () => {
-        concat!(
-            "SELECT ",
-            columns!(),
-            ", (SELECT m.role FROM members m WHERE m.project_id = p.id AND m.user_id = $2) AS role
-             FROM projects p WHERE p.deleted_at_ms IS NULL AND "
-        )
-    };
-}
-
-fn split(found: WithRole) -> Result<(Project, Option<Role>)> {
-    let role = found.role.map(Role::try_from).transpose().map_err(Error::internal)?;
-    Ok((found.project, role))
-}
-
-/// The project at `path`, unless it is in the trash, and the role of a person's membership. In one
-/// statement, so that what is hidden takes as long as what is not there. Use a proof from `auth`.
-pub async fn find_with_role(
-    conn: impl Into<Conn<'_>>,
-    path: &str,
-    user: Option<&UserId>,
-) -> Result<Option<(Project, Option<Role>)>> {
-    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.path = $1"))
-        .bind(text::looked_up(path))
-        .bind(user.map(|user| user.raw().to_owned()))
-        .fetch_optional(conn)
-        .await?;
-    found.map(split).transpose()
-}
-
 /// The projects that the caller may read, by path.
 pub async fn readable(db: &Db, actor: &Actor) -> Result<Vec<Project>> {
     let mut sql =
@@ -309,27 +232,11 @@ pub async fn readable(db: &Db, actor: &Actor) -> Result<Vec<Project>> {
     Ok(Query::from(sql).fetch_all(db).await?)
 }
 
-/// As [`find_with_role`], by id.
-pub async fn find_by_id_with_role(
-    conn: impl Into<Conn<'_>>,
-    id: &ProjectId,
-    user: Option<&UserId>,
-) -> Result<Option<(Project, Option<Role>)>> {
-    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.id = $1"))
-        .bind(id)
-        .bind(user.map(|user| user.raw().to_owned()))
-        .fetch_optional(conn)
-        .await?;
-    found.map(split).transpose()
-}
-
-/// The project with this id, also from the trash.
-pub async fn find_by_id(conn: impl Into<Conn<'_>>, id: &ProjectId) -> Result<Option<Project>> {
-    let project = query(concat!("SELECT ", columns!(), " FROM projects WHERE id = $1"))
-        .bind(id)
-        .fetch_optional(conn)
-        .await?;
-    Ok(project)
+/// As [`maintainer`](access::maintainer), and holds the project: whoever takes their role away does so before or after this.
+pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> Result<Maintainer> {
+    let before = access::maintainer(&mut **change, actor, path).await?;
+    touch(change, &before.project().id).await?;
+    access::maintainer(&mut **change, actor, path).await
 }
 
 /// Marks a project as changed, which also locks it until the change is over.

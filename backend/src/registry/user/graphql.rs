@@ -2,7 +2,8 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
-use super::{User, UserKind, columns, find_by_username};
+use crate::access::project::Project;
+use crate::access::user::{User, UserKind, columns, find_by_username};
 use crate::access::{self, actor};
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
@@ -12,7 +13,6 @@ use crate::loader::loaders;
 use crate::page::{LOOK_UP, List, OrderDirection, Page, Sort, cost};
 use crate::registry::credential::{Session, Token, TokensOfUser, session, token};
 use crate::registry::member::{self, Member};
-use crate::registry::project::Project;
 use crate::text;
 use crate::time::Timestamp;
 
@@ -65,7 +65,7 @@ impl User {
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn robot_of(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         let Some(project) = token::home_of(ctx, self).await? else { return Ok(None) };
-        match access::reader_in(ctx, &project).await {
+        match member::reader_in(ctx, &project).await {
             Ok(_) => Ok(Some(project)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),

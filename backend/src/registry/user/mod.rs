@@ -5,13 +5,14 @@
 mod graphql;
 mod mutation;
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::Context;
 
 use crate::access::password;
+use crate::access::user::{User, UserKind, columns, find_by_username, get_by_id};
 use crate::access::{Account, Admin, Maintainer};
 use crate::app::App;
 use crate::change::Change;
-use crate::db::{Conn, query};
+use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId, random_text};
 use crate::loader::{load_by_id, loaders};
@@ -20,69 +21,9 @@ use crate::registry::credential;
 use crate::registry::{invitation, member};
 use crate::role::CredentialKind;
 use crate::text::{self, Username};
-use crate::time::Timestamp;
-use crate::words::text_enum;
 
 pub use graphql::{UserQuery, find_visible};
 pub use mutation::UserMutation;
-
-text_enum! {
-    /// Who stands behind an account.
-    UserKind {
-        /// Somebody.
-        Person = "PERSON",
-        /// A token of a project.
-        Robot = "ROBOT",
-    }
-}
-
-/// A person who uses the registry, or the robot of a project token.
-#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
-#[graphql(complex)]
-pub struct User {
-    #[graphql(skip)]
-    pub id: UserId,
-    /// The name to sign in with.
-    pub username: String,
-    /// The name to show.
-    pub name: String,
-    #[graphql(skip)]
-    pub password_hash: String,
-    #[graphql(skip)]
-    pub is_admin: bool,
-    /// When they were added.
-    #[graphql(name = "createdAt")]
-    pub created_at_ms: Timestamp,
-    #[graphql(skip)]
-    #[sqlx(try_from = "String")]
-    pub kind: UserKind,
-    #[graphql(skip)]
-    pub project_id: Option<ProjectId>,
-    #[graphql(skip)]
-    pub blocked_at_ms: Option<Timestamp>,
-    #[graphql(skip)]
-    pub deleted_at_ms: Option<Timestamp>,
-    #[graphql(skip)]
-    pub last_seen_at_ms: Option<Timestamp>,
-    #[graphql(skip)]
-    pub has_identity: bool,
-}
-
-/// The columns of [`User`], of `users u`.
-macro_rules! columns {
-    () => {
-        "u.id, u.username, u.name, u.password_hash, u.is_admin, u.created_at_ms, u.kind, u.project_id, \
-         u.blocked_at_ms, u.deleted_at_ms, u.last_seen_at_ms, \
-         EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) AS has_identity"
-    };
-}
-pub(crate) use columns;
-
-impl User {
-    pub fn is_robot(&self) -> bool {
-        self.kind == UserKind::Robot
-    }
-}
 
 /// A new account.
 struct NewUser<'a> {
@@ -102,7 +43,7 @@ pub async fn create_admin(app: &App) -> Result<Option<String>> {
     let chosen = app.config.admin_password.clone();
     let secret = chosen.clone().unwrap_or_else(|| random_text(20));
     password::check_new("admin password", &secret)?;
-    let password_hash = password::hash(app, secret.clone()).await?;
+    let password_hash = app.access.passwords.hash(secret.clone()).await?;
     let id = UserId::new(app.clock.now());
     let mut change = Change::begin_in(&app.db, &app.clock, id.clone()).await?;
     let new = NewUser {
@@ -347,22 +288,6 @@ async fn get_person(change: &mut Change, username: &str) -> Result<User> {
         .await?
         .filter(|user| !user.is_robot() && user.deleted_at_ms.is_none())
         .ok_or_else(|| Error::not_found("user", username))
-}
-
-pub async fn get_by_id(conn: impl Into<Conn<'_>>, id: &UserId) -> Result<User> {
-    let user = query(concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $1"))
-        .bind(id)
-        .fetch_one(conn)
-        .await?;
-    Ok(user)
-}
-
-pub async fn find_by_username(conn: impl Into<Conn<'_>>, username: &str) -> Result<Option<User>> {
-    let user = query(concat!("SELECT ", columns!(), " FROM users u WHERE u.username = $1"))
-        .bind(text::looked_up(username))
-        .fetch_optional(conn)
-        .await?;
-    Ok(user)
 }
 
 /// The user with this id, by the request's loader.

@@ -2,10 +2,9 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use super::{
-    Changes, User, change_password, delete, invite, rename_oneself, reset, set_blocked, update,
-};
+use super::{Changes, change_password, delete, invite, rename_oneself, reset, set_blocked, update};
 use crate::access::password;
+use crate::access::user::User;
 use crate::access::{self, actor};
 use crate::change::Change;
 use crate::error::{Error, Result};
@@ -257,11 +256,15 @@ impl UserMutation {
         let stored = Some(user.password_hash.as_str());
         let current = input.current_password;
         let short = current.len() <= password::MAX_BYTES;
-        if !short || !session::check_password(app, actor, &user.username, stored, current).await? {
-            session::log_wrong_password(app, actor, "password.change", &user.username).await?;
+        if !short
+            || !password::check_password(&app.access, actor, &user.username, stored, current)
+                .await?
+        {
+            password::log_wrong_password(&app.access, actor, "password.change", &user.username)
+                .await?;
             return Err(Error::invalid("currentPassword", "is wrong"));
         }
-        let hash = password::hash(app, input.new_password).await?;
+        let hash = app.access.passwords.hash(input.new_password).await?;
         let mut change = Change::begin(app, actor).await?;
         let user = change_password(&mut change, user, &hash).await?;
         let secret = match actor.session() {

@@ -6,6 +6,7 @@ use super::{
     ModelVersion, NewVersion, PreviousVersionOf, create, delete, get, publish, restore, update,
 };
 use crate::access::actor;
+use crate::access::user::User;
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::error::Result;
@@ -22,7 +23,7 @@ use crate::registry::model::{self, Model};
 use crate::registry::param::{self, Param};
 use crate::registry::tag::{self, Tag, TagInput};
 use crate::registry::upload::{self, UnfinishedUpload};
-use crate::registry::user::{self, User};
+use crate::registry::user;
 use crate::registry::{markdown, payload};
 
 #[ComplexObject]

@@ -28,8 +28,8 @@ use crate::words::text_enum;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
 pub use names::next;
-pub use new::{Foreseen, Last, Lineage, NewVersion, foresee};
-use new::{draw, insert};
+pub use new::{Lineage, NewVersion, Prediction, predict_next};
+use new::{allocate, insert};
 pub use sql::{
     LatestByStage, LatestVersionOf, PreviousVersionOf, VersionCount, VersionOfCandidate,
     filled_by_run, find, find_numbered, find_readable_by_id, get, latest_in_stage, list,
@@ -136,7 +136,7 @@ pub async fn create(
     model: &Model,
     new: NewVersion,
 ) -> Result<ModelVersion> {
-    let (version, tags) = draw(change, writer, model, new, VersionState::Draft).await?;
+    let (version, tags) = allocate(change, writer, model, new, VersionState::Draft).await?;
     record(change, writer, "version.create", model, &version).await?;
     insert(change, model, (version, tags)).await
 }
@@ -152,7 +152,7 @@ pub async fn register(
 ) -> Result<ModelVersion> {
     // Without files there is nothing to be locked.
     let state = if origin.is_some() { VersionState::Draft } else { VersionState::Published };
-    let (mut version, tags) = draw(change, writer, model, new, state).await?;
+    let (mut version, tags) = allocate(change, writer, model, new, state).await?;
     if origin.is_none() {
         record_source(change, writer, model, &version).await?;
     }
@@ -193,7 +193,7 @@ pub async fn promote(
 ) -> Result<ModelVersion> {
     let candidate_id = Some(candidate.id.clone());
     let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
-    let (version, tags) = draw(change, writer, model, new, VersionState::Draft).await?;
+    let (version, tags) = allocate(change, writer, model, new, VersionState::Draft).await?;
     let version = insert(change, model, (version, tags)).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     crate::registry::candidate::touch(change, &candidate.id).await?;

@@ -7,11 +7,11 @@
 use ::semver::Version;
 
 use super::sql::{after, latest};
+use crate::access::project::Project;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::ModelId;
 use crate::registry::model::{Model, namesakes};
-use crate::registry::project::Project;
 use crate::registry::semver;
 
 /// The rows of `version_tombstones` of a model, by the path of its project and its name.

@@ -1,8 +1,10 @@
 //! What a new version is made of, how it gets its number and name, and how it is stored.
 //!
-//! Both come after those of the last version, which is known when the model is locked. On SQLite others wait
-//! while it is asked for. So it may be [foreseen](foresee): then nothing is asked, and the change is refused as
-//! [`Error::Unforeseen`] where it turns out to be another.
+//! Optimistic allocation: both come after those of the last version, which is known when the model is locked. On SQLite
+//! others wait while it is asked for. So it may be [predicted](predict_next): then nothing is asked, and the change is
+//! refused as [`Error::Stale`] where it turns out to be another.
+
+use std::sync::Arc;
 
 use ::semver::Version;
 
@@ -10,8 +12,9 @@ use super::sql::{after, latest};
 use super::{ModelStage, ModelVersion, VersionState, digest_of, names};
 use crate::access::Writer;
 use crate::app::App;
+use crate::cache::{Cache, LastVersion};
 use crate::change::Change;
-use crate::db::{Conn, Sql, Unmet, query};
+use crate::db::{Conn, Db, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, VersionId};
 use crate::registry::model::Model;
@@ -31,27 +34,19 @@ pub struct NewVersion {
     /// What an MLflow client said about that, also of runs and models elsewhere.
     pub lineage: Lineage,
     /// What it comes after; asked for if none.
-    pub foreseen: Option<Foreseen>,
-}
-
-/// What the next version of a model comes after.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Last {
-    /// The highest number ever given.
-    number: i64,
-    /// The version whose next patch is next.
-    latest: Option<String>,
+    pub predicted: Option<Prediction>,
 }
 
 /// What was found before a change begins, and where that is which was found since.
 #[derive(Clone)]
-pub struct Foreseen {
-    app: App,
+pub struct Prediction {
+    db: Db,
+    last_versions: Arc<Cache<LastVersion>>,
     /// None if it is to be asked for.
-    last: Option<Last>,
+    last: Option<LastVersion>,
 }
 
-/// The [`Last`] of the model with the id `$1` and the name `$2`, if a condition holds.
+/// The [`LastVersion`] of the model with the id `$1` and the name `$2`, if a condition holds.
 macro_rules! last {
     ($condition:literal) => {
         concat!(
@@ -65,48 +60,46 @@ macro_rules! last {
 
 /// What the next version will come after unless others are made until then. With PostgreSQL that is to be asked for:
 /// other programs make versions, too.
-pub async fn foresee(app: &App, model: &Model) -> Result<Foreseen> {
+pub async fn predict_next(app: &App, model: &Model) -> Result<Prediction> {
     let generation = Conn::from(&app.db).access_generation();
-    let last = match app.memory.versions.get(generation, model.id.raw()) {
+    let last = match app.last_versions.get(generation, model.id.raw()) {
         Some(last) => last,
         None if generation.is_none() => None,
         None => query(last!("")).bind(&model.id).bind(&model.name).fetch_optional(&app.db).await?,
     };
-    Ok(Foreseen { app: app.clone(), last })
+    Ok(Prediction { db: app.db.clone(), last_versions: app.last_versions.clone(), last })
 }
 
-impl Foreseen {
+impl Prediction {
     /// Has it be asked for.
     pub fn unknown(self) -> Self {
         Self { last: None, ..self }
     }
 
     /// What it is for the change whose turn it is now, behind others that need not be durable yet.
-    fn now(&self, model: &Model) -> Option<Last> {
+    fn now(&self, model: &Model) -> Option<LastVersion> {
         let found = self.last.as_ref()?;
-        let generation = Conn::from(&self.app.db).access_generation();
-        let kept = self.app.memory.versions.get(generation, model.id.raw()).flatten();
+        let generation = Conn::from(&self.db).access_generation();
+        let kept = self.last_versions.get(generation, model.id.raw()).flatten();
         Some(kept.filter(|kept| kept.number > found.number).unwrap_or_else(|| found.clone()))
     }
 
     /// Has those who come next see what this one makes.
-    fn made(&self, model: &Model, last: &Last) {
-        let generation = Conn::from(&self.app.db).access_generation();
-        self.app.memory.versions.keep(generation, model.id.raw().to_owned(), Some(last));
+    fn made(&self, model: &Model, last: &LastVersion) {
+        let generation = Conn::from(&self.db).access_generation();
+        self.last_versions.keep(generation, model.id.raw().to_owned(), Some(last));
     }
 }
 
-impl Last {
-    /// What it is when there is one more.
-    fn with(self, version: &Version) -> Result<Self> {
-        let latest = self.latest.as_deref().map(Version::parse).transpose();
-        let is_latest = latest.map_err(Error::internal)?.is_none_or(|latest| {
-            // Releases come before all that are none.
-            (version.pre.is_empty(), version) > (latest.pre.is_empty(), &latest)
-        });
-        let latest = if is_latest { Some(version.to_string()) } else { self.latest };
-        Ok(Self { number: self.number + 1, latest })
-    }
+/// What it is when there is one more.
+fn with(last: LastVersion, version: &Version) -> Result<LastVersion> {
+    let latest = last.latest.as_deref().map(Version::parse).transpose();
+    let is_latest = latest.map_err(Error::internal)?.is_none_or(|latest| {
+        // Releases come before all that are none.
+        (version.pre.is_empty(), version) > (latest.pre.is_empty(), &latest)
+    });
+    let latest = if is_latest { Some(version.to_string()) } else { last.latest };
+    Ok(LastVersion { number: last.number + 1, latest })
 }
 
 /// Where a version comes from, in the words of an MLflow client.
@@ -122,7 +115,7 @@ pub struct Lineage {
 
 /// A version that is still to be [inserted](insert), with the next number; and its tags. Locks the model, so
 /// versions are made one after the other.
-pub async fn draw(
+pub async fn allocate(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
@@ -132,14 +125,14 @@ pub async fn draw(
     let wanted = new.version.map(|version| semver::parse("version", &version)).transpose()?;
     let description = text::description("description", new.description)?;
     take_number(change, model).await?;
-    let foreseen = new.foreseen.as_ref().and_then(|foreseen| foreseen.now(model));
-    let (last, version) = match foreseen {
-        Some(last) => foresee_name(change, writer, model, last, wanted).await?,
+    let predicted = new.predicted.as_ref().and_then(|predicted| predicted.now(model));
+    let (last, version) = match predicted {
+        Some(last) => predict_name(change, writer, model, last, wanted).await?,
         None => find_name(change, writer, model, wanted).await?,
     };
     let number = last.number + 1;
-    if let Some(foreseen) = &new.foreseen {
-        foreseen.made(model, &last.with(&version)?);
+    if let Some(predicted) = &new.predicted {
+        predicted.made(model, &with(last, &version)?);
     }
     let is_published = state == VersionState::Published;
     let lineage = new.lineage;
@@ -167,7 +160,7 @@ pub async fn draw(
     Ok((version, new.tags))
 }
 
-/// Inserts a version that was [drawn](draw), without files.
+/// Inserts a version that was [allocated](allocate), without files.
 pub async fn insert(
     change: &mut Change,
     model: &Model,
@@ -218,14 +211,14 @@ async fn take_number(change: &mut Change, model: &Model) -> Result<()> {
     Ok(taking.bind(change.now).bind(&model.id).bind(&model.name).later(change).await?)
 }
 
-/// What a new version comes after, as was foreseen, and its name. The change is refused where that is not so any more.
-async fn foresee_name(
+/// What a new version comes after, as was predicted, and its name. The change is refused where that is not so any more.
+async fn predict_name(
     change: &mut Change,
     writer: &Writer,
     model: &Model,
-    last: Last,
+    last: LastVersion,
     wanted: Option<Version>,
-) -> Result<(Last, Version)> {
+) -> Result<(LastVersion, Version)> {
     let version = wanted.map_or_else(|| after(last.latest.as_deref()), Ok)?;
     let mut still = Sql::new("SELECT 1 FROM models m WHERE m.id = ");
     still.push_value(&model.id).push(" AND m.name = ").push_value(&model.name);
@@ -233,7 +226,7 @@ async fn foresee_name(
     still.push_value(last.number + 1).push(concat!(" AND ", latest!("m.id")));
     still.push(" IS NOT DISTINCT FROM ").push_value(last.latest.clone());
     still.push(" AND NOT (").push_sql(names::is_given(writer.project(), model, &version)).push(")");
-    object::require(change, still, Unmet::Unforeseen).await?;
+    object::require(change, still, Unmet::Stale).await?;
     Ok((last, version))
 }
 
@@ -243,8 +236,8 @@ async fn find_name(
     writer: &Writer,
     model: &Model,
     wanted: Option<Version>,
-) -> Result<(Last, Version)> {
-    let last: Option<Last> = query(last!(" AND updated_at_ms = $3"))
+) -> Result<(LastVersion, Version)> {
+    let last: Option<LastVersion> = query(last!(" AND updated_at_ms = $3"))
         .bind(&model.id)
         .bind(&model.name)
         .bind(change.now)
@@ -261,5 +254,5 @@ async fn find_name(
             names::free_after(&mut **change, writer.project(), model, latest).await?
         }
     };
-    Ok((Last { number: last.number - 1, ..last }, version))
+    Ok((LastVersion { number: last.number - 1, ..last }, version))
 }

@@ -35,14 +35,15 @@ const BACKEND: &[Floor] = &[
     ("lists and loaders", &["connection", "loader"]),
     ("what a request can reach", &["app"]),
     ("what only this server knows", &["signing", "sockets", "in_flight"]),
-    ("who may", &["access", "auth"]),
+    ("who may", &["access"]),
     ("the log", &["log"]),
-    ("settings and caches", &["config", "cache", "memory", "network", "throttle"]),
+    ("settings and caches", &["config", "cache", "network", "throttle"]),
     ("questions", &["page", "filter"]),
     ("blobs", &["store"]),
-    ("words", &["role", "words", "limits", "text", "id", "hash", "long"]),
+    ("words", &["role", "words", "text", "id", "long"]),
+    ("errors and time", &["error", "time"]),
     ("the database", &["db"]),
-    ("the ground", &["error", "time", "sql"]),
+    ("the ground", &["sql"]),
 ];
 
 /// The frontend, from the roof to the ground.
@@ -53,7 +54,7 @@ const FRONTEND: &[Floor] = &[
     ("operations", &["graphql", "live", "session"]),
     ("components", &["components", "form", "picked"]),
     ("the way to the server", &["api"]),
-    ("logic", &["address", "check", "diff", "error", "filter", "format", "preview", "provenance"]),
+    ("logic", &["address", "check", "diff", "error", "filter", "format", "preview"]),
 ];
 
 fn root() -> PathBuf {

@@ -1,0 +1,109 @@
+//! Projects as they are looked up to decide who may see them. How they are made and changed is in
+//! [`registry::project`](crate::registry::project).
+
+use async_graphql::SimpleObject;
+
+use crate::db::{Conn, query};
+use crate::error::{Error, Result};
+use crate::id::{ProjectId, UserId};
+use crate::role::{Role, Visibility};
+use crate::text;
+use crate::time::Timestamp;
+
+/// The home of models and the unit of access control.
+#[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
+#[graphql(complex)]
+pub struct Project {
+    #[graphql(skip)]
+    pub id: ProjectId,
+    /// Its address: one slug, such as `vision`.
+    pub path: String,
+    /// The name to show.
+    pub name: String,
+    #[graphql(skip)]
+    pub description: String,
+    /// Who can see it without being a member.
+    #[sqlx(try_from = "String")]
+    pub visibility: Visibility,
+    #[graphql(skip)]
+    pub author_id: UserId,
+    /// When it was created.
+    #[graphql(name = "createdAt")]
+    pub created_at_ms: Timestamp,
+    /// When it was last changed.
+    #[graphql(name = "updatedAt")]
+    pub updated_at_ms: Timestamp,
+    /// When it was put into the trash; null if it is not there.
+    #[graphql(name = "deletedAt")]
+    pub deleted_at_ms: Option<Timestamp>,
+}
+
+/// The columns of [`Project`].
+macro_rules! columns {
+    () => {
+        "id, path, name, description, visibility, author_id, created_at_ms, updated_at_ms, deleted_at_ms"
+    };
+}
+pub(crate) use columns;
+
+/// A project and the role of a person's membership in it.
+#[derive(sqlx::FromRow)]
+struct WithRole {
+    #[sqlx(flatten)]
+    project: Project,
+    role: Option<String>,
+}
+
+macro_rules! select_with_role {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", (SELECT m.role FROM members m WHERE m.project_id = p.id AND m.user_id = $2) AS role
+             FROM projects p WHERE p.deleted_at_ms IS NULL AND "
+        )
+    };
+}
+
+fn split(found: WithRole) -> Result<(Project, Option<Role>)> {
+    let role = found.role.map(Role::try_from).transpose().map_err(Error::internal)?;
+    Ok((found.project, role))
+}
+
+/// The project at `path`, unless it is in the trash, and the role of a person's membership. In one
+/// statement, so that what is hidden takes as long as what is not there. Use a proof from `auth`.
+pub async fn find_with_role(
+    conn: impl Into<Conn<'_>>,
+    path: &str,
+    user: Option<&UserId>,
+) -> Result<Option<(Project, Option<Role>)>> {
+    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.path = $1"))
+        .bind(text::looked_up(path))
+        .bind(user.map(|user| user.raw().to_owned()))
+        .fetch_optional(conn)
+        .await?;
+    found.map(split).transpose()
+}
+
+/// As [`find_with_role`], by id.
+pub async fn find_by_id_with_role(
+    conn: impl Into<Conn<'_>>,
+    id: &ProjectId,
+    user: Option<&UserId>,
+) -> Result<Option<(Project, Option<Role>)>> {
+    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.id = $1"))
+        .bind(id)
+        .bind(user.map(|user| user.raw().to_owned()))
+        .fetch_optional(conn)
+        .await?;
+    found.map(split).transpose()
+}
+
+/// The project with this id, also from the trash.
+pub async fn find_by_id(conn: impl Into<Conn<'_>>, id: &ProjectId) -> Result<Option<Project>> {
+    let project = query(concat!("SELECT ", columns!(), " FROM projects WHERE id = $1"))
+        .bind(id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(project)
+}
