@@ -1,4 +1,4 @@
-"""README's CI jobs: a token of a project publishes what a tag names, and can do nothing elsewhere."""
+"""The CI jobs of docs/ci.md: a token of a project publishes what a tag names, and can do nothing elsewhere."""
 
 import re
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from registry import ENVIRONMENT, Server
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def job(variable: str) -> str:

@@ -55,7 +55,7 @@ pub fn Arriving(
             </div>
         </Show>
         <Show when=move || !missing.read().is_empty()>
-            <div class="alert alert-warning alert-soft block" role="status">
+            <div class="alert alert-warning alert-soft block text-base-content" role="status">
                 <p class="font-medium">"These files are still arriving:"</p>
                 <Names names=missing/>
                 <Show
