@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::message::Message;
 use super::wire::WireExperiment;
-use super::{Call, Done, lists, names};
+use super::{lists, names};
 use crate::access::Reader;
 use crate::db::Conn;
 use crate::error::Error;

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::json;
 
+use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::experiments;
 use super::message::{Message, missing};
 use super::wire::{
     LOGGED_MODEL_STATUS, LoggedModelData, LoggedModelInfo, Metric, Pair, WireLoggedModel,
 };
-use super::{Call, Done, lists, names, runs};
+use super::{lists, names, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
 use super::names::At;
 use super::wire::Metric;
-use super::{Call, Done, lists, names, runs};
+use super::{lists, names, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;

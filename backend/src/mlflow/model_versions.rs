@@ -7,11 +7,12 @@ use futures_util::future::try_join;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::registered_models::{self as models, FoundVersion};
 use super::source::{self, Origin};
 use super::wire::{self, WireVersion};
-use super::{Call, Done, lists, names};
+use super::{lists, names};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;

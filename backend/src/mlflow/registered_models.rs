@@ -6,10 +6,11 @@ use async_graphql::MaybeUndefined;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::model_versions::{self, Versions};
 use super::wire::{self, Pair, RegisteredModel, WireAlias, WireVersion};
-use super::{Call, Done, lists, names};
+use super::{lists, names};
 use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::Conn;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::experiments::{self, VIEW_TYPE};
 use super::message::{Message, missing};
 use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
-use super::{Call, Done, lists, names};
+use super::{lists, names};
 use crate::access::user::User;
 use crate::access::{Reader, Writer};
 use crate::change::Change;

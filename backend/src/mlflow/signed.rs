@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::artifacts::{self, Place};
+use super::call::{Call, read, write};
 use super::error::{Failure, Result};
 use super::uploads::{self, NoHeaders};
-use super::{Call, read, write};
 use crate::access::{self, Actor};
 use crate::app::App;
 use crate::error::Error;
@@ -217,7 +217,7 @@ fn hidden(failure: Failure) -> Failure {
 }
 
 async fn token_of(request: Request) -> Result<(Parts, String, axum::body::Body)> {
-    let (parts, params, body) = super::parse(request).await?;
+    let (parts, params, body) = super::call::parse(request).await?;
     let token = params.into_iter().find(|(name, _)| name == "token");
     Ok((parts, token.map(|(_, token)| token).unwrap_or_default(), body))
 }

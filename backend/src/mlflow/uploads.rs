@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::artifacts::{self, Place};
+use super::call::{Call, Done, write};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
 use super::signed::{Addresses, May};
-use super::{Call, Done, write};
 use crate::access::{self, Actor};
 use crate::app::App;
 use crate::error::{Error, Result as Found};

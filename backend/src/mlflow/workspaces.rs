@@ -3,8 +3,8 @@
 use async_graphql::MaybeUndefined;
 use serde::Serialize;
 
+use super::call::{Call, Done};
 use super::error::Result;
-use super::{Call, Done};
 use crate::access::project::Project;
 use crate::access::{self, Actor};
 use crate::change::Change;

@@ -18,9 +18,10 @@ use futures_util::Stream;
 use serde::Serialize;
 
 use super::address::Address;
+use super::call::{Call, Done, read, write};
 use super::error::{Failure, Result};
 use super::message::Message;
-use super::{Call, Done, model_versions, read, signed, uploads, wire, write};
+use super::{model_versions, signed, uploads, wire};
 use crate::access::{Actor, Reader, Writer};
 use crate::app::App;
 use crate::change::Change;
@@ -96,11 +97,11 @@ where
     F: FnOnce(Call) -> Fut,
     Fut: Future<Output = Result<Place>>,
 {
-    let (parts, params, body) = super::parse(request).await?;
-    let project = super::workspace(&parts, &params)?;
+    let (parts, params, body) = super::call::parse(request).await?;
+    let project = super::call::workspace(&parts, &params)?;
     let stall = Duration::from_secs(app.config.stall_seconds);
     let mut body = Box::pin(upload::arriving(body, stall));
-    let actor = match super::recognised(&app, &parts, true).await {
+    let actor = match super::call::recognised(&app, &parts, true).await {
         Ok(actor) => actor,
         Err(failure) => {
             let stranger = Actor::of_network(&app.access, &parts);
@@ -237,9 +238,9 @@ where
     F: FnOnce(Call) -> Fut,
     Fut: Future<Output = Result<file::File>>,
 {
-    let (mut parts, params, body) = super::parse(request).await?;
+    let (mut parts, params, body) = super::call::parse(request).await?;
     let method = std::mem::replace(&mut parts.method, Method::GET);
-    let call = super::recognise(app, &parts, &params, body, None).await?;
+    let call = super::call::recognise(app, &parts, &params, body, None).await?;
     let stranger = call.stranger();
     match rule(call).await {
         Ok(file) => Ok(download::serve(app, &file, &method, &parts.headers).await?),
