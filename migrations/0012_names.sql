@@ -20,6 +20,20 @@ CREATE TABLE model_tombstones (
     PRIMARY KEY (project_id, name)
 );
 
+-- Names that models had, and paths that projects had, before they were renamed.
+CREATE TABLE former_names (
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    name       TEXT COLLATE "C" NOT NULL,
+    model_id   TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    PRIMARY KEY (project_id, name, model_id)
+);
+CREATE INDEX former_names_of_model ON former_names (model_id);
+CREATE TABLE former_paths (
+    path       TEXT COLLATE "C" NOT NULL,
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    PRIMARY KEY (path, project_id)
+);
+
 -- Where a name was given before: in the trash, and in projects of before that had this path.
 CREATE INDEX projects_by_any_path ON projects (path);
 CREATE INDEX models_by_name_in_trash ON models (project_id, name) WHERE deleted_at_ms IS NOT NULL;

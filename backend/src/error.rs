@@ -43,6 +43,8 @@ pub enum Error {
         version: String,
         /// A name that nothing had yet.
         next: String,
+        /// Whether it is in the trash, and can be restored.
+        in_trash: bool,
     },
     /// A field has a value that cannot be; the reason says what would do.
     Invalid {
@@ -146,10 +148,13 @@ impl Error {
         match self {
             Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
             Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
-            Self::NameGiven { version, next } => format!(
-                "version {version} was published before, and its name stays with its files: restore it from \
-                 the trash, or make another version, such as {next}"
-            ),
+            Self::NameGiven { version, next, in_trash } => {
+                let way = if *in_trash { "restore it from the trash, or make" } else { "make" };
+                format!(
+                    "version {version} was published before, and its name stays with its files: {way} another \
+                     version, such as {next}"
+                )
+            }
             Self::Invalid { field, reason } => format!("{field}: {reason}"),
             Self::Arriving(paths) => {
                 let shown = paths.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -30,7 +30,7 @@ use crate::id::new_uuid;
 use crate::time::Timestamp;
 
 pub use partial::{Checksum, Partial};
-pub use unused::Unused;
+pub use unused::{Seen, Unused};
 
 /// How much is hashed and written at once.
 const PART_SIZE: usize = 2 << 20;
@@ -166,14 +166,15 @@ impl Store {
         rowless: impl FnOnce() -> F,
     ) -> Result<usize> {
         let _naming = self.naming.write().await;
-        let rowless = rowless().await?;
-        for sha256 in &rowless {
-            match self.objects.delete(&path_of(sha256)).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
+        let mut removed = 0;
+        for sha256 in rowless().await? {
+            match self.objects.delete(&path_of(&sha256)).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => removed += 1,
+                // One must not hold up the others: it is unused still, and its turn comes again.
+                Err(error) => tracing::error!(%error, sha256, "a blob cannot be removed"),
             }
         }
-        Ok(rowless.len())
+        Ok(removed)
     }
 
     /// The hashes of all blobs that are stored, in pieces of some hundreds.

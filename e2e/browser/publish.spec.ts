@@ -231,7 +231,7 @@ test("publishing waits for files that are arriving, or goes on without them", as
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await expect(dialog).toContainText(`${file} (arriving)`);
     await page.getByRole("button", { name: "Publish version" }).click();
-    await expect(dialog).toContainText("These files are still arriving:");
+    await expect(dialog).toContainText("These files are not here yet:");
     await expect(dialog.getByRole("listitem")).toHaveText([file]);
     expect(await violations(page)).toEqual([]);
     return put;

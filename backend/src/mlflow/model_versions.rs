@@ -221,7 +221,9 @@ async fn make(
             let files = match made.files.as_ref() {
                 Some((owner, folder)) => {
                     let all = (owner.as_str(), folder.as_str());
-                    let arrived = upload::check_arrived(&call.app, &mut change, all, false).await?;
+                    let arrived =
+                        upload::check_arrived(&call.app, &mut change, all, Default::default())
+                            .await?;
                     Some((all.0, all.1, arrived))
                 }
                 None => None,

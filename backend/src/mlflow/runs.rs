@@ -305,8 +305,14 @@ pub async fn update(call: Call) -> Result<Updated> {
         && version.is_filled_by_run()
     {
         let all = (version.id.raw(), "");
-        let arrived = upload::check_arrived(&call.app, &mut change, all, false).await?;
-        version::publish(&mut change, &writer, &model, &version, arrived).await?;
+        match upload::check_arrived(&call.app, &mut change, all, Default::default()).await {
+            Ok(arrived) => {
+                version::publish(&mut change, &writer, &model, &version, arrived).await?;
+            }
+            // The run is over all the same. The version stays a draft, which somebody publishes.
+            Err(Error::Arriving(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     change.commit().await?;
     let found = one(&call, run, experiment).await?;

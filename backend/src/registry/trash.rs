@@ -267,7 +267,9 @@ macro_rules! bury {
         concat!(
             "INSERT INTO version_tombstones (project_id, model, version, precedence, prerelease, number, digest)
              SELECT m.project_id, m.name, v.version, v.precedence, v.prerelease, v.number, v.digest
-             FROM model_versions v JOIN models m ON m.id = v.model_id
+             FROM model_versions v JOIN (
+                 SELECT id, project_id, name FROM models
+                 UNION SELECT model_id, project_id, name FROM former_names) m ON m.id = v.model_id
              WHERE v.state = 'PUBLISHED' AND ",
             $column,
             " = $1 ON CONFLICT (project_id, model, version) DO NOTHING"
@@ -282,6 +284,8 @@ async fn remove_model(change: &mut Change, id: &str) -> Result<()> {
         "UPDATE models SET last_candidate = last_candidate WHERE id = $1",
         "INSERT INTO model_tombstones (project_id, name, last_version)
          SELECT project_id, name, last_version FROM models WHERE id = $1
+         UNION SELECT f.project_id, f.name, m.last_version FROM former_names f JOIN models m ON m.id = f.model_id
+               WHERE f.model_id = $1
          ON CONFLICT (project_id, name) DO UPDATE SET last_version = excluded.last_version
          WHERE excluded.last_version > model_tombstones.last_version",
         bury!("v.model_id"),

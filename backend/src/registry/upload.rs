@@ -4,7 +4,7 @@
 //! that are going on ([`check_arrived`]). Never touches bytes, and never makes the file: that is
 //! [`put`](super::file::put), in the same change as [`finish`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::{Context, SimpleObject};
 
@@ -23,6 +23,8 @@ use crate::time::Timestamp;
 
 /// How many uploads somebody may have begun and not finished.
 pub const MAX_OPEN: i64 = 1000;
+/// How many paths may be said to have to be there.
+const MAX_REQUIRED: usize = 1000;
 /// How long an upload is kept after its last bytes came.
 const LIFE_SECONDS: i64 = 24 * 3600;
 
@@ -218,9 +220,11 @@ pub async fn load_unfinished(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Un
 /// Those with a row, and those that are in flight without one.
 fn unfinished(app: &App, owner_id: &str, begun: Vec<Begun>) -> Vec<UnfinishedUpload> {
     let now = app.clock.now();
-    let begun = begun.iter().filter(|upload| upload.expires_at_ms > now);
+    let mut begun: Vec<_> = begun.into_iter().filter(|upload| upload.expires_at_ms > now).collect();
+    // Of several to one path the one that had bytes last.
+    begun.sort_by_key(|upload| upload.expires_at_ms);
     let mut by_path: HashMap<String, UnfinishedUpload> =
-        begun.map(|upload| (upload.path.clone(), upload.shown(now))).collect();
+        begun.iter().map(|upload| (upload.path.clone(), upload.shown(now))).collect();
     for path in app.in_flight.paths(owner_id, now) {
         let unknown =
             UnfinishedUpload { path: path.clone(), size: None, received: None, active: true };
@@ -234,14 +238,27 @@ fn unfinished(app: &App, owner_id: &str, begun: Vec<Begun>) -> Vec<UnfinishedUpl
 /// Proof that no file of what is to be published is arriving, or that this is wanted so.
 pub struct Arrived(());
 
-/// Refuses to go on while files are arriving in a folder of something; the empty one is the top.
+/// What is waited for.
+#[derive(Default)]
+pub struct Wanted {
+    /// Whether to go on without files that are arriving, or missing.
+    pub without_uploads: bool,
+    /// Paths that must be there.
+    pub required_files: Vec<String>,
+}
+
+/// Refuses to go on while files are arriving in a folder of something, of which the empty one is the top, or are not
+/// there that must be.
 pub async fn check_arrived(
     app: &App,
     change: &mut Change,
     (owner_id, folder): (&str, &str),
-    without_uploads: bool,
+    wanted: Wanted,
 ) -> Result<Arrived> {
-    if without_uploads {
+    if wanted.required_files.len() > MAX_REQUIRED {
+        return Err(Error::at_most("requiredFiles", MAX_REQUIRED));
+    }
+    if wanted.without_uploads {
         return Ok(Arrived(()));
     }
     let begun: Vec<Begun> =
@@ -252,12 +269,30 @@ pub async fn check_arrived(
                 .strip_prefix(folder)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let arriving: Vec<String> = unfinished(app, owner_id, begun)
+    let mut arriving: Vec<String> = unfinished(app, owner_id, begun)
         .into_iter()
         .filter(|upload| upload.active && inside(&upload.path))
         .map(|upload| upload.path)
         .collect();
+    arriving.extend(missing(change, owner_id, wanted.required_files).await?);
+    arriving.sort();
+    arriving.dedup();
     if arriving.is_empty() { Ok(Arrived(())) } else { Err(Error::Arriving(arriving)) }
+}
+
+/// Which of some paths have no file.
+async fn missing(
+    change: &mut Change,
+    owner_id: &str,
+    mut required: Vec<String>,
+) -> Result<Vec<String>> {
+    required.retain(|path| !path.contains('\0'));
+    let mut sql = Sql::new("SELECT path FROM files WHERE owner_id = ?").bind(owner_id);
+    sql = sql.and(Sql::is_in("path", &required));
+    let there: Vec<(String,)> = Query::from(sql).fetch_all(&mut **change).await?;
+    let there: HashSet<String> = there.into_iter().map(|(path,)| path).collect();
+    required.retain(|path| !there.contains(path));
+    Ok(required)
 }
 
 /// Forgets uploads that have expired, and removes bytes that belong to none.

@@ -7,17 +7,24 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
 
 use super::Store;
 use crate::error::{Error, Result};
-use crate::time::Timestamp;
 
 const FILE: &str = "unused.json";
 
-/// Blobs by their SHA-256, and when each was first seen without a file.
-pub type Unused = BTreeMap<String, Timestamp>;
+/// Blobs by their SHA-256, and since when each was seen without a file.
+pub type Unused = BTreeMap<String, Seen>;
+
+/// Since when, in milliseconds since 1970, and in how many sweeps one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub since_ms: i64,
+    pub sweeps: u32,
+}
 
 impl Store {
     /// Waits for its turn to sweep: two sweeps at once would forget what the other remembers.
@@ -31,24 +38,15 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Unused::new()),
             bytes => bytes?,
         };
-        let read: Result<BTreeMap<String, i64>, _> = serde_json::from_slice(&bytes);
-        Ok(match read {
-            Ok(read) => read
-                .into_iter()
-                .map(|(sha256, millis)| (sha256, Timestamp::from_millis(millis)))
-                .collect(),
-            Err(error) => {
-                tracing::warn!(%error, "{FILE} cannot be read: unused blobs are counted from now on");
-                Unused::new()
-            }
-        })
+        Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            tracing::warn!(%error, "{FILE} cannot be read: unused blobs are counted from now on");
+            Unused::new()
+        }))
     }
 
     /// Remembers what is unused; durable when this returns.
     pub async fn remember_unused(&self, unused: &Unused) -> Result<()> {
-        let millis: BTreeMap<&String, i64> =
-            unused.iter().map(|(sha256, since)| (sha256, since.millis())).collect();
-        let bytes = serde_json::to_vec(&millis).map_err(Error::internal)?;
+        let bytes = serde_json::to_vec(unused).map_err(Error::internal)?;
         let folder = self.folder.clone();
         let written = spawn_blocking(move || {
             let temporary = folder.join(format!("{FILE}.new"));

@@ -189,3 +189,33 @@ async fn mlflow_registers_what_is_here_and_does_not_mind_other_folders() {
     assert_eq!(status, 200);
     assert_eq!(register().await.0, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_must_be_there_are_waited_for_also_when_none_is_on_its_way() {
+    let (_server, admin) = with_version(Clock::System).await;
+    let publish = "mutation { publishModelVersion(input: {
+        model: \"vision/ocr\", version: \"1.0.0\", requiredFiles: [\"b.bin\", \"a.bin\"]}) { modelVersion { state } } }";
+    assert_eq!(awaited(&admin, publish).await, json!(["a.bin", "b.bin"]));
+    assert_eq!(admin.put(&format!("{BASE}/a.bin"), "a").await.status(), 201);
+    assert_eq!(awaited(&admin, publish).await, json!(["b.bin"]));
+    assert_eq!(admin.put(&format!("{BASE}/b.bin"), "b").await.status(), 201);
+    admin.ok(publish, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fills_a_version_ends_also_while_a_file_of_it_arrives() {
+    let (server, admin) = Server::with_model().await;
+    let new = json!({ "name": "ocr", "source": "" });
+    let (_, made) = ask(&admin, "vision", "POST model-versions/create", new).await;
+    let run_id = made["model_version"]["run_id"].as_str().unwrap().to_owned();
+    let put = Put::begin(&admin, &format!("{BASE}/a.bin"));
+    put.send("01234").await;
+    wait_for(&server, 1).await;
+    let end = json!({ "run_id": run_id, "status": "FINISHED" });
+    let (status, ended) = ask(&admin, "vision", "POST runs/update", end).await;
+    assert_eq!((status, &ended["run_info"]["status"]), (200, &json!("FINISHED")), "{ended}");
+    assert_eq!(put.end().await, 201);
+    let state = "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") { state } } }";
+    assert_eq!(admin.ok(state, json!({})).await["model"]["version"]["state"], "DRAFT");
+    admin.ok(PUBLISH, json!({})).await;
+}

@@ -236,7 +236,7 @@ async fn the_best_candidate_is_that_of_the_metric_that_a_model_names() {
         input: {model: $model, key: \"registry.metric\", value: $value}) { tag { key } } }";
     admin.ok(set, json!({"model": "vision/a", "value": "loss:min"})).await;
     admin.ok(set, json!({"model": "vision/b", "value": "accuracy"})).await;
-    admin.ok(set, json!({"model": "vision/c", "value": "nothing"})).await;
+    admin.ok(set, json!({"model": "vision/c", "value": "nothing:max"})).await;
     for (loss, accuracy) in
         [(0.5, json!(0.7)), (0.2, json!("NaN")), (-3.0, json!(0.9)), (0.1, json!(-1))]
     {
@@ -322,7 +322,7 @@ async fn lists_sort_by_the_same_direction_as_is_shown() {
         "f1_macro",
         "times_correct",
         "uptime",
-        "error_recall",
+        "neg_log_loss",
         "recall:at:5",
         "a-loss-b",
     ];
@@ -338,13 +338,17 @@ async fn lists_sort_by_the_same_direction_as_is_shown() {
     let models = admin.ok(read, json!({})).await["project"]["models"]["nodes"].take();
     let models = models.as_array().unwrap();
     assert_eq!(models.len(), 2 * names.len());
-    for pair in models.chunks(2) {
+    // What nothing is told of has no best one, and comes last.
+    let told = models.iter().take_while(|model| !model["bestMetric"].is_null()).count();
+    assert!(models[told..].iter().all(|model| model["bestMetric"].is_null()));
+    assert_eq!(models.len() - told, 2 * ["lossless", "times_correct", "uptime"].len());
+    for pair in models[..told].chunks(2) {
         let best = |index: usize| &pair[index]["bestMetric"];
         assert_eq!(best(0)["name"], best(1)["name"], "of one metric together");
         let expected = if best(0)["lowerIsBetter"] == true { [1.0, 2.0] } else { [2.0, 1.0] };
         let found = [0, 1].map(|index| best(index)["value"].as_f64().unwrap());
         assert_eq!(found, expected, "{}", best(0)["name"]);
         let told = &best(0)["candidate"]["metrics"][0]["lowerIsBetter"];
-        assert!(told.is_null() || *told == best(0)["lowerIsBetter"], "{}", best(0)["name"]);
+        assert_eq!(*told, best(0)["lowerIsBetter"], "{}", best(0)["name"]);
     }
 }

@@ -41,6 +41,14 @@ fn check_given(refusal: &Refusal, next: &str) {
     assert!(way_out, "{}", refusal.message);
 }
 
+/// As [`check_given`], where there is nothing to restore in this model.
+#[track_caller]
+fn check_next(refusal: &Refusal, next: &str) {
+    assert_eq!(refusal.code, "ALREADY_EXISTS");
+    let way_out = !refusal.message.contains("restore") && refusal.message.contains(next);
+    assert!(way_out, "{}", refusal.message);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_stays_with_what_was_published_also_when_that_is_deleted_for_good() {
     let (_server, admin) = Server::with_model().await;
@@ -60,7 +68,7 @@ async fn a_name_stays_with_what_was_published_also_when_that_is_deleted_for_good
     delete(&admin, "1.0.0").await;
 
     admin.ok(EMPTY, json!({})).await;
-    check_given(&admin.refused(CREATE, again).await, "1.0.2");
+    check_next(&admin.refused(CREATE, again).await, "1.0.2");
     // What was a draft only is nobody's.
     delete(&admin, "1.0.1").await;
     assert_eq!(created(&admin, Some("1.0.1")).await, ("1.0.1".into(), 3));
@@ -81,7 +89,7 @@ async fn names_and_numbers_go_on_where_a_model_is_made_again() {
         admin.create_model("ocr").await;
         for version in ["1.0.0", "1.4.0", "2.0.0-rc.1"] {
             let again = json!({ "model": OCR, "version": version });
-            check_given(&admin.refused(CREATE, again).await, "1.4.1");
+            check_next(&admin.refused(CREATE, again).await, "1.4.1");
         }
         assert_eq!(admin.ok(NEXT, json!({})).await["model"]["nextVersion"], "1.4.1");
         let expected = if for_good { 6 } else { 5 };
@@ -102,7 +110,7 @@ async fn a_project_that_is_made_again_at_its_path_goes_on_too() {
     admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
     admin.create_model("ocr").await;
     let again = json!({ "model": OCR, "version": "1.0.0" });
-    check_given(&admin.refused(CREATE, again).await, "1.0.1");
+    check_next(&admin.refused(CREATE, again).await, "1.0.1");
     assert_eq!(created(&admin, None).await, ("1.0.1".into(), 2));
 }
 
@@ -173,4 +181,64 @@ async fn what_is_already_so_in_a_database_stays_as_it_is() {
     server.app.db.run_script(rename).await.unwrap();
     let file = admin.get("/files/vision/ocr/1.0.0/a.bin").await;
     assert_eq!(file.text().await.unwrap(), "other bytes");
+}
+
+const RENAME: &str = "mutation($model: String!, $name: String!) {
+    renameModel(input: {model: $model, name: $name}) { model { path } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_renamed_leaves_its_names_behind_and_takes_no_other_ones() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    admin.ok(RENAME, json!({ "model": OCR, "name": "reader" })).await;
+    admin.create_model("ocr").await;
+    let again = json!({ "model": OCR, "version": "1.0.0" });
+    check_next(&admin.refused(CREATE, again.clone()).await, "1.0.1");
+    assert_eq!(created(&admin, None).await, ("1.0.1".into(), 2));
+    // Nor by a model that comes to the name with a version of its own.
+    admin.create_model("other").await;
+    for version in ["1.0.0", "1.1.0"] {
+        let version = json!({ "model": "vision/other", "version": version });
+        admin.ok(CREATE, version.clone()).await;
+        admin.ok(PUBLISH, version).await;
+    }
+    admin.ok(DELETE_MODEL, json!({ "model": OCR })).await;
+    let refused = admin.refused(RENAME, json!({ "model": "vision/other", "name": "ocr" })).await;
+    assert_eq!(refused.code, "CONFLICT");
+    assert!(refused.message.contains("1.0.0"), "{}", refused.message);
+    // Back to its own name it may come, and what is purged keeps all its names.
+    admin.ok(RENAME, json!({ "model": "vision/reader", "name": "ocr" })).await;
+    admin.ok(DELETE_MODEL, json!({ "model": OCR })).await;
+    admin.ok(EMPTY, json!({})).await;
+    for name in ["ocr", "reader"] {
+        admin.create_model(name).await;
+        let again = json!({ "model": format!("vision/{name}"), "version": "1.0.0" });
+        check_next(&admin.refused(CREATE, again).await, "1.0.1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_renamed_leaves_its_names_behind() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    let rename = "mutation { renameProject(input: {project: \"vision\", path: \"sight\"}) { project { id } } }";
+    admin.ok(rename, json!({})).await;
+    admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
+    admin.create_model("ocr").await;
+    let again = json!({ "model": OCR, "version": "1.0.0" });
+    check_next(&admin.refused(CREATE, again).await, "1.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_comes_back_goes_on_where_another_of_its_name_ended() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    let delete = "mutation { deleteModel(input: {model: \"vision/ocr\"}) { model { id } } }";
+    let first = admin.ok(delete, json!({})).await["deleteModel"]["model"]["id"].take();
+    admin.create_model("ocr").await;
+    assert_eq!(created(&admin, None).await.1, 2);
+    admin.ok(delete, json!({})).await;
+    let restore = "mutation($id: ID) { restoreModel(input: {model: \"vision/ocr\", id: $id}) { model { id } } }";
+    admin.ok(restore, json!({ "id": first })).await;
+    assert_eq!(created(&admin, None).await.1, 3);
 }

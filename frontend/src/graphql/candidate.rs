@@ -458,6 +458,8 @@ pub struct PromoteCandidateInput {
     pub description: Option<String>,
     /// Whether to go on without files that are still arriving.
     pub without_uploads: bool,
+    /// Paths that must be there.
+    pub required_files: Vec<String>,
 }
 
 mutation! { $

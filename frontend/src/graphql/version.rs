@@ -344,6 +344,8 @@ pub struct PublishModelVersionInput {
     pub version: String,
     /// Whether to go on without files that are still arriving.
     pub without_uploads: bool,
+    /// Paths that must be there.
+    pub required_files: Vec<String>,
 }
 
 mutation! { $

@@ -37,7 +37,7 @@ use crate::{
     live::keep_following,
     parts::{
         aliases::Aliases,
-        arriving::Arriving,
+        arriving::{Arriving, Go},
         changes::Changes,
         description::Description,
         files::{Files, Source},
@@ -48,6 +48,7 @@ use crate::{
         tags::{Tags, report},
         usage::Usage,
     },
+    upload::Uploads,
 };
 
 #[component]
@@ -276,18 +277,27 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
     let open = RwSignal::new(false);
     let submit = Submit::new();
     report(submit);
-    let publish = move |without_uploads: bool| {
+    let uploads = expect_context::<Uploads>();
+    let publish = Callback::new(move |go: Go| {
+        let Go { without_uploads, mut required_files } = go;
+        let source = data.with_untracked(|data| Source::Version {
+            model: data.model.clone(),
+            version: data.version.version.clone(),
+        });
+        // What waits its turn in this browser is on its way, too.
+        required_files.extend(uploads.queue(&source.base()).unfinished());
         let input = data.with_untracked(|data| PublishModelVersionInput {
             model: data.model.clone(),
             version: data.version.version.clone(),
             without_uploads,
+            required_files,
         });
         submit.run(version::publish(input), move |published| {
             open.set(false);
             toasts.success(format!("{} is published.", published.version));
             on_change.run(());
         });
-    };
+    });
     let what = move || {
         data.with(|data| {
             let files = format::plural(data.version.file_count.into(), "file", "files");
@@ -306,7 +316,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
             title=Signal::derive(move || format!("Publish {}?", data.read().version.version))
             action="Publish version"
             pending=submit.pending
-            on_confirm=move |()| publish(false)
+            on_confirm=move |()| publish.run(Go::default())
         >
             <p>
                 "Its files (" {what} ") are locked from then on: nobody can add, change or remove one. "

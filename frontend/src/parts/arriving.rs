@@ -1,6 +1,6 @@
 //! What is not here yet of a version that is about to be published: which files, and whether to wait for them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use leptos::{leptos_dom::helpers::IntervalHandle, prelude::*};
 
@@ -9,22 +9,35 @@ use crate::{form::Submit, format, graphql::file::UnfinishedUpload};
 /// How often it is tried again while somebody waits.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// How to publish.
+#[derive(Clone, Debug, Default)]
+pub struct Go {
+    /// Without what is still arriving.
+    pub without_uploads: bool,
+    /// Only if these files are there.
+    pub required_files: Vec<String>,
+}
+
 /// Stands in the dialog that publishes by `submit`. The server refuses while files arrive: then they are named, and
-/// `go` is run again until they are here, or once with `true`, which goes on without them.
+/// `go` is run again until all that were ever named are here, or once without them.
 #[component]
 pub fn Arriving(
     submit: Submit,
     /// Begun and not over when the page was loaded.
     #[prop(into)]
     unfinished: Signal<Vec<UnfinishedUpload>>,
-    #[prop(into)] go: Callback<bool>,
+    #[prop(into)] go: Callback<Go>,
 ) -> impl IntoView {
-    let missing = RwSignal::new(Vec::new());
+    let missing = RwSignal::new(Vec::<String>::new());
+    let named = StoredValue::new(BTreeSet::new());
     let waiting = RwSignal::new(false);
     Effect::new(move |_| match submit.error.get() {
         // Another refusal, which the dialog or a message shows.
         Some(error) if error.uploads.is_empty() => waiting.set(false),
-        Some(error) => missing.set(error.uploads),
+        Some(error) => {
+            named.update_value(|named| named.extend(error.uploads.iter().cloned()));
+            missing.set(error.uploads);
+        }
         // It is being tried, or was not yet.
         None => {}
     });
@@ -37,7 +50,8 @@ pub fn Arriving(
     Effect::new(move |_| {
         stop();
         if waiting.get() {
-            let again = move || go.run(false);
+            let required = move || named.get_value().into_iter().collect();
+            let again = move || go.run(Go { without_uploads: false, required_files: required() });
             timer.set_value(set_interval_with_handle(again, AGAIN).ok());
         }
     });
@@ -56,7 +70,7 @@ pub fn Arriving(
         </Show>
         <Show when=move || !missing.read().is_empty()>
             <div class="alert alert-warning alert-soft block text-base-content" role="status">
-                <p class="font-medium">"These files are still arriving:"</p>
+                <p class="font-medium">"These files are not here yet:"</p>
                 <Names names=missing/>
                 <Show
                     when=move || waiting.get()
@@ -65,7 +79,7 @@ pub fn Arriving(
                             <button type="button" class="btn btn-sm" on:click=move |_| waiting.set(true)>
                                 "Wait for them"
                             </button>
-                            <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| go.run(true)>
+                            <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| go.run(Go { without_uploads: true, ..Go::default() })>
                                 "Publish without them"
                             </button>
                         </div>

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
-    arriving::Arriving,
+    arriving::{Arriving, Go},
     markdown_field::MarkdownField,
     suggest_field::{SuggestField, Suggestions},
     version_field::VersionField,
@@ -98,12 +98,14 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
             })
         }
     };
-    let promote = Callback::new(move |without_uploads: bool| {
+    let promote = Callback::new(move |go: Go| {
+        let Go { without_uploads, required_files } = go;
         let model = format!("{project}/{}", name.read_untracked().trim());
         let input = PromoteCandidateInput {
             model: model.clone(),
             run_id: Some(run_id.clone()),
             without_uploads,
+            required_files,
             version: Some(value.get_untracked()),
             description: filled(&description.get_untracked()),
         };
@@ -116,7 +118,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     });
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        promote.run(false);
+        promote.run(Go::default());
     };
     let blocked = Signal::derive(move || {
         chosen.read().is_none()

@@ -178,6 +178,13 @@ impl Queue {
         self.pump();
     }
 
+    /// The paths of what is on its way or waiting: of what was cancelled or has failed, none.
+    pub fn unfinished(self) -> Vec<String> {
+        let uploads = self.uploads.get_untracked().into_iter();
+        let unfinished = uploads.filter(|upload| !is_over(&upload.progress.get_untracked()));
+        unfinished.map(|upload| upload.path).collect()
+    }
+
     /// Stops one file until it is resumed. What has arrived of it stays.
     pub fn pause(self, id: u64) {
         self.stop(id, Progress::Paused);

@@ -26,7 +26,7 @@ use crate::registry::object::{self, Target};
 use crate::registry::param::{self, Param, ParamInput};
 use crate::registry::payload;
 use crate::registry::tag::{self, Tag, TagInput};
-use crate::registry::upload::{self, UnfinishedUpload};
+use crate::registry::upload::{self, UnfinishedUpload, Wanted};
 use crate::registry::user;
 use crate::registry::version::{self, ModelVersion, VersionOfCandidate};
 use crate::time::Timestamp;
@@ -295,6 +295,8 @@ pub struct PromoteCandidateInput {
     /// `extensions.uploads`.
     #[graphql(default)]
     without_uploads: bool,
+    /// Paths that must be there, at most 1000: while one is not, that is the same `CONFLICT`.
+    required_files: Option<Vec<String>>,
 }
 
 payload! {
@@ -427,7 +429,11 @@ impl CandidateMutation {
         };
         let app = &loaders(ctx).loader().app;
         let all = (candidate.id.raw(), "");
-        let arrived = upload::check_arrived(app, &mut change, all, input.without_uploads).await?;
+        let wanted = Wanted {
+            without_uploads: input.without_uploads,
+            required_files: input.required_files.unwrap_or_default(),
+        };
+        let arrived = upload::check_arrived(app, &mut change, all, wanted).await?;
         let (what, named) = ((&candidate, arrived), (input.version, input.description));
         let model_version = version::promote(&mut change, &writer, &model, what, named).await?;
         change.commit().await?;

@@ -1,18 +1,21 @@
 //! The sweep: garbage collection of blobs that no file points at.
 //!
 //! Nothing goes at once, because a registry may be started with the wrong database or with an old copy of its own,
-//! and then everything newer looks unused. A blob goes when every sweep of [`GRACE_SECONDS`] saw it unused; one sweep
-//! removes a tenth of all blobs at most; and none removes any where the database is not to be believed.
+//! and then everything newer looks unused. A blob goes when every sweep of [`GRACE_SECONDS`] saw it unused, and these
+//! were not few: the clock may have jumped, or the server have stood still. One sweep removes a tenth of all blobs at most;
+//! and none removes any where the database is not to be believed.
 
 use futures_util::TryStreamExt;
 
 use crate::app::App;
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
-use crate::store::Unused;
+use crate::store::{Seen, Unused};
 
 /// How long a blob stays after it was first seen unused.
 const GRACE_SECONDS: i64 = 7 * 24 * 3600;
+/// In how many sweeps it must have been seen so: one is made at each start, and one an hour.
+const MIN_SWEEPS: u32 = 24;
 /// One sweep removes a tenth of all blobs at most, or so many where that is more.
 const AT_LEAST: usize = 100;
 /// How many blobs go while uploads wait for their rows.
@@ -28,15 +31,16 @@ pub async fn sweep(app: &App) -> Result<usize> {
     while let Some(chunk) = stored.try_next().await? {
         total += chunk.len();
         for sha256 in without_file(&app.db, chunk).await? {
-            let since = before.get(&sha256).copied().unwrap_or(now);
-            unused.insert(sha256, since);
+            let seen = before.get(&sha256).copied();
+            let Seen { since_ms, sweeps } =
+                seen.unwrap_or(Seen { since_ms: now.millis(), sweeps: 0 });
+            unused.insert(sha256, Seen { since_ms, sweeps: sweeps.saturating_add(1) });
         }
     }
-    let mut old: Vec<_> = unused
-        .iter()
-        .filter(|(_, since)| since.plus_seconds(GRACE_SECONDS) <= now)
-        .map(|(sha256, since)| (*since, sha256.clone()))
-        .collect();
+    let before_ms = now.plus_seconds(-GRACE_SECONDS).millis();
+    let is_old = |seen: &Seen| seen.since_ms <= before_ms && seen.sweeps > MIN_SWEEPS;
+    let old = unused.iter().filter(|(_, seen)| is_old(seen));
+    let mut old: Vec<_> = old.map(|(sha256, seen)| (seen.since_ms, sha256.clone())).collect();
     old.sort();
     old.truncate(AT_LEAST.max(total / 10));
     if !old.is_empty() && !is_believed(&app.db).await? {

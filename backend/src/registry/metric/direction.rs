@@ -84,25 +84,27 @@ const MORE: [&str; 41] = [
 /// Ends of names of which less is better whatever else is in them: `hingeloss`, `mean_score_time`.
 const ENDS: [&str; 3] = ["loss", "error", " time"];
 
+/// Words that turn a name around: sklearn's `neg_log_loss` is the more the better.
+const NEGATED: [&str; 2] = ["neg", "negative"];
+
 /// What stands between the words of a name.
 const BETWEEN: [char; 5] = ['_', '-', '.', '/', ':'];
 
 /// Whether less of a metric is better; none where its name does not tell.
 pub fn lower_is_better(name: &str) -> Option<bool> {
     let text = name.to_ascii_lowercase().replace(BETWEEN, " ");
-    if ENDS.iter().any(|end| format!(" {text}").ends_with(end)) {
-        return Some(true);
-    }
     let has = |words: &[&str]| text.split(' ').any(|word| words.contains(&word));
-    match (has(&LESS), has(&MORE)) {
-        (true, false) => Some(true),
-        (false, true) => Some(false),
+    let ends = ENDS.iter().any(|end| format!(" {text}").ends_with(end));
+    let less = ends || (has(&LESS) && !has(&MORE));
+    match (less, has(&MORE) && !has(&LESS) && !ends) {
+        (true, _) => Some(!has(&NEGATED)),
+        (false, true) if !has(&NEGATED) => Some(false),
         _ => None,
     }
 }
 
-/// The condition in SQL that less of the metric is better whose name is the expression `name`.
-pub fn is_lower_better(name: &str) -> String {
+/// The conditions in SQL that less, and that more, is better of the metric whose name is the expression `name`.
+pub fn conditions(name: &str) -> (String, String) {
     let between = BETWEEN.iter().fold(format!("LOWER({name})"), |text, character| {
         format!("REPLACE({text}, '{character}', ' ')")
     });
@@ -113,7 +115,13 @@ pub fn is_lower_better(name: &str) -> String {
     };
     let has = |words: &[&str]| any(words.iter().map(|word| format!("% {word} %")).collect());
     let ends = any(ENDS.iter().map(|end| format!("%{end} ")).collect());
-    format!("({ends} OR (({}) AND NOT ({})))", has(&LESS), has(&MORE))
+    let (has_less, has_more, negated) = (has(&LESS), has(&MORE), has(&NEGATED));
+    let less = format!("({ends} OR (({has_less}) AND NOT ({has_more})))");
+    let more = format!("(({has_more}) AND NOT ({has_less}) AND NOT ({ends}))");
+    (
+        format!("({less} AND NOT ({negated}))"),
+        format!("(({less} AND ({negated})) OR ({more} AND NOT ({negated})))"),
+    )
 }
 
 #[cfg(test)]
@@ -149,7 +157,16 @@ mod tests {
         ] {
             assert_eq!(lower_is_better(name), Some(true), "{name}");
         }
-        for name in ["accuracy", "f1_macro", "val/roc_auc", "precision_at_10", "R2", "test_score"] {
+        for name in [
+            "accuracy",
+            "f1_macro",
+            "val/roc_auc",
+            "precision_at_10",
+            "R2",
+            "test_score",
+            "neg_log_loss",
+            "mean_test_neg_mean_squared_error",
+        ] {
             assert_eq!(lower_is_better(name), Some(false), "{name}");
         }
         for name in [
@@ -161,6 +178,7 @@ mod tests {
             "uptime",
             "error_recall",
             "epoch",
+            "neg_accuracy",
         ] {
             assert_eq!(lower_is_better(name), None, "{name}");
         }

@@ -23,7 +23,7 @@ use crate::registry::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
 
-pub use direction::{is_lower_better, lower_is_better};
+pub use direction::{conditions, lower_is_better};
 use logged::Settled;
 pub use logged::{settle_all, settle_many};
 

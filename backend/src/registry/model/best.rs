@@ -1,6 +1,6 @@
 //! The metric that a model is judged by: its tag `registry.metric` names it, and says which way is better, as
-//! `f2:max` or `regret:min`. Where it does not, the name tells; a name that is not known is taken for one of which
-//! more is better. Only runs that ended well count.
+//! `f2:max` or `regret:min`. Where it does not, the name tells, and where that does not either, there is no best one.
+//! Only runs that ended well count.
 
 use std::collections::HashMap;
 
@@ -50,19 +50,19 @@ impl BestMetric {
 pub async fn load(ctx: &Context<'_>, model: &Model) -> Result<Option<BestMetric>> {
     let tags = tag::load(ctx, model.id.raw()).await?;
     let Some(tag) = tags.iter().find(|tag| tag.key == TAG) else { return Ok(None) };
-    let (name, lower_is_better) = parse(&tag.value);
+    let Some((name, lower_is_better)) = parse(&tag.value) else { return Ok(None) };
     let key = BestOf { model_id: model.id.clone(), name: name.to_owned(), lower_is_better };
     loaders(ctx).load_one(key).await
 }
 
-/// The name of a metric, and whether less of it is better.
-fn parse(text: &str) -> (&str, bool) {
+/// The name of a metric, and whether less of it is better; none where nothing tells.
+fn parse(text: &str) -> Option<(&str, bool)> {
     // Of spaces only, as SQL does it.
     let text = text.trim_matches(' ');
     match text.rsplit_once(':') {
-        Some((name, "min")) => (name.trim_matches(' '), true),
-        Some((name, "max")) => (name.trim_matches(' '), false),
-        _ => (text, metric::lower_is_better(text).unwrap_or(false)),
+        Some((name, "min")) => Some((name.trim_matches(' '), true)),
+        Some((name, "max")) => Some((name.trim_matches(' '), false)),
+        _ => Some((text, metric::lower_is_better(text)?)),
     }
 }
 
@@ -76,9 +76,12 @@ pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
     let name = format!(
         "CASE WHEN {min} OR {max} THEN TRIM(SUBSTR({text}, 1, LENGTH({text}) - 4)) ELSE {text} END"
     );
-    let less = format!("{min} OR (NOT {max} AND {})", metric::is_lower_better(text));
+    let (told_less, told_more) = metric::conditions(text);
+    let less = format!("{min} OR (NOT {max} AND {told_less})");
+    let told = format!("({min} OR {max} OR {told_less} OR {told_more})");
     // No metric has a name that is longer; to cut a long text for every candidate would take long.
-    let tag = format!("t.owner_id = m.id AND t.key = '{TAG}' AND LENGTH(t.value) <= 300");
+    let tag =
+        format!("t.owner_id = m.id AND t.key = '{TAG}' AND LENGTH(t.value) <= 300 AND {told}");
     // In this order, which is that of their keys.
     let values = format!(
         "FROM candidates c CROSS JOIN metrics k
@@ -141,14 +144,14 @@ mod tests {
     #[test]
     fn a_tag_names_a_metric_and_which_way_is_better() {
         for (text, parsed) in [
-            ("accuracy", ("accuracy", false)),
-            ("val_loss", ("val_loss", true)),
-            ("loss:max", ("loss", false)),
-            ("unheard", ("unheard", false)),
-            ("accuracy:max", ("accuracy", false)),
-            (" loss:min ", ("loss", true)),
-            ("eval:loss:min", ("eval:loss", true)),
-            ("eval:loss", ("eval:loss", true)),
+            ("regret", None),
+            ("accuracy", Some(("accuracy", false))),
+            ("val_loss", Some(("val_loss", true))),
+            ("loss:max", Some(("loss", false))),
+            ("accuracy:max", Some(("accuracy", false))),
+            (" loss:min ", Some(("loss", true))),
+            ("eval:loss:min", Some(("eval:loss", true))),
+            ("eval:loss", Some(("eval:loss", true))),
         ] {
             assert_eq!(parse(text), parsed, "{text}");
         }

@@ -18,7 +18,7 @@ use crate::loader::loaders;
 use crate::log::Subject;
 use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{experiment, protection};
+use crate::registry::{experiment, protection, version};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
 
@@ -26,7 +26,8 @@ pub use facet::{FacetValue, ModelFacet, read_cards, values as facet_values};
 pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
 pub use live::ModelSubscription;
 pub use sql::{
-    find, get_by_id, list, list_in_project, load, namesakes, readable, search, writable,
+    find, get_by_id, list, list_in_project, load, namesakes, projects_at, readable, search,
+    writable,
 };
 
 /// A named thing in a project that is trained, published and used.
@@ -125,10 +126,20 @@ fn last_version(project_path: &str, name: &str) -> Sql {
     sql.push_sql(namesakes(project_path, name));
     sql.push(
         ") UNION ALL SELECT t.last_version FROM model_tombstones t
-           WHERE t.project_id IN (SELECT id FROM projects WHERE path = ",
+           WHERE t.project_id IN (",
     );
-    sql.push_value(project_path).push(") AND t.name = ").push_value(name).push(") before");
+    sql.push_sql(projects_at(project_path)).push(") AND t.name = ").push_value(name);
+    sql.push(") before");
     sql
+}
+
+/// Has a model that came to this name go on counting where others of the name ended.
+async fn go_on_counting(change: &mut Change, writer: &Writer, model: &Model) -> Result<()> {
+    let mut sql = Sql::new("UPDATE models SET last_version = (");
+    sql.push_sql(last_version(&writer.project().path, &model.name));
+    sql.push(") WHERE id = ").push_value(&model.id);
+    Query::from(sql).execute(change).await?;
+    Ok(())
 }
 
 pub async fn update(
@@ -170,6 +181,17 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     .await
     .map_err(Error::unless_unique("model", name.as_str()))?;
     let model = renamed.ok_or_else(|| Error::not_found("model", &old.name))?;
+    version::check_names(change, writer, &model).await?;
+    query(
+        "INSERT INTO former_names (project_id, name, model_id) VALUES ($1, $2, $3)
+         ON CONFLICT (project_id, name, model_id) DO NOTHING",
+    )
+    .bind(&model.project_id)
+    .bind(&old.name)
+    .bind(&model.id)
+    .execute(change)
+    .await?;
+    go_on_counting(change, writer, &model).await?;
     experiment::follow(change, writer, &model).await?;
     let detail = serde_json::json!({ "from": old.name });
     change.record("model.rename", subject(writer, &model), detail).await?;
@@ -231,6 +253,7 @@ async fn restore(
     .await
     .map_err(Error::unless_unique("model", name))?;
     let model = restored.ok_or_else(not_found)?;
+    go_on_counting(change, writer, &model).await?;
     experiment::follow(change, writer, &model).await?;
     record(change, writer, "model.restore", &model).await?;
     Ok(model)

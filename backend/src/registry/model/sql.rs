@@ -60,18 +60,28 @@ pub async fn writable(change: &mut Change, actor: &Actor, path: &str) -> Result<
     Ok((Writer::of(reader)?, model))
 }
 
-/// The ids of all models that are or were called so by path: those in the trash, too, and those of projects that had
-/// this path before.
+/// The ids of all models that are or were called so: those in the trash, too, those that were renamed, and those of
+/// projects that had this path before.
 pub fn namesakes(project_path: &str, name: &str) -> Sql {
     let mut sql = Sql::default();
-    for (union, deleted) in [("", "IS NULL"), (" UNION ALL ", "IS NOT NULL")] {
-        sql.push(union).push(
-            "SELECT m.id FROM projects p JOIN models m ON m.project_id = p.id WHERE p.path = ",
-        );
-        sql.push_value(project_path).push(" AND m.name = ").push_value(name);
-        // Each half has an index of its own.
-        sql.push(&format!(" AND m.deleted_at_ms {deleted}"));
+    // Each has an index of its own.
+    for (union, models, deleted) in [
+        ("", "SELECT m.id FROM models m", " AND m.deleted_at_ms IS NULL"),
+        (" UNION ", "SELECT m.id FROM models m", " AND m.deleted_at_ms IS NOT NULL"),
+        (" UNION ", "SELECT m.model_id FROM former_names m", ""),
+    ] {
+        sql.push(union).push(models).push(" WHERE m.project_id IN (");
+        sql.push_sql(projects_at(project_path)).push(") AND m.name = ").push_value(name);
+        sql.push(deleted);
     }
+    sql
+}
+
+/// The ids of all projects that have or had a path.
+pub fn projects_at(path: &str) -> Sql {
+    let mut sql = Sql::new("SELECT p.id FROM projects p WHERE p.path = ");
+    sql.push_value(path).push(" UNION SELECT p.project_id FROM former_paths p WHERE p.path = ");
+    sql.push_value(path);
     sql
 }
 

@@ -140,6 +140,14 @@ async fn rename(change: &mut Change, owner: &Owner, path: &str) -> Result<Projec
     .await
     .map_err(Error::unless_unique("project", path.as_str()))?;
     let project = project.ok_or_else(|| Error::not_found("project", old))?;
+    query(
+        "INSERT INTO former_paths (path, project_id) VALUES ($1, $2)
+         ON CONFLICT (path, project_id) DO NOTHING",
+    )
+    .bind(old)
+    .bind(&project.id)
+    .execute(change)
+    .await?;
     change.record("project.rename", subject(&project), serde_json::json!({ "from": old })).await?;
     Ok(project)
 }

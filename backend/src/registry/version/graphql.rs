@@ -22,7 +22,7 @@ use crate::registry::mlmodel::{self, ModelSignature};
 use crate::registry::model::{self, Model};
 use crate::registry::param::{self, Param};
 use crate::registry::tag::{self, Tag, TagInput};
-use crate::registry::upload::{self, UnfinishedUpload};
+use crate::registry::upload::{self, UnfinishedUpload, Wanted};
 use crate::registry::user;
 use crate::registry::{markdown, payload};
 
@@ -233,6 +233,8 @@ pub struct PublishModelVersionInput {
     /// `extensions.uploads`.
     #[graphql(default)]
     without_uploads: bool,
+    /// Paths that must be there, at most 1000: while one is not, that is the same `CONFLICT`.
+    required_files: Option<Vec<String>>,
 }
 
 /// Which version to put into the trash.
@@ -342,7 +344,11 @@ impl VersionMutation {
         let version = get(&mut *change, &model, &input.version).await?;
         let app = &loaders(ctx).loader().app;
         let all = (version.id.raw(), "");
-        let arrived = upload::check_arrived(app, &mut change, all, input.without_uploads).await?;
+        let wanted = Wanted {
+            without_uploads: input.without_uploads,
+            required_files: input.required_files.unwrap_or_default(),
+        };
+        let arrived = upload::check_arrived(app, &mut change, all, wanted).await?;
         let model_version = publish(&mut change, &writer, &model, &version, arrived).await?;
         change.commit().await?;
         Ok(PublishModelVersionPayload { model_version })

@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 use crate::words::text_enum;
 
 pub use graphql::{ModelVersionOrder, VersionMutation};
-pub use names::next;
+pub use names::{check_names, next};
 pub use new::{Lineage, NewVersion, Prediction, predict_next};
 use new::{allocate, insert};
 pub use sql::{

@@ -7,16 +7,21 @@
 use ::semver::Version;
 
 use super::sql::{after, latest};
+use crate::access::Writer;
 use crate::access::project::Project;
+use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::ModelId;
-use crate::registry::model::{Model, namesakes};
+use crate::registry::model::{Model, namesakes, projects_at};
 use crate::registry::semver;
 
 /// The rows of `version_tombstones` of a model, by the path of its project and its name.
-const TOMBSTONES: &str = "version_tombstones t WHERE t.project_id IN (SELECT id FROM projects WHERE path = ?) \
-                          AND t.model = ?";
+fn tombstones(project: &Project, model: &Model) -> Sql {
+    let mut sql = Sql::new("version_tombstones t WHERE t.project_id IN (");
+    sql.push_sql(projects_at(&project.path)).push(") AND t.model = ").push_value(&model.name);
+    sql
+}
 
 /// The condition that a published version had this name, and is not a live one of this model: that one is found
 /// by a unique index.
@@ -35,8 +40,7 @@ pub fn is_given(project: &Project, model: &Model, version: &Version) -> Sql {
         sql.push(" AND v.version = ").push_value(version.clone());
         sql.push(&format!(" AND v.deleted_at_ms {deleted} AND v.state = 'PUBLISHED')"));
     }
-    sql.push(&format!(" OR EXISTS (SELECT 1 FROM {TOMBSTONES}"));
-    sql.push_values(vec![project.path.as_str().into(), model.name.as_str().into()]);
+    sql.push(" OR EXISTS (SELECT 1 FROM ").push_sql(tombstones(project, model));
     sql.push(" AND t.version = ").push_value(version).push(")");
     sql
 }
@@ -52,8 +56,16 @@ pub async fn check(
     if !is_taken(conn.again(), project, model, version).await? {
         return Ok(());
     }
-    let next = next(conn, project, model).await?.to_string();
-    Err(Error::NameGiven { version: version.to_string(), next })
+    let next = next(conn.again(), project, model).await?.to_string();
+    let trashed: Option<(String,)> = query(
+        "SELECT id FROM model_versions
+         WHERE model_id = $1 AND version = $2 AND deleted_at_ms IS NOT NULL AND state = 'PUBLISHED' LIMIT 1",
+    )
+    .bind(&model.id)
+    .bind(version.to_string())
+    .fetch_optional(conn)
+    .await?;
+    Err(Error::NameGiven { version: version.to_string(), next, in_trash: trashed.is_some() })
 }
 
 async fn is_taken(
@@ -114,8 +126,32 @@ async fn highest_published(
              ORDER BY w.precedence DESC, w.id DESC LIMIT 1)
          UNION ALL SELECT t.version, t.precedence FROM ",
     );
-    sql.push(TOMBSTONES).push(" AND NOT t.prerelease) given ORDER BY precedence DESC LIMIT 1");
-    sql.push_values(vec![project.path.as_str().into(), model.name.as_str().into()]);
+    sql.push_sql(tombstones(project, model));
+    sql.push(" AND NOT t.prerelease) given ORDER BY precedence DESC LIMIT 1");
     let highest: Option<(String,)> = Query::from(sql).fetch_optional(conn).await?;
     highest.map(|(version,)| Version::parse(&version).map_err(Error::internal)).transpose()
+}
+
+/// Refuses to give a model a name under which other models published versions of the same names as its own.
+pub async fn check_names(change: &mut Change, writer: &Writer, model: &Model) -> Result<()> {
+    let project = writer.project();
+    let mut sql = Sql::new(
+        "SELECT v.version FROM model_versions v WHERE v.state = 'PUBLISHED' AND v.model_id = ",
+    );
+    sql.push_value(&model.id).push(" AND (v.version IN (SELECT w.version FROM (");
+    sql.push_sql(namesakes(&project.path, &model.name));
+    sql.push(
+        ") n JOIN model_versions w ON w.model_id = n.id WHERE w.state = 'PUBLISHED' AND n.id <> ",
+    );
+    sql.push_value(&model.id).push(") OR v.version IN (SELECT t.version FROM ");
+    sql.push_sql(tombstones(project, model)).push(")) LIMIT 1");
+    let given: Option<(String,)> = Query::from(sql).fetch_optional(&mut **change).await?;
+    match given {
+        Some((version,)) => Err(Error::Conflict(format!(
+            "a version {version} was published under the name {} before, and its name stays with its files: choose \
+             another name",
+            model.name
+        ))),
+        None => Ok(()),
+    }
 }
