@@ -36,5 +36,5 @@ CREATE TABLE former_paths (
 
 -- Where a name was given before: in the trash, and in projects of before that had this path.
 CREATE INDEX projects_by_any_path ON projects (path);
-CREATE INDEX models_by_name_in_trash ON models (project_id, name) WHERE deleted_at_ms IS NOT NULL;
+CREATE INDEX models_by_name_in_trash ON models (project_id, name, deleted_at_ms) WHERE deleted_at_ms IS NOT NULL;
 CREATE INDEX model_versions_by_version_in_trash ON model_versions (model_id, version) WHERE deleted_at_ms IS NOT NULL;
