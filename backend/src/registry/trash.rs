@@ -261,15 +261,19 @@ async fn run(change: &mut Change, statements: &[&'static str], id: &str) -> Resu
     Ok(())
 }
 
-/// The tombstones of published versions whose `$1` is in a column: their names are not given again.
+/// The tombstones of published versions whose `$1` is in a column: their names are not given again, nor those that
+/// they had before their model was renamed.
 macro_rules! bury {
     ($column:literal) => {
         concat!(
             "INSERT INTO version_tombstones (project_id, model, version, precedence, prerelease, number, digest)
              SELECT m.project_id, m.name, v.version, v.precedence, v.prerelease, v.number, v.digest
-             FROM model_versions v JOIN (
-                 SELECT id, project_id, name FROM models
-                 UNION SELECT model_id, project_id, name FROM former_names) m ON m.id = v.model_id
+             FROM model_versions v JOIN models m ON m.id = v.model_id
+             WHERE v.state = 'PUBLISHED' AND ",
+            $column,
+            " = $1
+             UNION SELECT f.project_id, f.name, v.version, v.precedence, v.prerelease, v.number, v.digest
+             FROM model_versions v JOIN former_names f ON f.model_id = v.model_id
              WHERE v.state = 'PUBLISHED' AND ",
             $column,
             " = $1 ON CONFLICT (project_id, model, version) DO NOTHING"
