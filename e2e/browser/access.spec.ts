@@ -289,9 +289,7 @@ test("a project moves, and what is in its trash goes for good", async ({ page, a
   const model = await api.model(project, "ocr");
   for (const version of ["1.0.0", "1.1.0", "1.2.0"]) {
     await api.version(model, version, version === "1.1.0" ? { "model.onnx": `weights of ${project}` } : {});
-    await api.graphql("mutation($input: DeleteModelVersionInput!) { deleteModelVersion(input: $input) { modelVersion { id } } }", {
-      input: { model, version },
-    });
+    await api.bury(model, version);
   }
   await page.goto(`/${project}/-/trash`);
   await page.getByRole("button", { name: "Delete permanently: ocr 1.1.0" }).click();

@@ -147,11 +147,14 @@ test("a run without a model becomes a version of one that is chosen", async ({ p
 
   const model = await api.model(project, "ocr");
   await api.version(model, "1.1.0", { "model.onnx": "old" });
+  // A number that was published is not given again: another is proposed.
+  await api.version(model, "1.1.1", { "model.onnx": "withdrawn" });
+  await api.bury(model, "1.1.1");
   await page.getByRole("button", { name: "Promote" }).click();
   await page.getByLabel("Model").fill("oc");
   await expect(page.getByRole("button", { name: "Promote and publish" })).toBeDisabled();
   await page.getByLabel("Model").fill("ocr");
-  await expect(page.getByLabel("Version")).toHaveValue("1.1.1");
+  await expect(page.getByLabel("Version")).toHaveValue("1.1.2");
   await page.getByRole("button", { name: /Minor/ }).click();
   await page.getByRole("button", { name: "Promote and publish" }).click();
   await expect(page).toHaveURL(`/${model}/versions/1.2.0`);

@@ -186,6 +186,13 @@ export class Api {
     });
   }
 
+  /** Into the trash. */
+  async bury(model: string, version: string): Promise<void> {
+    await this.graphql("mutation($input: DeleteModelVersionInput!) { deleteModelVersion(input: $input) { modelVersion { id } } }", {
+      input: { model, version },
+    });
+  }
+
   async alias(model: string, name: string, version: string): Promise<void> {
     await this.graphql("mutation($input: SetAliasInput!) { setAlias(input: $input) { alias { id } } }", {
       input: { model, name, version },

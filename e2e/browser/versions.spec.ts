@@ -42,9 +42,7 @@ test("versions are found by tag, deleted together and brought back", async ({ pa
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     const dialog = page.getByRole("dialog", { name: "Delete 2 versions?" });
     await expect(dialog).toContainText("Scripts that fetch these stop working");
-    await api.graphql("mutation($input: DeleteModelVersionInput!) { deleteModelVersion(input: $input) { modelVersion { id } } }", {
-      input: { model, version: "2.0.0" },
-    });
+    await api.bury(model, "2.0.0");
     await dialog.getByRole("button", { name: "Delete" }).click();
     const rest = page.getByRole("dialog", { name: "Delete version 2.0.0?" });
     await expect(rest.getByRole("alert")).toContainText("2.0.0");

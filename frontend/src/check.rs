@@ -184,22 +184,16 @@ pub fn description(text: &str) -> Option<String> {
         .then(|| format!("Use at most 64 KiB; this is {} KiB.", text.len().div_ceil(1024)))
 }
 
-/// The next patch, minor and major version after the latest published one.
-pub fn next_versions(latest: Option<&str>) -> [String; 3] {
-    let Some(latest) = latest.and_then(|latest| Version::parse(latest).ok()) else {
-        return ["0.0.1".to_owned(), "0.1.0".to_owned(), "1.0.0".to_owned()];
+/// A patch, a minor and a major version, where the highest so far is `latest` and the server would choose `next`.
+pub fn next_versions(latest: Option<&str>, next: &str) -> [String; 3] {
+    const FIRST: &str = "1.0.0";
+    let Ok(Version { major, minor, .. }) = Version::parse(next) else {
+        return Default::default();
     };
-    let Version { major, minor, patch, .. } = latest;
-    if !latest.pre.is_empty() {
-        // What a prerelease leads to: 2.0.0-rc.1 becomes 2.0.0.
-        let release = format!("{major}.{minor}.{patch}");
-        return [release, format!("{major}.{}.0", minor + 1), format!("{}.0.0", major + 1)];
+    if latest.is_none() && next == FIRST {
+        return ["0.0.1".to_owned(), "0.1.0".to_owned(), FIRST.to_owned()];
     }
-    [
-        format!("{major}.{minor}.{}", patch + 1),
-        format!("{major}.{}.0", minor + 1),
-        format!("{}.0.0", major + 1),
-    ]
+    [next.to_owned(), format!("{major}.{}.0", minor + 1), format!("{}.0.0", major + 1)]
 }
 
 #[cfg(test)]
@@ -248,8 +242,11 @@ mod tests {
 
     #[test]
     fn the_next_versions() {
-        assert_eq!(next_versions(None), ["0.0.1", "0.1.0", "1.0.0"]);
-        assert_eq!(next_versions(Some("1.2.3")), ["1.2.4", "1.3.0", "2.0.0"]);
-        assert_eq!(next_versions(Some("2.0.0-rc.1")), ["2.0.0", "2.1.0", "3.0.0"]);
+        assert_eq!(next_versions(None, "1.0.0"), ["0.0.1", "0.1.0", "1.0.0"]);
+        assert_eq!(next_versions(Some("1.2.3"), "1.2.4"), ["1.2.4", "1.3.0", "2.0.0"]);
+        assert_eq!(next_versions(Some("2.0.0-rc.1"), "2.0.0"), ["2.0.0", "2.1.0", "3.0.0"]);
+        // 1.2.4 to 1.2.6 were published, and deleted.
+        assert_eq!(next_versions(Some("1.2.3"), "1.2.7"), ["1.2.7", "1.3.0", "2.0.0"]);
+        assert_eq!(next_versions(None, "1.2.7"), ["1.2.7", "1.3.0", "2.0.0"]);
     }
 }

@@ -4,7 +4,7 @@ use cynic::{QueryBuilder, SubscriptionBuilder};
 
 use super::{
     file::{FilePage, UnfinishedUpload},
-    model::{self, Judged, LatestVersion, OwningModel, OwningProject},
+    model::{self, Judged, OwningModel, OwningProject},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
     scalar::{CandidateStatus, DateTime, MetricValue, OrderDirection},
@@ -167,7 +167,6 @@ impl Which {
 pub struct CandidateModel {
     pub path: String,
     pub name: String,
-    pub latest_version: Option<LatestVersion>,
     pub best_metric: Option<Judged>,
 }
 

@@ -368,6 +368,29 @@ pub async fn get(path: String) -> Result<ModelDetail, ApiError> {
         .ok_or_else(|| ApiError::not_found(missing))
 }
 
+/// Where a model's versions have got to.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Model")]
+pub struct Numbering {
+    pub latest_version: Option<LatestVersion>,
+    pub next_version: String,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "ModelVariables")]
+struct ModelNumbering {
+    #[arguments(path: $path)]
+    model: Option<Numbering>,
+}
+
+pub async fn numbering(path: String) -> Result<Numbering, ApiError> {
+    let missing = missing(&path);
+    run(ModelNumbering::build(ModelVariables { path }))
+        .await?
+        .model
+        .ok_or_else(|| ApiError::not_found(missing))
+}
+
 /// What a mutation needs to say about the model it changed.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Model")]

@@ -54,7 +54,8 @@ fn NewVersion(model: ModelDetail) -> impl IntoView {
     let navigate = use_navigate();
     let path = model.path.clone();
     let back = address::model_page(&path, "versions");
-    let value = RwSignal::new(model.next_version);
+    let next = model.next_version;
+    let value = RwSignal::new(next.clone());
     let description = RwSignal::new(String::new());
     let latest = model.latest_version.map(|latest| latest.version);
     let submit = Submit::naming("version");
@@ -78,7 +79,7 @@ fn NewVersion(model: ModelDetail) -> impl IntoView {
     });
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
-            <VersionField value latest=Signal::stored(latest) refused=submit.field("version")/>
+            <VersionField value latest=Signal::stored(latest) next=Signal::stored(next) refused=submit.field("version")/>
             <MarkdownField
                 id="description" label="What is new" value=description refused=submit.field("description")
             />

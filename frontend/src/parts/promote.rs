@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     address, check,
-    components::{dialog::Dialog, failed::FormError, field::SubmitButton, toast::use_toasts},
+    components::{
+        dialog::Dialog, failed::FormError, field::SubmitButton, loaded::Load, toast::use_toasts,
+    },
     form::{Submit, filled},
     format,
     graphql::{
@@ -27,8 +29,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Promotion {
     pub project: String,
-    /// The name of its model, and the highest version so far; none where a model is to be chosen.
-    pub model: Option<(String, Option<String>)>,
+    /// The name of its model; none where one is to be chosen.
+    pub model: Option<String>,
     pub run_id: String,
     pub name: String,
     /// What goes along, in words: “3 files, 12 MB”.
@@ -41,10 +43,7 @@ impl Promotion {
     pub fn of(run: &CandidateDetail) -> Self {
         Self {
             project: run.experiment.project.path.clone(),
-            model: run.model.as_ref().map(|model| {
-                let latest = model.latest_version.as_ref().map(|latest| latest.version.clone());
-                (model.name.clone(), latest)
-            }),
+            model: run.model.as_ref().map(|model| model.name.clone()),
             run_id: run.run_id.clone(),
             name: run.name.clone(),
             files: format!(
@@ -75,19 +74,19 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     let toasts = use_toasts();
     let Promotion { project, model, run_id, files, unfinished, .. } = promotion;
     let of_no_model = model.is_none();
-    let name = RwSignal::new(model.as_ref().map(|(name, _)| name.clone()).unwrap_or_default());
+    let name = RwSignal::new(model.clone().unwrap_or_default());
     // Names of models, each with its highest version.
-    let found = RwSignal::new(model.map(|(name, latest)| vec![(name, latest.unwrap_or_default())]));
-    let chosen = Memo::new(move |_| {
-        let found = found.read();
-        found.as_ref()?.iter().find(|(found, _)| *found == name.read().trim()).cloned()
+    let found = RwSignal::new(model.map(|name| vec![(name, String::new())]));
+    let chosen = Memo::new({
+        let project = project.clone();
+        move |_| {
+            let (found, name) = (found.read(), name.read());
+            let known = found.as_ref()?.iter().any(|(found, _)| found == name.trim());
+            known.then(|| format!("{project}/{}", name.trim()))
+        }
     });
-    let latest = Signal::derive(move || chosen.get().and_then(|(_, latest)| filled(&latest)));
     let value = RwSignal::new(String::new());
-    Effect::new(move |_| {
-        let [patch, _, major] = check::next_versions(latest.read().as_deref());
-        value.set(if latest.read().is_some() { patch } else { major });
-    });
+    let (latest, next) = use_numbering(chosen, value);
     let description = RwSignal::new(String::new());
     let submit = Submit::naming("version");
     let choice = {
@@ -100,7 +99,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     };
     let promote = Callback::new(move |go: Go| {
         let Go { without_uploads, required_files } = go;
-        let model = format!("{project}/{}", name.read_untracked().trim());
+        let Some(model) = chosen.get_untracked() else { return };
         let input = PromoteCandidateInput {
             model: model.clone(),
             run_id: Some(run_id.clone()),
@@ -133,7 +132,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
                 "and is published at once. Nothing is stored twice."
             </p>
             {choice}
-            <VersionField value latest refused=submit.field("version")/>
+            <VersionField value latest next refused=submit.field("version")/>
             <MarkdownField
                 id="promote-description" label="What is new" value=description rows=5 refused=submit.field("description")
             />
@@ -145,6 +144,35 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
             </div>
         </form>
     }
+}
+
+/// The highest version of the chosen model, and the one after it, which is proposed where nobody has typed another.
+fn use_numbering(
+    chosen: Memo<Option<String>>,
+    value: RwSignal<String>,
+) -> (Signal<Option<String>>, Signal<String>) {
+    let load = Load::new(move || {
+        let chosen = chosen.get();
+        async move {
+            match chosen {
+                Some(path) => model::numbering(path).await.map(Some),
+                None => Ok(None),
+            }
+        }
+    });
+    let numbering = Memo::new(move |_| load.with(|answer| answer?.ok()?.clone()));
+    let latest = move || Some(numbering.get()?.latest_version?.version);
+    let next =
+        Signal::derive(move || numbering.get().map(|found| found.next_version).unwrap_or_default());
+    Effect::new(move |proposed: Option<String>| {
+        let typed = value.get_untracked();
+        let next = next.get();
+        if typed.is_empty() || proposed.is_some_and(|proposed| proposed == typed) {
+            value.set(next.clone());
+        }
+        next
+    });
+    (Signal::derive(latest), next)
 }
 
 /// One of the models of a project, for a run that belongs to none yet.

@@ -10,11 +10,15 @@ pub fn VersionField(
     /// The highest version so far.
     #[prop(into)]
     latest: Signal<Option<String>>,
+    /// The one that the server would choose; empty until it has said so.
+    #[prop(into)]
+    next: Signal<String>,
     #[prop(into)] refused: Signal<Option<String>>,
 ) -> impl IntoView {
     let hint = move || match latest.get() {
         Some(latest) => format!("The latest version is {latest}."),
-        None => "This is the first version.".to_owned(),
+        None if next.read().is_empty() => String::new(),
+        None => "There is no version yet.".to_owned(),
     };
     let names = ["Patch", "Minor", "Major"];
     view! {
@@ -25,8 +29,10 @@ pub fn VersionField(
             />
             <div class="flex flex-wrap items-center gap-2 text-sm text-muted">
                 <span>{hint}</span>
-                {move || check::next_versions(latest.read().as_deref())
+                {move || (!next.read().is_empty())
+                    .then(|| check::next_versions(latest.read().as_deref(), &next.read()))
                     .into_iter()
+                    .flatten()
                     .zip(names)
                     .map(|(version, name)| {
                         let chosen = version.clone();
