@@ -4,9 +4,9 @@ use std::ops::{Deref, DerefMut};
 
 use crate::access::{self, Actor};
 use crate::app::App;
-use crate::db::{Changed, Db, Query, Tx};
+use crate::db::{Changed, Db, Query, Sql, Tx, Unmet};
 use crate::error::Result;
-use crate::id::{ModelId, UserId};
+use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::log::{By, Line, Subject};
 use crate::time::{Clock, Timestamp};
 
@@ -77,6 +77,25 @@ impl Change {
         sql.push_value(action).push(" AND last.actor_id = ").push_value(self.author());
         sql.push(" AND last.at_ms > ").push_value(self.now.plus_seconds(-60)).push(")");
         Ok(Query::from(sql).later(&mut self.tx).await?)
+    }
+
+    /// Has the change fail, as `unmet` says, unless there is a row of `condition` when it is made.
+    pub async fn require(&mut self, condition: Sql, unmet: Unmet) -> Result<()> {
+        let mut sql = Sql::new("INSERT INTO objects (id) SELECT NULL WHERE NOT EXISTS (");
+        sql.push_sql(condition).push(")");
+        Ok(Query::from(sql).later_or(&mut self.tx, unmet).await?)
+    }
+
+    /// Has everybody who follows a run, its experiment or its model hear that it was changed.
+    pub fn tell_run(
+        &mut self,
+        id: &CandidateId,
+        experiment: &ExperimentId,
+        model: Option<&ModelId>,
+    ) {
+        let mut part_of = vec![experiment.raw().to_owned()];
+        part_of.extend(model.map(|model| model.raw().to_owned()));
+        self.tx.tell(Changed { id: id.raw().to_owned(), part_of });
     }
 
     /// Makes the change durable.

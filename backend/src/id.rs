@@ -86,6 +86,21 @@ ids! {
     EventId = "evt_";
 }
 
+/// How MLflow begins the ids of logged models.
+const LOGGED_MODEL: &str = "m-";
+
+impl LoggedModelId {
+    /// The id as MLflow has it: `m-` and 32 hexadecimal digits.
+    pub fn wire(&self) -> String {
+        format!("{LOGGED_MODEL}{}", self.raw())
+    }
+
+    /// The raw id in one that MLflow has; empty where it is none.
+    pub fn raw_of(wire: &str) -> &str {
+        wire.strip_prefix(LOGGED_MODEL).unwrap_or("")
+    }
+}
+
 /// UUIDv7 (RFC 9562): the time in milliseconds, a counter that keeps the ids of one millisecond in
 /// their order, then randomness.
 pub fn new_uuid(now: Timestamp) -> String {

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::registry::file::File;
-use crate::registry::object::Target;
+use crate::registry::target::Target;
 
 /// Serves one file, or what `method` and the headers ask of it.
 pub async fn serve(

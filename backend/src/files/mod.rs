@@ -17,7 +17,8 @@ use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{Method, StatusCode, request::Parts};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch};
 use axum::{Json, Router};
@@ -30,7 +31,8 @@ use crate::error::{Error, Result};
 use crate::refusal;
 use crate::registry::candidate;
 use crate::registry::file::{self, File, Put};
-use crate::registry::object::{self, Kind, Target};
+use crate::registry::object;
+use crate::registry::target::Target;
 use crate::text::FilePath;
 
 pub fn routes() -> Router<App> {
@@ -125,12 +127,10 @@ impl upload::Place for Place {
 
 /// The run with this id, with or without a model, unless it is in the trash.
 async fn live_run(conn: Conn<'_>, reader: &Reader, id: &str) -> Result<Target> {
-    let (target, experiment) = candidate::readable_run(conn, reader, id).await?;
-    match &target.kind {
-        Kind::Candidate(run) if run.deleted_at_ms.or(experiment.deleted_at_ms).is_none() => {
-            Ok(target)
-        }
-        _ => Err(Error::not_found("run", id)),
+    let found = candidate::readable_run(conn, reader, id).await?;
+    match found.deleted_at_ms() {
+        None => Ok(found.target),
+        Some(_) => Err(Error::not_found("run", id)),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::in_flight::Arrival;
 use crate::registry::file::{self, File, Put};
 use crate::registry::mlmodel;
-use crate::registry::object::Target;
+use crate::registry::target::Target;
 use crate::store::Blob;
 use crate::text::FilePath;
 

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::registry::dataset;
 use crate::registry::experiment::{self, Experiment, Lifecycle, NewExperiment};
 use crate::registry::model::{self, NewModel};
-use crate::registry::object::Target;
 use crate::registry::tag::{self, TagsOf};
+use crate::registry::target::Target;
 
 /// How many experiments one search may name, and one for datasets.
 const MAX_EXPERIMENTS: usize = 5000;
@@ -296,5 +296,5 @@ async fn target(
 ) -> Result<Target> {
     let id = message.required("experiment_id")?;
     let experiment = get_active(&mut **change, reader, &id).await?;
-    Ok(Target::experiment(reader.project(), experiment))
+    Ok(experiment.target(reader.project()))
 }

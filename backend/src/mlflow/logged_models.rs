@@ -21,7 +21,6 @@ use crate::registry::logged_model::{
     self, LoggedModel, LoggedModelMetric, LoggedModelOrder, MetricsOfLoggedModel, NewLoggedModel,
     RegistrationsOf,
 };
-use crate::registry::object::Target;
 use crate::registry::param::ParamsOf;
 use crate::registry::tag::{self, TagsOf};
 
@@ -75,11 +74,10 @@ pub async fn create(call: Call) -> Result<Found> {
     let (mut change, writer) = call.change().await?;
     let experiment = experiments::get_active(&mut *change, &writer, &experiment_id).await?;
     let run = match run_id {
-        Some(run_id) => Some(runs::readable(&mut *change, &writer, &run_id).await?.0),
+        Some(run_id) => Some(runs::readable(&mut *change, &writer, &run_id).await?.run),
         None => None,
     };
-    let run = run.as_ref().map(runs::run_of).transpose()?;
-    let model = logged_model::create(&mut change, &writer, &experiment, run, new).await?;
+    let model = logged_model::create(&mut change, &writer, &experiment, run.as_ref(), new).await?;
     change.commit().await?;
     one(&call, model, experiment).await
 }
@@ -111,7 +109,7 @@ async fn render(
     let mut tags = loaders.load_all(ids().map(TagsOf)).await?;
     let mut params = loaders.load_all(ids().map(ParamsOf)).await?;
     let mut metrics = loaders.load_all(ids().map(MetricsOfLoggedModel)).await?;
-    let wire_ids = models.iter().map(|model| RegistrationsOf(model.wire_id()));
+    let wire_ids = models.iter().map(|model| RegistrationsOf(model.id.wire()));
     let mut registrations = loaders.load_all(wire_ids).await?;
     let by_id: HashMap<_, _> =
         experiments.iter().map(|experiment| (&experiment.id, experiment)).collect();
@@ -125,7 +123,7 @@ async fn render(
             let tags = tags.remove(&TagsOf(id())).unwrap_or_default().into_iter();
             let mut tags: Vec<Pair> =
                 tags.filter(|tag| tag.key != VERSIONS_TAG).map(Pair::from).collect();
-            if let Some(registered) = registrations.remove(&RegistrationsOf(model.wire_id())) {
+            if let Some(registered) = registrations.remove(&RegistrationsOf(model.id.wire())) {
                 let versions = registered
                     .iter()
                     .map(|version| json!({ "name": version.name, "version": version.number }));
@@ -149,7 +147,7 @@ fn metric(metric: LoggedModelMetric, model: &LoggedModel) -> Metric {
     Metric {
         dataset_name: metric.dataset_name,
         dataset_digest: metric.dataset_digest,
-        model_id: model.wire_id(),
+        model_id: model.id.wire(),
         run_id: metric.run_id,
         ..Metric::new(metric.name, metric.value, metric.timestamp_ms, metric.step.0)
     }
@@ -174,7 +172,7 @@ pub async fn delete(call: Call) -> Result<Done> {
 pub async fn log_params(call: Call) -> Result<Done> {
     let params = names::params(&call.message)?;
     let (mut change, writer, model, _) = writable(&call).await?;
-    let target = Target::logged_model(writer.project(), model);
+    let target = model.target(writer.project());
     logged_model::log_params(&mut change, &writer, &target, params).await?;
     change.commit().await?;
     Ok(Done {})
@@ -183,7 +181,7 @@ pub async fn log_params(call: Call) -> Result<Done> {
 pub async fn set_tags(call: Call) -> Result<Done> {
     let tags = names::tags(&call.message)?;
     let (mut change, writer, model, _) = writable(&call).await?;
-    let target = Target::logged_model(writer.project(), model);
+    let target = model.target(writer.project());
     for tag in tags {
         tag::set(&mut change, &writer, &target, tag).await?;
     }
@@ -194,8 +192,8 @@ pub async fn set_tags(call: Call) -> Result<Done> {
 pub async fn delete_tag(call: Call) -> Result<Done> {
     let key = call.message.required("tag_key")?;
     let (mut change, writer, model, _) = writable(&call).await?;
-    let message = format!("No tag with key '{key}' found for model with ID '{}'.", model.wire_id());
-    let target = Target::logged_model(writer.project(), model);
+    let message = format!("No tag with key '{key}' found for model with ID '{}'.", model.id.wire());
+    let target = model.target(writer.project());
     tag::delete(&mut change, &writer, &target, &key)
         .await
         .map_err(|error| Failure::from(error).or_not_found(|| message))?;

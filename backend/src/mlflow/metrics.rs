@@ -5,24 +5,26 @@ use serde::Serialize;
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
-use super::names::At;
+use super::names::{self, At};
 use super::wire::Metric;
-use super::{lists, names, runs};
+use super::{lists, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::id::CandidateId;
 use crate::registry::candidate::Log;
+use crate::registry::candidate::sql::FoundRun;
 use crate::registry::logged_model::{self, ModelMetric};
 use crate::registry::metric::{self, MetricInput, MetricPoint, Sample};
-use crate::registry::object::Target;
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::TagInput;
+use crate::registry::target::Target;
 
 /// As MLflow, which refuses larger ones so that its database keeps up.
 const MAX_METRICS: usize = 1000;
 const MAX_PARAMS_AND_TAGS: usize = 100;
 const MAX_ENTITIES: usize = 1000;
+
 /// How many runs a bulk request may name, and how many points it gets of each.
 const MAX_BULK_RUNS: usize = 100;
 const MAX_BULK_POINTS: i64 = 25_000;
@@ -228,7 +230,7 @@ pub async fn history(call: Call) -> Result<History> {
         None => i64::from(i32::MAX),
     };
     let page = lists::page(message, size)?;
-    let (target, _) = runs::readable(&call.app.db, &reader, &run_id).await?;
+    let FoundRun { target, .. } = runs::readable(&call.app.db, &reader, &run_id).await?;
     let list = metric::history_by_time(&call.app.db, target.id(), &name).await?;
     let (points, next_page_token) =
         lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
@@ -267,7 +269,7 @@ async fn readable(call: &Call, run_ids: &[String]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for run_id in run_ids {
         match runs::readable(&call.app.db, &reader, run_id).await {
-            Ok((target, _)) => found.push(target.id().to_owned()),
+            Ok(run) => found.push(run.target.id().to_owned()),
             Err(Failure { error: Error::NotFound { .. }, .. }) => {}
             Err(failure) => return Err(failure),
         }

@@ -20,7 +20,6 @@ use crate::id::{ModelId, VersionId};
 use crate::registry::alias::{Alias, AliasesOfModel, AliasesOfVersion};
 use crate::registry::candidate::{self, NewCandidate};
 use crate::registry::model::{self, Model};
-use crate::registry::object::Target;
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
 use crate::registry::version::{self, Lineage, ModelVersion, NewVersion, Prediction};
 use crate::registry::{experiment, file, upload};
@@ -246,7 +245,7 @@ async fn fill_by_run(
     let experiment = experiment::default_of(change, &model.id).await?;
     let run = candidate::create(change, writer, &experiment, Some(model), NewCandidate::default())
         .await?;
-    new.candidate_id = Some(crate::id::CandidateId::from_raw(run.id()));
+    new.candidate_id = Some(run.id);
     new.lineage.source = Some(String::new());
     Ok(version::create(change, writer, model, new).await?)
 }
@@ -396,7 +395,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
             format!("a version keeps its name, which is {}: make a new one", version.version),
         )));
     }
-    let target = Target::version(writer.project(), &model, version);
+    let target = version.target(writer.project(), &model);
     tag::set(&mut change, &writer, &target, tag).await?;
     change.commit().await?;
     Ok(Done {})
@@ -406,7 +405,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
 pub async fn delete_tag(call: Call) -> Result<Done> {
     let key = call.message.required("key")?;
     let (mut change, writer, model, version) = writable(&call).await?;
-    let target = Target::version(writer.project(), &model, version);
+    let target = version.target(writer.project(), &model);
     models::delete_tag_of(&mut change, &writer, &target, &key).await?;
     change.commit().await?;
     Ok(Done {})

@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::id::VersionId;
 use crate::registry::alias::{self, Alias, AliasesOfModel};
 use crate::registry::model::{self, Model, NewModel};
-use crate::registry::object::Target;
 use crate::registry::tag::{self, TagsOf};
+use crate::registry::target::Target;
 use crate::registry::version::{self, LatestByStage, ModelVersion};
 
 #[derive(Serialize)]
@@ -218,7 +218,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     call.message.required("key")?;
     let tag = names::registry_tag(&call.message)?;
     let (mut change, writer, model) = writable(&call).await?;
-    let target = Target::model(writer.project(), model);
+    let target = model.target(writer.project());
     tag::set(&mut change, &writer, &target, tag).await?;
     change.commit().await?;
     Ok(Done {})
@@ -228,7 +228,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
 pub async fn delete_tag(call: Call) -> Result<Done> {
     let key = call.message.required("key")?;
     let (mut change, writer, model) = writable(&call).await?;
-    let target = Target::model(writer.project(), model);
+    let target = model.target(writer.project());
     delete_tag_of(&mut change, &writer, &target, &key).await?;
     change.commit().await?;
     Ok(Done {})

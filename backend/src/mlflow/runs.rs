@@ -15,6 +15,7 @@ use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db};
 use crate::error::Error;
+use crate::registry::candidate::sql::FoundRun;
 use crate::registry::candidate::{
     self, Candidate, CandidateChanges, LiveRun, Log, NewCandidate, Touched,
 };
@@ -22,16 +23,15 @@ use crate::registry::dataset::{self, Input, InputsOf, NewInput};
 use crate::registry::experiment::{Experiment, Lifecycle};
 use crate::registry::logged_model::{self, RunModel, RunModelsOf};
 use crate::registry::metric::{Metric as StoredMetric, MetricsOf};
-use crate::registry::model;
-use crate::registry::object::{Kind, Target};
 use crate::registry::param::{Param, ParamsOf};
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
-use crate::registry::upload;
-use crate::registry::version;
+use crate::registry::target::Target;
+use crate::registry::{model, upload, version};
 use crate::time::Timestamp;
 
 /// The tag that has the name of a run; here it is the name itself.
 const NAME_TAG: &str = "mlflow.runName";
+
 /// The tag that says who ran it.
 const USER_TAG: &str = "mlflow.user";
 
@@ -58,24 +58,19 @@ pub async fn readable(
     conn: impl Into<Conn<'_>>,
     reader: &Reader,
     run_id: &str,
-) -> Result<(Target, Experiment)> {
+) -> Result<FoundRun> {
     Ok(candidate::readable_run(conn, reader, run_id).await?)
 }
 
 /// As [`readable`], for what is to be changed.
-pub async fn active(
-    conn: impl Into<Conn<'_>>,
-    reader: &Reader,
-    run_id: &str,
-) -> Result<(Target, Experiment)> {
-    let (target, experiment) = readable(conn, reader, run_id).await?;
-    let deleted = run_of(&target)?.deleted_at_ms.or(experiment.deleted_at_ms);
-    if deleted.is_some() {
+pub async fn active(conn: impl Into<Conn<'_>>, reader: &Reader, run_id: &str) -> Result<FoundRun> {
+    let found = readable(conn, reader, run_id).await?;
+    if found.deleted_at_ms().is_some() {
         return Err(Failure::invalid(format!(
             "The run {run_id} must be in the 'active' state. Current state is deleted."
         )));
     }
-    Ok((target, experiment))
+    Ok(found)
 }
 
 /// As [`active`], to be logged to.
@@ -94,14 +89,6 @@ pub async fn to_log(call: &Call, run_id: &str) -> Result<(Touched, Change, Write
     let (mut change, writer) = call.change().await?;
     let run = candidate::touch_live(&mut change, &writer, run).await?;
     Ok((run, change, writer))
-}
-
-/// The run that a target is.
-pub fn run_of(target: &Target) -> Result<&Candidate> {
-    match &target.kind {
-        Kind::Candidate(candidate) => Ok(candidate),
-        _ => Err(Error::internal("a run that is none").into()),
-    }
 }
 
 pub async fn create(call: Call) -> Result<Found> {
@@ -137,10 +124,9 @@ pub async fn create(call: Call) -> Result<Found> {
         log: Log { tags, ..Log::default() },
         ..NewCandidate::default()
     };
-    let target =
-        candidate::create(&mut change, &writer, &experiment.id, model.as_ref(), new).await?;
+    let run = candidate::create(&mut change, &writer, &experiment.id, model.as_ref(), new).await?;
     change.commit().await?;
-    let mut made = one(&call, run_of(&target)?.clone(), experiment).await?;
+    let mut made = one(&call, run, experiment).await?;
     // As in MLflow, where what is new has none yet.
     made.run.outputs = None;
     Ok(made)
@@ -164,8 +150,8 @@ fn clean_name(name: &str) -> String {
 
 pub async fn get(call: Call) -> Result<Found> {
     let reader = call.reader().await?;
-    let (target, experiment) = readable(&call.app.db, &reader, &call.message.run_id()?).await?;
-    one(&call, run_of(&target)?.clone(), experiment).await
+    let found = readable(&call.app.db, &reader, &call.message.run_id()?).await?;
+    one(&call, found.run, found.experiment).await
 }
 
 async fn one(call: &Call, run: Candidate, experiment: Experiment) -> Result<Found> {
@@ -291,7 +277,8 @@ impl All {
 pub async fn update(call: Call) -> Result<Updated> {
     let (mut change, writer) = call.change().await?;
     let message = &call.message;
-    let (target, experiment) = active(&mut *change, &writer, &message.run_id()?).await?;
+    let FoundRun { target, experiment, .. } =
+        active(&mut *change, &writer, &message.run_id()?).await?;
     let changes = CandidateChanges {
         name: message.text("run_name")?.filter(|name| !name.is_empty()).map(|n| clean_name(&n)),
         status: message.choice("status", RUN_STATUS)?,
@@ -330,9 +317,9 @@ pub async fn restore(call: Call) -> Result<Done> {
 /// As in MLflow it is no error if it is so already.
 async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
-    let (target, _) = readable(&mut *change, &writer, &call.message.run_id()?).await?;
-    if run_of(&target)?.deleted_at_ms.is_some() != deleted {
-        candidate::set_deleted(&mut change, &writer, &target, deleted).await?;
+    let found = readable(&mut *change, &writer, &call.message.run_id()?).await?;
+    if found.run.deleted_at_ms.is_some() != deleted {
+        candidate::set_deleted(&mut change, &writer, &found.target, deleted).await?;
         change.commit().await?;
     }
     Ok(Done {})
@@ -356,7 +343,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
 pub async fn delete_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let key = call.message.required("key")?;
-    let (target, _) = active(&mut *change, &writer, &call.message.run_id()?).await?;
+    let FoundRun { target, .. } = active(&mut *change, &writer, &call.message.run_id()?).await?;
     let missing = || format!("No tag with name: {key} in run with id {}", target.id());
     tag::delete(&mut change, &writer, &target, &key)
         .await
@@ -380,7 +367,8 @@ pub async fn log_inputs(call: Call) -> Result<Done> {
     names::check_count("datasets", datasets.len(), 1000)?;
     let inputs = datasets.iter().map(input).collect::<Result<Vec<_>>>()?;
     let (mut change, writer) = call.change().await?;
-    let (target, experiment) = active(&mut *change, &writer, &message.run_id()?).await?;
+    let FoundRun { target, experiment, .. } =
+        active(&mut *change, &writer, &message.run_id()?).await?;
     dataset::log(&mut change, &writer, (&target, &experiment.id), inputs).await?;
     link_models(&mut change, &writer, &target, &models, false).await?;
     change.commit().await?;
@@ -417,7 +405,7 @@ pub async fn log_outputs(call: Call) -> Result<Done> {
         return Err(missing("models"));
     }
     let (mut change, writer) = call.change().await?;
-    let (target, _) = active(&mut *change, &writer, &call.message.run_id()?).await?;
+    let FoundRun { target, .. } = active(&mut *change, &writer, &call.message.run_id()?).await?;
     link_models(&mut change, &writer, &target, &models, true).await?;
     change.commit().await?;
     Ok(Done {})

@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::logged_model::{self, LoggedModel};
-use crate::registry::model;
 use crate::registry::version::{self, Lineage};
+use crate::registry::{model, target};
 use crate::text::FilePath;
 
 /// Longer ones are no address of anything.
@@ -212,7 +212,7 @@ async fn of_run(
     }
     let folder = checked(&given.source, folder)?;
     // Locked: what is uploaded meanwhile comes before or after, never half.
-    touch_unless_deleted(candidate::touch(change, &run.id).await)?;
+    touch_unless_deleted(target::touch(change, &run.id).await)?;
     Ok(Origin::Made(Box::new(Made {
         files: Some((run.id.raw().to_owned(), folder)),
         measured: Some(run.id.raw().to_owned()),
@@ -272,7 +272,7 @@ async fn logged_at(
         return Ok(elsewhere(run, given));
     }
     let folder = checked(&given.source, folder)?;
-    touch_unless_deleted(logged_model::touch(change, &model.id).await)?;
+    touch_unless_deleted(target::touch(change, &model.id).await)?;
     Ok(Origin::Made(Box::new(Made {
         files: Some((model.id.raw().to_owned(), folder)),
         measured: run.as_ref().map(|run| run.id.raw().to_owned()),

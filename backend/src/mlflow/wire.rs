@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::registry::alias::Alias;
 use crate::registry::candidate::{Candidate, CandidateStatus};
 use crate::registry::experiment::Experiment;
-use crate::registry::logged_model::{self, LoggedModel, LoggedModelStatus};
+use crate::registry::logged_model::{LoggedModel, LoggedModelStatus};
 use crate::registry::metric::MetricValue;
 use crate::registry::model::Model;
 use crate::registry::tag::Tag;
@@ -117,7 +117,7 @@ pub fn run_location(experiment: &Experiment, run_id: &str) -> String {
 /// Where the files of a logged model are.
 pub fn logged_model_location(experiment: &Experiment, model: &LoggedModel) -> String {
     let location = experiment_location(experiment);
-    format!("{}/models/{}/artifacts", location.trim_end_matches('/'), model.wire_id())
+    format!("{}/models/{}/artifacts", location.trim_end_matches('/'), model.id.wire())
 }
 
 /// Where the files of a version are, which nobody can change.
@@ -253,7 +253,7 @@ pub struct LoggedModelInfo {
 impl LoggedModelInfo {
     pub fn new(model: LoggedModel, experiment: &Experiment, tags: Vec<Pair>) -> Self {
         Self {
-            model_id: model.wire_id(),
+            model_id: model.id.wire(),
             experiment_id: experiment.number.to_string(),
             creation_timestamp_ms: model.created_at_ms.millis(),
             last_updated_timestamp_ms: model.updated_at_ms.millis(),
@@ -387,5 +387,5 @@ pub fn find_stage(text: &str) -> Option<ModelStage> {
 
 /// The id of a logged model as MLflow has it.
 pub fn model_id(id: &crate::id::LoggedModelId) -> String {
-    logged_model::wire_id(id)
+    id.wire()
 }

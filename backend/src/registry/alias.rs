@@ -12,9 +12,8 @@ use crate::loader::{load_by_id, load_by_owner, loaders};
 use crate::log::Subject;
 use crate::page::ENTRIES;
 use crate::registry::model::{self, Model};
-use crate::registry::user;
 use crate::registry::version::{self, ModelVersion};
-use crate::registry::{payload, protection};
+use crate::registry::{payload, protection, target, user};
 use crate::text::{self, AliasName};
 use crate::time::Timestamp;
 
@@ -136,6 +135,7 @@ payload! {
         alias: Alias
     }
 }
+
 payload! {
     /// The alias that was deleted.
     DeleteAliasPayload {
@@ -191,7 +191,7 @@ pub async fn set(
 ) -> Result<Alias> {
     let name = AliasName::parse("name", name)?;
     // The lock of the model keeps the version from being deleted meanwhile.
-    model::touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     protection::check_alias(change, writer, &model.id, name.as_str()).await?;
     let version = version::get(&mut **change, model, reference).await?;
     let alias: Alias = query(concat!(
@@ -221,7 +221,7 @@ pub async fn delete(
     model: &Model,
     name: &str,
 ) -> Result<Alias> {
-    model::touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     protection::check_alias(change, writer, &model.id, name).await?;
     let alias: Alias = query(concat!(
         "DELETE FROM aliases WHERE model_id = $1 AND name = $2 RETURNING ",

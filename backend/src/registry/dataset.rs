@@ -6,8 +6,8 @@ use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
 use crate::id::{CandidateId, ExperimentId, new_uuid};
 use crate::loader::load_by_owner;
-use crate::registry::object::Target;
 use crate::registry::tag::{self, TagInput};
+use crate::registry::target::Target;
 use crate::text;
 
 /// A dataset as an input of a run.

@@ -26,6 +26,7 @@ pub mod project;
 pub mod protection;
 pub mod semver;
 pub mod tag;
+pub mod target;
 pub mod trash;
 pub mod upload;
 pub mod user;

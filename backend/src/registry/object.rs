@@ -6,19 +6,18 @@ use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, Actor, Reader, Writer, actor};
 use crate::change::Change;
-use crate::db::{Conn, Query, Sql, Unmet};
+use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::id::{AnyId, ModelId, ProjectId};
+use crate::id::AnyId;
 use crate::loader::loaders;
-use crate::log::Subject;
 use crate::registry::alias::Alias;
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::credential::{Token, token};
 use crate::registry::event::Event;
-use crate::registry::experiment::{self, Experiment};
-use crate::registry::logged_model::{self, LoggedModel};
+use crate::registry::experiment::Experiment;
 use crate::registry::member::Member;
 use crate::registry::model::{self, Model};
+use crate::registry::target::Target;
 use crate::registry::user;
 use crate::registry::version::{self, ModelVersion};
 use crate::role::Role;
@@ -145,119 +144,6 @@ async fn is_deleted(ctx: &Context<'_>, node: &Node) -> Result<bool> {
         })
 }
 
-/// What tags, params, metrics and files can be filed under.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    Model(Model),
-    Version(ModelVersion),
-    Candidate(Candidate),
-    LoggedModel(LoggedModel),
-    Experiment(Experiment),
-}
-
-/// One of [`Kind`], and where it is.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// As events name it: `vision/ocr@1.2.0`.
-    pub name: String,
-    pub project_id: ProjectId,
-    pub model_id: Option<ModelId>,
-    pub kind: Kind,
-}
-
-impl Target {
-    pub fn model(project: &Project, model: Model) -> Self {
-        Self {
-            name: format!("{}/{}", project.path, model.name),
-            project_id: project.id.clone(),
-            model_id: Some(model.id.clone()),
-            kind: Kind::Model(model),
-        }
-    }
-
-    pub fn version(project: &Project, model: &Model, version: ModelVersion) -> Self {
-        Self {
-            name: format!("{}/{}@{}", project.path, model.name, version.version),
-            project_id: project.id.clone(),
-            model_id: Some(model.id.clone()),
-            kind: Kind::Version(version),
-        }
-    }
-
-    /// A candidate of the model of this name, or a run that belongs to none.
-    pub fn candidate(project: &Project, model: Option<&str>, candidate: Candidate) -> Self {
-        let name = match (model, candidate.number) {
-            (Some(model), Some(number)) => {
-                format!("{}/{model}/candidates/{number}", project.path)
-            }
-            _ => format!("{}/-/runs/{}", project.path, candidate.id.raw()),
-        };
-        Self {
-            name,
-            project_id: project.id.clone(),
-            model_id: candidate.model_id.clone(),
-            kind: Kind::Candidate(candidate),
-        }
-    }
-
-    pub fn logged_model(project: &Project, model: LoggedModel) -> Self {
-        Self {
-            name: format!("{}/-/logged-models/{}", project.path, model.wire_id()),
-            project_id: project.id.clone(),
-            model_id: None,
-            kind: Kind::LoggedModel(model),
-        }
-    }
-
-    pub fn experiment(project: &Project, experiment: Experiment) -> Self {
-        Self {
-            name: format!("{}/-/experiments/{}", project.path, experiment.number),
-            project_id: project.id.clone(),
-            model_id: experiment.model_id.clone(),
-            kind: Kind::Experiment(experiment),
-        }
-    }
-
-    /// The raw id, as tags, params, metrics and files are filed under it.
-    pub fn id(&self) -> &str {
-        match &self.kind {
-            Kind::Model(model) => model.id.raw(),
-            Kind::Version(version) => version.id.raw(),
-            Kind::Candidate(candidate) => candidate.id.raw(),
-            Kind::LoggedModel(model) => model.id.raw(),
-            Kind::Experiment(experiment) => experiment.id.raw(),
-        }
-    }
-
-    /// The object as events name it.
-    pub fn subject(&self) -> Subject<'_> {
-        Subject {
-            name: self.name.clone(),
-            project_id: Some(&self.project_id),
-            model_id: self.model_id.as_ref(),
-            object_id: self.id(),
-        }
-    }
-
-    /// Marks the object as changed, which also locks it until the change is over.
-    pub async fn touch(&self, change: &mut Change) -> Result<()> {
-        match &self.kind {
-            Kind::Model(model) => model::touch(change, &model.id).await,
-            Kind::Version(version) => version::touch(change, &version.id).await,
-            Kind::Candidate(candidate) => candidate::touch(change, &candidate.id).await,
-            Kind::LoggedModel(model) => logged_model::touch(change, &model.id).await,
-            Kind::Experiment(experiment) => experiment::touch(change, &experiment.id).await,
-        }
-    }
-}
-
-/// Has the change fail unless there is a row of `condition` when it is made.
-pub async fn require(change: &mut Change, condition: Sql, unmet: Unmet) -> Result<()> {
-    let mut sql = Sql::new("INSERT INTO objects (id) SELECT NULL WHERE NOT EXISTS (");
-    sql.push_sql(condition).push(")");
-    Ok(Query::from(sql).later_or(change, unmet).await?)
-}
-
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.
 pub async fn readable(
     conn: impl Into<Conn<'_>>,
@@ -275,13 +161,13 @@ pub async fn readable(
         }
         (Some(reference), None) => {
             let version = version::get(conn, &model, reference).await?;
-            Target::version(project, &model, version)
+            version.target(project, &model)
         }
         (None, Some(number)) => {
             let candidate = candidate::get(conn, &model, number.into()).await?;
-            Target::candidate(project, Some(&model.name), candidate)
+            candidate.target(project, Some(&model.name))
         }
-        (None, None) => Target::model(project, model),
+        (None, None) => model.target(project),
     };
     Ok((reader, target))
 }

@@ -9,8 +9,9 @@ use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
-use crate::registry::object::{self, Target};
+use crate::registry::object;
 use crate::registry::payload;
+use crate::registry::target::Target;
 use crate::text;
 
 /// How many tags, params or metrics one object can have.

@@ -17,7 +17,7 @@ use crate::id::{UserId, new_uuid};
 use crate::in_flight::WAIT_SECONDS;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
-use crate::registry::object::Target;
+use crate::registry::target::Target;
 use crate::text::FilePath;
 use crate::time::Timestamp;
 

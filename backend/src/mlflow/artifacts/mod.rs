@@ -4,17 +4,18 @@
 mod place;
 
 use std::future::Future;
-
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, ETAG};
-use axum::http::{Method, StatusCode, request::Parts};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::Stream;
+use place::{filled_by, folder, writable};
 use serde::Serialize;
 
 use super::address::Address;
@@ -28,12 +29,12 @@ use crate::change::Change;
 use crate::error::Result as Found;
 use crate::files::{download, upload};
 use crate::refusal;
+use crate::registry::candidate::sql::FoundRun;
 use crate::registry::file::{self, Put};
-use crate::registry::object::Target;
+use crate::registry::target::Target;
 use crate::registry::{candidate, logged_model, model};
 
 pub use place::{Place, check_inside};
-use place::{filled_by, folder, writable};
 
 pub fn routes() -> Router<App> {
     let artifact = get(get_file).put(put_file).delete(write("file.delete", delete));
@@ -87,7 +88,7 @@ pub async fn run_address(
     run_id: &str,
     path: &str,
 ) -> Result<Address> {
-    let (_, experiment) = candidate::readable_run(&call.app.db, reader, run_id).await?;
+    let FoundRun { experiment, .. } = candidate::readable_run(&call.app.db, reader, run_id).await?;
     Address::get(&format!("{}/{run_id}/artifacts/{path}", experiment.number))
 }
 
@@ -209,7 +210,8 @@ async fn list_of_run(call: Call) -> Result<Listing> {
     let shown = call.message.text_or_empty("path")?;
     let path = folder(&shown)?;
     let reader = call.reader().await?;
-    let (run, experiment) = candidate::readable_run(&call.app.db, &reader, &run_id).await?;
+    let FoundRun { target: run, experiment, .. } =
+        candidate::readable_run(&call.app.db, &reader, &run_id).await?;
     let root_uri = Some(wire::run_location(&experiment, &run_id));
     if experiment.artifact_location.is_some() {
         return Ok(Listing { root_uri, files: Vec::new() });
@@ -227,7 +229,7 @@ async fn list_of_logged_model(call: Call) -> Result<Listing> {
     let reader = call.reader().await?;
     let (model, experiment) = logged_model::readable(&call.app.db, &reader, &model_id).await?;
     let root_uri = Some(wire::logged_model_location(&experiment, &model));
-    let target = Target::logged_model(reader.project(), model);
+    let target = model.target(reader.project());
     let files = children(&call, &target, &path, shown.trim_end_matches('/')).await?;
     Ok(Listing { root_uri, files })
 }
@@ -262,7 +264,8 @@ pub async fn get_artifact(State(app): State<App>, request: Request) -> Result<Re
         let run_id = call.message.run_id()?;
         let path = folder(&call.message.required("path")?)?;
         let reader = call.reader().await?;
-        let (_, experiment) = candidate::readable_run(&call.app.db, &reader, &run_id).await?;
+        let FoundRun { experiment, .. } =
+            candidate::readable_run(&call.app.db, &reader, &run_id).await?;
         let address = Address::Run { experiment: experiment.number, run_id, path };
         find(&call, &address).await
     })

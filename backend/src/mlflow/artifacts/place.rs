@@ -9,10 +9,9 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Error, Result as Found};
 use crate::files::upload;
-use crate::id::CandidateId;
 use crate::mlflow::address::Address;
 use crate::mlflow::error::{Failure, Result};
-use crate::registry::object::{Kind, Target};
+use crate::registry::target::{Target, TargetId};
 use crate::registry::{candidate, logged_model, version};
 use crate::text::{self, FilePath};
 
@@ -46,19 +45,19 @@ impl Address {
     async fn locate(&self, mut conn: Conn<'_>, actor: &Actor, project: &str) -> Found<Located> {
         let reader = access::reader(conn.again(), actor, project).await?;
         let not_found = || Error::not_found("artifact", self.to_string());
-        let (target, experiment, number) = match self {
+        let (target, experiment, number, own) = match self {
             Self::Run { experiment, run_id, .. } => {
-                let (run, its) = candidate::readable_run(conn.again(), &reader, run_id).await?;
-                (run, its, *experiment)
+                let found = candidate::readable_run(conn.again(), &reader, run_id).await?;
+                (found.target, found.experiment, *experiment, found.run.deleted_at_ms)
             }
             Self::LoggedModel { experiment, model_id, .. } => {
                 let (model, its) = logged_model::readable(conn.again(), &reader, model_id).await?;
-                (Target::logged_model(reader.project(), model), its, *experiment)
+                (model.target(reader.project()), its, *experiment, model.deleted_at_ms)
             }
             Self::Version { id, .. } => {
                 let found = version::find_readable_by_id(conn, &reader, id).await?;
                 let (version, model) = found.ok_or_else(not_found)?;
-                let target = Target::version(reader.project(), &model, version);
+                let target = version.target(reader.project(), &model);
                 return Ok(Located { reader, target, is_deleted: false });
             }
         };
@@ -66,11 +65,6 @@ impl Address {
         if experiment.number != number || experiment.artifact_location.is_some() {
             return Err(not_found());
         }
-        let own = match &target.kind {
-            Kind::Candidate(run) => run.deleted_at_ms,
-            Kind::LoggedModel(model) => model.deleted_at_ms,
-            _ => None,
-        };
         let is_deleted = own.or(experiment.deleted_at_ms).is_some();
         let target = filled_by(conn, &reader, target).await?;
         Ok(Located { reader, target, is_deleted })
@@ -107,11 +101,10 @@ struct Located {
 
 /// The version that a run fills; or else the run.
 pub async fn filled_by(conn: Conn<'_>, reader: &Reader, target: Target) -> Found<Target> {
-    let Kind::Candidate(run) = &target.kind else { return Ok(target) };
-    let run = CandidateId::from_raw(run.id.raw());
-    Ok(match version::filled_by_run(conn, &run).await? {
+    let TargetId::Candidate(run) = &target.id else { return Ok(target) };
+    Ok(match version::filled_by_run(conn, run).await? {
         Some((version, model)) if model.deleted_at_ms.is_none() => {
-            Target::version(reader.project(), &model, version)
+            version.target(reader.project(), &model)
         }
         _ => target,
     })

@@ -5,14 +5,13 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefine
 use super::sql::get_deleted;
 use super::{
     Candidate, CandidateChanges, CandidateStatus, Log, NewCandidate, adopt, create, find_in, get,
-    get_run, set_deleted, update,
+    set_deleted, update,
 };
 use crate::access::user::User;
 use crate::access::{Writer, actor};
 use crate::change::Change;
 use crate::connection::{Connection, Node};
 use crate::error::{Error, Result};
-use crate::id::CandidateId;
 use crate::loader::loaders;
 use crate::long::Long;
 use crate::page::{ENTRIES, OrderDirection, Page, cost};
@@ -22,10 +21,11 @@ use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
 use crate::registry::metric::{self, Metric, MetricInput, MetricPoint};
 use crate::registry::model::{self, Model};
-use crate::registry::object::{self, Target};
+use crate::registry::object;
 use crate::registry::param::{self, Param, ParamInput};
 use crate::registry::payload;
 use crate::registry::tag::{self, Tag, TagInput};
+use crate::registry::target::Target;
 use crate::registry::upload::{self, UnfinishedUpload, Wanted};
 use crate::registry::user;
 use crate::registry::version::{self, ModelVersion, VersionOfCandidate};
@@ -355,8 +355,7 @@ impl CandidateMutation {
             started_at: input.started_at,
             log: Log::of(input.params, input.metrics, input.tags),
         };
-        let target = create(&mut change, &writer, &experiment, Some(&model), new).await?;
-        let candidate = get_run(&mut *change, &CandidateId::from_raw(target.id())).await?;
+        let candidate = create(&mut change, &writer, &experiment, Some(&model), new).await?;
         change.commit().await?;
         Ok(CreateCandidatePayload { candidate })
     }
@@ -403,7 +402,7 @@ impl CandidateMutation {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
         let candidate = get_deleted(&mut *change, &model, input.candidate.into()).await?;
-        let target = Target::candidate(writer.project(), Some(&model.name), candidate);
+        let target = candidate.target(writer.project(), Some(&model.name));
         let candidate = set_deleted(&mut change, &writer, &target, false).await?;
         change.commit().await?;
         Ok(RestoreCandidatePayload { candidate })

@@ -3,19 +3,19 @@
 
 mod graphql;
 mod live;
-mod sql;
+pub mod sql;
 
+use crate::access::project::Project;
 use crate::access::{Reader, Writer};
 use crate::change::Change;
-use crate::db::{Changed, Conn, Query, Sql, Unmet, query};
+use crate::db::{Conn, Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::registry::metric::{self, MetricInput};
 use crate::registry::model::Model;
-use crate::registry::object::{self, Target};
 use crate::registry::param::{self, ParamInput};
-use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
+use crate::registry::target::{self, Target, TargetId};
 use crate::text;
 use crate::time::Timestamp;
 use crate::words::text_enum;
@@ -23,8 +23,8 @@ use crate::words::text_enum;
 pub use graphql::{CandidateMutation, CandidateOrder};
 pub use live::CandidateSubscription;
 pub use sql::{
-    CandidateColumns, CandidateCount, CountInExperiment, columns_of, find, find_in, find_run, get,
-    get_run, list, readable_run, search,
+    CandidateColumns, CandidateCount, CountInExperiment, FoundRun, columns_of, find, find_in,
+    find_run, get, get_run, list, readable_run, search,
 };
 
 text_enum! {
@@ -87,7 +87,27 @@ pub struct Candidate {
 
 impl Candidate {
     fn tell(&self, change: &mut Change) {
-        tell(change, &self.id, &self.experiment_id, self.model_id.as_ref());
+        change.tell_run(&self.id, &self.experiment_id, self.model_id.as_ref());
+    }
+}
+
+impl Candidate {
+    /// What is locked, logged and tagged, and has files: a candidate of the model of this name, or a run that belongs to
+    /// none.
+    pub fn target(&self, project: &Project, model: Option<&str>) -> Target {
+        let name = match (model, self.number) {
+            (Some(model), Some(number)) => {
+                format!("{}/{model}/candidates/{number}", project.path)
+            }
+            _ => format!("{}/-/runs/{}", project.path, self.id.raw()),
+        };
+        Target {
+            name,
+            project_id: project.id.clone(),
+            model_id: self.model_id.clone(),
+            id: TargetId::from(&self.id),
+            sealed: false,
+        }
     }
 }
 
@@ -153,7 +173,7 @@ pub async fn create(
     experiment: &ExperimentId,
     model: Option<&Model>,
     new: NewCandidate,
-) -> Result<Target> {
+) -> Result<Candidate> {
     let name = new.name.map(|name| text::name("name", &name)).transpose()?;
     let status = new.status.unwrap_or(CandidateStatus::Running);
     let number = match model {
@@ -183,10 +203,9 @@ pub async fn create(
     .await?;
     new.log.insert(change, &id, 0).await?;
     candidate.tell(change);
-    let target =
-        Target::candidate(writer.project(), model.map(|model| model.name.as_str()), candidate);
+    let target = candidate.target(writer.project(), model.map(|model| model.name.as_str()));
     change.record("candidate.create", target.subject(), serde_json::json!({})).await?;
-    Ok(target)
+    Ok(candidate)
 }
 
 async fn next_number(change: &mut Change, model: &Model) -> Result<i64> {
@@ -282,7 +301,7 @@ pub async fn set_deleted(
     deleted: bool,
 ) -> Result<Candidate> {
     // With the trash of the project held, what is restored is not deleted for good meanwhile.
-    project::touch(change, &writer.project().id).await?;
+    target::touch(change, &writer.project().id).await?;
     let (kind, action) = if deleted {
         ("candidate", "candidate.delete")
     } else {
@@ -303,22 +322,6 @@ pub async fn set_deleted(
     candidate.tell(change);
     change.record(action, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
-}
-
-/// Marks a candidate as changed, which also locks it until the change is over.
-pub async fn touch(change: &mut Change, id: &CandidateId) -> Result<()> {
-    let touched: Option<(ExperimentId, Option<ModelId>)> = query(
-        "UPDATE candidates SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL
-         RETURNING experiment_id, model_id",
-    )
-    .bind(id)
-    .bind(change.now)
-    .fetch_optional(&mut **change)
-    .await?;
-    let (experiment_id, model_id) =
-        touched.ok_or_else(|| Error::not_found("candidate", id.raw()))?;
-    tell(change, id, &experiment_id, model_id.as_ref());
-    Ok(())
 }
 
 /// A run that could be logged to when it was looked for.
@@ -355,7 +358,7 @@ pub async fn find_live(
     sql.push_sql(Sql::new(THIS_RUN).bind(text::looked_up(run_id)).bind(&project.id));
     let found: Option<RunOfModel> = Query::from(sql).fetch_optional(conn).await?;
     Ok(found.map(|RunOfModel { run, model_name, waiting }| {
-        let target = Target::candidate(project, model_name.as_deref(), run.clone());
+        let target = run.target(project, model_name.as_deref());
         LiveRun(Touched { target, run, waiting })
     }))
 }
@@ -374,7 +377,7 @@ pub async fn touch_live(
     let mut there = Sql::new("SELECT 1 FROM candidates WHERE ");
     there.push_sql(live);
     let missing = Unmet::Missing { kind: "run", key: run.target.id().to_owned() };
-    object::require(change, there, missing).await?;
+    change.require(there, missing).await?;
     run.run.tell(change);
     Ok(run)
 }
@@ -386,16 +389,4 @@ struct RunOfModel {
     run: Candidate,
     model_name: Option<String>,
     waiting: i64,
-}
-
-/// Has everybody who follows a candidate, its experiment or its model hear that it was changed.
-pub fn tell(
-    change: &mut Change,
-    id: &CandidateId,
-    experiment: &ExperimentId,
-    model: Option<&ModelId>,
-) {
-    let mut part_of = vec![experiment.raw().to_owned()];
-    part_of.extend(model.map(|model| model.raw().to_owned()));
-    change.tell(Changed { id: id.raw().to_owned(), part_of });
 }

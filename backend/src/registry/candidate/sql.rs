@@ -14,8 +14,9 @@ use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::registry::candidate::graphql::CandidateOrderField;
 use crate::registry::experiment::{self, Experiment, Lifecycle};
 use crate::registry::model::{self, Model};
-use crate::registry::object::Target as Object;
+use crate::registry::target::Target as Object;
 use crate::text;
+use crate::time::Timestamp;
 
 /// The candidate with this number, unless it is in the trash.
 pub async fn find(
@@ -86,12 +87,26 @@ pub async fn find_in(
     Ok((experiment.project_id == project.id && deleted.is_none()).then_some(run))
 }
 
-/// The run with this id in a project that the caller may read, also from the trash, and its experiment.
+/// A run, and where it is.
+pub struct FoundRun {
+    pub run: Candidate,
+    pub target: Object,
+    pub experiment: Experiment,
+}
+
+impl FoundRun {
+    /// Since when it is in the trash, by itself or with its experiment.
+    pub fn deleted_at_ms(&self) -> Option<Timestamp> {
+        self.run.deleted_at_ms.or(self.experiment.deleted_at_ms)
+    }
+}
+
+/// The run with this id in a project that the caller may read, also from the trash.
 pub async fn readable_run(
     conn: impl Into<Conn<'_>>,
     reader: &Reader,
     run_id: &str,
-) -> Result<(Object, Experiment)> {
+) -> Result<FoundRun> {
     let mut conn = conn.into();
     let not_found = || Error::not_found("run", run_id);
     let run = find_run(conn.again(), run_id).await?.ok_or_else(not_found)?;
@@ -104,7 +119,8 @@ pub async fn readable_run(
         None => None,
     };
     let model = model.as_ref().map(|model| model.name.as_str());
-    Ok((Object::candidate(reader.project(), model, run), experiment))
+    let target = run.target(reader.project(), model);
+    Ok(FoundRun { run, target, experiment })
 }
 
 /// Who ran it, as MLflow's client says, or else whose token it was.

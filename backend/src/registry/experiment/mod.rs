@@ -14,11 +14,9 @@ use crate::change::Change;
 use crate::db::{Query, Tx, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
-use crate::registry::candidate;
 use crate::registry::model::Model;
-use crate::registry::object::Target;
-use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
+use crate::registry::target::{self, Target, TargetId};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -61,6 +59,19 @@ macro_rules! columns {
 }
 use columns;
 
+impl Experiment {
+    /// What is locked, logged and tagged.
+    pub fn target(&self, project: &Project) -> Target {
+        Target {
+            name: format!("{}/-/experiments/{}", project.path, self.number),
+            project_id: project.id.clone(),
+            model_id: self.model_id.clone(),
+            id: TargetId::from(&self.id),
+            sealed: false,
+        }
+    }
+}
+
 /// A new experiment that is no model's.
 pub struct NewExperiment {
     pub name: String,
@@ -92,7 +103,7 @@ pub async fn create(
         .await
         .map_err(Error::unless_unique("experiment", &name))?;
     tag::insert_all(change, experiment.id.raw(), new.tags).await?;
-    let target = Target::experiment(project, experiment.clone());
+    let target = experiment.target(project);
     let detail = serde_json::json!({ "name": experiment.name });
     change.record("experiment.create", target.subject(), detail).await?;
     Ok(experiment)
@@ -153,7 +164,7 @@ pub async fn rename(
 ) -> Result<Experiment> {
     check_own(old, "renamed")?;
     let name = parse_name("new_name", name)?;
-    touch(change, &old.id).await?;
+    target::touch(change, &old.id).await?;
     let renamed: Experiment =
         query(concat!("UPDATE experiments SET name = $2 WHERE id = $1 RETURNING ", columns!()))
             .bind(&old.id)
@@ -162,7 +173,7 @@ pub async fn rename(
             .await
             .map_err(Error::unless_unique("experiment", &name))?;
     let detail = serde_json::json!({ "from": old.name, "to": name });
-    let target = Target::experiment(writer.project(), renamed.clone());
+    let target = renamed.target(writer.project());
     change.record("experiment.rename", target.subject(), detail).await?;
     Ok(renamed)
 }
@@ -178,7 +189,7 @@ pub async fn set_deleted(
     if experiment.number == 0 {
         return Err(Error::Conflict("the default experiment of a project stays".into()));
     }
-    project::touch(change, &experiment.project_id).await?;
+    target::touch(change, &experiment.project_id).await?;
     let changed = query(
         "UPDATE experiments SET deleted_at_ms = $2, updated_at_ms = $3
          WHERE id = $1 AND (deleted_at_ms IS NULL) = $4",
@@ -213,10 +224,10 @@ pub async fn set_deleted(
     let candidates: Vec<(CandidateId, Option<ModelId>)> =
         statement.fetch_all(&mut **change).await?;
     for (candidate, model) in &candidates {
-        candidate::tell(change, candidate, &experiment.id, model.as_ref());
+        change.tell_run(candidate, &experiment.id, model.as_ref());
     }
     let action = if deleted { "experiment.delete" } else { "experiment.restore" };
-    let target = Target::experiment(writer.project(), experiment.clone());
+    let target = experiment.target(writer.project());
     change.record(action, target.subject(), serde_json::json!({})).await
 }
 
@@ -298,15 +309,4 @@ pub async fn make_default(app: &App, model: &ModelId) -> Result<Experiment> {
     let id = find_or_make(&mut tx, model, app.clock.now()).await?;
     tx.commit().await?;
     get_by_id(&app.db, &id).await
-}
-
-/// Marks an experiment as changed, which also locks it until the change is over.
-pub async fn touch(change: &mut Change, id: &ExperimentId) -> Result<()> {
-    let touched =
-        query("UPDATE experiments SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
-            .bind(id)
-            .bind(change.now)
-            .execute(change)
-            .await?;
-    if touched == 0 { Err(Error::not_found("experiment", id.raw())) } else { Ok(()) }
 }

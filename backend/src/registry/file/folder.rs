@@ -1,11 +1,11 @@
 //! Folders: what is directly in one, and removing all of it.
 
-use super::{in_folder, lock, published};
+use super::{in_folder, published};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql};
 use crate::error::Result;
-use crate::registry::object::Target;
+use crate::registry::target::Target;
 use crate::text::{self, FilePath};
 
 /// A file or a folder, by its name in the folder that it is in.
@@ -85,7 +85,7 @@ pub async fn delete_all(
     target: &Target,
     path: &str,
 ) -> Result<u64> {
-    if !lock(change, target).await? {
+    if target.lock_files(change).await? {
         return Err(published());
     }
     let mut there = in_folder(path)?;

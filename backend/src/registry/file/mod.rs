@@ -19,10 +19,9 @@ use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort};
-use crate::registry::logged_model::LoggedModelStatus;
-use crate::registry::object::{self, Kind, Target};
+use crate::registry::object;
 use crate::registry::payload;
-use crate::registry::version::VersionState;
+use crate::registry::target::{Target, TargetId};
 use crate::store::Blob;
 use crate::text::{self, FilePath};
 use crate::time::Timestamp;
@@ -144,7 +143,7 @@ pub async fn check_put(
     let mut conn = conn.into();
     check_no_folder_clash(conn.again(), target, path).await?;
     // A published version takes the bytes that it has, so that a repeated upload is no error.
-    if is_published(target) && find(conn, target.id(), path.as_str()).await?.is_none() {
+    if target.sealed && find(conn, target.id(), path.as_str()).await?.is_none() {
         return Err(published());
     }
     Ok(())
@@ -158,21 +157,21 @@ pub async fn put(
     path: &FilePath,
     blob: &Blob,
 ) -> Result<Put> {
-    let draft = lock(change, target).await?;
+    let sealed = target.lock_files(change).await?;
     let old = find(&mut **change, target.id(), path.as_str()).await?;
     if let Some(old) = &old {
         if old.sha256 == blob.sha256 {
             return Ok(Put::Unchanged(old.clone()));
         }
-        if matches!(target.kind, Kind::Version(_)) || !draft {
+        if matches!(target.id, TargetId::Version(_)) || sealed {
             return Err(Error::Conflict(format!(
                 "{} has other bytes already, and is written once: {}",
                 path.as_str(),
-                if draft { "delete it first" } else { "make a new version" },
+                if sealed { "make a new version" } else { "delete it first" },
             )));
         }
     }
-    if !draft {
+    if sealed {
         return Err(published());
     }
     check_no_folder_clash(&mut **change, target, path).await?;
@@ -212,7 +211,7 @@ pub async fn delete(
     target: &Target,
     path: &str,
 ) -> Result<File> {
-    if !lock(change, target).await? {
+    if target.lock_files(change).await? {
         return Err(published());
     }
     let file: File = query(concat!(
@@ -236,39 +235,6 @@ fn content_type(path: &FilePath) -> String {
         return "text/plain".to_owned();
     }
     mime_guess::from_path(name).first_or_octet_stream().to_string()
-}
-
-/// Locks the version or candidate until the change is over; returns whether its files may change.
-async fn lock(change: &mut Change, target: &Target) -> Result<bool> {
-    target.touch(change).await?;
-    match &target.kind {
-        Kind::Model(_) | Kind::Experiment(_) => {
-            Err(Error::invalid("version", "files are in a version or candidate: name one"))
-        }
-        Kind::Candidate(_) => Ok(true),
-        Kind::LoggedModel(model) => {
-            let (status,): (String,) = query("SELECT status FROM logged_models WHERE id = $1")
-                .bind(&model.id)
-                .fetch_one(&mut **change)
-                .await?;
-            Ok(status != LoggedModelStatus::Ready.as_str())
-        }
-        Kind::Version(version) => {
-            let (state,): (String,) = query("SELECT state FROM model_versions WHERE id = $1")
-                .bind(&version.id)
-                .fetch_one(&mut **change)
-                .await?;
-            Ok(state == VersionState::Draft.as_str())
-        }
-    }
-}
-
-fn is_published(target: &Target) -> bool {
-    match &target.kind {
-        Kind::Version(version) => version.state == VersionState::Published,
-        Kind::LoggedModel(model) => model.status == LoggedModelStatus::Ready,
-        _ => false,
-    }
 }
 
 fn published() -> Error {

@@ -6,17 +6,18 @@
 mod sql;
 
 use crate::access::Writer;
+use crate::access::project::Project;
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, LoggedModelId, UserId};
-use crate::registry::candidate::{self, Candidate};
+use crate::registry::candidate::Candidate;
 use crate::registry::experiment::Experiment;
 use crate::registry::file;
 use crate::registry::metric::MetricValue;
-use crate::registry::object::Target;
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::{self, TagInput};
+use crate::registry::target::{self, Target, TargetId};
 use crate::text;
 use crate::time::Timestamp;
 use crate::words::text_enum;
@@ -65,24 +66,17 @@ macro_rules! columns {
 }
 use columns;
 
-/// How MLflow begins the ids of logged models.
-const PREFIX: &str = "m-";
-
 impl LoggedModel {
-    /// Its id as MLflow has it: `m-` and 32 hexadecimal digits.
-    pub fn wire_id(&self) -> String {
-        wire_id(&self.id)
+    /// What is locked, logged and tagged, and has files.
+    pub fn target(&self, project: &Project) -> Target {
+        Target {
+            name: format!("{}/-/logged-models/{}", project.path, self.id.wire()),
+            project_id: project.id.clone(),
+            model_id: None,
+            id: TargetId::from(&self.id),
+            sealed: self.status == LoggedModelStatus::Ready,
+        }
     }
-}
-
-/// The id of a logged model as MLflow has it.
-pub fn wire_id(id: &LoggedModelId) -> String {
-    format!("{PREFIX}{}", id.raw())
-}
-
-/// The raw id in one that MLflow has.
-pub fn raw_id(wire_id: &str) -> &str {
-    wire_id.strip_prefix(PREFIX).unwrap_or("")
 }
 
 /// A new logged model.
@@ -119,7 +113,7 @@ pub async fn create(
     .await?;
     param::insert_all(change, id.raw(), new.params).await?;
     tag::insert_all(change, id.raw(), new.tags).await?;
-    let target = Target::logged_model(writer.project(), model.clone());
+    let target = model.target(writer.project());
     let detail = serde_json::json!({ "name": model.name });
     change.record("logged-model.create", target.subject(), detail).await?;
     Ok(model)
@@ -132,7 +126,7 @@ pub async fn finalize(
     model: &LoggedModel,
     status: LoggedModelStatus,
 ) -> Result<LoggedModel> {
-    touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     let model = sql::get(&mut **change, &model.id).await?;
     if model.status == LoggedModelStatus::Ready && status != model.status {
         return Err(Error::Conflict("the logged model is finished, and stays so".into()));
@@ -150,7 +144,7 @@ pub async fn finalize(
     .bind(folder)
     .fetch_one(&mut **change)
     .await?;
-    let target = Target::logged_model(writer.project(), done.clone());
+    let target = done.target(writer.project());
     let detail = serde_json::json!({ "status": status.as_str() });
     change.record("logged-model.finalize", target.subject(), detail).await?;
     Ok(done)
@@ -163,14 +157,14 @@ async fn show_in_run(
     model: &LoggedModel,
     run: &CandidateId,
 ) -> Result<Option<String>> {
-    match candidate::touch(change, run).await {
+    match target::touch(change, run).await {
         Err(Error::NotFound { .. }) => return Ok(None),
         touched => touched?,
     }
     let name = model.name.replace('/', "-");
     let mut folder = name.clone();
     if file::is_taken(change, run.raw(), &folder).await? {
-        folder = format!("{name}-{}", wire_id(&model.id));
+        folder = format!("{name}-{}", model.id.wire());
     }
     file::copy_folder(change, (model.id.raw(), ""), (run.raw(), &folder)).await?;
     Ok(Some(folder))
@@ -178,13 +172,13 @@ async fn show_in_run(
 
 /// Puts a logged model into the trash. What was registered from it stays.
 pub async fn delete(change: &mut Change, writer: &Writer, model: &LoggedModel) -> Result<()> {
-    touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     query("UPDATE logged_models SET deleted_at_ms = $2 WHERE id = $1")
         .bind(&model.id)
         .bind(change.now)
         .execute(change)
         .await?;
-    let target = Target::logged_model(writer.project(), model.clone());
+    let target = model.target(writer.project());
     change.record("logged-model.delete", target.subject(), serde_json::json!({})).await
 }
 
@@ -198,18 +192,6 @@ pub async fn log_params(
     target.touch(change).await?;
     param::insert_all(change, target.id(), params).await?;
     change.record_sometimes("logged-model.log", target.subject()).await
-}
-
-/// Marks a logged model as changed, which also locks it until the change is over.
-pub async fn touch(change: &mut Change, id: &LoggedModelId) -> Result<()> {
-    let touched = query(
-        "UPDATE logged_models SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL",
-    )
-    .bind(id)
-    .bind(change.now)
-    .execute(change)
-    .await?;
-    if touched == 0 { Err(Error::not_found("logged model", wire_id(id))) } else { Ok(()) }
 }
 
 /// A point of a metric that a run measured of a logged model.

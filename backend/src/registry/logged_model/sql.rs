@@ -1,6 +1,6 @@
 //! How logged models are found: by id, in MLflow's search, and by the loaders.
 
-use super::{LoggedModel, columns, raw_id};
+use super::{LoggedModel, columns};
 use crate::access::Reader;
 use crate::db::{Conn, Db, Sql, query};
 use crate::error::{Error, Result};
@@ -16,14 +16,14 @@ use crate::time::Timestamp;
 /// The logged model with this id as MLflow has it, also from the trash.
 pub async fn find(conn: impl Into<Conn<'_>>, wire_id: &str) -> Result<Option<LoggedModel>> {
     let found = query(concat!("SELECT ", columns!(), " FROM logged_models WHERE id = $1"))
-        .bind(crate::text::looked_up(raw_id(wire_id)))
+        .bind(crate::text::looked_up(LoggedModelId::raw_of(wire_id)))
         .fetch_optional(conn)
         .await?;
     Ok(found)
 }
 
 pub(super) async fn get(conn: impl Into<Conn<'_>>, id: &LoggedModelId) -> Result<LoggedModel> {
-    let found = find(conn, &super::wire_id(id)).await?;
+    let found = find(conn, &id.wire()).await?;
     found.ok_or_else(|| Error::internal("a logged model went away while it was locked"))
 }
 

@@ -16,9 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::{MemberId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::log::Subject;
-use crate::registry::payload;
-use crate::registry::project;
-use crate::registry::user;
+use crate::registry::{payload, project, target, user};
 use crate::role::Role;
 use crate::time::Timestamp;
 use crate::words::text_enum;
@@ -133,6 +131,7 @@ payload! {
         member: Member
     }
 }
+
 payload! {
     /// The changed member.
     UpdateMemberPayload {
@@ -140,6 +139,7 @@ payload! {
         member: Member
     }
 }
+
 payload! {
     /// Who is no member any more.
     RemoveMemberPayload {
@@ -314,7 +314,7 @@ async fn remove(change: &mut Change, maintainer: &Maintainer, username: &str) ->
 }
 
 async fn leave(change: &mut Change, reader: &Reader, username: &str) -> Result<Member> {
-    project::touch(change, &reader.project().id).await?;
+    target::touch(change, &reader.project().id).await?;
     let member = get(change, reader.project(), username).await?;
     delete(change, reader, username, member).await
 }

@@ -18,7 +18,6 @@ use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
 use crate::page::{List, OrderDirection, Page, Sort, SortKey};
-use crate::registry::object;
 use crate::registry::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
 use crate::text;
 use crate::time::Timestamp;
@@ -227,7 +226,7 @@ pub async fn insert_all(
     let mut few = Sql::new("SELECT COUNT(*) FROM metrics WHERE owner_id = ");
     few.push_value(owner_id).push(" HAVING COUNT(*) <= ").push_value(MAX_ENTRIES as i64);
     let too_many = Unmet::TooMany { field: "metrics", most: MAX_ENTRIES };
-    object::require(change, few, too_many).await?;
+    change.require(few, too_many).await?;
     if waiting + rows.len() as i64 > logged::MAX_WAITING {
         logged::settle(change, owner_id, i64::MAX).await?;
     }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId, ProjectId, UserId};
 use crate::loader::loaders;
 use crate::log::Subject;
-use crate::registry::project;
 use crate::registry::tag::{self, TagInput};
+use crate::registry::target::{self, Target, TargetId};
 use crate::registry::{experiment, protection, version};
 use crate::text::{self, ModelName};
 use crate::time::Timestamp;
@@ -65,6 +65,19 @@ impl Model {
 
     pub async fn path_of(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(format!("{}/{}", self.project_of(ctx).await?.path, self.name))
+    }
+}
+
+impl Model {
+    /// What is locked, logged and tagged.
+    pub fn target(&self, project: &Project) -> Target {
+        Target {
+            name: format!("{}/{}", project.path, self.name),
+            project_id: self.project_id.clone(),
+            model_id: Some(self.id.clone()),
+            id: TargetId::from(&self.id),
+            sealed: false,
+        }
     }
 }
 
@@ -168,7 +181,7 @@ pub async fn update(
 
 pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
     let name = ModelName::parse("name", name)?;
-    touch(change, &old.id).await?;
+    target::touch(change, &old.id).await?;
     protection::check_model(change, writer, &old.id).await?;
     let renamed: Option<Model> = query(concat!(
         "UPDATE models SET name = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
@@ -199,7 +212,7 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
 }
 
 pub async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
-    touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     protection::check_model(change, writer, &model.id).await?;
     let deleted: Option<Model> = query(concat!(
         "UPDATE models SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
@@ -223,7 +236,7 @@ async fn restore(
     id: Option<ID>,
 ) -> Result<Model> {
     let not_found = || Error::not_found("deleted model", name);
-    project::touch(change, &writer.project().id).await?;
+    target::touch(change, &writer.project().id).await?;
     let wanted = match id.map(|id| AnyId::parse(&id)).transpose()? {
         Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
         Some(_) => return Err(not_found()),
@@ -286,15 +299,4 @@ pub async fn hold(change: &mut Change, id: &ModelId) -> Result<()> {
     .execute(change)
     .await?;
     if held == 0 { Err(Error::not_found("model", id.raw())) } else { Ok(()) }
-}
-
-/// Marks a model as changed, which also locks it until the change is over.
-pub async fn touch(change: &mut Change, id: &ModelId) -> Result<()> {
-    let touched =
-        query("UPDATE models SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
-            .bind(id)
-            .bind(change.now)
-            .execute(change)
-            .await?;
-    if touched == 0 { Err(Error::not_found("model", id.raw())) } else { Ok(()) }
 }

@@ -2,6 +2,8 @@
 
 mod graphql;
 
+use graphql::RestoreProjectInput;
+
 use crate::access::project::{Project, columns, find_with_role};
 use crate::access::user::User;
 use crate::access::{self, Actor, Maintainer, Owner};
@@ -12,10 +14,9 @@ use crate::error::{Error, Result};
 use crate::id::{AnyId, ProjectId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::log::Subject;
-use crate::registry::{experiment, member};
+use crate::registry::{experiment, member, target};
 use crate::role::Visibility;
 use crate::text::{self, ProjectPath};
-use graphql::RestoreProjectInput;
 
 pub use graphql::{CreateProjectInput, ProjectMutation, ProjectQuery, UpdateProjectInput};
 
@@ -243,19 +244,8 @@ pub async fn readable(db: &Db, actor: &Actor) -> Result<Vec<Project>> {
 /// As [`maintainer`](access::maintainer), and holds the project: whoever takes their role away does so before or after this.
 pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> Result<Maintainer> {
     let before = access::maintainer(&mut **change, actor, path).await?;
-    touch(change, &before.project().id).await?;
+    target::touch(change, &before.project().id).await?;
     access::maintainer(&mut **change, actor, path).await
-}
-
-/// Marks a project as changed, which also locks it until the change is over.
-pub async fn touch(change: &mut Change, id: &ProjectId) -> Result<()> {
-    let touched =
-        query("UPDATE projects SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL")
-            .bind(id)
-            .bind(change.now)
-            .execute(change)
-            .await?;
-    if touched == 0 { Err(Error::not_found("project", id.raw())) } else { Ok(()) }
 }
 
 load_by_id!(

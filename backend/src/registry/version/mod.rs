@@ -10,9 +10,11 @@ mod sql;
 
 use ::semver::Version;
 use async_graphql::{ID, MaybeUndefined};
+use new::{allocate, insert};
 use sha2::{Digest, Sha256};
 
 use crate::access::Writer;
+use crate::access::project::Project;
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
@@ -20,8 +22,9 @@ use crate::id::{AnyId, CandidateId, ModelId, UserId, VersionId};
 use crate::log::Subject;
 use crate::registry::candidate::Candidate;
 use crate::registry::model::{self, Model};
+use crate::registry::target::{self, Target, TargetId};
 use crate::registry::upload::Arrived;
-use crate::registry::{file, metric, param, project, protection, semver};
+use crate::registry::{file, metric, param, protection, semver};
 use crate::text;
 use crate::time::Timestamp;
 use crate::words::text_enum;
@@ -29,7 +32,6 @@ use crate::words::text_enum;
 pub use graphql::{ModelVersionOrder, VersionMutation};
 pub use names::{check_names, next};
 pub use new::{Lineage, NewVersion, Prediction, predict_next};
-use new::{allocate, insert};
 pub use sql::{
     LatestByStage, LatestVersionOf, PreviousVersionOf, VersionCount, VersionOfCandidate,
     filled_by_run, find, find_numbered, find_readable_by_id, get, latest_in_stage, list,
@@ -120,6 +122,19 @@ impl ModelVersion {
     }
 }
 
+impl ModelVersion {
+    /// What is locked, logged and tagged, and has files.
+    pub fn target(&self, project: &Project, model: &Model) -> Target {
+        Target {
+            name: format!("{}/{}@{}", project.path, model.name, self.version),
+            project_id: model.project_id.clone(),
+            model_id: Some(model.id.clone()),
+            id: TargetId::from(&self.id),
+            sealed: self.state == VersionState::Published,
+        }
+    }
+}
+
 /// The columns of [`ModelVersion`].
 macro_rules! columns {
     () => {
@@ -196,7 +211,7 @@ pub async fn promote(
     let (version, tags) = allocate(change, writer, model, new, VersionState::Draft).await?;
     let version = insert(change, model, (version, tags)).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
-    crate::registry::candidate::touch(change, &candidate.id).await?;
+    target::touch(change, &candidate.id).await?;
     file::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
     copy_measures(change, candidate.id.raw(), &version).await?;
     let version = lock(change, &version).await?;
@@ -214,7 +229,7 @@ pub async fn publish(
     version: &ModelVersion,
     _arrived: Arrived,
 ) -> Result<ModelVersion> {
-    touch(change, &version.id).await?;
+    target::touch(change, &version.id).await?;
     // Another version of this name may have been published, and put into the trash, since this one was made.
     let name = Version::parse(&version.version).map_err(Error::internal)?;
     names::check(&mut **change, writer.project(), model, &name).await?;
@@ -295,7 +310,7 @@ pub async fn delete(
     model: &Model,
     version: &ModelVersion,
 ) -> Result<ModelVersion> {
-    model::touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     protection::check_version(change, writer, &model.id, &version.id).await?;
     let deleted: Option<ModelVersion> = query(concat!(
         "UPDATE model_versions SET deleted_at_ms = $2, deleted_by_id = $3
@@ -321,7 +336,7 @@ pub async fn set_stage(
     version: &ModelVersion,
     (stage, archive_others): (ModelStage, bool),
 ) -> Result<ModelVersion> {
-    model::touch(change, &model.id).await?;
+    target::touch(change, &model.id).await?;
     for stage in [version.stage, stage].into_iter().filter(|stage| *stage != ModelStage::None) {
         let name = stage.as_str().to_ascii_lowercase();
         protection::check_alias(change, writer, &model.id, &name).await?;
@@ -367,8 +382,8 @@ async fn restore(
         Some(_) => return Err(not_found()),
         None => None,
     };
-    project::touch(change, &model.project_id).await?;
-    model::touch(change, &model.id).await?;
+    target::touch(change, &model.project_id).await?;
+    target::touch(change, &model.id).await?;
     let (id,): (VersionId,) = query(
         "SELECT id FROM model_versions
          WHERE model_id = $1 AND version = $2 AND deleted_at_ms IS NOT NULL
@@ -393,18 +408,6 @@ async fn restore(
     .map_err(Error::unless_unique("version", version))?;
     record(change, writer, "version.restore", model, &restored).await?;
     Ok(restored)
-}
-
-/// Marks a version as changed, which also locks it until the change is over.
-pub async fn touch(change: &mut Change, id: &VersionId) -> Result<()> {
-    let touched = query(
-        "UPDATE model_versions SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL",
-    )
-    .bind(id)
-    .bind(change.now)
-    .execute(change)
-    .await?;
-    if touched == 0 { Err(Error::not_found("version", id.raw())) } else { Ok(()) }
 }
 
 /// The version as events name it.

@@ -18,7 +18,6 @@ use crate::db::{Conn, Db, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, VersionId};
 use crate::registry::model::Model;
-use crate::registry::object;
 use crate::registry::semver;
 use crate::registry::tag::{self, TagInput};
 use crate::text;
@@ -226,7 +225,7 @@ async fn predict_name(
     still.push_value(last.number + 1).push(concat!(" AND ", latest!("m.id")));
     still.push(" IS NOT DISTINCT FROM ").push_value(last.latest.clone());
     still.push(" AND NOT (").push_sql(names::is_given(writer.project(), model, &version)).push(")");
-    object::require(change, still, Unmet::Stale).await?;
+    change.require(still, Unmet::Stale).await?;
     Ok((last, version))
 }
 

@@ -31,7 +31,7 @@ const BACKEND: &[Floor] = &[
     ),
     ("its rules", &["registry::*::rules"]),
     ("its SQL", &["registry::*::sql"]),
-    ("what changes", &["change"]),
+    ("what changes", &["change", "registry::target"]),
     ("lists and loaders", &["connection", "loader"]),
     ("what a request can reach", &["app"]),
     ("what only this server knows", &["signing", "sockets", "in_flight"]),
