@@ -16,7 +16,8 @@ use futures_util::{Stream, stream};
 use crate::access::{self, Actor};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::registry::event::{EventFilter, Export, Exported};
+use crate::registry::event::export::{Export, Exported};
+use crate::registry::event::sql::EventFilter;
 use crate::registry::model;
 use crate::time::Timestamp;
 
@@ -60,7 +61,7 @@ async fn export(
             Export::of_part(db, &reader, None, filter)?
         }
         (None, Some(path)) => {
-            let (reader, model) = model::readable(&app.db, &actor, &path).await?;
+            let (reader, model) = model::sql::readable(&app.db, &actor, &path).await?;
             Export::of_part(db, &reader, Some(&model.id), filter)?
         }
         _ => return Err(Error::invalid("model", "goes without project: name one of the two")),

@@ -9,7 +9,7 @@ use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
-use model_registry::registry::credential::token::{self, CreateTokenInput};
+use model_registry::registry::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::{project, user};
 use model_registry::store::Store;
 use model_registry::time::Clock;
@@ -52,9 +52,9 @@ async fn serve(config: Serve) -> Result<()> {
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.clone().unwrap_or(address);
     let app = App::new(db, store, config, Clock::System);
-    let password = user::create_admin(&app).await?;
+    let password = user::rules::create_admin(&app).await?;
     if app.config.no_auth {
-        project::create_default(&app).await?;
+        project::rules::create_default(&app).await?;
     }
     if let Some(password) = password {
         println!("The first start: sign in as admin with the password {password}");

@@ -19,8 +19,7 @@ use tower::Service;
 
 use crate::app::App;
 use crate::network::Peer;
-use crate::registry::credential::session;
-use crate::registry::{file, metric, mlmodel, model, upload};
+use crate::registry::{file, metric, mlmodel, model, session, upload};
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -116,7 +115,7 @@ async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         interval.tick().await;
-        match file::sweep(&app).await {
+        match file::sweep::sweep(&app).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
@@ -124,16 +123,16 @@ async fn sweep(app: App) {
         if let Err(error) = app.store.sweep_parts().await {
             tracing::error!(?error, "removing parts of uploads failed");
         }
-        if let Err(error) = mlmodel::index_all(&app).await {
+        if let Err(error) = mlmodel::sql::index_all(&app).await {
             tracing::error!(?error, "reading MLmodel files failed");
         }
-        if let Err(error) = model::read_cards(&app).await {
+        if let Err(error) = model::facet::read_cards(&app).await {
             tracing::error!(?error, "reading model cards failed");
         }
-        if let Err(error) = upload::sweep(&app).await {
+        if let Err(error) = upload::rules::sweep(&app).await {
             tracing::error!(?error, "sweeping unfinished uploads failed");
         }
-        if let Err(error) = session::purge(&app).await {
+        if let Err(error) = session::rules::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");
         }
     }
@@ -144,7 +143,7 @@ async fn settle(app: App) {
     let mut interval = tokio::time::interval(SETTLE_INTERVAL);
     loop {
         interval.tick().await;
-        if let Err(error) = metric::settle_many(&app.db).await {
+        if let Err(error) = metric::logged::settle_many(&app.db).await {
             tracing::error!(?error, "moving points to their histories failed");
         }
     }

@@ -4,13 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_graphql::Context;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-
-use async_graphql::Context;
 
 use super::cache::AccessCache;
 use super::project::Project;

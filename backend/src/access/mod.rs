@@ -18,6 +18,11 @@ pub mod user;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use cache::AccessCache;
+use password::Passwords;
+use project::Project;
+use user::User;
+
 use crate::config::Serve;
 use crate::db::{Conn, Db};
 use crate::error::{Error, Result};
@@ -26,10 +31,6 @@ use crate::role::{Role, TokenScope};
 use crate::time::Clock;
 
 pub use actor::{Actor, SESSION_COOKIE, actor, cookie};
-use cache::AccessCache;
-use password::Passwords;
-use project::Project;
-use user::User;
 
 /// What deciding needs: it reads, and notes when somebody was seen. Cheap to clone.
 #[derive(Clone)]

@@ -19,20 +19,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use message::Statement;
+use notice::Notices;
 use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_with};
+use writer::{Write, Writer};
+
+use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number};
 
 pub use crate::sql::{Sql, Value};
-use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number};
-use message::Statement;
 pub use message::Unmet;
-use notice::Notices;
 pub use notice::{Changed, Heard, Watch};
-use writer::{Write, Writer};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}

@@ -29,10 +29,10 @@ use crate::archive::Format;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::refusal;
-use crate::registry::candidate;
-use crate::registry::file::{self, File, Put};
-use crate::registry::object;
+use crate::registry::file::rules::Put;
+use crate::registry::file::{self, File};
 use crate::registry::target::Target;
+use crate::registry::{candidate, object};
 use crate::text::FilePath;
 
 pub fn routes() -> Router<App> {
@@ -100,8 +100,8 @@ impl Address {
 impl Place {
     /// Where a version or candidate is by now.
     async fn of_owner(conn: Conn<'_>, owner_id: &str, path: &str) -> Result<Option<Self>> {
-        let Some(found) = file::find_address(conn, owner_id).await? else { return Ok(None) };
-        let file::Address { project, model, reference } = found;
+        let Some(found) = file::sql::find_address(conn, owner_id).await? else { return Ok(None) };
+        let file::sql::Address { project, model, reference } = found;
         Address { project, model, reference, path: path.to_owned() }.place().map(Some)
     }
 }
@@ -127,7 +127,7 @@ impl upload::Place for Place {
 
 /// The run with this id, with or without a model, unless it is in the trash.
 async fn live_run(conn: Conn<'_>, reader: &Reader, id: &str) -> Result<Target> {
-    let found = candidate::readable_run(conn, reader, id).await?;
+    let found = candidate::sql::readable_run(conn, reader, id).await?;
     match found.deleted_at_ms() {
         None => Ok(found.target),
         Some(_) => Err(Error::not_found("run", id)),
@@ -195,11 +195,11 @@ async fn get_file(
     let place = address.place()?;
     let (_reader, target) = upload::Place::find(&place, (&app.db).into(), &actor).await?;
     if options.archive.is_none()
-        && let Some(file) = file::find(&app.db, target.id(), &address.path).await?
+        && let Some(file) = file::sql::find(&app.db, target.id(), &address.path).await?
     {
         return download::serve(&app, &file, &method, &request.headers).await;
     }
-    let files = file::all_in(&app.db, target.id(), &address.path).await?;
+    let files = file::sql::all_in(&app.db, target.id(), &address.path).await?;
     if files.is_empty() && !address.path.trim_end_matches('/').is_empty() {
         return Err(Error::not_found("file", &address.path));
     }

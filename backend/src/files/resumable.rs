@@ -13,8 +13,9 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::in_flight::Arrival;
-use crate::registry::mlmodel;
-use crate::registry::upload::{self as uploads, NewUpload, Upload};
+use crate::registry::upload::Upload;
+use crate::registry::upload::rules::NewUpload;
+use crate::registry::{mlmodel, upload as uploads};
 use crate::store::{Blob, Checksum, Partial, next_part};
 use crate::time::Timestamp;
 
@@ -55,7 +56,7 @@ fn not_found(id: &str) -> Error {
 pub async fn begin(app: &App, actor: &Actor, place: &Place, new: NewUpload) -> Result<Upload> {
     let mut change = Change::begin(app, actor).await?;
     let (reader, target) = place.find((&mut *change).into(), actor).await?;
-    let upload = uploads::create(&mut change, &Writer::of(reader)?, &target, new).await?;
+    let upload = uploads::rules::create(&mut change, &Writer::of(reader)?, &target, new).await?;
     change.commit().await?;
     Ok(upload)
 }
@@ -96,7 +97,7 @@ impl Held {
 
     /// Gives the upload up.
     pub async fn terminate(self, app: &App) -> Result<()> {
-        uploads::delete(&app.db, &self.upload.id).await?;
+        uploads::rules::delete(&app.db, &self.upload.id).await?;
         self.partial.remove().await
     }
 
@@ -191,7 +192,7 @@ impl Held {
         let size = upload.size.unsigned_abs();
         let sha256 = partial.sha256(size).await?;
         if upload.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
-            uploads::delete(&app.db, &upload.id).await?;
+            uploads::rules::delete(&app.db, &upload.id).await?;
             partial.remove().await?;
             let reason = format!("the bytes that arrived have {sha256}: begin a new upload");
             return Err(Error::invalid("sha256", reason));
@@ -202,11 +203,11 @@ impl Held {
         drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
         let (blob, naming) = partial.move_to_blob(sha256, size).await?;
         let (mut change, _) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
-        uploads::finish(&mut change, &upload.id).await?;
+        uploads::rules::finish(&mut change, &upload.id).await?;
         change.commit().await?;
         drop(naming);
         partial.forget();
-        mlmodel::index(app, &place.path()?, &blob).await;
+        mlmodel::sql::index(app, &place.path()?, &blob).await;
         Ok(Progress { offset: size, expires_at: upload.expires_at_ms })
     }
 }

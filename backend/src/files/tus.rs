@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::refusal;
-use crate::registry::upload::NewUpload;
+use crate::registry::upload::rules::NewUpload;
 use crate::store::Checksum;
 
 const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");

@@ -21,7 +21,8 @@ use crate::change::Change;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::in_flight::Arrival;
-use crate::registry::file::{self, File, Put};
+use crate::registry::file::rules::Put;
+use crate::registry::file::{self, File};
 use crate::registry::mlmodel;
 use crate::registry::target::Target;
 use crate::store::Blob;
@@ -61,8 +62,11 @@ pub async fn check(
         // RFC 9110 §14.5: taken for the whole file, a part would be one that is broken.
         return Err(Error::invalid("content-range", "is not taken: send the whole file"));
     }
-    check_conditions(headers, file::find(&app.db, target.id(), path.as_str()).await?.as_ref())?;
-    file::check_put(&app.db, &writer, &target, &path).await?;
+    check_conditions(
+        headers,
+        file::sql::find(&app.db, target.id(), path.as_str()).await?.as_ref(),
+    )?;
+    file::rules::check_put(&app.db, &writer, &target, &path).await?;
     let max_size = app.config.max_file_size;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|size: u64| size > max_size) {
@@ -90,7 +94,7 @@ pub async fn receive(
         let (change, put) = put_blob(&app, &actor, &place, &headers, &blob).await?;
         change.commit().await?;
         drop((naming, under_way));
-        mlmodel::index(&app, &place.path()?, &blob).await;
+        mlmodel::sql::index(&app, &place.path()?, &blob).await;
         Ok(put)
     });
     named.await.map_err(Error::internal)?
@@ -110,9 +114,9 @@ pub async fn put_blob(
     let (writer, path) = (Writer::of(reader)?, place.path()?);
     // Locked before it is looked at: of two who each want to be the first, one is.
     target.touch(&mut change).await?;
-    let there = file::find(&mut *change, target.id(), path.as_str()).await?;
+    let there = file::sql::find(&mut *change, target.id(), path.as_str()).await?;
     check_conditions(headers, there.as_ref())?;
-    let put = file::put(&mut change, &writer, &target, &path, blob).await?;
+    let put = file::rules::put(&mut change, &writer, &target, &path, blob).await?;
     Ok((change, put))
 }
 

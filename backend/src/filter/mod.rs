@@ -7,6 +7,8 @@
 mod order;
 mod token;
 
+use token::{Token, tokenize};
+
 use crate::db::{Db, Sql};
 use crate::error::{Error, Result};
 
@@ -15,7 +17,6 @@ const MAX_COMPARISONS: usize = 20;
 const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 pub use order::{parse_key, parse_order, sort_keys};
-use token::{Token, tokenize};
 
 /// What a field name of a filter stands for.
 pub enum Target {

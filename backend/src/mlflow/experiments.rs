@@ -10,15 +10,18 @@ use super::{lists, names};
 use crate::access::Reader;
 use crate::db::Conn;
 use crate::error::Error;
-use crate::registry::dataset;
-use crate::registry::experiment::{self, Experiment, Lifecycle, NewExperiment};
-use crate::registry::model::{self, NewModel};
+use crate::registry::experiment::rules::NewExperiment;
+use crate::registry::experiment::sql::Lifecycle;
+use crate::registry::experiment::{self, Experiment};
+use crate::registry::model::rules::NewModel;
 use crate::registry::tag::{self, TagsOf};
 use crate::registry::target::Target;
+use crate::registry::{dataset, model};
 
 /// How many experiments one search may name, and one for datasets.
 const MAX_EXPERIMENTS: usize = 5000;
 const MAX_DATASET_EXPERIMENTS: usize = 20;
+
 /// How long the address of a store can be.
 const MAX_LOCATION: usize = 2048;
 
@@ -46,7 +49,7 @@ pub async fn get_numbered(
     reader: &Reader,
     id: &str,
 ) -> Result<Experiment> {
-    let found = experiment::find_by_number(conn, &reader.project().id, number(id)?).await?;
+    let found = experiment::sql::find_by_number(conn, &reader.project().id, number(id)?).await?;
     Ok(found.ok_or_else(|| Error::not_found("experiment", id))?)
 }
 
@@ -86,7 +89,7 @@ pub async fn find_numbered(
         )));
     }
     let numbers = ids.iter().map(|id| number(id)).collect::<Result<Vec<_>>>()?;
-    Ok(experiment::find_all(&call.app.db, &reader.project().id, numbers).await?)
+    Ok(experiment::sql::find_all(&call.app.db, &reader.project().id, numbers).await?)
 }
 
 pub async fn create(call: Call) -> Result<Created> {
@@ -103,14 +106,14 @@ pub async fn create(call: Call) -> Result<Created> {
         // As in GitLab, where it is how one begins with a model.
         Some(model) => {
             let new = NewModel { name: model.to_owned(), description: None, tags: Vec::new() };
-            let model = model::create(&mut change, &writer, new).await?;
-            let id = experiment::default_of(&mut change, &model.id).await?;
-            tag::insert_all(&mut change, id.raw(), tags).await?;
-            experiment::get_by_id(&mut *change, &id).await?
+            let model = model::rules::create(&mut change, &writer, new).await?;
+            let id = experiment::rules::default_of(&mut change, &model.id).await?;
+            tag::rules::insert_all(&mut change, id.raw(), tags).await?;
+            experiment::sql::get_by_id(&mut *change, &id).await?
         }
         None => {
             let new = NewExperiment { name, artifact_location: location, tags };
-            experiment::create(&mut change, &writer, new).await?
+            experiment::rules::create(&mut change, &writer, new).await?
         }
     };
     change.commit().await?;
@@ -154,7 +157,7 @@ pub async fn get(call: Call) -> Result<Found> {
 pub async fn get_by_name(call: Call) -> Result<Found> {
     let reader = call.reader().await?;
     let name = call.message.required("experiment_name")?;
-    let found = experiment::find_by_name(&call.app, &reader.project().id, &name).await?;
+    let found = experiment::rules::find_by_name(&call.app, &reader.project().id, &name).await?;
     let message = || format!("Could not find experiment with name '{name}'");
     one(&call, found.ok_or_else(|| Failure::not_found("experiment", message()))?).await
 }
@@ -191,7 +194,7 @@ pub async fn search(call: Call) -> Result<Page> {
     let lifecycle = message.choice("view_type", VIEW_TYPE)?.unwrap_or(Lifecycle::Active);
     let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
     let page = lists::page(message, names::page_size(message, 1000, 50_000)?)?;
-    let list = experiment::search(&call.app.db, &filter, &order, lifecycle)?;
+    let list = experiment::sql::search(&call.app.db, &filter, &order, lifecycle)?;
     let parent = Some(reader.project().id.raw());
     let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, parent).await?;
     Ok(Page { experiments: render(&call, rows).await?, next_page_token })
@@ -246,7 +249,7 @@ pub async fn update(call: Call) -> Result<Done> {
     let name = call.message.required("new_name")?;
     names::check_length("name", &name, 500)?;
     let experiment = get_active(&mut *change, &writer, &id).await?;
-    experiment::rename(&mut change, &writer, &experiment, &name).await?;
+    experiment::rules::rename(&mut change, &writer, &experiment, &name).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -263,7 +266,7 @@ async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let id = call.message.required("experiment_id")?;
     let experiment = get_numbered(&mut *change, &writer, &id).await?;
-    experiment::set_deleted(&mut change, &writer, &experiment, deleted).await?;
+    experiment::rules::set_deleted(&mut change, &writer, &experiment, deleted).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -272,7 +275,8 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let target = target(&mut change, &writer, &call.message).await?;
     call.message.required("key")?;
-    tag::set(&mut change, &writer, &target, names::tag(&call.message, names::At::ALONE)?).await?;
+    tag::rules::set(&mut change, &writer, &target, names::tag(&call.message, names::At::ALONE)?)
+        .await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -282,7 +286,7 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
     let target = target(&mut change, &writer, &call.message).await?;
     let (id, key) = (call.message.required("experiment_id")?, call.message.required("key")?);
     let missing = || format!("No tag with name: {key} in experiment with id {id}");
-    tag::delete(&mut change, &writer, &target, &key)
+    tag::rules::delete(&mut change, &writer, &target, &key)
         .await
         .map_err(|error| Failure::from(error).or_not_found(missing))?;
     change.commit().await?;

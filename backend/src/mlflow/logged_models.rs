@@ -7,20 +7,20 @@ use serde_json::json;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
-use super::experiments;
 use super::message::{Message, missing};
 use super::wire::{
     LOGGED_MODEL_STATUS, LoggedModelData, LoggedModelInfo, Metric, Pair, WireLoggedModel,
 };
-use super::{lists, names, runs};
+use super::{experiments, lists, names, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::registry::experiment::Experiment;
-use crate::registry::logged_model::{
-    self, LoggedModel, LoggedModelMetric, LoggedModelOrder, MetricsOfLoggedModel, NewLoggedModel,
-    RegistrationsOf,
+use crate::registry::logged_model::rules::NewLoggedModel;
+use crate::registry::logged_model::sql::{
+    LoggedModelMetric, LoggedModelOrder, MetricsOfLoggedModel, RegistrationsOf,
 };
+use crate::registry::logged_model::{self, LoggedModel};
 use crate::registry::param::ParamsOf;
 use crate::registry::tag::{self, TagsOf};
 
@@ -45,7 +45,7 @@ pub struct Page {
 async fn writable(call: &Call) -> Result<(Change, Writer, LoggedModel, Experiment)> {
     let id = call.message.required("model_id")?;
     let (mut change, writer) = call.change().await?;
-    let (model, experiment) = logged_model::readable(&mut *change, &writer, &id).await?;
+    let (model, experiment) = logged_model::sql::readable(&mut *change, &writer, &id).await?;
     if model.deleted_at_ms.is_some() {
         return Err(Error::not_found("logged model", id).into());
     }
@@ -77,7 +77,8 @@ pub async fn create(call: Call) -> Result<Found> {
         Some(run_id) => Some(runs::readable(&mut *change, &writer, &run_id).await?.run),
         None => None,
     };
-    let model = logged_model::create(&mut change, &writer, &experiment, run.as_ref(), new).await?;
+    let model =
+        logged_model::rules::create(&mut change, &writer, &experiment, run.as_ref(), new).await?;
     change.commit().await?;
     one(&call, model, experiment).await
 }
@@ -85,7 +86,7 @@ pub async fn create(call: Call) -> Result<Found> {
 pub async fn get(call: Call) -> Result<Found> {
     let reader = call.reader().await?;
     let id = call.message.required("model_id")?;
-    let (model, experiment) = logged_model::readable(&call.app.db, &reader, &id).await?;
+    let (model, experiment) = logged_model::sql::readable(&call.app.db, &reader, &id).await?;
     let deleted = call.message.bool("allow_deleted").unwrap_or_default().unwrap_or(false);
     if model.deleted_at_ms.is_some() && !deleted {
         return Err(Error::not_found("logged model", id).into());
@@ -157,14 +158,14 @@ pub async fn finalize(call: Call) -> Result<Found> {
     let status = call.message.choice("status", LOGGED_MODEL_STATUS)?;
     let status = status.ok_or_else(|| missing("status"))?;
     let (mut change, writer, model, experiment) = writable(&call).await?;
-    let model = logged_model::finalize(&mut change, &writer, &model, status).await?;
+    let model = logged_model::rules::finalize(&mut change, &writer, &model, status).await?;
     change.commit().await?;
     one(&call, model, experiment).await
 }
 
 pub async fn delete(call: Call) -> Result<Done> {
     let (mut change, writer, model, _) = writable(&call).await?;
-    logged_model::delete(&mut change, &writer, &model).await?;
+    logged_model::rules::delete(&mut change, &writer, &model).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -173,7 +174,7 @@ pub async fn log_params(call: Call) -> Result<Done> {
     let params = names::params(&call.message)?;
     let (mut change, writer, model, _) = writable(&call).await?;
     let target = model.target(writer.project());
-    logged_model::log_params(&mut change, &writer, &target, params).await?;
+    logged_model::rules::log_params(&mut change, &writer, &target, params).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -183,7 +184,7 @@ pub async fn set_tags(call: Call) -> Result<Done> {
     let (mut change, writer, model, _) = writable(&call).await?;
     let target = model.target(writer.project());
     for tag in tags {
-        tag::set(&mut change, &writer, &target, tag).await?;
+        tag::rules::set(&mut change, &writer, &target, tag).await?;
     }
     change.commit().await?;
     Ok(Done {})
@@ -194,7 +195,7 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
     let (mut change, writer, model, _) = writable(&call).await?;
     let message = format!("No tag with key '{key}' found for model with ID '{}'.", model.id.wire());
     let target = model.target(writer.project());
-    tag::delete(&mut change, &writer, &target, &key)
+    tag::rules::delete(&mut change, &writer, &target, &key)
         .await
         .map_err(|error| Failure::from(error).or_not_found(|| message))?;
     change.commit().await?;
@@ -216,7 +217,7 @@ pub async fn search(call: Call) -> Result<Page> {
     let order = message.messages("order_by")?;
     let order = order.iter().map(order_of).collect::<Result<Vec<_>>>()?;
     let page = lists::page(message, names::page_size(message, 100, 50_000)?)?;
-    let list = logged_model::search(&call.app.db, &within, &filter, &datasets, &order)?;
+    let list = logged_model::sql::search(&call.app.db, &within, &filter, &datasets, &order)?;
     let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, None).await?;
     Ok(Page { models: render(&call, rows, &experiments).await?, next_page_token })
 }

@@ -12,10 +12,12 @@ use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::id::CandidateId;
-use crate::registry::candidate::Log;
+use crate::registry::candidate::rules::Log;
 use crate::registry::candidate::sql::FoundRun;
-use crate::registry::logged_model::{self, ModelMetric};
-use crate::registry::metric::{self, MetricInput, MetricPoint, Sample};
+use crate::registry::logged_model;
+use crate::registry::logged_model::rules::ModelMetric;
+use crate::registry::metric::sql::Sample;
+use crate::registry::metric::{self, MetricInput, MetricPoint};
 use crate::registry::param::{self, ParamInput};
 use crate::registry::tag::TagInput;
 use crate::registry::target::Target;
@@ -189,7 +191,7 @@ async fn link(
 ) -> Result<()> {
     let run = CandidateId::from_raw(target.id());
     for (metric, of) in links {
-        let (model, _) = logged_model::readable(&mut **change, writer, &of.model_id).await?;
+        let (model, _) = logged_model::sql::readable(&mut **change, writer, &of.model_id).await?;
         let point = ModelMetric {
             name: metric.name,
             value: metric.value,
@@ -198,7 +200,7 @@ async fn link(
             dataset_name: of.dataset_name,
             dataset_digest: of.dataset_digest,
         };
-        logged_model::log_metrics(change, writer, &model, &run, vec![point]).await?;
+        logged_model::rules::log_metrics(change, writer, &model, &run, vec![point]).await?;
     }
     Ok(())
 }
@@ -231,7 +233,7 @@ pub async fn history(call: Call) -> Result<History> {
     };
     let page = lists::page(message, size)?;
     let FoundRun { target, .. } = runs::readable(&call.app.db, &reader, &run_id).await?;
-    let list = metric::history_by_time(&call.app.db, target.id(), &name).await?;
+    let list = metric::sql::history_by_time(&call.app.db, target.id(), &name).await?;
     let (points, next_page_token) =
         lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
     let metrics = points.into_iter().map(|point| wire(&name, point)).collect();
@@ -258,7 +260,7 @@ pub async fn history_bulk(call: Call) -> Result<History> {
     };
     let most = message.int("max_results")?.unwrap_or(MAX_BULK_POINTS).clamp(0, MAX_BULK_POINTS);
     let ids = readable(&call, &run_ids).await?;
-    let points = metric::first_points(&call.app.db, &ids, &name, most).await?.into_iter();
+    let points = metric::sql::first_points(&call.app.db, &ids, &name, most).await?.into_iter();
     let metrics = points.map(|of| Metric { run_id: of.owner_id, ..wire(&name, of.point) });
     Ok(History { metrics: metrics.collect(), next_page_token: None })
 }
@@ -317,9 +319,9 @@ pub async fn history_bulk_interval(call: Call) -> Result<History> {
     let sample = Sample { steps, most: usize::try_from(most).unwrap_or(1) };
     let mut metrics = Vec::new();
     let run_ids = readable(&call, &run_ids).await?;
-    metric::settle_all(&call.app.db, &run_ids).await?;
+    metric::logged::settle_all(&call.app.db, &run_ids).await?;
     for run_id in run_ids {
-        let points = metric::sample(&call.app.db, &run_id, &name, &sample).await?.into_iter();
+        let points = metric::sql::sample(&call.app.db, &run_id, &name, &sample).await?.into_iter();
         metrics.extend(points.map(|p| Metric { run_id: run_id.clone(), ..wire(&name, p) }));
     }
     Ok(History { metrics, next_page_token: None })

@@ -7,6 +7,7 @@
 mod address;
 mod artifacts;
 mod call;
+mod capability;
 mod error;
 mod experiments;
 mod info;
@@ -30,11 +31,11 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
+use call::{read, write};
+use error::{ENDPOINT, Failure};
 
 use crate::app::App;
 use crate::error::Error;
-use call::{read, write};
-use error::{ENDPOINT, Failure};
 
 /// Where clients reach the API: under a project's own address, under that which GitLab has, and at the bare
 /// address; each with the prefixes that clients use.

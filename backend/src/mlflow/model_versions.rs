@@ -9,20 +9,21 @@ use serde_json::Value;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
-use super::registered_models::{self as models, FoundVersion};
+use super::registered_models::FoundVersion;
 use super::source::{self, Origin};
 use super::wire::{self, WireVersion};
-use super::{lists, names};
+use super::{lists, names, registered_models as models};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;
 use crate::id::{ModelId, VersionId};
 use crate::registry::alias::{Alias, AliasesOfModel, AliasesOfVersion};
-use crate::registry::candidate::{self, NewCandidate};
+use crate::registry::candidate::rules::NewCandidate;
 use crate::registry::model::{self, Model};
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
-use crate::registry::version::{self, Lineage, ModelVersion, NewVersion, Prediction};
-use crate::registry::{experiment, file, upload};
+use crate::registry::version::new::{Lineage, NewVersion, Prediction};
+use crate::registry::version::{self, ModelVersion};
+use crate::registry::{candidate, experiment, file, upload};
 
 /// The tags that say what a version shall be called: ours, and GitLab's.
 const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
@@ -84,7 +85,7 @@ pub async fn get_in(
             "Parameter 'version' must be an integer, got '{reference}'."
         )));
     }
-    let found = version::find_numbered(conn, model, reference).await?;
+    let found = version::sql::find_numbered(conn, model, reference).await?;
     found.ok_or_else(|| not_found(&model.name, reference))
 }
 
@@ -100,13 +101,13 @@ pub async fn get_named(
     reference: &str,
 ) -> Result<ModelVersion> {
     if let Some(stage) = wire::find_stage(reference) {
-        let found = version::latest_in_stage(&mut **change, model, stage).await?;
+        let found = version::sql::latest_in_stage(&mut **change, model, stage).await?;
         return found.ok_or_else(|| not_found(&model.name, reference));
     }
     let found = match reference.strip_prefix('@') {
-        Some(_) => version::find(&mut **change, model, reference).await?,
+        Some(_) => version::sql::find(&mut **change, model, reference).await?,
         None if is_reference(reference) => {
-            version::find_numbered(&mut **change, model, reference).await?
+            version::sql::find_numbered(&mut **change, model, reference).await?
         }
         None => None,
     };
@@ -176,7 +177,7 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
     // name is seen when it is locked, and whose the name is now, here.
     call.actor.check_may_write()?;
     let (_, model) = models::readable(&call.app.db, &call).await?;
-    let predicted = version::predict_next(&call.app, &model).await?;
+    let predicted = version::new::predict_next(&call.app, &model).await?;
     let new = |predicted: Prediction| -> Result<NewVersion> {
         let lineage = Lineage { run_link: message.text("run_link")?, ..Lineage::default() };
         let (version, description) = (semver_of(&tags), message.text("description")?);
@@ -214,21 +215,25 @@ async fn make(
         Origin::Run => fill_by_run(&mut change, &writer, model, new).await?,
         Origin::Made(made) => {
             if let Some(run) = made.run {
-                new.candidate_id = Some(candidate::adopt(&mut change, model, run).await?.id);
+                new.candidate_id = Some(candidate::rules::adopt(&mut change, model, run).await?.id);
             }
             new.lineage = Lineage { run_link: new.lineage.run_link, ..made.lineage };
             let files = match made.files.as_ref() {
                 Some((owner, folder)) => {
                     let all = (owner.as_str(), folder.as_str());
-                    let arrived =
-                        upload::check_arrived(&call.app, &mut change, all, Default::default())
-                            .await?;
+                    let arrived = upload::rules::check_arrived(
+                        &call.app,
+                        &mut change,
+                        all,
+                        Default::default(),
+                    )
+                    .await?;
                     Some((all.0, all.1, arrived))
                 }
                 None => None,
             };
             let of = (files, made.measured.as_deref());
-            version::register(&mut change, &writer, model, new, of).await?
+            version::rules::register(&mut change, &writer, model, new, of).await?
         }
     };
     change.commit().await?;
@@ -242,12 +247,13 @@ async fn fill_by_run(
     model: &Model,
     mut new: NewVersion,
 ) -> Result<ModelVersion> {
-    let experiment = experiment::default_of(change, &model.id).await?;
-    let run = candidate::create(change, writer, &experiment, Some(model), NewCandidate::default())
-        .await?;
+    let experiment = experiment::rules::default_of(change, &model.id).await?;
+    let run =
+        candidate::rules::create(change, writer, &experiment, Some(model), NewCandidate::default())
+            .await?;
     new.candidate_id = Some(run.id);
     new.lineage.source = Some(String::new());
-    Ok(version::create(change, writer, model, new).await?)
+    Ok(version::rules::create(change, writer, model, new).await?)
 }
 
 pub async fn get(call: Call) -> Result<FoundVersion> {
@@ -261,14 +267,15 @@ pub async fn update(call: Call) -> Result<FoundVersion> {
         None => MaybeUndefined::Undefined,
     };
     let (mut change, writer, model, version) = writable(&call).await?;
-    let version = version::update(&mut change, &writer, &model, version, description).await?;
+    let version =
+        version::rules::update(&mut change, &writer, &model, version, description).await?;
     change.commit().await?;
     one(&call, &model, version).await
 }
 
 pub async fn delete(call: Call) -> Result<Done> {
     let (mut change, writer, model, version) = writable(&call).await?;
-    version::delete(&mut change, &writer, &model, &version).await?;
+    version::rules::delete(&mut change, &writer, &model, &version).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -288,7 +295,8 @@ pub async fn set_stage(call: Call) -> Result<FoundVersion> {
              stage. Valid stages are Staging, Production"
         )));
     }
-    let version = version::set_stage(&mut change, &writer, &model, &version, (to, archive)).await?;
+    let version =
+        version::rules::set_stage(&mut change, &writer, &model, &version, (to, archive)).await?;
     change.commit().await?;
     one(&call, &model, version).await
 }
@@ -305,7 +313,7 @@ pub async fn find_elsewhere(
     let Some(source) = version.source.as_ref().filter(|source| !source.is_empty()) else {
         return Ok(None);
     };
-    let is_empty = file::children(conn, version.id.raw(), "").await?.is_empty();
+    let is_empty = file::sql::children(conn, version.id.raw(), "").await?.is_empty();
     Ok(is_empty.then(|| source.clone()))
 }
 
@@ -321,7 +329,7 @@ pub async fn download_uri(call: Call) -> Result<DownloadUri> {
     if let Some(artifact_uri) = find_elsewhere(&call.app.db, &version).await? {
         return Ok(DownloadUri { artifact_uri });
     }
-    let folder = file::folder_of(&call.app.db, version.id.raw(), "MLmodel").await?;
+    let folder = file::sql::folder_of(&call.app.db, version.id.raw(), "MLmodel").await?;
     let artifact_uri = match folder.as_deref() {
         None | Some("") => wire::version_location(&version),
         Some(folder) => format!("{}/{folder}", wire::version_location(&version)),
@@ -353,19 +361,19 @@ pub async fn search(call: Call) -> Result<Page> {
     }
     let page = lists::page(message, size)?;
     let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
-    let named = match version::named_model(&filter)? {
-        Some(name) => match model::find(&call.app.db, &reader.project().id, &name).await? {
+    let named = match version::sql::named_model(&filter)? {
+        Some(name) => match model::sql::find(&call.app.db, &reader.project().id, &name).await? {
             Some(model) => Some(model),
             None => {
                 // The rest of the filter is still checked.
-                version::search(&call.app.db, &filter, &order, Some(&name))?;
+                version::sql::search(&call.app.db, &filter, &order, Some(&name))?;
                 return Ok(Page { model_versions: Vec::new(), next_page_token: None });
             }
         },
         None => None,
     };
     let name = named.as_ref().map(|model| model.name.as_str());
-    let list = version::search(&call.app.db, &filter, &order, name)?;
+    let list = version::sql::search(&call.app.db, &filter, &order, name)?;
     let parent = named.as_ref().map_or(reader.project().id.raw(), |model| model.id.raw());
     let (rows, next_page_token) =
         lists::fetch::<ModelVersion>(&call.app, &list, &page, Some(parent)).await?;
@@ -396,7 +404,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
         )));
     }
     let target = version.target(writer.project(), &model);
-    tag::set(&mut change, &writer, &target, tag).await?;
+    tag::rules::set(&mut change, &writer, &target, tag).await?;
     change.commit().await?;
     Ok(Done {})
 }

@@ -17,10 +17,12 @@ use crate::db::Conn;
 use crate::error::Error;
 use crate::id::VersionId;
 use crate::registry::alias::{self, Alias, AliasesOfModel};
-use crate::registry::model::{self, Model, NewModel};
+use crate::registry::model::rules::NewModel;
+use crate::registry::model::{self, Model};
 use crate::registry::tag::{self, TagsOf};
 use crate::registry::target::Target;
-use crate::registry::version::{self, LatestByStage, ModelVersion};
+use crate::registry::version::sql::LatestByStage;
+use crate::registry::version::{self, ModelVersion};
 
 #[derive(Serialize)]
 pub struct Found {
@@ -42,14 +44,14 @@ pub struct FoundVersion {
 
 /// The model that the request names.
 pub async fn readable(conn: impl Into<Conn<'_>>, call: &Call) -> Result<(Reader, Model)> {
-    Ok(model::readable(conn, &call.actor, &call.model_path()?).await?)
+    Ok(model::sql::readable(conn, &call.actor, &call.model_path()?).await?)
 }
 
 /// The model that the request names, to be changed.
 pub async fn writable(call: &Call) -> Result<(Change, Writer, Model)> {
     let path = call.model_path()?;
     let mut change = Change::begin(&call.app, &call.actor).await?;
-    let (writer, model) = model::writable(&mut change, &call.actor, &path).await?;
+    let (writer, model) = model::sql::writable(&mut change, &call.actor, &path).await?;
     Ok((change, writer, model))
 }
 
@@ -74,7 +76,7 @@ pub async fn create(call: Call) -> Result<Found> {
     };
     let is_tagged = !new.tags.is_empty();
     let (mut change, writer) = call.change().await?;
-    let model = model::create(&mut change, &writer, new).await?;
+    let model = model::rules::create(&mut change, &writer, new).await?;
     change.commit().await?;
     if is_tagged {
         return one(&call, model).await;
@@ -136,7 +138,7 @@ pub async fn update(call: Call) -> Result<Found> {
     let description = call.message.text("description")?;
     let (mut change, writer, model) = writable(&call).await?;
     let description = MaybeUndefined::Value(description.unwrap_or_default());
-    let model = model::update(&mut change, &writer, model, description).await?;
+    let model = model::rules::update(&mut change, &writer, model, description).await?;
     change.commit().await?;
     one(&call, model).await
 }
@@ -145,14 +147,14 @@ pub async fn rename(call: Call) -> Result<Found> {
     let name = call.message.required("new_name")?;
     check_name(&name)?;
     let (mut change, writer, model) = writable(&call).await?;
-    let model = model::rename(&mut change, &writer, model, &name).await?;
+    let model = model::rules::rename(&mut change, &writer, model, &name).await?;
     change.commit().await?;
     one(&call, model).await
 }
 
 pub async fn delete(call: Call) -> Result<Done> {
     let (mut change, writer, model) = writable(&call).await?;
-    model::delete(&mut change, &writer, model).await?;
+    model::rules::delete(&mut change, &writer, model).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -166,7 +168,7 @@ pub async fn search(call: Call) -> Result<Page> {
     }
     let page = lists::page(message, names::page_size(message, 100, 1000)?)?;
     let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
-    let list = model::search(&call.app.db, &filter, &order)?;
+    let list = model::sql::search(&call.app.db, &filter, &order)?;
     let parent = Some(reader.project().id.raw());
     let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, parent).await?;
     Ok(Page { registered_models: render(&call, rows).await?, next_page_token })
@@ -204,7 +206,7 @@ pub async fn latest_versions(call: Call) -> Result<Latest> {
 
 async fn by_reference(call: &Call, model: &Model, stage: &str) -> Result<ModelVersion> {
     let found = match model_versions::is_reference(stage) {
-        true => version::find(&call.app.db, model, stage).await?,
+        true => version::sql::find(&call.app.db, model, stage).await?,
         false => None,
     };
     found.ok_or_else(|| {
@@ -219,7 +221,7 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     let tag = names::registry_tag(&call.message)?;
     let (mut change, writer, model) = writable(&call).await?;
     let target = model.target(writer.project());
-    tag::set(&mut change, &writer, &target, tag).await?;
+    tag::rules::set(&mut change, &writer, &target, tag).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -241,7 +243,7 @@ pub async fn delete_tag_of(
     target: &Target,
     key: &str,
 ) -> Result<()> {
-    match tag::delete(change, writer, target, key).await {
+    match tag::rules::delete(change, writer, target, key).await {
         Ok(_) | Err(Error::NotFound { kind: "tag", .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -253,7 +255,7 @@ pub async fn set_alias(call: Call) -> Result<Done> {
     check_alias(&name)?;
     let (mut change, writer, model) = writable(&call).await?;
     let version = model_versions::get_in(&mut *change, &model, &reference).await?;
-    alias::set(&mut change, &writer, &model, &name, &version.version).await?;
+    alias::rules::set(&mut change, &writer, &model, &name, &version.version).await?;
     change.commit().await?;
     Ok(Done {})
 }
@@ -278,7 +280,7 @@ fn check_alias(name: &str) -> Result<()> {
 pub async fn delete_alias(call: Call) -> Result<Done> {
     let name = call.message.required("alias")?;
     let (mut change, writer, model) = writable(&call).await?;
-    match alias::delete(&mut change, &writer, &model, &name).await {
+    match alias::rules::delete(&mut change, &writer, &model, &name).await {
         Ok(_) => change.commit().await?,
         Err(Error::NotFound { kind: "alias", .. }) => {}
         Err(error) => return Err(error.into()),
@@ -290,9 +292,9 @@ pub async fn delete_alias(call: Call) -> Result<Done> {
 pub async fn get_alias(call: Call) -> Result<FoundVersion> {
     let name = call.message.required("alias")?;
     let (_, model) = readable(&call.app.db, &call).await?;
-    let mut found = version::find(&call.app.db, &model, &format!("@{name}")).await?;
+    let mut found = version::sql::find(&call.app.db, &model, &format!("@{name}")).await?;
     if found.is_none() && model_versions::is_reference(&name) {
-        found = version::find(&call.app.db, &model, &name).await?;
+        found = version::sql::find(&call.app.db, &model, &name).await?;
     }
     let version = found
         .ok_or_else(|| Failure::invalid(format!("Registered model alias {name} not found.")))?;

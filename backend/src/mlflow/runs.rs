@@ -15,18 +15,20 @@ use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db};
 use crate::error::Error;
+use crate::registry::candidate::rules::{CandidateChanges, LiveRun, Log, NewCandidate, Touched};
 use crate::registry::candidate::sql::FoundRun;
-use crate::registry::candidate::{
-    self, Candidate, CandidateChanges, LiveRun, Log, NewCandidate, Touched,
-};
-use crate::registry::dataset::{self, Input, InputsOf, NewInput};
-use crate::registry::experiment::{Experiment, Lifecycle};
-use crate::registry::logged_model::{self, RunModel, RunModelsOf};
-use crate::registry::metric::{Metric as StoredMetric, MetricsOf};
+use crate::registry::candidate::{self, Candidate};
+use crate::registry::dataset::rules::NewInput;
+use crate::registry::dataset::{self, Input, InputsOf};
+use crate::registry::experiment::Experiment;
+use crate::registry::experiment::sql::Lifecycle;
+use crate::registry::logged_model::sql::{RunModel, RunModelsOf};
+use crate::registry::metric::Metric as StoredMetric;
+use crate::registry::metric::sql::MetricsOf;
 use crate::registry::param::{Param, ParamsOf};
 use crate::registry::tag::{self, Tag, TagInput, TagsOf};
 use crate::registry::target::Target;
-use crate::registry::{model, upload, version};
+use crate::registry::{logged_model, model, upload, version};
 use crate::time::Timestamp;
 
 /// The tag that has the name of a run; here it is the name itself.
@@ -59,7 +61,7 @@ pub async fn readable(
     reader: &Reader,
     run_id: &str,
 ) -> Result<FoundRun> {
-    Ok(candidate::readable_run(conn, reader, run_id).await?)
+    Ok(candidate::sql::readable_run(conn, reader, run_id).await?)
 }
 
 /// As [`readable`], for what is to be changed.
@@ -75,7 +77,7 @@ pub async fn active(conn: impl Into<Conn<'_>>, reader: &Reader, run_id: &str) ->
 
 /// As [`active`], to be logged to.
 pub async fn live(db: &Db, reader: &Reader, run_id: &str) -> Result<LiveRun> {
-    if let Some(run) = candidate::find_live(db, reader, run_id).await? {
+    if let Some(run) = candidate::rules::find_live(db, reader, run_id).await? {
         return Ok(run);
     }
     active(db, reader, run_id).await?;
@@ -87,7 +89,7 @@ pub async fn to_log(call: &Call, run_id: &str) -> Result<(Touched, Change, Write
     let early = Writer::of(call.reader().await?)?;
     let run = live(&call.app.db, &early, run_id).await?;
     let (mut change, writer) = call.change().await?;
-    let run = candidate::touch_live(&mut change, &writer, run).await?;
+    let run = candidate::rules::touch_live(&mut change, &writer, run).await?;
     Ok((run, change, writer))
 }
 
@@ -115,7 +117,7 @@ pub async fn create(call: Call) -> Result<Found> {
     let (mut change, writer) = call.change().await?;
     let experiment = experiments::get_active(&mut *change, &writer, &experiment_id).await?;
     let model = match &experiment.model_id {
-        Some(id) => Some(model::get_by_id(&mut *change, id).await?),
+        Some(id) => Some(model::sql::get_by_id(&mut *change, id).await?),
         None => None,
     };
     let new = NewCandidate {
@@ -124,7 +126,8 @@ pub async fn create(call: Call) -> Result<Found> {
         log: Log { tags, ..Log::default() },
         ..NewCandidate::default()
     };
-    let run = candidate::create(&mut change, &writer, &experiment.id, model.as_ref(), new).await?;
+    let run =
+        candidate::rules::create(&mut change, &writer, &experiment.id, model.as_ref(), new).await?;
     change.commit().await?;
     let mut made = one(&call, run, experiment).await?;
     // As in MLflow, where what is new has none yet.
@@ -169,7 +172,7 @@ pub async fn search(call: Call) -> Result<Page> {
     let ids = message.texts("experiment_ids")?;
     let experiments = experiments::find_numbered(&call, &reader, &ids).await?;
     let within: Vec<_> = experiments.iter().map(|experiment| experiment.id.clone()).collect();
-    let list = candidate::search(&call.app.db, &within, &filter, &order, lifecycle)?;
+    let list = candidate::sql::search(&call.app.db, &within, &filter, &order, lifecycle)?;
     let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, None).await?;
     Ok(Page { runs: render(&call, rows, &experiments).await?, next_page_token })
 }
@@ -286,15 +289,15 @@ pub async fn update(call: Call) -> Result<Updated> {
         log: Log::default(),
     };
     let finished = changes.status.is_some_and(|status| status.as_str() == "FINISHED");
-    let run = candidate::update(&mut change, &writer, &target, changes).await?;
+    let run = candidate::rules::update(&mut change, &writer, &target, changes).await?;
     if finished
-        && let Some((version, model)) = version::filled_by_run(&mut *change, &run.id).await?
+        && let Some((version, model)) = version::sql::filled_by_run(&mut *change, &run.id).await?
         && version.is_filled_by_run()
     {
         let all = (version.id.raw(), "");
-        match upload::check_arrived(&call.app, &mut change, all, Default::default()).await {
+        match upload::rules::check_arrived(&call.app, &mut change, all, Default::default()).await {
             Ok(arrived) => {
-                version::publish(&mut change, &writer, &model, &version, arrived).await?;
+                version::rules::publish(&mut change, &writer, &model, &version, arrived).await?;
             }
             // The run is over all the same. The version stays a draft, which somebody publishes.
             Err(Error::Arriving(_)) => {}
@@ -319,7 +322,7 @@ async fn set_deleted(call: Call, deleted: bool) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let found = readable(&mut *change, &writer, &call.message.run_id()?).await?;
     if found.run.deleted_at_ms.is_some() != deleted {
-        candidate::set_deleted(&mut change, &writer, &found.target, deleted).await?;
+        candidate::rules::set_deleted(&mut change, &writer, &found.target, deleted).await?;
         change.commit().await?;
     }
     Ok(Done {})
@@ -331,10 +334,10 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     let tag = names::tag(&call.message, names::At::ALONE)?;
     if tag.key == NAME_TAG {
         let changes = CandidateChanges { name: Some(clean_name(&tag.value)), ..Default::default() };
-        candidate::update(&mut change, &writer, &run.target, changes).await?;
+        candidate::rules::update(&mut change, &writer, &run.target, changes).await?;
     } else {
         let log = Log { tags: vec![tag], ..Log::default() };
-        candidate::log(&mut change, &writer, &run, log).await?;
+        candidate::rules::log(&mut change, &writer, &run, log).await?;
     }
     change.commit().await?;
     Ok(Done {})
@@ -345,7 +348,7 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
     let key = call.message.required("key")?;
     let FoundRun { target, .. } = active(&mut *change, &writer, &call.message.run_id()?).await?;
     let missing = || format!("No tag with name: {key} in run with id {}", target.id());
-    tag::delete(&mut change, &writer, &target, &key)
+    tag::rules::delete(&mut change, &writer, &target, &key)
         .await
         .map_err(|error| Failure::from(error).or_not_found(missing))?;
     change.commit().await?;
@@ -356,9 +359,9 @@ pub async fn delete_tag(call: Call) -> Result<Done> {
 pub async fn log(change: &mut Change, writer: &Writer, run: &Touched, mut log: Log) -> Result<()> {
     if let Some(name) = take_name(&mut log.tags) {
         let changes = CandidateChanges { name: Some(clean_name(&name)), ..Default::default() };
-        candidate::update(change, writer, &run.target, changes).await?;
+        candidate::rules::update(change, writer, &run.target, changes).await?;
     }
-    Ok(candidate::log(change, writer, run, log).await?)
+    Ok(candidate::rules::log(change, writer, run, log).await?)
 }
 
 pub async fn log_inputs(call: Call) -> Result<Done> {
@@ -369,7 +372,7 @@ pub async fn log_inputs(call: Call) -> Result<Done> {
     let (mut change, writer) = call.change().await?;
     let FoundRun { target, experiment, .. } =
         active(&mut *change, &writer, &message.run_id()?).await?;
-    dataset::log(&mut change, &writer, (&target, &experiment.id), inputs).await?;
+    dataset::rules::log(&mut change, &writer, (&target, &experiment.id), inputs).await?;
     link_models(&mut change, &writer, &target, &models, false).await?;
     change.commit().await?;
     Ok(Done {})
@@ -420,9 +423,9 @@ async fn link_models(
 ) -> Result<()> {
     for message in models {
         let id = message.required("model_id")?;
-        let (model, _) = logged_model::readable(&mut **change, writer, &id).await?;
+        let (model, _) = logged_model::sql::readable(&mut **change, writer, &id).await?;
         let step = message.int("step")?.unwrap_or(0);
-        logged_model::link(change, writer, target, &model, (is_output, step)).await?;
+        logged_model::rules::link(change, writer, target, &model, (is_output, step)).await?;
     }
     Ok(())
 }
@@ -453,7 +456,7 @@ pub async fn log_model(call: Call) -> Result<Done> {
     let tag =
         TagInput { key: HISTORY.to_owned(), value: serde_json::Value::from(history).to_string() };
     let log = Log { tags: vec![tag], ..Log::default() };
-    candidate::log(&mut change, &writer, &run, log).await?;
+    candidate::rules::log(&mut change, &writer, &run, log).await?;
     change.commit().await?;
     Ok(Done {})
 }

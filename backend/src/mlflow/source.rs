@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::registry::candidate::{self, Candidate};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::logged_model::{self, LoggedModel};
-use crate::registry::version::{self, Lineage};
-use crate::registry::{model, target};
+use crate::registry::version::new::Lineage;
+use crate::registry::{model, target, version};
 use crate::text::FilePath;
 
 /// Longer ones are no address of anything.
@@ -170,8 +170,8 @@ fn contained(source: &str, which: &str) -> Failure {
 
 /// A run that is here, whatever its project.
 async fn find_run(change: &mut Change, run_id: &str) -> Result<Option<(Candidate, Experiment)>> {
-    let Some(run) = candidate::find_run(&mut **change, run_id).await? else { return Ok(None) };
-    let experiment = experiment::get_by_id(&mut **change, &run.experiment_id).await?;
+    let Some(run) = candidate::sql::find_run(&mut **change, run_id).await? else { return Ok(None) };
+    let experiment = experiment::sql::get_by_id(&mut **change, &run.experiment_id).await?;
     Ok(Some((run, experiment)))
 }
 
@@ -256,11 +256,11 @@ async fn logged_at(
     model_id: &str,
     folder: String,
 ) -> Result<Origin> {
-    let Some(model) = logged_model::find(&mut **change, model_id).await? else {
+    let Some(model) = logged_model::sql::find(&mut **change, model_id).await? else {
         let run = run_here(change, writer, &given).await?;
         return Ok(elsewhere(run, given));
     };
-    let experiment = experiment::get_by_id(&mut **change, &model.experiment_id).await?;
+    let experiment = experiment::sql::get_by_id(&mut **change, &model.experiment_id).await?;
     if experiment.project_id != writer.project().id {
         return Err(contained(&given.source, "model_id"));
     }
@@ -283,7 +283,7 @@ async fn logged_at(
 
 async fn source_run(change: &mut Change, model: &LoggedModel) -> Result<Option<Candidate>> {
     match &model.candidate_id {
-        Some(id) => Ok(candidate::find_run(&mut **change, id.raw()).await?),
+        Some(id) => Ok(candidate::sql::find_run(&mut **change, id.raw()).await?),
         None => Ok(None),
     }
 }
@@ -311,7 +311,7 @@ async fn registered(
         }
     };
     let project = writer.project();
-    let found = model::find(&mut **change, &project.id, name).await?;
+    let found = model::sql::find(&mut **change, &project.id, name).await?;
     let model = found.ok_or_else(|| {
         Failure::from(Error::not_found("model", format!("{}/{name}", project.path)))
     })?;
@@ -329,7 +329,7 @@ async fn of_version(
     id: &str,
     folder: String,
 ) -> Result<Origin> {
-    let found = version::find_readable_by_id(&mut **change, writer, id).await?;
+    let found = version::sql::find_readable_by_id(&mut **change, writer, id).await?;
     let (version, _) = found.ok_or_else(|| contained(&given.source, "run_id"))?;
     let same = |given: &Option<String>, its: &Option<String>| {
         given.is_none() || given.as_deref().unwrap_or("") == its.as_deref().unwrap_or("")
@@ -344,7 +344,7 @@ async fn of_version(
     given.run_id = version.run_id.clone();
     given.model_id = version.logged_model_id.clone();
     let run = match &version.candidate_id {
-        Some(id) => candidate::find_run(&mut **change, id.raw()).await?,
+        Some(id) => candidate::sql::find_run(&mut **change, id.raw()).await?,
         None => None,
     };
     let location = super::model_versions::find_elsewhere(&mut **change, &version).await?;

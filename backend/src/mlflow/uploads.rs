@@ -3,18 +3,20 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, request::Parts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::artifacts::{self, Place};
+use super::artifacts::Place;
+use super::artifacts::transfer;
 use super::call::{Call, Done, write};
+use super::capability::{Addresses, Capability};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
-use super::signed::{Addresses, May};
 use crate::access::{self, Actor};
 use crate::app::App;
 use crate::error::{Error, Result as Found};
@@ -59,12 +61,12 @@ pub struct Begun {
 struct Credential {
     url: String,
     part_number: u32,
-    headers: NoHeaders,
+    headers: Empty,
 }
 
 /// What is to be sent besides: nothing.
 #[derive(Serialize)]
-pub struct NoHeaders {}
+pub struct Empty {}
 
 /// Where the file goes: the address names the folder, and the message has the client's own path.
 fn place(call: &Call) -> Result<Place> {
@@ -95,9 +97,9 @@ async fn create(call: Call) -> Result<Begun> {
     call.app.in_flight.touch(&id.upload, arrival, now);
     let addresses = Addresses::new(&call, SECONDS);
     let credential = |number| {
-        let may = May::PutPart { upload: id.upload.clone(), number };
+        let may = Capability::PutPart { upload: id.upload.clone(), number };
         let url = addresses.url(&place.address, may)?;
-        Ok(Credential { url, part_number: number, headers: NoHeaders {} })
+        Ok(Credential { url, part_number: number, headers: Empty {} })
     };
     let credentials = (1..=parts).map(credential).collect::<Result<_>>()?;
     Ok(Begun { upload_id: call.app.signing.seal(PURPOSE, &id)?, credentials })
@@ -123,10 +125,10 @@ pub async fn take_part(
         Ok::<_, Error>(written)
     };
     match written.await {
-        Ok(sha256) => Ok(artifacts::stored(&sha256)),
+        Ok(sha256) => Ok(transfer::stored(&sha256)),
         Err(error) => {
             let project = &place.project;
-            Err(artifacts::refuse(app, actor, project, parts, body, error.into()).await)
+            Err(transfer::reject_upload(app, actor, project, parts, body, error.into()).await)
         }
     }
 }

@@ -8,7 +8,8 @@ use super::error::Result;
 use crate::access::project::Project;
 use crate::access::{self, Actor};
 use crate::change::Change;
-use crate::registry::project::{self, CreateProjectInput, UpdateProjectInput};
+use crate::registry::project;
+use crate::registry::project::rules::{CreateProjectInput, UpdateProjectInput};
 
 #[derive(Serialize)]
 pub struct WireWorkspace {
@@ -57,7 +58,7 @@ pub async fn create(call: Call) -> Result<Found> {
     let actor: &Actor = &call.actor;
     let mut change = Change::begin(&call.app, actor).await?;
     let (creator, user) = (access::creator(actor)?, actor.user()?);
-    let workspace = project::create(&mut change, &creator, user, new).await?.into();
+    let workspace = project::rules::create(&mut change, &creator, user, new).await?.into();
     change.commit().await?;
     Ok(Found { workspace })
 }
@@ -76,7 +77,7 @@ pub async fn update(call: Call) -> Result<Found> {
         description,
         visibility: MaybeUndefined::Undefined,
     };
-    let workspace = project::update(&mut change, &maintainer, changes).await?.into();
+    let workspace = project::rules::update(&mut change, &maintainer, changes).await?.into();
     change.commit().await?;
     Ok(Found { workspace })
 }
@@ -85,7 +86,7 @@ pub async fn delete(call: Call) -> Result<Done> {
     let name = call.message.required("workspace_name")?;
     let mut change = Change::begin(&call.app, &call.actor).await?;
     let owner = access::owner(&mut *change, &call.actor, &name).await?;
-    project::delete(&mut change, &owner).await?;
+    project::rules::delete(&mut change, &owner).await?;
     change.commit().await?;
     Ok(Done {})
 }

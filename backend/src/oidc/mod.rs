@@ -18,6 +18,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use provider::Provider;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -28,9 +29,7 @@ use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::id::random_text;
 use crate::log;
-use crate::registry::credential::session;
-use crate::registry::identity;
-use provider::Provider;
+use crate::registry::{identity, session};
 
 const PENDING_SECONDS: i64 = 600;
 const MAX_NEXT_BYTES: usize = 1024;
@@ -210,7 +209,7 @@ async fn sign_in(
         user => user?,
     };
     let mut change = Change::begin(app, &actor.recognised(user.clone())).await?;
-    let secret = session::start(&mut change, &user, &actor).await?;
+    let secret = session::rules::start(&mut change, &user, &actor).await?;
     change.commit().await?;
     Ok((secret, pending.next))
 }

@@ -93,7 +93,8 @@ impl Loader<CurveOf> for Loaders {
     type Error = Error;
 
     async fn load(&self, keys: &[CurveOf]) -> Result<HashMap<CurveOf, Vec<MetricPoint>>> {
-        metric::settle_all(&self.app.db, keys.iter().map(|key| key.candidate_id.as_str())).await?;
+        metric::logged::settle_all(&self.app.db, keys.iter().map(|key| key.candidate_id.as_str()))
+            .await?;
         let mut by_shape = HashMap::<&Shape, Vec<&str>>::new();
         for key in keys {
             by_shape.entry(&key.shape).or_default().push(&key.candidate_id);

@@ -1,148 +1,11 @@
-//! What tags and files can be on: models, versions, candidates, logged models, experiments; and `node(id)`.
+//! Objects by their path: a model, or a version or candidate of it, with proof of what the caller may do with it.
 
-use async_graphql::{Context, ID, Interface, Object};
-
-use crate::access::project::Project;
-use crate::access::user::User;
-use crate::access::{self, Actor, Reader, Writer, actor};
+use crate::access::{Actor, Reader, Writer};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::id::AnyId;
-use crate::loader::loaders;
-use crate::registry::alias::Alias;
-use crate::registry::candidate::{self, Candidate};
-use crate::registry::credential::{Token, token};
-use crate::registry::event::Event;
-use crate::registry::experiment::Experiment;
-use crate::registry::member::Member;
-use crate::registry::model::{self, Model};
 use crate::registry::target::Target;
-use crate::registry::user;
-use crate::registry::version::{self, ModelVersion};
-use crate::role::Role;
-
-/// Whatever has an opaque id.
-#[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Its opaque id."))]
-pub enum Node {
-    User(User),
-    Token(Token),
-    Member(Member),
-    Project(Project),
-    Model(Model),
-    ModelVersion(ModelVersion),
-    Candidate(Candidate),
-    Experiment(Experiment),
-    Alias(Alias),
-    Event(Event),
-}
-
-#[derive(Default)]
-pub struct NodeQuery;
-
-#[Object]
-impl NodeQuery {
-    /// The object with this id; null if there is none that the caller may see.
-    async fn node(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "An id that this API gave.")] id: ID,
-    ) -> Result<Option<Node>> {
-        match find_node(ctx, &id).await {
-            Err(Error::NotFound { .. }) => Ok(None),
-            found => found,
-        }
-    }
-}
-
-async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
-    let loader = loaders(ctx);
-    let db = &loader.loader().app.db;
-    // Each kind is looked up, then the project that it is in must be readable.
-    let (node, project_id) = match AnyId::parse(id)? {
-        AnyId::UserId(id) => {
-            return Ok(user::find_visible(ctx, id).await?.map(Node::User));
-        }
-        AnyId::CredentialId(id) => {
-            return Ok(token::find_visible(ctx, &id).await?.map(Node::Token));
-        }
-        AnyId::MemberId(id) => match loader.load_one(id).await? {
-            Some(member) => {
-                let reader = access::reader_of(db, actor(ctx), &member.project_id).await?;
-                return Ok(reader.check_knows_members().is_ok().then_some(Node::Member(member)));
-            }
-            None => return Ok(None),
-        },
-        AnyId::ProjectId(id) => {
-            let reader = access::reader_of(db, actor(ctx), &id).await?;
-            return Ok(Some(Node::Project(reader.project().clone())));
-        }
-        AnyId::ModelId(id) => match loader.load_one(id).await? {
-            Some(model) => (Node::Model(model.clone()), model.project_id),
-            None => return Ok(None),
-        },
-        AnyId::VersionId(id) => match loader.load_one(id).await? {
-            Some(version) => {
-                let model = model::load(ctx, &version.model_id).await?;
-                (Node::ModelVersion(version), model.project_id)
-            }
-            None => return Ok(None),
-        },
-        AnyId::CandidateId(id) => match loader.load_one(id).await? {
-            Some(candidate) => {
-                let experiment = candidate.experiment_of(ctx).await?;
-                (Node::Candidate(candidate), experiment.project_id)
-            }
-            None => return Ok(None),
-        },
-        AnyId::LoggedModelId(_) => return Ok(None),
-        AnyId::ExperimentId(id) => match loader.load_one(id).await? {
-            Some(experiment) => (Node::Experiment(experiment.clone()), experiment.project_id),
-            None => return Ok(None),
-        },
-        AnyId::AliasId(id) => match loader.load_one(id).await? {
-            Some(alias) => {
-                let model = model::load(ctx, &alias.model_id).await?;
-                (Node::Alias(alias), model.project_id)
-            }
-            None => return Ok(None),
-        },
-        AnyId::EventId(id) => match loader.load_one(id).await? {
-            Some(event) => match event.project_id.clone() {
-                Some(project_id) => {
-                    let reader = access::reader_of(db, actor(ctx), &project_id).await?;
-                    let maintainer = reader.check_sees(Role::Maintainer).is_ok();
-                    let shown = maintainer || !event.is_for_maintainers();
-                    return Ok(shown.then_some(Node::Event(event)));
-                }
-                None => return Ok(actor(ctx).is_admin().then_some(Node::Event(event))),
-            },
-            None => return Ok(None),
-        },
-    };
-    let reader = access::reader_of(db, actor(ctx), &project_id).await?;
-    // The trash is for developers.
-    let shown = !is_deleted(ctx, &node).await? || reader.check_sees(Role::Developer).is_ok();
-    Ok(shown.then_some(node))
-}
-
-/// Whether something, or the model that it is of, is in the trash.
-async fn is_deleted(ctx: &Context<'_>, node: &Node) -> Result<bool> {
-    let (own, model) = match node {
-        Node::Model(model) => return Ok(model.deleted_at_ms.is_some()),
-        Node::ModelVersion(version) => (version.deleted_at_ms, Some(&version.model_id)),
-        Node::Candidate(candidate) => (candidate.deleted_at_ms, candidate.model_id.as_ref()),
-        Node::Experiment(experiment) => (None, experiment.model_id.as_ref()),
-        Node::Alias(alias) => (None, Some(&alias.model_id)),
-        _ => (None, None),
-    };
-    Ok(own.is_some()
-        || match model {
-            Some(id) => model::load(ctx, id).await?.deleted_at_ms.is_some(),
-            None => false,
-        })
-}
+use crate::registry::{candidate, model, version};
 
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.
 pub async fn readable(
@@ -153,18 +16,18 @@ pub async fn readable(
     candidate: Option<i32>,
 ) -> Result<(Reader, Target)> {
     let mut conn = conn.into();
-    let (reader, model) = model::readable(conn.again(), actor, path).await?;
+    let (reader, model) = model::sql::readable(conn.again(), actor, path).await?;
     let project = reader.project();
     let target = match (version, candidate) {
         (Some(_), Some(_)) => {
             return Err(Error::invalid("candidate", "goes without version: name one of the two"));
         }
         (Some(reference), None) => {
-            let version = version::get(conn, &model, reference).await?;
+            let version = version::sql::get(conn, &model, reference).await?;
             version.target(project, &model)
         }
         (None, Some(number)) => {
-            let candidate = candidate::get(conn, &model, number.into()).await?;
+            let candidate = candidate::sql::get(conn, &model, number.into()).await?;
             candidate.target(project, Some(&model.name))
         }
         (None, None) => model.target(project),

@@ -2,37 +2,34 @@
 //! the proxy name them. Finds what has them and lists them; bytes come and go as under `/files`.
 
 mod place;
-
-use std::future::Future;
-use std::time::Duration;
+pub mod transfer;
 
 use axum::Router;
-use axum::body::{Bytes, HttpBody};
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, ETAG};
-use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use futures_util::Stream;
+
 use place::{filled_by, folder, writable};
 use serde::Serialize;
+
+use crate::access::Writer;
+use crate::app::App;
+use crate::change::Change;
+
+use crate::mlflow::artifacts::transfer::{find, put, run_address, send};
+
+use crate::registry::candidate::sql::FoundRun;
 
 use super::address::Address;
 use super::call::{Call, Done, read, write};
 use super::error::{Failure, Result};
-use super::message::Message;
-use super::{model_versions, signed, uploads, wire};
-use crate::access::{Actor, Reader, Writer};
-use crate::app::App;
-use crate::change::Change;
-use crate::error::Result as Found;
-use crate::files::{download, upload};
-use crate::refusal;
-use crate::registry::candidate::sql::FoundRun;
-use crate::registry::file::{self, Put};
 use crate::registry::target::Target;
-use crate::registry::{candidate, logged_model, model};
+use crate::registry::{candidate, file, logged_model, model};
+
+use super::{model_versions, signed, uploads, wire};
 
 pub use place::{Place, check_inside};
 
@@ -81,77 +78,6 @@ async fn put_file_of_run(State(app): State<App>, request: Request) -> Result<Res
     Ok(([(CONTENT_TYPE, "application/json")], stored.await?).into_response())
 }
 
-/// The address of a file of a run.
-pub async fn run_address(
-    call: &Call,
-    reader: &Reader,
-    run_id: &str,
-    path: &str,
-) -> Result<Address> {
-    let FoundRun { experiment, .. } = candidate::readable_run(&call.app.db, reader, run_id).await?;
-    Address::get(&format!("{}/{run_id}/artifacts/{path}", experiment.number))
-}
-
-/// Stores the body of a request at the place that `rule` finds.
-async fn put<F, Fut>(app: App, request: Request, rule: F) -> Result<Response>
-where
-    F: FnOnce(Call) -> Fut,
-    Fut: Future<Output = Result<Place>>,
-{
-    let (parts, params, body) = super::call::parse(request).await?;
-    let project = super::call::workspace(&parts, &params)?;
-    let stall = Duration::from_secs(app.config.stall_seconds);
-    let mut body = Box::pin(upload::arriving(body, stall));
-    let actor = match super::call::recognised(&app, &parts, true).await {
-        Ok(actor) => actor,
-        Err(failure) => {
-            let stranger = Actor::of_network(&app.access, &parts);
-            return Err(refuse(&app, &stranger, &project, &parts, &mut body, failure).await);
-        }
-    };
-    let message = Message::from_query(parts.uri.query().unwrap_or_default());
-    let call = Call::new(&app, &parts, &params, (actor.clone(), project.clone()), message);
-    match rule(call).await {
-        Ok(place) => take_in(&app, &actor, &place, &parts, &mut body).await,
-        Err(failure) => Err(refuse(&app, &actor, &project, &parts, &mut body, failure).await),
-    }
-}
-
-/// Stores the body of a request.
-pub async fn take_in(
-    app: &App,
-    actor: &Actor,
-    place: &Place,
-    parts: &Parts,
-    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
-) -> Result<Response> {
-    match upload::receive(app, actor, place, &parts.headers, body).await {
-        Ok(Put::Created(file) | Put::Unchanged(file) | Put::Replaced(file)) => {
-            Ok(stored(&file.sha256))
-        }
-        Err(error) => Err(refuse(app, actor, &place.project, parts, body, error.into()).await),
-    }
-}
-
-/// What clients take for success: 200, whether the file is new or not.
-pub fn stored(sha256: &str) -> Response {
-    (StatusCode::OK, [(ETAG, format!("\"{sha256}\""))]).into_response()
-}
-
-/// Logs a refused upload, and lets the client come to listen.
-pub async fn refuse(
-    app: &App,
-    actor: &Actor,
-    project: &str,
-    parts: &Parts,
-    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
-    failure: Failure,
-) -> Failure {
-    refusal::log_error(app, actor, "file.put", project, &failure.error).await;
-    upload::take_rest(body, &parts.headers, &failure.error).await;
-    failure
-}
-
 /// Removes a file, or all in a folder. As in MLflow it is no error if there is none.
 async fn delete(call: Call) -> Result<Done> {
     let address = Address::get(&call.message.required("artifact_path")?)?;
@@ -160,7 +86,7 @@ async fn delete(call: Call) -> Result<Done> {
     let (reader, target) =
         writable(&address, (&mut *change).into(), &call.actor, &call.project).await?;
     let writer = Writer::of(reader)?;
-    if file::delete_all(&mut change, &writer, &target, &path).await? > 0 {
+    if file::rules::delete_all(&mut change, &writer, &target, &path).await? > 0 {
         change.commit().await?;
     }
     Ok(Done {})
@@ -185,7 +111,7 @@ pub struct Listing {
 
 /// What is directly in a folder; nothing if there is no such folder. `shown` is what paths begin with.
 async fn children(call: &Call, target: &Target, path: &str, shown: &str) -> Result<Vec<FileInfo>> {
-    let children = file::children(&call.app.db, target.id(), path).await?;
+    let children = file::sql::children(&call.app.db, target.id(), path).await?;
     Ok(children
         .into_iter()
         .map(|child| FileInfo {
@@ -211,7 +137,7 @@ async fn list_of_run(call: Call) -> Result<Listing> {
     let path = folder(&shown)?;
     let reader = call.reader().await?;
     let FoundRun { target: run, experiment, .. } =
-        candidate::readable_run(&call.app.db, &reader, &run_id).await?;
+        candidate::sql::readable_run(&call.app.db, &reader, &run_id).await?;
     let root_uri = Some(wire::run_location(&experiment, &run_id));
     if experiment.artifact_location.is_some() {
         return Ok(Listing { root_uri, files: Vec::new() });
@@ -227,27 +153,11 @@ async fn list_of_logged_model(call: Call) -> Result<Listing> {
     let shown = call.message.text_or_empty("artifact_directory_path")?;
     let path = folder(&shown)?;
     let reader = call.reader().await?;
-    let (model, experiment) = logged_model::readable(&call.app.db, &reader, &model_id).await?;
+    let (model, experiment) = logged_model::sql::readable(&call.app.db, &reader, &model_id).await?;
     let root_uri = Some(wire::logged_model_location(&experiment, &model));
     let target = model.target(reader.project());
     let files = children(&call, &target, &path, shown.trim_end_matches('/')).await?;
     Ok(Listing { root_uri, files })
-}
-
-/// Answers a request with the file that `rule` finds. HEAD asks as GET does.
-async fn send<F, Fut>(app: &App, request: Request, rule: F) -> Result<Response>
-where
-    F: FnOnce(Call) -> Fut,
-    Fut: Future<Output = Result<file::File>>,
-{
-    let (mut parts, params, body) = super::call::parse(request).await?;
-    let method = std::mem::replace(&mut parts.method, Method::GET);
-    let call = super::call::recognise(app, &parts, &params, body, None).await?;
-    let stranger = call.stranger();
-    match rule(call).await {
-        Ok(file) => Ok(download::serve(app, &file, &method, &parts.headers).await?),
-        Err(failure) => Err(stranger.explain(failure).await),
-    }
 }
 
 async fn get_file(State(app): State<App>, request: Request) -> Result<Response> {
@@ -265,7 +175,7 @@ pub async fn get_artifact(State(app): State<App>, request: Request) -> Result<Re
         let path = folder(&call.message.required("path")?)?;
         let reader = call.reader().await?;
         let FoundRun { experiment, .. } =
-            candidate::readable_run(&call.app.db, &reader, &run_id).await?;
+            candidate::sql::readable_run(&call.app.db, &reader, &run_id).await?;
         let address = Address::Run { experiment: experiment.number, run_id, path };
         find(&call, &address).await
     })
@@ -280,7 +190,8 @@ pub async fn get_model_version_artifact(
     send(&app, request, async |call: Call| {
         let path = folder(&call.message.required("path")?)?;
         let reference = call.message.required("version")?;
-        let (_, model) = model::readable(&call.app.db, &call.actor, &call.model_path()?).await?;
+        let (_, model) =
+            model::sql::readable(&call.app.db, &call.actor, &call.model_path()?).await?;
         let version = model_versions::get_in(&call.app.db, &model, &reference).await?;
         let address = Address::Version { id: version.id.raw().to_owned(), path };
         find(&call, &address).await
@@ -299,25 +210,9 @@ async fn get_logged_model_artifact(State(app): State<App>, request: Request) -> 
         }
         let path = folder(&path)?;
         let reader = call.reader().await?;
-        let (_, experiment) = logged_model::readable(&call.app.db, &reader, &model_id).await?;
+        let (_, experiment) = logged_model::sql::readable(&call.app.db, &reader, &model_id).await?;
         let address = Address::LoggedModel { experiment: experiment.number, model_id, path };
         find(&call, &address).await
     })
     .await
-}
-
-/// The file at an address, for the caller.
-pub async fn find(call: &Call, address: &Address) -> Result<file::File> {
-    let path = folder(address.path())?;
-    let target = address.readable(&call.app, &call.actor, &call.project).await?;
-    if let Some(file) = file::find(&call.app.db, target.id(), &path).await? {
-        return Ok(file);
-    }
-    let is_folder = !file::children(&call.app.db, target.id(), &path).await?.is_empty();
-    Err(match is_folder {
-        true => Failure::invalid(format!(
-            "Artifact path refers to a directory, not a file: '{address}'"
-        )),
-        false => Failure::not_found("artifact", format!("No such artifact: '{address}'")),
-    })
 }

@@ -47,15 +47,16 @@ impl Address {
         let not_found = || Error::not_found("artifact", self.to_string());
         let (target, experiment, number, own) = match self {
             Self::Run { experiment, run_id, .. } => {
-                let found = candidate::readable_run(conn.again(), &reader, run_id).await?;
+                let found = candidate::sql::readable_run(conn.again(), &reader, run_id).await?;
                 (found.target, found.experiment, *experiment, found.run.deleted_at_ms)
             }
             Self::LoggedModel { experiment, model_id, .. } => {
-                let (model, its) = logged_model::readable(conn.again(), &reader, model_id).await?;
+                let (model, its) =
+                    logged_model::sql::readable(conn.again(), &reader, model_id).await?;
                 (model.target(reader.project()), its, *experiment, model.deleted_at_ms)
             }
             Self::Version { id, .. } => {
-                let found = version::find_readable_by_id(conn, &reader, id).await?;
+                let found = version::sql::find_readable_by_id(conn, &reader, id).await?;
                 let (version, model) = found.ok_or_else(not_found)?;
                 let target = version.target(reader.project(), &model);
                 return Ok(Located { reader, target, is_deleted: false });
@@ -102,7 +103,7 @@ struct Located {
 /// The version that a run fills; or else the run.
 pub async fn filled_by(conn: Conn<'_>, reader: &Reader, target: Target) -> Found<Target> {
     let TargetId::Candidate(run) = &target.id else { return Ok(target) };
-    Ok(match version::filled_by_run(conn, run).await? {
+    Ok(match version::sql::filled_by_run(conn, run).await? {
         Some((version, model)) if model.deleted_at_ms.is_none() => {
             version.target(reader.project(), &model)
         }

@@ -1,34 +1,31 @@
 //! Candidates in GraphQL: fields, inputs, mutations.
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
-use super::sql::get_deleted;
-use super::{
-    Candidate, CandidateChanges, CandidateStatus, Log, NewCandidate, adopt, create, find_in, get,
-    set_deleted, update,
-};
+use super::rules::{self, CandidateChanges, Log, NewCandidate};
+use super::{Candidate, CandidateStatus, sql};
 use crate::access::user::User;
 use crate::access::{Writer, actor};
 use crate::change::Change;
-use crate::connection::{Connection, Node};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::long::Long;
-use crate::page::{ENTRIES, OrderDirection, Page, cost};
+use crate::page::{ENTRIES, Page, cost};
 use crate::registry::curve::{self, Part};
 use crate::registry::event::{self, Event};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
 use crate::registry::metric::{self, Metric, MetricInput, MetricPoint};
 use crate::registry::model::{self, Model};
-use crate::registry::object;
 use crate::registry::param::{self, Param, ParamInput};
-use crate::registry::payload;
 use crate::registry::tag::{self, Tag, TagInput};
 use crate::registry::target::Target;
-use crate::registry::upload::{self, UnfinishedUpload, Wanted};
-use crate::registry::user;
-use crate::registry::version::{self, ModelVersion, VersionOfCandidate};
+use crate::registry::upload::rules::Wanted;
+use crate::registry::upload::{self, UnfinishedUpload};
+use crate::registry::version::sql::VersionOfCandidate;
+use crate::registry::version::{self, ModelVersion};
+use crate::registry::{object, payload, user};
 use crate::time::Timestamp;
 
 #[ComplexObject]
@@ -46,7 +43,7 @@ impl Candidate {
     /// The model that it is a candidate of; null until one is registered.
     async fn model(&self, ctx: &Context<'_>) -> Result<Option<Model>> {
         match &self.model_id {
-            Some(id) => model::load(ctx, id).await.map(Some),
+            Some(id) => model::sql::load(ctx, id).await.map(Some),
             None => Ok(None),
         }
     }
@@ -76,7 +73,7 @@ impl Candidate {
     /// The last point of each of its metrics, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
-        metric::load(ctx, self.id.raw()).await
+        metric::sql::load(ctx, self.id.raw()).await
     }
 
     /// Every point of one of its metrics, by step and time.
@@ -92,7 +89,7 @@ impl Candidate {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<MetricPoint>> {
         let page = Page::new(first, after, last, before)?;
-        metric::history(ctx, self.id.raw(), &name, page).await
+        metric::sql::history(ctx, self.id.raw(), &name, page).await
     }
 
     /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least
@@ -135,17 +132,17 @@ impl Candidate {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<File>> {
         let page = Page::new(first, after, last, before)?;
-        file::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
+        file::sql::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
     }
 
     /// How many files it has.
     async fn file_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(file::load_totals(ctx, self.id.raw()).await?.count())
+        Ok(file::sql::load_totals(ctx, self.id.raw()).await?.count())
     }
 
     /// The size of all its files, in bytes.
     async fn size(&self, ctx: &Context<'_>) -> Result<Long> {
-        Ok(Long(file::load_totals(ctx, self.id.raw()).await?.size))
+        Ok(Long(file::sql::load_totals(ctx, self.id.raw()).await?.size))
     }
 
     /// Files whose upload began and is not over, by path: what would be missing if it were promoted now.
@@ -170,54 +167,8 @@ impl Candidate {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
-        Ok(event::list_of(self.id.raw(), Page::new(first, after, last, before)?))
+        Ok(event::sql::list_of(self.id.raw(), Page::new(first, after, last, before)?))
     }
-}
-
-impl Candidate {
-    pub async fn experiment_of(&self, ctx: &Context<'_>) -> Result<Experiment> {
-        loaders(ctx)
-            .load_one(self.experiment_id.clone())
-            .await?
-            .ok_or_else(|| Error::internal("a candidate without its experiment"))
-    }
-}
-
-impl Node for Candidate {
-    const NAME: &'static str = "Candidate";
-}
-
-/// What candidates can be ordered by.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub enum CandidateOrderField {
-    /// The name.
-    Name,
-    /// The time of creation.
-    CreatedAt,
-    /// The time when something was last logged.
-    UpdatedAt,
-    /// The number in the model.
-    Number,
-    /// The status, as text.
-    Status,
-    /// The last value of the metric that `key` names.
-    Metric,
-    /// The text of the param that `key` names.
-    Param,
-    /// The value of the tag that `key` names.
-    Tag,
-}
-
-/// An order of candidates.
-#[derive(InputObject)]
-pub struct CandidateOrder {
-    /// What to order by.
-    pub field: CandidateOrderField,
-    /// Which way.
-    #[graphql(default_with = "OrderDirection::Asc")]
-    pub direction: OrderDirection,
-    /// Which metric, param or tag, for those fields. Candidates without it come last.
-    pub key: Option<String>,
 }
 
 /// A new candidate.
@@ -306,6 +257,7 @@ payload! {
         candidate: Candidate
     }
 }
+
 payload! {
     /// The changed candidate.
     UpdateCandidatePayload {
@@ -313,6 +265,7 @@ payload! {
         candidate: Candidate
     }
 }
+
 payload! {
     /// The deleted candidate.
     DeleteCandidatePayload {
@@ -320,6 +273,7 @@ payload! {
         candidate: Candidate
     }
 }
+
 payload! {
     /// The restored candidate.
     RestoreCandidatePayload {
@@ -327,6 +281,7 @@ payload! {
         candidate: Candidate
     }
 }
+
 payload! {
     /// The version that a candidate became.
     PromoteCandidatePayload {
@@ -347,15 +302,15 @@ impl CandidateMutation {
         #[graphql(desc = "The new candidate.")] input: CreateCandidateInput,
     ) -> Result<CreateCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let experiment = experiment::default_of(&mut change, &model.id).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let experiment = experiment::rules::default_of(&mut change, &model.id).await?;
         let new = NewCandidate {
             name: input.name,
             status: input.status,
             started_at: input.started_at,
             log: Log::of(input.params, input.metrics, input.tags),
         };
-        let candidate = create(&mut change, &writer, &experiment, Some(&model), new).await?;
+        let candidate = rules::create(&mut change, &writer, &experiment, Some(&model), new).await?;
         change.commit().await?;
         Ok(CreateCandidatePayload { candidate })
     }
@@ -375,7 +330,7 @@ impl CandidateMutation {
             ended_at: input.ended_at.take(),
             log: Log::of(input.params, input.metrics, input.tags),
         };
-        let candidate = update(&mut change, &writer, &target, changes).await?;
+        let candidate = rules::update(&mut change, &writer, &target, changes).await?;
         change.commit().await?;
         Ok(UpdateCandidatePayload { candidate })
     }
@@ -388,7 +343,7 @@ impl CandidateMutation {
     ) -> Result<DeleteCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, target) = writable(&mut change, ctx, &input.model, input.candidate).await?;
-        let candidate = set_deleted(&mut change, &writer, &target, true).await?;
+        let candidate = rules::set_deleted(&mut change, &writer, &target, true).await?;
         change.commit().await?;
         Ok(DeleteCandidatePayload { candidate })
     }
@@ -400,10 +355,10 @@ impl CandidateMutation {
         #[graphql(desc = "Which candidate.")] input: RestoreCandidateInput,
     ) -> Result<RestoreCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let candidate = get_deleted(&mut *change, &model, input.candidate.into()).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let candidate = sql::get_deleted(&mut *change, &model, input.candidate.into()).await?;
         let target = candidate.target(writer.project(), Some(&model.name));
-        let candidate = set_deleted(&mut change, &writer, &target, false).await?;
+        let candidate = rules::set_deleted(&mut change, &writer, &target, false).await?;
         change.commit().await?;
         Ok(RestoreCandidatePayload { candidate })
     }
@@ -416,13 +371,13 @@ impl CandidateMutation {
         input: PromoteCandidateInput,
     ) -> Result<PromoteCandidatePayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
         let candidate = match (input.candidate, input.run_id) {
-            (Some(number), None) => get(&mut *change, &model, number.into()).await?,
+            (Some(number), None) => sql::get(&mut *change, &model, number.into()).await?,
             (None, Some(run_id)) => {
-                let run = find_in(&mut *change, writer.project(), &run_id).await?;
+                let run = sql::find_in(&mut *change, writer.project(), &run_id).await?;
                 let run = run.ok_or_else(|| Error::not_found("run", run_id))?;
-                adopt(&mut change, &model, run).await?
+                rules::adopt(&mut change, &model, run).await?
             }
             _ => return Err(Error::invalid("candidate", "or runId: name one of the two")),
         };
@@ -432,9 +387,10 @@ impl CandidateMutation {
             without_uploads: input.without_uploads,
             required_files: input.required_files.unwrap_or_default(),
         };
-        let arrived = upload::check_arrived(app, &mut change, all, wanted).await?;
+        let arrived = upload::rules::check_arrived(app, &mut change, all, wanted).await?;
         let (what, named) = ((&candidate, arrived), (input.version, input.description));
-        let model_version = version::promote(&mut change, &writer, &model, what, named).await?;
+        let model_version =
+            version::rules::promote(&mut change, &writer, &model, what, named).await?;
         change.commit().await?;
         Ok(PromoteCandidatePayload { model_version })
     }

@@ -4,7 +4,7 @@ use async_graphql::{Context, SimpleObject, Subscription};
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, try_unfold};
 use tokio::time::{Instant, timeout};
 
-use super::{Candidate, find_in, get};
+use super::Candidate;
 use crate::access;
 use crate::app::App;
 use crate::db::{Heard, Watch};
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::CandidateId;
 use crate::loader::Loaders;
 use crate::page::LOOK_UP;
+use crate::registry::candidate::sql::{find_in, get};
 use crate::registry::live::{BELIEVED, Caller, Followed, Pace, follow};
 use crate::registry::{experiment, model};
 
@@ -129,7 +130,7 @@ impl Followed for Which {
         caller.check_live().await?;
         match self {
             Which::Candidate(path, number) => {
-                let (_, model) = model::readable(db, &caller.actor, path).await?;
+                let (_, model) = model::sql::readable(db, &caller.actor, path).await?;
                 get(db, &model, (*number).into()).await
             }
             Which::Run(project, run_id) => {
@@ -154,13 +155,13 @@ impl Followed for Series {
         caller.check_live().await?;
         match self {
             Series::Model(path) => {
-                let (_, model) = model::readable(db, &caller.actor, path).await?;
+                let (_, model) = model::sql::readable(db, &caller.actor, path).await?;
                 Ok(model.id.raw().to_owned())
             }
             Series::Experiment(project, number) => {
                 let reader = access::reader(db, &caller.actor, project).await?;
                 let id = &reader.project().id;
-                let found = experiment::find_by_number(db, id, (*number).into()).await?;
+                let found = experiment::sql::find_by_number(db, id, (*number).into()).await?;
                 match found.filter(|found| found.deleted_at_ms.is_none()) {
                     Some(found) => Ok(found.id.raw().to_owned()),
                     None => Err(Error::not_found("experiment", number.to_string())),

@@ -1,8 +1,8 @@
 //! How candidates are found: by number, in lists by any metric or param, and by the loaders.
 
-use async_graphql::SimpleObject;
+use async_graphql::{Enum, InputObject, SimpleObject};
 
-use super::{Candidate, CandidateOrder, columns};
+use super::{Candidate, columns};
 use crate::access::Reader;
 use crate::access::project::Project;
 use crate::db::{Conn, Db, Query, Sql, query};
@@ -11,9 +11,11 @@ use crate::filter::{self, Fields, Target};
 use crate::id::{CandidateId, ExperimentId, ModelId};
 use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Sort, SortKey};
-use crate::registry::candidate::graphql::CandidateOrderField;
-use crate::registry::experiment::{self, Experiment, Lifecycle};
+use crate::registry::experiment::sql::Lifecycle;
+use crate::registry::experiment::{self, Experiment};
+
 use crate::registry::model::{self, Model};
+
 use crate::registry::target::Target as Object;
 use crate::text;
 use crate::time::Timestamp;
@@ -82,7 +84,7 @@ pub async fn find_in(
 ) -> Result<Option<Candidate>> {
     let mut conn = conn.into();
     let Some(run) = find_run(conn.again(), run_id).await? else { return Ok(None) };
-    let experiment = experiment::get_by_id(conn, &run.experiment_id).await?;
+    let experiment = experiment::sql::get_by_id(conn, &run.experiment_id).await?;
     let deleted = run.deleted_at_ms.or(experiment.deleted_at_ms);
     Ok((experiment.project_id == project.id && deleted.is_none()).then_some(run))
 }
@@ -110,12 +112,12 @@ pub async fn readable_run(
     let mut conn = conn.into();
     let not_found = || Error::not_found("run", run_id);
     let run = find_run(conn.again(), run_id).await?.ok_or_else(not_found)?;
-    let experiment = experiment::get_by_id(conn.again(), &run.experiment_id).await?;
+    let experiment = experiment::sql::get_by_id(conn.again(), &run.experiment_id).await?;
     if experiment.project_id != reader.project().id {
         return Err(not_found());
     }
     let model = match &run.model_id {
-        Some(id) => Some(model::get_by_id(conn, id).await?),
+        Some(id) => Some(model::sql::get_by_id(conn, id).await?),
         None => None,
     };
     let model = model.as_ref().map(|model| model.name.as_str());
@@ -277,3 +279,36 @@ load_by_owner!(
     "experiment_id",
     " GROUP BY experiment_id"
 );
+
+/// What candidates can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateOrderField {
+    /// The name.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time when something was last logged.
+    UpdatedAt,
+    /// The number in the model.
+    Number,
+    /// The status, as text.
+    Status,
+    /// The last value of the metric that `key` names.
+    Metric,
+    /// The text of the param that `key` names.
+    Param,
+    /// The value of the tag that `key` names.
+    Tag,
+}
+
+/// An order of candidates.
+#[derive(InputObject)]
+pub struct CandidateOrder {
+    /// What to order by.
+    pub field: CandidateOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+    /// Which metric, param or tag, for those fields. Candidates without it come last.
+    pub key: Option<String>,
+}

@@ -4,11 +4,12 @@ use async_graphql::{ComplexObject, Context, ID};
 
 use super::Experiment;
 use crate::access::project::Project;
-use crate::connection::{Connection, Node};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
 use crate::page::{ENTRIES, LOOK_UP, Page, cost};
-use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
+use crate::registry::candidate::sql::{CandidateColumns, CandidateOrder};
+use crate::registry::candidate::{self, Candidate};
 use crate::registry::model::{self, Model};
 use crate::registry::tag::{self, Tag};
 
@@ -30,7 +31,7 @@ impl Experiment {
     /// The model whose default experiment this is; null if it is none.
     async fn model(&self, ctx: &Context<'_>) -> Result<Option<Model>> {
         match &self.model_id {
-            Some(id) => model::load(ctx, id).await.map(Some),
+            Some(id) => model::sql::load(ctx, id).await.map(Some),
             None => Ok(None),
         }
     }
@@ -64,14 +65,14 @@ impl Experiment {
     ) -> Result<Connection<Candidate>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let mut list = candidate::list(db, search, filter, order_by)?;
+        let mut list = candidate::sql::list(db, search, filter, order_by)?;
         list.parent = Some("c.experiment_id");
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
     /// How many candidates it has.
     async fn candidate_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = candidate::CountInExperiment(self.id.raw().to_owned());
+        let count = candidate::sql::CountInExperiment(self.id.raw().to_owned());
         Ok(total(loaders(ctx).load_one(count).await?))
     }
 
@@ -79,10 +80,6 @@ impl Experiment {
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn candidate_columns(&self, ctx: &Context<'_>) -> Result<CandidateColumns> {
         let db = &loaders(ctx).loader().app.db;
-        candidate::columns_of(db, "c.experiment_id", self.id.raw()).await
+        candidate::sql::columns_of(db, "c.experiment_id", self.id.raw()).await
     }
-}
-
-impl Node for Experiment {
-    const NAME: &'static str = "Experiment";
 }

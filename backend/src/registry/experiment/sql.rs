@@ -1,11 +1,11 @@
 //! How experiments are found: by name or number, in lists, and by the loaders.
 
-use super::{Experiment, MODEL_PREFIX, columns, make_default};
-use crate::app::App;
+use super::{Experiment, MODEL_PREFIX, columns};
+
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
-use crate::id::{ExperimentId, ModelId, ProjectId};
+use crate::id::{ExperimentId, ProjectId};
 use crate::loader::{load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::text;
@@ -26,53 +26,6 @@ impl Lifecycle {
             Self::Deleted => Sql::new(format!("{column} IS NOT NULL")),
             Self::All => Sql::new("TRUE"),
         }
-    }
-}
-
-/// The experiment with this name, or else the one with it that was deleted last.
-pub async fn find_by_name(
-    app: &App,
-    project: &ProjectId,
-    name: &str,
-) -> Result<Option<Experiment>> {
-    // Each by an index of its own: that of a model is found by the model.
-    const OF_MODEL: &str =
-        "SELECT id FROM models WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL";
-    const STANDALONE: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM experiments
-          WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL AND model_id IS NULL"
-    );
-    const IN_TRASH: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM experiments WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NOT NULL
-          ORDER BY deleted_at_ms DESC LIMIT 1"
-    );
-    let named = |sql, name| query(sql).bind(project).bind(text::looked_up(name));
-    let found = match name.strip_prefix(MODEL_PREFIX) {
-        Some(model) => {
-            let model: Option<(ModelId,)> = named(OF_MODEL, model).fetch_optional(&app.db).await?;
-            match model {
-                Some((model,)) => Some(get_default(app, &model).await?),
-                None => None,
-            }
-        }
-        None => named(STANDALONE, name).fetch_optional(&app.db).await?,
-    };
-    match found {
-        Some(found) => Ok(Some(found)),
-        None => Ok(named(IN_TRASH, name).fetch_optional(&app.db).await?),
-    }
-}
-
-/// The default experiment of a model, for somebody who may read that.
-async fn get_default(app: &App, model: &ModelId) -> Result<Experiment> {
-    let of_model = query(concat!("SELECT ", columns!(), " FROM experiments WHERE model_id = $1"));
-    match of_model.bind(model).fetch_optional(&app.db).await? {
-        Some(found) => Ok(found),
-        None => make_default(app, model).await,
     }
 }
 

@@ -37,7 +37,7 @@ pub async fn readable(
     let mut conn = conn.into();
     let not_found = || Error::not_found("logged model", wire_id);
     let model = find(conn.again(), wire_id).await?.ok_or_else(not_found)?;
-    let experiment = experiment::get_by_id(conn, &model.experiment_id).await?;
+    let experiment = experiment::sql::get_by_id(conn, &model.experiment_id).await?;
     if experiment.project_id != reader.project().id {
         return Err(not_found());
     }

@@ -11,20 +11,24 @@ use async_graphql::dataloader::Loader;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
-use super::{MetricValue, Row, insert_into, waiting};
+use super::{MetricValue, Row, insert_into};
 use crate::db::{Db, Query, Sql, Tx, Value, query};
 use crate::error::{Error, Result};
 use crate::loader::Loaders;
+use crate::registry::metric::waiting;
 use crate::registry::tag::MAX_ROWS;
 use crate::time::Timestamp;
 
 /// How many points of a candidate may wait, besides those that are logged at the same time: who reads them first
 /// waits for some seconds.
 pub const MAX_WAITING: i64 = 1 << 20;
+
 /// From how many on they are moved before anything else that waits.
 const MANY: i64 = 8192;
+
 /// How many are moved at once. It takes some 5 ms, which others wait for.
 const PIECE: i64 = 2048;
+
 /// How many times as long nothing is moved as something is, unless it is read.
 const REST: u32 = 9;
 
@@ -33,7 +37,7 @@ type Logged<'a> = (Cow<'a, str>, i64, i64, i64);
 
 /// Lets points wait for [`settle`]; the caller has the candidate locked. The `total` of what waits goes up with each
 /// point, until nothing does.
-pub async fn append(tx: &mut Tx, owner_id: &str, rows: &[Row]) -> Result<()> {
+pub(super) async fn append(tx: &mut Tx, owner_id: &str, rows: &[Row]) -> Result<()> {
     let logged = rows.iter().map(|row| -> Logged<'_> {
         let bits = row.value.0.to_bits().cast_signed();
         (row.name.as_str().into(), row.step, row.timestamp.millis(), bits)

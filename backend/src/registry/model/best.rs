@@ -62,7 +62,7 @@ fn parse(text: &str) -> Option<(&str, bool)> {
     match text.rsplit_once(':') {
         Some((name, "min")) => Some((name.trim_matches(' '), true)),
         Some((name, "max")) => Some((name.trim_matches(' '), false)),
-        _ => Some((text, metric::lower_is_better(text)?)),
+        _ => Some((text, metric::direction::lower_is_better(text)?)),
     }
 }
 
@@ -76,7 +76,7 @@ pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
     let name = format!(
         "CASE WHEN {min} OR {max} THEN TRIM(SUBSTR({text}, 1, LENGTH({text}) - 4)) ELSE {text} END"
     );
-    let (told_less, told_more) = metric::conditions(text);
+    let (told_less, told_more) = metric::direction::conditions(text);
     let less = format!("{min} OR (NOT {max} AND {told_less})");
     let told = format!("({min} OR {max} OR {told_less} OR {told_more})");
     // No metric has a name that is longer; to cut a long text for every candidate would take long.

@@ -1,29 +1,33 @@
 //! Models in GraphQL: fields, inputs, queries, mutations.
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
+use super::Model;
 use super::best::{self, BestMetric};
 use super::facet::{self, FacetValue, ModelFacet};
-use super::{Model, NewModel, create, delete, list, readable, rename, restore, update, writable};
+use super::rules::{self, NewModel};
+use super::sql::{self, ModelOrder};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, Actor, actor};
 use crate::change::Change;
-use crate::connection::{Connection, Node};
+use crate::connection::Connection;
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, cost};
+use crate::page::{ENTRIES, LOOK_UP, List, Page, cost};
 use crate::registry::alias::{self, Alias};
-use crate::registry::candidate::{self, Candidate, CandidateColumns, CandidateOrder};
-use crate::registry::event::{self, Event, EventFilter};
-use crate::registry::experiment::{self, Experiment, ExperimentOf};
-use crate::registry::member;
+use crate::registry::candidate::sql::{CandidateColumns, CandidateOrder};
+use crate::registry::candidate::{self, Candidate};
+use crate::registry::event::sql::EventFilter;
+use crate::registry::event::{self, Event};
+use crate::registry::experiment::sql::ExperimentOf;
+use crate::registry::experiment::{self, Experiment};
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::tag::{self, Tag, TagInput};
-use crate::registry::user;
-use crate::registry::version::{self, LatestVersionOf, ModelVersion, ModelVersionOrder};
-use crate::registry::{markdown, payload};
+use crate::registry::version::sql::{LatestVersionOf, ModelVersionOrder};
+use crate::registry::version::{self, ModelVersion};
+use crate::registry::{markdown, member, payload, user};
 use crate::text;
 
 #[ComplexObject]
@@ -78,7 +82,7 @@ impl Model {
         )]
         reference: String,
     ) -> Result<Option<ModelVersion>> {
-        version::find(&loaders(ctx).loader().app.db, self, &reference).await
+        version::sql::find(&loaders(ctx).loader().app.db, self, &reference).await
     }
 
     /// Its versions.
@@ -105,13 +109,15 @@ impl Model {
     ) -> Result<Connection<ModelVersion>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let list = version::list(db, search, range, filter, order_by)?;
+        let list = version::sql::list(db, search, range, filter, order_by)?;
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
     /// How many versions it has.
     async fn version_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(total(loaders(ctx).load_one(version::VersionCount(self.id.raw().to_owned())).await?))
+        Ok(total(
+            loaders(ctx).load_one(version::sql::VersionCount(self.id.raw().to_owned())).await?,
+        ))
     }
 
     /// The version that `createModelVersion` would choose if none were given.
@@ -119,7 +125,7 @@ impl Model {
     async fn next_version(&self, ctx: &Context<'_>) -> Result<String> {
         let project = self.project_of(ctx).await?;
         let db = &loaders(ctx).loader().app.db;
-        Ok(version::next(db, &project, self).await?.to_string())
+        Ok(version::names::next(db, &project, self).await?.to_string())
     }
 
     /// The candidate with this number; null if there is none.
@@ -129,7 +135,7 @@ impl Model {
         ctx: &Context<'_>,
         #[graphql(desc = "Its number in the model.")] number: i32,
     ) -> Result<Option<Candidate>> {
-        candidate::find(&loaders(ctx).loader().app.db, &self.id, number.into()).await
+        candidate::sql::find(&loaders(ctx).loader().app.db, &self.id, number.into()).await
     }
 
     /// Its candidates.
@@ -155,20 +161,20 @@ impl Model {
     ) -> Result<Connection<Candidate>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let list = candidate::list(db, search, filter, order_by)?;
+        let list = candidate::sql::list(db, search, filter, order_by)?;
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
     /// How many candidates it has.
     async fn candidate_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = loaders(ctx).load_one(candidate::CandidateCount(self.id.raw().to_owned()));
+        let count = loaders(ctx).load_one(candidate::sql::CandidateCount(self.id.raw().to_owned()));
         Ok(total(count.await?))
     }
 
     /// What its candidates have been logged with: the columns that a table of them can have.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn candidate_columns(&self, ctx: &Context<'_>) -> Result<CandidateColumns> {
-        candidate::columns_of(&loaders(ctx).loader().app.db, "c.model_id", self.id.raw()).await
+        candidate::sql::columns_of(&loaders(ctx).loader().app.db, "c.model_id", self.id.raw()).await
     }
 
     /// Its aliases, by name.
@@ -203,7 +209,7 @@ impl Model {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
         match experiments.and_then(|experiments| experiments.into_iter().next()) {
             Some(experiment) => Ok(experiment),
-            None => experiment::make_default(&loaders(ctx).loader().app, &self.id).await,
+            None => experiment::rules::make_default(&loaders(ctx).loader().app, &self.id).await,
         }
     }
 
@@ -220,44 +226,10 @@ impl Model {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
         let page = Page::new(first, after, last, before)?;
-        let reader = member::reader_in(ctx, &self.project_of(ctx).await?).await?;
+        let reader = member::sql::reader_in(ctx, &self.project_of(ctx).await?).await?;
         let db = &loaders(ctx).loader().app.db;
-        Ok(event::list_in(&reader, db, ("e.model_id", self.id.raw()), filter, page))
+        Ok(event::sql::list_in(&reader, db, ("e.model_id", self.id.raw()), filter, page))
     }
-}
-
-impl Node for Model {
-    const NAME: &'static str = "Model";
-}
-
-/// What models can be ordered by.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub enum ModelOrderField {
-    /// The name.
-    Name,
-    /// The time of creation.
-    CreatedAt,
-    /// The time of the last change.
-    UpdatedAt,
-    /// The latest version, by SemVer precedence; those without one come last.
-    LatestVersion,
-    /// How many candidates there are.
-    CandidateCount,
-    /// The user name of who created it.
-    Author,
-    /// The metric that it is judged by, by name, and then its best value: with DESC the best first, whichever way
-    /// is better; those without one come last.
-    BestMetric,
-}
-
-/// An order of models.
-#[derive(InputObject)]
-pub struct ModelOrder {
-    /// What to order by.
-    pub field: ModelOrderField,
-    /// Which way.
-    #[graphql(default_with = "OrderDirection::Asc")]
-    pub direction: OrderDirection,
 }
 
 /// A new model.
@@ -314,6 +286,7 @@ payload! {
         model: Model
     }
 }
+
 payload! {
     /// The changed model.
     UpdateModelPayload {
@@ -321,6 +294,7 @@ payload! {
         model: Model
     }
 }
+
 payload! {
     /// The renamed model.
     RenameModelPayload {
@@ -328,6 +302,7 @@ payload! {
         model: Model
     }
 }
+
 payload! {
     /// The deleted model.
     DeleteModelPayload {
@@ -335,6 +310,7 @@ payload! {
         model: Model
     }
 }
+
 payload! {
     /// The restored model.
     RestoreModelPayload {
@@ -354,7 +330,7 @@ impl ModelQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Project and name, such as `vision/ocr`.")] path: String,
     ) -> Result<Option<Model>> {
-        match readable(&loaders(ctx).loader().app.db, actor(ctx), &path).await {
+        match sql::readable(&loaders(ctx).loader().app.db, actor(ctx), &path).await {
             Ok((_, model)) => Ok(Some(model)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -382,7 +358,7 @@ impl ModelQuery {
     ) -> Result<Connection<Model>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let list = visible(actor(ctx), list(db, search, filter, order_by)?);
+        let list = visible(actor(ctx), sql::list(db, search, filter, order_by)?);
         Ok(Connection::new(list, page, ""))
     }
 
@@ -401,7 +377,7 @@ impl ModelQuery {
         filter: Option<String>,
     ) -> Result<Vec<FacetValue>> {
         let db = &loaders(ctx).loader().app.db;
-        let list = visible(actor(ctx), list(db, search, filter, None)?);
+        let list = visible(actor(ctx), sql::list(db, search, filter, None)?);
         facet::values(db, of, list, "").await
     }
 }
@@ -429,7 +405,7 @@ impl ModelMutation {
         let writer = access::writer(&mut *change, actor(ctx), &input.project).await?;
         let tags = input.tags.unwrap_or_default();
         let new = NewModel { name: input.name, description: input.description, tags };
-        let model = create(&mut change, &writer, new).await?;
+        let model = rules::create(&mut change, &writer, new).await?;
         change.commit().await?;
         Ok(CreateModelPayload { model })
     }
@@ -441,8 +417,8 @@ impl ModelMutation {
         #[graphql(desc = "Which model, and what to change.")] input: UpdateModelInput,
     ) -> Result<UpdateModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = writable(&mut change, actor(ctx), &input.model).await?;
-        let model = update(&mut change, &writer, model, input.description).await?;
+        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model = rules::update(&mut change, &writer, model, input.description).await?;
         change.commit().await?;
         Ok(UpdateModelPayload { model })
     }
@@ -454,8 +430,8 @@ impl ModelMutation {
         #[graphql(desc = "Which model, and its new name.")] input: RenameModelInput,
     ) -> Result<RenameModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = writable(&mut change, actor(ctx), &input.model).await?;
-        let model = rename(&mut change, &writer, model, &input.name).await?;
+        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model = rules::rename(&mut change, &writer, model, &input.name).await?;
         change.commit().await?;
         Ok(RenameModelPayload { model })
     }
@@ -468,8 +444,8 @@ impl ModelMutation {
         #[graphql(desc = "Which model.")] input: DeleteModelInput,
     ) -> Result<DeleteModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = writable(&mut change, actor(ctx), &input.model).await?;
-        let model = delete(&mut change, &writer, model).await?;
+        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model = rules::delete(&mut change, &writer, model).await?;
         change.commit().await?;
         Ok(DeleteModelPayload { model })
     }
@@ -484,7 +460,7 @@ impl ModelMutation {
         let not_found = || Error::not_found("deleted model", &input.model);
         let (project, name) = text::split_model_path(&input.model).ok_or_else(not_found)?;
         let writer = access::writer(&mut *change, actor(ctx), project).await?;
-        let model = restore(&mut change, &writer, name, input.id).await?;
+        let model = rules::restore(&mut change, &writer, name, input.id).await?;
         change.commit().await?;
         Ok(RestoreModelPayload { model })
     }

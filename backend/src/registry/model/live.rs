@@ -3,11 +3,12 @@
 use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
-use super::{Model, readable};
+use super::Model;
 use crate::change::topic_of;
 use crate::error::Result;
 use crate::page::LOOK_UP;
 use crate::registry::live::{Caller, Followed, follow};
+use crate::registry::model::sql::readable;
 
 #[derive(Default)]
 pub struct ModelSubscription;

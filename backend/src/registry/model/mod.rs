@@ -1,34 +1,23 @@
 //! Models: named things in a project that own versions, candidates, aliases, tags and a description.
 
-mod best;
-mod facet;
-mod graphql;
-mod live;
-mod sql;
+pub mod best;
+pub mod facet;
+pub mod graphql;
+pub mod live;
+pub mod rules;
+pub mod sql;
 
-use async_graphql::{Context, ID, MaybeUndefined, SimpleObject};
+use async_graphql::{Context, SimpleObject};
 
-use crate::access::Writer;
 use crate::access::project::Project;
 use crate::change::Change;
-use crate::db::{Query, Sql, Unmet, query};
+use crate::connection::Node;
+use crate::db::query;
 use crate::error::{Error, Result};
-use crate::id::{AnyId, ModelId, ProjectId, UserId};
+use crate::id::{ModelId, ProjectId, UserId};
 use crate::loader::loaders;
-use crate::log::Subject;
-use crate::registry::tag::{self, TagInput};
-use crate::registry::target::{self, Target, TargetId};
-use crate::registry::{experiment, protection, version};
-use crate::text::{self, ModelName};
+use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;
-
-pub use facet::{FacetValue, ModelFacet, read_cards, values as facet_values};
-pub use graphql::{ModelMutation, ModelOrder, ModelQuery};
-pub use live::ModelSubscription;
-pub use sql::{
-    find, get_by_id, list, list_in_project, load, namesakes, projects_at, readable, search,
-    writable,
-};
 
 /// A named thing in a project that is trained, published and used.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
@@ -89,207 +78,6 @@ macro_rules! columns {
 }
 use columns;
 
-/// A new model.
-pub struct NewModel {
-    pub name: String,
-    pub description: Option<String>,
-    pub tags: Vec<TagInput>,
-}
-
-pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Result<Model> {
-    let name = ModelName::parse("name", &new.name)?;
-    let description = text::description("description", new.description)?;
-    let id = ModelId::new(change.now);
-    let model = Model {
-        id,
-        project_id: writer.project().id.clone(),
-        name: name.as_str().to_owned(),
-        description,
-        author_id: change.author().clone(),
-        created_at_ms: change.now,
-        updated_at_ms: change.now,
-        deleted_at_ms: None,
-    };
-    let mut sql = Sql::new(
-        "INSERT INTO models (id, project_id, name, description, license, author_id, created_at_ms, updated_at_ms,
-             last_version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, (",
-    )
-    .bind(&model.id)
-    .bind(&model.project_id)
-    .bind(&model.name)
-    .bind(&model.description)
-    .bind(facet::license_of(&model.description))
-    .bind(&model.author_id)
-    .bind(model.created_at_ms)
-    .bind(model.updated_at_ms);
-    sql.push_sql(last_version(&writer.project().path, &model.name)).push("))");
-    let taken = Unmet::Taken { kind: "model", key: model.name.clone() };
-    Query::from(sql).later_or(change, taken).await?;
-    tag::insert_all(change, model.id.raw(), new.tags).await?;
-    record(change, writer, "model.create", &model).await?;
-    Ok(model)
-}
-
-/// The highest number that models of this name gave to a version: a new one of the name goes on from there.
-fn last_version(project_path: &str, name: &str) -> Sql {
-    let mut sql = Sql::new(
-        "SELECT COALESCE(MAX(number), 0) FROM (SELECT m.last_version AS number FROM models m WHERE m.id IN (",
-    );
-    sql.push_sql(namesakes(project_path, name));
-    sql.push(
-        ") UNION ALL SELECT t.last_version FROM model_tombstones t
-           WHERE t.project_id IN (",
-    );
-    sql.push_sql(projects_at(project_path)).push(") AND t.name = ").push_value(name);
-    sql.push(") before");
-    sql
-}
-
-/// Has a model that came to this name go on counting where others of the name ended.
-async fn go_on_counting(change: &mut Change, writer: &Writer, model: &Model) -> Result<()> {
-    let mut sql = Sql::new("UPDATE models SET last_version = (");
-    sql.push_sql(last_version(&writer.project().path, &model.name));
-    sql.push(") WHERE id = ").push_value(&model.id);
-    Query::from(sql).execute(change).await?;
-    Ok(())
-}
-
-pub async fn update(
-    change: &mut Change,
-    writer: &Writer,
-    model: Model,
-    description: MaybeUndefined<String>,
-) -> Result<Model> {
-    let description = text::new_description(description)?;
-    let changed: Option<Model> = query(concat!(
-        "UPDATE models SET description = COALESCE($2, description), license = COALESCE($4, license),
-                            updated_at_ms = $3
-         WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
-        columns!()
-    ))
-    .bind(&model.id)
-    .bind(description.clone())
-    .bind(change.now)
-    .bind(description.as_deref().map(facet::license_of))
-    .fetch_optional(&mut **change)
-    .await?;
-    let model = changed.ok_or_else(|| Error::not_found("model", model.name))?;
-    record(change, writer, "model.update", &model).await?;
-    Ok(model)
-}
-
-pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
-    let name = ModelName::parse("name", name)?;
-    target::touch(change, &old.id).await?;
-    protection::check_model(change, writer, &old.id).await?;
-    let renamed: Option<Model> = query(concat!(
-        "UPDATE models SET name = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
-        columns!()
-    ))
-    .bind(&old.id)
-    .bind(&name)
-    .bind(change.now)
-    .fetch_optional(&mut **change)
-    .await
-    .map_err(Error::unless_unique("model", name.as_str()))?;
-    let model = renamed.ok_or_else(|| Error::not_found("model", &old.name))?;
-    version::check_names(change, writer, &model).await?;
-    query(
-        "INSERT INTO former_names (project_id, name, model_id) VALUES ($1, $2, $3)
-         ON CONFLICT (project_id, name, model_id) DO NOTHING",
-    )
-    .bind(&model.project_id)
-    .bind(&old.name)
-    .bind(&model.id)
-    .execute(change)
-    .await?;
-    go_on_counting(change, writer, &model).await?;
-    experiment::follow(change, writer, &model).await?;
-    let detail = serde_json::json!({ "from": old.name });
-    change.record("model.rename", subject(writer, &model), detail).await?;
-    Ok(model)
-}
-
-pub async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
-    target::touch(change, &model.id).await?;
-    protection::check_model(change, writer, &model.id).await?;
-    let deleted: Option<Model> = query(concat!(
-        "UPDATE models SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
-        columns!()
-    ))
-    .bind(&model.id)
-    .bind(change.now)
-    .bind(change.author())
-    .fetch_optional(&mut **change)
-    .await?;
-    let model = deleted.ok_or_else(|| Error::not_found("model", model.name))?;
-    experiment::follow(change, writer, &model).await?;
-    record(change, writer, "model.delete", &model).await?;
-    Ok(model)
-}
-
-async fn restore(
-    change: &mut Change,
-    writer: &Writer,
-    name: &str,
-    id: Option<ID>,
-) -> Result<Model> {
-    let not_found = || Error::not_found("deleted model", name);
-    target::touch(change, &writer.project().id).await?;
-    let wanted = match id.map(|id| AnyId::parse(&id)).transpose()? {
-        Some(AnyId::ModelId(id)) => Some(id.raw().to_owned()),
-        Some(_) => return Err(not_found()),
-        None => None,
-    };
-    let (id,): (ModelId,) = query(
-        "SELECT id FROM models
-         WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NOT NULL
-           AND ($3 IS NULL OR id = $3)
-         ORDER BY deleted_at_ms DESC, id DESC LIMIT 1",
-    )
-    .bind(&writer.project().id)
-    .bind(name)
-    .bind(wanted)
-    .fetch_optional(&mut **change)
-    .await?
-    .ok_or_else(not_found)?;
-    let restored: Option<Model> = query(concat!(
-        "UPDATE models SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2
-         WHERE id = $1 AND deleted_at_ms IS NOT NULL
-         RETURNING ",
-        columns!()
-    ))
-    .bind(&id)
-    .bind(change.now)
-    .fetch_optional(&mut **change)
-    .await
-    .map_err(Error::unless_unique("model", name))?;
-    let model = restored.ok_or_else(not_found)?;
-    go_on_counting(change, writer, &model).await?;
-    experiment::follow(change, writer, &model).await?;
-    record(change, writer, "model.restore", &model).await?;
-    Ok(model)
-}
-
-fn subject<'a>(writer: &Writer, model: &'a Model) -> Subject<'a> {
-    Subject {
-        name: format!("{}/{}", writer.project().path, model.name),
-        project_id: Some(&model.project_id),
-        model_id: Some(&model.id),
-        object_id: model.id.raw(),
-    }
-}
-
-async fn record(
-    change: &mut Change,
-    writer: &Writer,
-    action: &'static str,
-    model: &Model,
-) -> Result<()> {
-    change.record(action, subject(writer, model), serde_json::json!({})).await
-}
-
 /// Locks a model until the change is over, without marking it as changed.
 pub async fn hold(change: &mut Change, id: &ModelId) -> Result<()> {
     let held = query(
@@ -299,4 +87,8 @@ pub async fn hold(change: &mut Change, id: &ModelId) -> Result<()> {
     .execute(change)
     .await?;
     if held == 0 { Err(Error::not_found("model", id.raw())) } else { Ok(()) }
+}
+
+impl Node for Model {
+    const NAME: &'static str = "Model";
 }

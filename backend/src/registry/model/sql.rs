@@ -1,10 +1,10 @@
 //! How models are found: by path, with proof that the caller may, and in lists.
 
-use async_graphql::Context;
+use async_graphql::{Context, Enum, InputObject};
 
+use super::best;
 use super::facet::{FRAMEWORKS, LICENSE};
-use super::graphql::{ModelOrder, ModelOrderField};
-use super::{Model, best, columns};
+use super::{Model, columns};
 use crate::access::{self, Actor, Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db, Sql, query};
@@ -226,3 +226,33 @@ pub async fn load(ctx: &Context<'_>, id: &ModelId) -> Result<Model> {
 }
 
 load_by_id!(ModelId => Model, concat!("SELECT ", columns!(), " FROM models WHERE "), "id");
+
+/// What models can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ModelOrderField {
+    /// The name.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time of the last change.
+    UpdatedAt,
+    /// The latest version, by SemVer precedence; those without one come last.
+    LatestVersion,
+    /// How many candidates there are.
+    CandidateCount,
+    /// The user name of who created it.
+    Author,
+    /// The metric that it is judged by, by name, and then its best value: with DESC the best first, whichever way
+    /// is better; those without one come last.
+    BestMetric,
+}
+
+/// An order of models.
+#[derive(InputObject)]
+pub struct ModelOrder {
+    /// What to order by.
+    pub field: ModelOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+}

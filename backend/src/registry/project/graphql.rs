@@ -1,8 +1,11 @@
 //! Projects in GraphQL: fields, inputs, queries, mutations.
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
-use super::{ModelCount, create, delete, find_deleted, rename, restore, update};
+use super::ModelCount;
+use super::rules::{
+    self, CreateProjectInput, RenameProjectInput, RestoreProjectInput, UpdateProjectInput,
+};
 use crate::access::project::{Project, columns};
 use crate::access::user::User;
 use crate::access::{self, actor};
@@ -14,16 +17,19 @@ use crate::loader::{loaders, total};
 use crate::long::Long;
 use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
 use crate::registry::candidate::{self, Candidate};
-use crate::registry::credential::{Token, TokensOfProject};
-use crate::registry::event::{self, Event, EventFilter};
+use crate::registry::event::sql::EventFilter;
+use crate::registry::event::{self, Event};
 use crate::registry::experiment::{self, Experiment};
-use crate::registry::member::{self, Member, MemberCount};
-use crate::registry::model::{self, FacetValue, Model, ModelFacet, ModelOrder};
+use crate::registry::member::sql::MemberCount;
+use crate::registry::member::{self, Member};
+use crate::registry::model::facet::{FacetValue, ModelFacet};
+use crate::registry::model::sql::ModelOrder;
+use crate::registry::model::{self, Model};
 use crate::registry::protection::{self, ProtectedAlias};
+use crate::registry::token::{Token, TokensOfProject};
 use crate::registry::trash::{self, TrashEntry};
-use crate::registry::user;
-use crate::registry::{markdown, payload};
-use crate::role::{Role, Visibility};
+use crate::registry::{markdown, payload, user};
+use crate::role::Role;
 use crate::text;
 
 #[ComplexObject]
@@ -52,7 +58,7 @@ impl Project {
 
     /// What the caller may do in it, within the scope of their token; null where it is gone for them.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
-        match member::reader_in(ctx, self).await {
+        match member::sql::reader_in(ctx, self).await {
             Ok(reader) => Ok(Some(reader.role())),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -74,22 +80,22 @@ impl Project {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Member>> {
-        member::reader_in(ctx, self).await?.check_knows_members()?;
+        member::sql::reader_in(ctx, self).await?.check_knows_members()?;
         let page = Page::new(first, after, last, before)?;
-        let list = member::list(&loaders(ctx).loader().app.db, search)?;
+        let list = member::sql::list(&loaders(ctx).loader().app.db, search)?;
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
     /// How many members it has; not shown to strangers.
     async fn member_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        member::reader_in(ctx, self).await?.check_knows_members()?;
+        member::sql::reader_in(ctx, self).await?.check_knows_members()?;
         Ok(total(loaders(ctx).load_one(MemberCount(self.id.raw().to_owned())).await?))
     }
 
     /// Its tokens that were not revoked, newest first; shown to maintainers.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tokens(&self, ctx: &Context<'_>) -> Result<Vec<Token>> {
-        member::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
         let tokens = loaders(ctx).load_one(TokensOfProject(self.id.raw().to_owned())).await?;
         Ok(tokens.unwrap_or_default())
     }
@@ -114,7 +120,7 @@ impl Project {
         ctx: &Context<'_>,
         #[graphql(desc = "Its name in the project, such as `ocr`.")] name: String,
     ) -> Result<Option<Model>> {
-        model::find(&loaders(ctx).loader().app.db, &self.id, &name).await
+        model::sql::find(&loaders(ctx).loader().app.db, &self.id, &name).await
     }
 
     /// Its models.
@@ -138,7 +144,7 @@ impl Project {
     ) -> Result<Connection<Model>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let list = model::list_in_project(db, search, filter, order_by)?;
+        let list = model::sql::list_in_project(db, search, filter, order_by)?;
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
@@ -157,8 +163,8 @@ impl Project {
         filter: Option<String>,
     ) -> Result<Vec<FacetValue>> {
         let db = &loaders(ctx).loader().app.db;
-        let list = model::list_in_project(db, search, filter, None)?;
-        model::facet_values(db, of, list, self.id.raw()).await
+        let list = model::sql::list_in_project(db, search, filter, None)?;
+        model::facet::values(db, of, list, self.id.raw()).await
     }
 
     /// The experiment with this number; null if there is none.
@@ -169,7 +175,7 @@ impl Project {
         #[graphql(desc = "Its number in the project; 0 is the default one.")] number: i32,
     ) -> Result<Option<Experiment>> {
         let db = &loaders(ctx).loader().app.db;
-        let found = experiment::find_by_number(db, &self.id, number.into()).await?;
+        let found = experiment::sql::find_by_number(db, &self.id, number.into()).await?;
         Ok(found.filter(|experiment| experiment.deleted_at_ms.is_none()))
     }
 
@@ -192,7 +198,7 @@ impl Project {
     ) -> Result<Connection<Experiment>> {
         let page = Page::new(first, after, last, before)?;
         let db = &loaders(ctx).loader().app.db;
-        let list = experiment::list(db, search, standalone.unwrap_or(false))?;
+        let list = experiment::sql::list(db, search, standalone.unwrap_or(false))?;
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
@@ -203,7 +209,7 @@ impl Project {
         ctx: &Context<'_>,
         #[graphql(desc = "32 hexadecimal digits.")] run_id: String,
     ) -> Result<Option<Candidate>> {
-        candidate::find_in(&loaders(ctx).loader().app.db, self, &run_id).await
+        candidate::sql::find_in(&loaders(ctx).loader().app.db, self, &run_id).await
     }
 
     /// Its deleted models, versions and candidates, last deleted first; shown to developers.
@@ -217,7 +223,7 @@ impl Project {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<TrashEntry>> {
-        member::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
     }
 
@@ -230,7 +236,7 @@ impl Project {
         #[graphql(desc = "Only of this model, version, candidate or experiment, by its id.")]
         item: Option<ID>,
     ) -> Result<Long> {
-        member::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
         Ok(Long(trash::size(&loaders(ctx).loader().app.db, &self.id, item).await?))
     }
 
@@ -247,9 +253,9 @@ impl Project {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
         let page = Page::new(first, after, last, before)?;
-        let reader = member::reader_in(ctx, self).await?;
+        let reader = member::sql::reader_in(ctx, self).await?;
         let db = &loaders(ctx).loader().app.db;
-        Ok(event::list_in(&reader, db, ("e.project_id", self.id.raw()), filter, page))
+        Ok(event::sql::list_in(&reader, db, ("e.project_id", self.id.raw()), filter, page))
     }
 }
 
@@ -278,55 +284,11 @@ pub struct ProjectOrder {
     direction: OrderDirection,
 }
 
-/// A new project.
-#[derive(InputObject)]
-pub struct CreateProjectInput {
-    /// Its address: 1–63 of a-z, 0-9 and -.
-    pub path: String,
-    /// The name to show; the path if omitted.
-    pub name: Option<String>,
-    /// What it is, in markdown, at most 64 KiB.
-    pub description: Option<String>,
-    /// Who can see it; PRIVATE if omitted.
-    pub visibility: Option<Visibility>,
-}
-
-/// Changes of a project; what is omitted stays.
-#[derive(InputObject)]
-pub struct UpdateProjectInput {
-    /// Its path.
-    pub project: String,
-    /// The name to show.
-    pub name: MaybeUndefined<String>,
-    /// What it is, in markdown, at most 64 KiB.
-    pub description: MaybeUndefined<String>,
-    /// Who can see it.
-    pub visibility: MaybeUndefined<Visibility>,
-}
-
-/// Another address for a project.
-#[derive(InputObject)]
-pub struct RenameProjectInput {
-    /// Its path.
-    pub project: String,
-    /// The new path: 1–63 of a-z, 0-9 and -.
-    pub path: String,
-}
-
 /// Which project to put into the trash.
 #[derive(InputObject)]
 pub struct DeleteProjectInput {
     /// Its path.
     pub project: String,
-}
-
-/// Which project to take out of the trash.
-#[derive(InputObject)]
-pub struct RestoreProjectInput {
-    /// Its path.
-    pub project: String,
-    /// Which of several that had this path; the one deleted last if omitted.
-    pub id: Option<ID>,
 }
 
 payload! {
@@ -336,6 +298,7 @@ payload! {
         project: Project
     }
 }
+
 payload! {
     /// The changed project.
     UpdateProjectPayload {
@@ -343,6 +306,7 @@ payload! {
         project: Project
     }
 }
+
 payload! {
     /// The project at its new address.
     RenameProjectPayload {
@@ -350,6 +314,7 @@ payload! {
         project: Project
     }
 }
+
 payload! {
     /// The deleted project.
     DeleteProjectPayload {
@@ -357,6 +322,7 @@ payload! {
         project: Project
     }
 }
+
 payload! {
     /// The restored project.
     RestoreProjectPayload {
@@ -437,7 +403,7 @@ impl ProjectMutation {
     ) -> Result<CreateProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let creator = access::creator(actor(ctx))?;
-        let project = create(&mut change, &creator, actor(ctx).user()?, input).await?;
+        let project = rules::create(&mut change, &creator, actor(ctx).user()?, input).await?;
         change.commit().await?;
         Ok(CreateProjectPayload { project })
     }
@@ -450,7 +416,7 @@ impl ProjectMutation {
     ) -> Result<UpdateProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let maintainer = access::maintainer(&mut *change, actor(ctx), &input.project).await?;
-        let project = update(&mut change, &maintainer, input).await?;
+        let project = rules::update(&mut change, &maintainer, input).await?;
         change.commit().await?;
         Ok(UpdateProjectPayload { project })
     }
@@ -463,7 +429,7 @@ impl ProjectMutation {
     ) -> Result<RenameProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
-        let project = rename(&mut change, &owner, &input.path).await?;
+        let project = rules::rename(&mut change, &owner, &input.path).await?;
         change.commit().await?;
         Ok(RenameProjectPayload { project })
     }
@@ -476,7 +442,7 @@ impl ProjectMutation {
     ) -> Result<DeleteProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
-        let project = delete(&mut change, &owner).await?;
+        let project = rules::delete(&mut change, &owner).await?;
         change.commit().await?;
         Ok(DeleteProjectPayload { project })
     }
@@ -488,9 +454,9 @@ impl ProjectMutation {
         #[graphql(desc = "Which project.")] input: RestoreProjectInput,
     ) -> Result<RestoreProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let deleted = find_deleted(&mut change, actor(ctx).user()?, &input).await?;
+        let deleted = rules::find_deleted(&mut change, actor(ctx).user()?, &input).await?;
         let owner = access::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
-        let project = restore(&mut change, &owner).await?;
+        let project = rules::restore(&mut change, &owner).await?;
         change.commit().await?;
         Ok(RestoreProjectPayload { project })
     }

@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::id::UserId;
 use crate::loader::loaders;
 use crate::page::{LOOK_UP, List, OrderDirection, Page, Sort, cost};
-use crate::registry::credential::{Session, Token, TokensOfUser, session, token};
 use crate::registry::member::{self, Member};
+use crate::registry::session::{self, Session};
+use crate::registry::token::{self, Token, TokensOfUser};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -65,7 +66,7 @@ impl User {
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn robot_of(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         let Some(project) = token::home_of(ctx, self).await? else { return Ok(None) };
-        match member::reader_in(ctx, &project).await {
+        match member::sql::reader_in(ctx, &project).await {
             Ok(_) => Ok(Some(project)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -128,7 +129,7 @@ impl User {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Option<Connection<Member>>> {
         let page = Page::new(first, after, last, before)?;
-        Ok(self.private(ctx, ()).map(|()| member::list_of(&self.id, page)))
+        Ok(self.private(ctx, ()).map(|()| member::sql::list_of(&self.id, page)))
     }
 }
 

@@ -2,16 +2,16 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use super::{Changes, change_password, delete, invite, rename_oneself, reset, set_blocked, update};
-use crate::access::password;
 use crate::access::user::User;
-use crate::access::{self, actor};
+use crate::access::{self, actor, password};
 use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
-use crate::registry::credential::session;
 use crate::registry::invitation::{self, NewInvitation};
-use crate::registry::payload;
+use crate::registry::user::rules::{
+    Changes, change_password, delete, invite, rename_oneself, reset, set_blocked, update,
+};
+use crate::registry::{payload, session};
 
 /// A person to invite.
 #[derive(InputObject)]
@@ -150,7 +150,7 @@ impl UserMutation {
         let admin = access::admin(actor(ctx))?;
         let InviteUserInput { username, name, is_admin } = input;
         let user = invite(&mut change, &admin, &username, name, is_admin).await?;
-        let invitation = invitation::create(&mut change, &admin, app, &user).await?;
+        let invitation = invitation::rules::create(&mut change, &admin, app, &user).await?;
         change.commit().await?;
         Ok(InviteUserPayload { user, invitation })
     }
@@ -166,7 +166,7 @@ impl UserMutation {
         let mut change = Change::begin(app, actor(ctx)).await?;
         let admin = access::admin(actor(ctx))?;
         let user = reset(&mut change, &admin, &input.username).await?;
-        let invitation = invitation::create(&mut change, &admin, app, &user).await?;
+        let invitation = invitation::rules::create(&mut change, &admin, app, &user).await?;
         change.commit().await?;
         Ok(ResetUserPayload { user, invitation })
     }
@@ -268,7 +268,7 @@ impl UserMutation {
         let mut change = Change::begin(app, actor).await?;
         let user = change_password(&mut change, user, &hash).await?;
         let secret = match actor.session() {
-            Some(_) => Some(session::start(&mut change, &user, actor).await?),
+            Some(_) => Some(session::rules::start(&mut change, &user, actor).await?),
             None => None,
         };
         change.commit().await?;

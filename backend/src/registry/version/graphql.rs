@@ -1,18 +1,18 @@
 //! Versions in GraphQL: fields, inputs, mutations.
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
-use super::{
-    ModelVersion, NewVersion, PreviousVersionOf, create, delete, get, publish, restore, update,
-};
+use super::new::NewVersion;
+use super::sql::{self, PreviousVersionOf};
+use super::{ModelVersion, rules};
 use crate::access::actor;
 use crate::access::user::User;
 use crate::change::Change;
-use crate::connection::{Connection, Node};
+use crate::connection::Connection;
 use crate::error::Result;
 use crate::loader::loaders;
 use crate::long::Long;
-use crate::page::{ENTRIES, LOOK_UP, OrderDirection, Page, cost};
+use crate::page::{ENTRIES, LOOK_UP, Page, cost};
 use crate::registry::alias::{Alias, AliasesOfVersion};
 use crate::registry::candidate::Candidate;
 use crate::registry::event::{self, Event};
@@ -22,9 +22,9 @@ use crate::registry::mlmodel::{self, ModelSignature};
 use crate::registry::model::{self, Model};
 use crate::registry::param::{self, Param};
 use crate::registry::tag::{self, Tag, TagInput};
-use crate::registry::upload::{self, UnfinishedUpload, Wanted};
-use crate::registry::user;
-use crate::registry::{markdown, payload};
+use crate::registry::upload::rules::Wanted;
+use crate::registry::upload::{self, UnfinishedUpload};
+use crate::registry::{markdown, payload, user};
 
 #[ComplexObject]
 impl ModelVersion {
@@ -35,7 +35,7 @@ impl ModelVersion {
 
     /// The model that it is a version of.
     async fn model(&self, ctx: &Context<'_>) -> Result<Model> {
-        model::load(ctx, &self.model_id).await
+        model::sql::load(ctx, &self.model_id).await
     }
 
     /// What is new in it, in markdown.
@@ -59,25 +59,25 @@ impl ModelVersion {
     /// empty if it has no such file.
     #[graphql(complexity = "LOOK_UP")]
     async fn flavors(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
-        Ok(mlmodel::load(ctx, &self.id).await?.flavors)
+        Ok(mlmodel::sql::load(ctx, &self.id).await?.flavors)
     }
 
     /// What its MLmodel file says that goes in and comes out; null if it does not say.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn signature(&self, ctx: &Context<'_>) -> Result<Option<ModelSignature>> {
-        Ok(mlmodel::load(ctx, &self.id).await?.signature)
+        Ok(mlmodel::sql::load(ctx, &self.id).await?.signature)
     }
 
     /// The lines of the requirements.txt beside its MLmodel file, without comments.
     #[graphql(complexity = "LOOK_UP")]
     async fn requirements(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
-        Ok(mlmodel::load(ctx, &self.id).await?.requirements)
+        Ok(mlmodel::sql::load(ctx, &self.id).await?.requirements)
     }
 
     /// The MLflow that it was logged with; null if it was not.
     #[graphql(complexity = "LOOK_UP")]
     async fn mlflow_version(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        Ok(mlmodel::load(ctx, &self.id).await?.mlflow_version)
+        Ok(mlmodel::sql::load(ctx, &self.id).await?.mlflow_version)
     }
 
     /// The published version before it by SemVer precedence; null if it is the first.
@@ -102,7 +102,7 @@ impl ModelVersion {
     /// The last point of each metric that its candidate had, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
-        metric::load(ctx, self.id.raw()).await
+        metric::sql::load(ctx, self.id.raw()).await
     }
 
     /// The params that its candidate had, by name.
@@ -138,7 +138,7 @@ impl ModelVersion {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<File>> {
         let page = Page::new(first, after, last, before)?;
-        file::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
+        file::sql::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
     }
 
     /// Files whose upload began and is not over, by path: what would be missing if it were published now.
@@ -149,12 +149,12 @@ impl ModelVersion {
 
     /// How many files it has.
     async fn file_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(file::load_totals(ctx, self.id.raw()).await?.count())
+        Ok(file::sql::load_totals(ctx, self.id.raw()).await?.count())
     }
 
     /// The size of all its files, in bytes.
     async fn size(&self, ctx: &Context<'_>) -> Result<Long> {
-        Ok(Long(file::load_totals(ctx, self.id.raw()).await?.size))
+        Ok(Long(file::sql::load_totals(ctx, self.id.raw()).await?.size))
     }
 
     /// What happened to it, newest first.
@@ -167,35 +167,8 @@ impl ModelVersion {
         #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Event>> {
-        Ok(event::list_of(self.id.raw(), Page::new(first, after, last, before)?))
+        Ok(event::sql::list_of(self.id.raw(), Page::new(first, after, last, before)?))
     }
-}
-
-impl Node for ModelVersion {
-    const NAME: &'static str = "ModelVersion";
-}
-
-/// What versions can be ordered by.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub enum ModelVersionOrderField {
-    /// SemVer precedence: 9.0.0 before 10.0.0, 1.0.0-rc.1 before 1.0.0.
-    Version,
-    /// The version as text.
-    Name,
-    /// The time of creation.
-    CreatedAt,
-    /// The time of the last change.
-    UpdatedAt,
-}
-
-/// An order of versions.
-#[derive(InputObject)]
-pub struct ModelVersionOrder {
-    /// What to order by.
-    pub field: ModelVersionOrderField,
-    /// Which way.
-    #[graphql(default_with = "OrderDirection::Asc")]
-    pub direction: OrderDirection,
 }
 
 /// A new version.
@@ -264,6 +237,7 @@ payload! {
         model_version: ModelVersion
     }
 }
+
 payload! {
     /// The changed version.
     UpdateModelVersionPayload {
@@ -271,6 +245,7 @@ payload! {
         model_version: ModelVersion
     }
 }
+
 payload! {
     /// The published version.
     PublishModelVersionPayload {
@@ -278,6 +253,7 @@ payload! {
         model_version: ModelVersion
     }
 }
+
 payload! {
     /// The deleted version.
     DeleteModelVersionPayload {
@@ -285,6 +261,7 @@ payload! {
         model_version: ModelVersion
     }
 }
+
 payload! {
     /// The restored version.
     RestoreModelVersionPayload {
@@ -305,14 +282,14 @@ impl VersionMutation {
         #[graphql(desc = "The new version.")] input: CreateModelVersionInput,
     ) -> Result<CreateModelVersionPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
         let new = NewVersion {
             version: input.version,
             description: input.description,
             tags: input.tags.unwrap_or_default(),
             ..NewVersion::default()
         };
-        let model_version = create(&mut change, &writer, &model, new).await?;
+        let model_version = rules::create(&mut change, &writer, &model, new).await?;
         change.commit().await?;
         Ok(CreateModelVersionPayload { model_version })
     }
@@ -324,10 +301,10 @@ impl VersionMutation {
         #[graphql(desc = "Which version, and what to change.")] input: UpdateModelVersionInput,
     ) -> Result<UpdateModelVersionPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let version = get(&mut *change, &model, &input.version).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let version = sql::get(&mut *change, &model, &input.version).await?;
         let model_version =
-            update(&mut change, &writer, &model, version, input.description).await?;
+            rules::update(&mut change, &writer, &model, version, input.description).await?;
         change.commit().await?;
         Ok(UpdateModelVersionPayload { model_version })
     }
@@ -340,16 +317,16 @@ impl VersionMutation {
         #[graphql(desc = "Which version.")] input: PublishModelVersionInput,
     ) -> Result<PublishModelVersionPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let version = get(&mut *change, &model, &input.version).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let version = sql::get(&mut *change, &model, &input.version).await?;
         let app = &loaders(ctx).loader().app;
         let all = (version.id.raw(), "");
         let wanted = Wanted {
             without_uploads: input.without_uploads,
             required_files: input.required_files.unwrap_or_default(),
         };
-        let arrived = upload::check_arrived(app, &mut change, all, wanted).await?;
-        let model_version = publish(&mut change, &writer, &model, &version, arrived).await?;
+        let arrived = upload::rules::check_arrived(app, &mut change, all, wanted).await?;
+        let model_version = rules::publish(&mut change, &writer, &model, &version, arrived).await?;
         change.commit().await?;
         Ok(PublishModelVersionPayload { model_version })
     }
@@ -362,9 +339,9 @@ impl VersionMutation {
         #[graphql(desc = "Which version.")] input: DeleteModelVersionInput,
     ) -> Result<DeleteModelVersionPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let version = get(&mut *change, &model, &input.version).await?;
-        let model_version = delete(&mut change, &writer, &model, &version).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let version = sql::get(&mut *change, &model, &input.version).await?;
+        let model_version = rules::delete(&mut change, &writer, &model, &version).await?;
         change.commit().await?;
         Ok(DeleteModelVersionPayload { model_version })
     }
@@ -376,8 +353,9 @@ impl VersionMutation {
         #[graphql(desc = "Which version.")] input: RestoreModelVersionInput,
     ) -> Result<RestoreModelVersionPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
-        let (writer, model) = model::writable(&mut change, actor(ctx), &input.model).await?;
-        let model_version = restore(&mut change, &writer, &model, &input.version, input.id).await?;
+        let (writer, model) = model::sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model_version =
+            rules::restore(&mut change, &writer, &model, &input.version, input.id).await?;
         change.commit().await?;
         Ok(RestoreModelVersionPayload { model_version })
     }

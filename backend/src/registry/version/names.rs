@@ -13,7 +13,8 @@ use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::ModelId;
-use crate::registry::model::{Model, namesakes, projects_at};
+use crate::registry::model::Model;
+use crate::registry::model::sql::{namesakes, projects_at};
 use crate::registry::semver;
 
 /// The rows of `version_tombstones` of a model, by the path of its project and its name.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ::semver::Version;
 
 use super::sql::{after, latest};
-use super::{ModelStage, ModelVersion, VersionState, digest_of, names};
+use super::{ModelStage, ModelVersion, VersionState, names};
 use crate::access::Writer;
 use crate::app::App;
 use crate::cache::{Cache, LastVersion};
@@ -20,6 +20,7 @@ use crate::id::{CandidateId, VersionId};
 use crate::registry::model::Model;
 use crate::registry::semver;
 use crate::registry::tag::{self, TagInput};
+use crate::registry::version::rules::digest_of;
 use crate::text;
 
 /// What a new version is made of, besides its model.
@@ -197,7 +198,7 @@ pub async fn insert(
     .bind(version.published_at_ms)
     .later_or(change, Unmet::Taken { kind: "version", key: version.version.clone() })
     .await?;
-    tag::insert_all(change, version.id.raw(), tags).await?;
+    tag::rules::insert_all(change, version.id.raw(), tags).await?;
     Ok(version)
 }
 

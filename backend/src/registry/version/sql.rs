@@ -1,8 +1,9 @@
 //! How versions are found: by reference, in lists, and by the loaders.
 
 use ::semver::Version;
+use async_graphql::{Enum, InputObject};
 
-use super::{ModelStage, ModelVersion, ModelVersionOrder, columns};
+use super::{ModelStage, ModelVersion, columns};
 use crate::access::Reader;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
@@ -12,7 +13,6 @@ use crate::loader::{Count, load_by_id, load_by_owner};
 use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::registry::model::{self, Model};
 use crate::registry::semver;
-use crate::registry::version::graphql::ModelVersionOrderField;
 use crate::text;
 
 /// The version that a reference names: `1.2.0`, `^1.2`, `@champion` or `latest`. A range and `latest`
@@ -89,7 +89,7 @@ pub async fn find_readable_by_id(
     .fetch_optional(conn.again())
     .await?;
     let Some(version) = found else { return Ok(None) };
-    let model = model::get_by_id(conn, &version.model_id).await?;
+    let model = model::sql::get_by_id(conn, &version.model_id).await?;
     Ok(model.deleted_at_ms.is_none().then_some((version, model)))
 }
 
@@ -127,7 +127,7 @@ pub async fn filled_by_run(
     .fetch_optional(conn.again())
     .await?;
     let Some(version) = found else { return Ok(None) };
-    let model = model::get_by_id(conn, &version.model_id).await?;
+    let model = model::sql::get_by_id(conn, &version.model_id).await?;
     Ok(Some((version, model)))
 }
 
@@ -346,3 +346,26 @@ load_by_owner!(
     "candidate_id",
     " ORDER BY number DESC"
 );
+
+/// What versions can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ModelVersionOrderField {
+    /// SemVer precedence: 9.0.0 before 10.0.0, 1.0.0-rc.1 before 1.0.0.
+    Version,
+    /// The version as text.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time of the last change.
+    UpdatedAt,
+}
+
+/// An order of versions.
+#[derive(InputObject)]
+pub struct ModelVersionOrder {
+    /// What to order by.
+    pub field: ModelVersionOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+}

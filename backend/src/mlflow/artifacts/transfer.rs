@@ -1,0 +1,139 @@
+//! Artifacts on the wire: the body of a request is stored, and a file is sent.
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::header::ETAG;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::place::folder;
+use futures_util::Stream;
+
+use crate::access::{Actor, Reader};
+use crate::app::App;
+
+use crate::error::Result as Found;
+use crate::files::{download, upload};
+
+use crate::mlflow::artifacts::place::Place;
+use crate::refusal;
+use crate::registry::candidate::sql::FoundRun;
+use crate::registry::file::rules::Put;
+
+use crate::mlflow::address::Address;
+use crate::mlflow::call::Call;
+use crate::mlflow::error::{Failure, Result};
+use crate::mlflow::message::Message;
+use crate::registry::{candidate, file};
+
+/// The address of a file of a run.
+pub async fn run_address(
+    call: &Call,
+    reader: &Reader,
+    run_id: &str,
+    path: &str,
+) -> Result<Address> {
+    let FoundRun { experiment, .. } =
+        candidate::sql::readable_run(&call.app.db, reader, run_id).await?;
+    Address::get(&format!("{}/{run_id}/artifacts/{path}", experiment.number))
+}
+
+/// Stores the body of a request at the place that `rule` finds.
+pub async fn put<F, Fut>(app: App, request: Request, rule: F) -> Result<Response>
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<Place>>,
+{
+    let (parts, params, body) = crate::mlflow::call::parse(request).await?;
+    let project = crate::mlflow::call::workspace(&parts, &params)?;
+    let stall = Duration::from_secs(app.config.stall_seconds);
+    let mut body = Box::pin(upload::arriving(body, stall));
+    let actor = match crate::mlflow::call::recognised(&app, &parts, true).await {
+        Ok(actor) => actor,
+        Err(failure) => {
+            let stranger = Actor::of_network(&app.access, &parts);
+            return Err(reject_upload(&app, &stranger, &project, &parts, &mut body, failure).await);
+        }
+    };
+    let message = Message::from_query(parts.uri.query().unwrap_or_default());
+    let call = Call::new(&app, &parts, &params, (actor.clone(), project.clone()), message);
+    match rule(call).await {
+        Ok(place) => store_body(&app, &actor, &place, &parts, &mut body).await,
+        Err(failure) => {
+            Err(reject_upload(&app, &actor, &project, &parts, &mut body, failure).await)
+        }
+    }
+}
+
+/// Stores the body of a request.
+pub async fn store_body(
+    app: &App,
+    actor: &Actor,
+    place: &Place,
+    parts: &Parts,
+    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
+) -> Result<Response> {
+    match upload::receive(app, actor, place, &parts.headers, body).await {
+        Ok(Put::Created(file) | Put::Unchanged(file) | Put::Replaced(file)) => {
+            Ok(stored(&file.sha256))
+        }
+        Err(error) => {
+            Err(reject_upload(app, actor, &place.project, parts, body, error.into()).await)
+        }
+    }
+}
+
+/// What clients take for success: 200, whether the file is new or not.
+pub fn stored(sha256: &str) -> Response {
+    (StatusCode::OK, [(ETAG, format!("\"{sha256}\""))]).into_response()
+}
+
+/// Logs a refused upload, and lets the client come to listen.
+pub async fn reject_upload(
+    app: &App,
+    actor: &Actor,
+    project: &str,
+    parts: &Parts,
+    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
+    failure: Failure,
+) -> Failure {
+    refusal::log_error(app, actor, "file.put", project, &failure.error).await;
+    upload::take_rest(body, &parts.headers, &failure.error).await;
+    failure
+}
+
+/// Answers a request with the file that `rule` finds. HEAD asks as GET does.
+pub async fn send<F, Fut>(app: &App, request: Request, rule: F) -> Result<Response>
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<file::File>>,
+{
+    let (mut parts, params, body) = crate::mlflow::call::parse(request).await?;
+    let method = std::mem::replace(&mut parts.method, Method::GET);
+    let call = crate::mlflow::call::recognise(app, &parts, &params, body, None).await?;
+    let stranger = call.stranger();
+    match rule(call).await {
+        Ok(file) => Ok(download::serve(app, &file, &method, &parts.headers).await?),
+        Err(failure) => Err(stranger.explain(failure).await),
+    }
+}
+
+/// The file at an address, for the caller.
+pub async fn find(call: &Call, address: &Address) -> Result<file::File> {
+    let path = folder(address.path())?;
+    let target = address.readable(&call.app, &call.actor, &call.project).await?;
+    if let Some(file) = file::sql::find(&call.app.db, target.id(), &path).await? {
+        return Ok(file);
+    }
+    let is_folder = !file::sql::children(&call.app.db, target.id(), &path).await?.is_empty();
+    Err(match is_folder {
+        true => Failure::invalid(format!(
+            "Artifact path refers to a directory, not a file: '{address}'"
+        )),
+        false => Failure::not_found("artifact", format!("No such artifact: '{address}'")),
+    })
+}

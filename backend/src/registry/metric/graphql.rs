@@ -1,0 +1,14 @@
+//! Metrics in GraphQL.
+
+use async_graphql::ComplexObject;
+
+use super::{Metric, direction};
+
+#[ComplexObject]
+impl Metric {
+    /// Whether less is better, as its name tells; null where it does not. What a model is judged by may say otherwise,
+    /// see `Model.bestMetric`.
+    async fn lower_is_better(&self) -> Option<bool> {
+        direction::lower_is_better(&self.name)
+    }
+}

@@ -1,0 +1,166 @@
+//! What may happen to uploads, and what must have arrived before something is published.
+
+use std::collections::HashSet;
+
+use super::{Begun, LIFE_SECONDS, Upload, begun, columns, unfinished};
+use crate::access::Writer;
+use crate::app::App;
+use crate::change::Change;
+use crate::db::{Db, Query, Sql, query};
+use crate::error::{Error, Result};
+use crate::id::new_uuid;
+use crate::registry::target::Target;
+use crate::text::FilePath;
+
+/// How many uploads somebody may have begun and not finished.
+pub const MAX_OPEN: i64 = 1000;
+/// How many paths may be said to have to be there.
+const MAX_REQUIRED: usize = 1000;
+
+/// What a client says of a file that it is about to send.
+pub struct NewUpload {
+    pub path: FilePath,
+    /// In bytes.
+    pub size: i64,
+    pub sha256: Option<String>,
+    pub metadata: String,
+}
+
+/// Begins an upload.
+pub async fn create(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    new: NewUpload,
+) -> Result<Upload> {
+    let now = change.now;
+    let (open,): (i64,) = query(
+        "SELECT COUNT(*) FROM uploads WHERE user_id = $1 AND received < size AND expires_at_ms > $2",
+    )
+    .bind(change.author())
+    .bind(now)
+    .fetch_one(&mut **change)
+    .await?;
+    if open >= MAX_OPEN {
+        return Err(Error::RateLimited(format!(
+            "you have {MAX_OPEN} unfinished uploads: finish or DELETE some, or wait until they expire"
+        )));
+    }
+    // An empty file is on its way, too, until it is put at its place.
+    let upload = query(concat!(
+        "INSERT INTO uploads (id, user_id, owner_id, path, size, received, sha256, metadata,
+             created_at_ms, expires_at_ms)
+         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)
+         RETURNING ",
+        columns!()
+    ))
+    .bind(new_uuid(now))
+    .bind(change.author())
+    .bind(target.id())
+    .bind(&new.path)
+    .bind(new.size)
+    .bind(new.sha256)
+    .bind(new.metadata)
+    .bind(now)
+    .bind(now.plus_seconds(LIFE_SECONDS))
+    .fetch_one(&mut **change)
+    .await?;
+    Ok(upload)
+}
+
+/// Notes that the file is at its place.
+pub async fn finish(change: &mut Change, id: &str) -> Result<()> {
+    query("UPDATE uploads SET received = size WHERE id = $1").bind(id).execute(change).await?;
+    Ok(())
+}
+
+pub async fn delete(db: &Db, id: &str) -> Result<()> {
+    let mut tx = db.begin().await?;
+    query("DELETE FROM uploads WHERE id = $1").bind(id).execute(&mut tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Proof that no file of what is to be published is arriving, or that this is wanted so.
+pub struct Arrived(());
+
+/// What is waited for.
+#[derive(Default)]
+pub struct Wanted {
+    /// Whether to go on without files that are arriving, or missing.
+    pub without_uploads: bool,
+    /// Paths that must be there.
+    pub required_files: Vec<String>,
+}
+
+/// Refuses to go on while files are arriving in a folder of something, of which the empty one is the top, or are not
+/// there that must be.
+pub async fn check_arrived(
+    app: &App,
+    change: &mut Change,
+    (owner_id, folder): (&str, &str),
+    wanted: Wanted,
+) -> Result<Arrived> {
+    if wanted.required_files.len() > MAX_REQUIRED {
+        return Err(Error::at_most("requiredFiles", MAX_REQUIRED));
+    }
+    if wanted.without_uploads {
+        return Ok(Arrived(()));
+    }
+    let begun: Vec<Begun> =
+        query(concat!(begun!(), "owner_id = $1")).bind(owner_id).fetch_all(&mut **change).await?;
+    let inside = |path: &str| {
+        folder.is_empty()
+            || path
+                .strip_prefix(folder)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut arriving: Vec<String> = unfinished(app, owner_id, begun)
+        .into_iter()
+        .filter(|upload| upload.active && inside(&upload.path))
+        .map(|upload| upload.path)
+        .collect();
+    arriving.extend(missing(change, owner_id, wanted.required_files).await?);
+    arriving.sort();
+    arriving.dedup();
+    if arriving.is_empty() { Ok(Arrived(())) } else { Err(Error::Arriving(arriving)) }
+}
+
+/// Which of some paths have no file.
+async fn missing(
+    change: &mut Change,
+    owner_id: &str,
+    mut required: Vec<String>,
+) -> Result<Vec<String>> {
+    required.retain(|path| !path.contains('\0'));
+    let mut sql = Sql::new("SELECT path FROM files WHERE owner_id = ?").bind(owner_id);
+    sql = sql.and(Sql::is_in("path", &required));
+    let there: Vec<(String,)> = Query::from(sql).fetch_all(&mut **change).await?;
+    let there: HashSet<String> = there.into_iter().map(|(path,)| path).collect();
+    required.retain(|path| !there.contains(path));
+    Ok(required)
+}
+
+/// Forgets uploads that have expired, and removes bytes that belong to none.
+pub async fn sweep(app: &App) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    let expired: Vec<(String,)> =
+        query("DELETE FROM uploads WHERE expires_at_ms <= $1 RETURNING id")
+            .bind(app.clock.now())
+            .fetch_all(&mut tx)
+            .await?;
+    tx.commit().await?;
+    for (id,) in expired {
+        app.store.partial(&id).await.remove().await?;
+    }
+    let names = app.store.partial_names().await?;
+    for names in names.chunks(500) {
+        let mut sql = Sql::new("SELECT id FROM uploads WHERE ");
+        sql.push_sql(Sql::is_in("id", names));
+        let known: Vec<(String,)> = Query::from(sql).fetch_all(&app.db).await?;
+        for name in names.iter().filter(|name| !known.iter().any(|(id,)| id == *name)) {
+            app.store.partial(name).await.remove().await?;
+        }
+    }
+    Ok(())
+}
