@@ -9,8 +9,9 @@ use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
+use model_registry::registry::lifecycle::project;
 use model_registry::registry::token::rules::{self as token, CreateTokenInput};
-use model_registry::registry::{project, user};
+use model_registry::registry::user;
 use model_registry::store::Store;
 use model_registry::time::Clock;
 use model_registry::{graphql, oidc, server, telemetry};
@@ -54,7 +55,7 @@ async fn serve(config: Serve) -> Result<()> {
     let app = App::new(db, store, config, Clock::System);
     let password = user::rules::create_admin(&app).await?;
     if app.config.no_auth {
-        project::rules::create_default(&app).await?;
+        project::create_default(&app).await?;
     }
     if let Some(password) = password {
         println!("The first start: sign in as admin with the password {password}");

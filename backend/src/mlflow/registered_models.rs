@@ -17,6 +17,7 @@ use crate::db::Conn;
 use crate::error::Error;
 use crate::id::VersionId;
 use crate::registry::alias::{self, Alias, AliasesOfModel};
+use crate::registry::lifecycle;
 use crate::registry::model::rules::NewModel;
 use crate::registry::model::{self, Model};
 use crate::registry::tag::{self, TagsOf};
@@ -147,14 +148,14 @@ pub async fn rename(call: Call) -> Result<Found> {
     let name = call.message.required("new_name")?;
     check_name(&name)?;
     let (mut change, writer, model) = writable(&call).await?;
-    let model = model::rules::rename(&mut change, &writer, model, &name).await?;
+    let model = lifecycle::model::rename(&mut change, &writer, model, &name).await?;
     change.commit().await?;
     one(&call, model).await
 }
 
 pub async fn delete(call: Call) -> Result<Done> {
     let (mut change, writer, model) = writable(&call).await?;
-    model::rules::delete(&mut change, &writer, model).await?;
+    lifecycle::model::delete(&mut change, &writer, model).await?;
     change.commit().await?;
     Ok(Done {})
 }

@@ -8,8 +8,10 @@ use super::error::Result;
 use crate::access::project::Project;
 use crate::access::{self, Actor};
 use crate::change::Change;
+use crate::registry::lifecycle;
+use crate::registry::lifecycle::project::CreateProjectInput;
 use crate::registry::project;
-use crate::registry::project::rules::{CreateProjectInput, UpdateProjectInput};
+use crate::registry::project::rules::UpdateProjectInput;
 
 #[derive(Serialize)]
 pub struct WireWorkspace {
@@ -58,7 +60,7 @@ pub async fn create(call: Call) -> Result<Found> {
     let actor: &Actor = &call.actor;
     let mut change = Change::begin(&call.app, actor).await?;
     let (creator, user) = (access::creator(actor)?, actor.user()?);
-    let workspace = project::rules::create(&mut change, &creator, user, new).await?.into();
+    let workspace = lifecycle::project::create(&mut change, &creator, user, new).await?.into();
     change.commit().await?;
     Ok(Found { workspace })
 }

@@ -13,6 +13,7 @@ pub mod experiment;
 pub mod file;
 pub mod identity;
 pub mod invitation;
+pub mod lifecycle;
 pub mod live;
 pub mod logged_model;
 pub mod markdown;

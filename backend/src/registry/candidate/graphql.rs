@@ -16,6 +16,7 @@ use crate::registry::curve::{self, Part};
 use crate::registry::event::{self, Event};
 use crate::registry::experiment::{self, Experiment};
 use crate::registry::file::{self, File};
+use crate::registry::lifecycle;
 use crate::registry::metric::{self, Metric, MetricInput, MetricPoint};
 use crate::registry::model::{self, Model};
 use crate::registry::param::{self, Param, ParamInput};
@@ -23,8 +24,8 @@ use crate::registry::tag::{self, Tag, TagInput};
 use crate::registry::target::Target;
 use crate::registry::upload::rules::Wanted;
 use crate::registry::upload::{self, UnfinishedUpload};
+use crate::registry::version::ModelVersion;
 use crate::registry::version::sql::VersionOfCandidate;
-use crate::registry::version::{self, ModelVersion};
 use crate::registry::{object, payload, user};
 use crate::time::Timestamp;
 
@@ -390,7 +391,7 @@ impl CandidateMutation {
         let arrived = upload::rules::check_arrived(app, &mut change, all, wanted).await?;
         let (what, named) = ((&candidate, arrived), (input.version, input.description));
         let model_version =
-            version::rules::promote(&mut change, &writer, &model, what, named).await?;
+            lifecycle::promotion::promote(&mut change, &writer, &model, what, named).await?;
         change.commit().await?;
         Ok(PromoteCandidatePayload { model_version })
     }

@@ -23,6 +23,7 @@ use crate::registry::event::sql::EventFilter;
 use crate::registry::event::{self, Event};
 use crate::registry::experiment::sql::ExperimentOf;
 use crate::registry::experiment::{self, Experiment};
+use crate::registry::lifecycle;
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::tag::{self, Tag, TagInput};
 use crate::registry::version::sql::{LatestVersionOf, ModelVersionOrder};
@@ -431,7 +432,7 @@ impl ModelMutation {
     ) -> Result<RenameModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
-        let model = rules::rename(&mut change, &writer, model, &input.name).await?;
+        let model = lifecycle::model::rename(&mut change, &writer, model, &input.name).await?;
         change.commit().await?;
         Ok(RenameModelPayload { model })
     }
@@ -445,7 +446,7 @@ impl ModelMutation {
     ) -> Result<DeleteModelPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
-        let model = rules::delete(&mut change, &writer, model).await?;
+        let model = lifecycle::model::delete(&mut change, &writer, model).await?;
         change.commit().await?;
         Ok(DeleteModelPayload { model })
     }
@@ -460,7 +461,7 @@ impl ModelMutation {
         let not_found = || Error::not_found("deleted model", &input.model);
         let (project, name) = text::split_model_path(&input.model).ok_or_else(not_found)?;
         let writer = access::writer(&mut *change, actor(ctx), project).await?;
-        let model = rules::restore(&mut change, &writer, name, input.id).await?;
+        let model = lifecycle::model::restore(&mut change, &writer, name, input.id).await?;
         change.commit().await?;
         Ok(RestoreModelPayload { model })
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId};
 use crate::log::Subject;
 use crate::registry::tag::{self, TagInput};
-use crate::registry::{experiment, protection, target, version};
+use crate::registry::{protection, target, version};
 use crate::text::{self, ModelName};
 
 /// A new model.
@@ -103,6 +103,7 @@ pub async fn update(
     Ok(model)
 }
 
+/// Renames a model by itself; for what goes with it see [`lifecycle::model`](crate::registry::lifecycle::model).
 pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
     let name = ModelName::parse("name", name)?;
     target::touch(change, &old.id).await?;
@@ -129,12 +130,13 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     .execute(change)
     .await?;
     go_on_counting(change, writer, &model).await?;
-    experiment::rules::follow(change, writer, &model).await?;
     let detail = serde_json::json!({ "from": old.name });
     change.record("model.rename", subject(writer, &model), detail).await?;
     Ok(model)
 }
 
+/// Puts a model by itself into the trash; for what goes with it see
+/// [`lifecycle::model`](crate::registry::lifecycle::model).
 pub async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Result<Model> {
     target::touch(change, &model.id).await?;
     protection::rules::check_model(change, writer, &model.id).await?;
@@ -148,12 +150,13 @@ pub async fn delete(change: &mut Change, writer: &Writer, model: Model) -> Resul
     .fetch_optional(&mut **change)
     .await?;
     let model = deleted.ok_or_else(|| Error::not_found("model", model.name))?;
-    experiment::rules::follow(change, writer, &model).await?;
     record(change, writer, "model.delete", &model).await?;
     Ok(model)
 }
 
-pub(super) async fn restore(
+/// Takes a model by itself out of the trash; for what comes with it see
+/// [`lifecycle::model`](crate::registry::lifecycle::model).
+pub async fn restore(
     change: &mut Change,
     writer: &Writer,
     name: &str,
@@ -191,7 +194,6 @@ pub(super) async fn restore(
     .map_err(Error::unless_unique("model", name))?;
     let model = restored.ok_or_else(not_found)?;
     go_on_counting(change, writer, &model).await?;
-    experiment::rules::follow(change, writer, &model).await?;
     record(change, writer, "model.restore", &model).await?;
     Ok(model)
 }

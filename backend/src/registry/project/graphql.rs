@@ -3,9 +3,7 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
 use super::ModelCount;
-use super::rules::{
-    self, CreateProjectInput, RenameProjectInput, RestoreProjectInput, UpdateProjectInput,
-};
+use super::rules::{self, RenameProjectInput, RestoreProjectInput, UpdateProjectInput};
 use crate::access::project::{Project, columns};
 use crate::access::user::User;
 use crate::access::{self, actor};
@@ -20,6 +18,7 @@ use crate::registry::candidate::{self, Candidate};
 use crate::registry::event::sql::EventFilter;
 use crate::registry::event::{self, Event};
 use crate::registry::experiment::{self, Experiment};
+use crate::registry::lifecycle::project::CreateProjectInput;
 use crate::registry::member::sql::MemberCount;
 use crate::registry::member::{self, Member};
 use crate::registry::model::facet::{FacetValue, ModelFacet};
@@ -28,7 +27,7 @@ use crate::registry::model::{self, Model};
 use crate::registry::protection::{self, ProtectedAlias};
 use crate::registry::token::{Token, TokensOfProject};
 use crate::registry::trash::{self, TrashEntry};
-use crate::registry::{markdown, payload, user};
+use crate::registry::{lifecycle, markdown, payload, user};
 use crate::role::Role;
 use crate::text;
 
@@ -403,7 +402,8 @@ impl ProjectMutation {
     ) -> Result<CreateProjectPayload> {
         let mut change = Change::begin(&loaders(ctx).loader().app, actor(ctx)).await?;
         let creator = access::creator(actor(ctx))?;
-        let project = rules::create(&mut change, &creator, actor(ctx).user()?, input).await?;
+        let project =
+            lifecycle::project::create(&mut change, &creator, actor(ctx).user()?, input).await?;
         change.commit().await?;
         Ok(CreateProjectPayload { project })
     }

@@ -2,75 +2,18 @@
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 
-use super::DEFAULT;
-use crate::access::project::{Project, columns, find_with_role};
+use crate::access::project::{Project, columns};
 use crate::access::user::User;
 use crate::access::{self, Actor, Maintainer, Owner};
-use crate::app::App;
+
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
-use crate::id::{AnyId, ProjectId};
+use crate::id::AnyId;
 use crate::log::Subject;
-use crate::registry::{experiment, member, target};
+use crate::registry::target;
 use crate::role::Visibility;
 use crate::text::{self, ProjectPath};
-
-pub async fn create(
-    change: &mut Change,
-    _creator: &access::Creator,
-    creator: &User,
-    input: CreateProjectInput,
-) -> Result<Project> {
-    insert(change, creator, input).await
-}
-
-async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) -> Result<Project> {
-    let path = ProjectPath::parse("path", &input.path)?;
-    let name = text::name("name", input.name.as_deref().unwrap_or(path.as_str()))?;
-    let description = text::description("description", input.description)?;
-    let project: Project = query(
-        concat!(
-        "INSERT INTO projects (id, path, name, description, visibility, author_id, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-         RETURNING ",
-        columns!(),
-    ),
-    )
-    .bind(ProjectId::new(change.now))
-    .bind(&path)
-    .bind(name)
-    .bind(description)
-    .bind(input.visibility.unwrap_or(Visibility::Private))
-    .bind(change.author())
-    .bind(change.now)
-    .fetch_one(&mut **change)
-    .await
-    .map_err(Error::unless_unique("project", path.as_str()))?;
-    member::rules::add_creator(change, &project, creator).await?;
-    experiment::rules::create_first(change, &project).await?;
-    record(change, "project.create", &project).await?;
-    Ok(project)
-}
-
-/// Makes the project that MLflow clients are in unless told: with `--no-auth`, where nobody would have
-/// thought of it.
-pub async fn create_default(app: &App) -> Result<()> {
-    let admin = access::user::find_by_username(&app.db, "admin").await?;
-    let admin = admin.ok_or_else(|| Error::internal("there is no admin"))?;
-    if find_with_role(&app.db, DEFAULT, None).await?.is_some() {
-        return Ok(());
-    }
-    let mut change = Change::begin_in(&app.db, &app.clock, admin.id.clone()).await?;
-    let input = CreateProjectInput {
-        path: DEFAULT.to_owned(),
-        name: None,
-        description: None,
-        visibility: None,
-    };
-    insert(&mut change, &admin, input).await?;
-    change.commit().await
-}
 
 pub async fn update(
     change: &mut Change,
@@ -212,7 +155,7 @@ pub(super) async fn restore(change: &mut Change, owner: &Owner) -> Result<Projec
     Ok(project)
 }
 
-fn subject(project: &Project) -> Subject<'_> {
+pub fn subject(project: &Project) -> Subject<'_> {
     Subject {
         name: project.path.clone(),
         project_id: Some(&project.id),
@@ -221,7 +164,7 @@ fn subject(project: &Project) -> Subject<'_> {
     }
 }
 
-async fn record(change: &mut Change, action: &'static str, project: &Project) -> Result<()> {
+pub async fn record(change: &mut Change, action: &'static str, project: &Project) -> Result<()> {
     change.record(action, subject(project), serde_json::json!({})).await
 }
 
@@ -230,19 +173,6 @@ pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> 
     let before = access::maintainer(&mut **change, actor, path).await?;
     target::touch(change, &before.project().id).await?;
     access::maintainer(&mut **change, actor, path).await
-}
-
-/// A new project.
-#[derive(InputObject)]
-pub struct CreateProjectInput {
-    /// Its address: 1–63 of a-z, 0-9 and -.
-    pub path: String,
-    /// The name to show; the path if omitted.
-    pub name: Option<String>,
-    /// What it is, in markdown, at most 64 KiB.
-    pub description: Option<String>,
-    /// Who can see it; PRIVATE if omitted.
-    pub visibility: Option<Visibility>,
 }
 
 /// Changes of a project; what is omitted stays.

@@ -126,11 +126,7 @@ macro_rules! columns {
 use columns;
 
 /// The version as events name it.
-pub(super) fn subject<'a>(
-    writer: &Writer,
-    model: &'a Model,
-    version: &'a ModelVersion,
-) -> Subject<'a> {
+pub fn subject<'a>(writer: &Writer, model: &'a Model, version: &'a ModelVersion) -> Subject<'a> {
     Subject {
         name: format!("{}/{}@{}", writer.project().path, model.name, version.version),
         project_id: Some(&model.project_id),

@@ -11,7 +11,7 @@ use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{AnyId, VersionId};
-use crate::registry::candidate::Candidate;
+
 use crate::registry::model::{self, Model};
 use crate::registry::upload::rules::Arrived;
 use crate::registry::{file, metric, param, protection, semver, target};
@@ -66,32 +66,9 @@ async fn record_source(
     change.record("version.create", subject(writer, model, version), detail).await
 }
 
-async fn copy_measures(change: &mut Change, from: &str, version: &ModelVersion) -> Result<()> {
+pub async fn copy_measures(change: &mut Change, from: &str, version: &ModelVersion) -> Result<()> {
     param::rules::copy(change, from, version.id.raw()).await?;
     metric::rules::copy(change, from, version.id.raw()).await
-}
-
-/// Makes a candidate a published version: by reference, so no byte is stored twice.
-pub async fn promote(
-    change: &mut Change,
-    writer: &Writer,
-    model: &Model,
-    (candidate, _arrived): (&Candidate, Arrived),
-    (version, description): (Option<String>, Option<String>),
-) -> Result<ModelVersion> {
-    let candidate_id = Some(candidate.id.clone());
-    let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
-    let (version, tags) = allocate(change, writer, model, new, VersionState::Draft).await?;
-    let version = insert(change, model, (version, tags)).await?;
-    // Locked: what is logged or uploaded meanwhile comes before or after, never half.
-    target::touch(change, &candidate.id).await?;
-    file::rules::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
-    copy_measures(change, candidate.id.raw(), &version).await?;
-    let version = lock(change, &version).await?;
-    let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });
-    let subject = subject(writer, model, &version);
-    change.record("candidate.promote", subject, detail).await?;
-    Ok(version)
 }
 
 /// Publishes a draft.
@@ -116,7 +93,7 @@ pub async fn publish(
 }
 
 /// Takes the digest and makes the files immutable.
-async fn lock(change: &mut Change, version: &ModelVersion) -> Result<ModelVersion> {
+pub async fn lock(change: &mut Change, version: &ModelVersion) -> Result<ModelVersion> {
     let digest = digest(change, version).await?;
     let semver = Version::parse(&version.version).map_err(Error::internal)?;
     let locked: Option<ModelVersion> = query(concat!(

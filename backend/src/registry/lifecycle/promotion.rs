@@ -1,0 +1,37 @@
+//! Promotion: a candidate becomes a published version, with its files, params and metrics.
+
+use crate::access::Writer;
+use crate::change::Change;
+
+use crate::error::Result;
+
+use crate::registry::candidate::Candidate;
+use crate::registry::model::Model;
+use crate::registry::upload::rules::Arrived;
+use crate::registry::{file, target};
+
+use crate::registry::version::new::{NewVersion, allocate, insert};
+use crate::registry::version::{ModelVersion, VersionState, rules, subject};
+
+/// Makes a candidate a published version: by reference, so no byte is stored twice.
+pub async fn promote(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    (candidate, _arrived): (&Candidate, Arrived),
+    (version, description): (Option<String>, Option<String>),
+) -> Result<ModelVersion> {
+    let candidate_id = Some(candidate.id.clone());
+    let new = NewVersion { version, description, candidate_id, ..NewVersion::default() };
+    let (version, tags) = allocate(change, writer, model, new, VersionState::Draft).await?;
+    let version = insert(change, model, (version, tags)).await?;
+    // Locked: what is logged or uploaded meanwhile comes before or after, never half.
+    target::touch(change, &candidate.id).await?;
+    file::rules::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
+    rules::copy_measures(change, candidate.id.raw(), &version).await?;
+    let version = rules::lock(change, &version).await?;
+    let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });
+    let subject = subject(writer, model, &version);
+    change.record("candidate.promote", subject, detail).await?;
+    Ok(version)
+}
