@@ -13,8 +13,8 @@ use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command};
 use model_registry::db::Db;
-use model_registry::registry::credential::token::{self, CreateTokenInput};
-use model_registry::registry::user;
+use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
+use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
 use model_registry::store::Store;
 use model_registry::time::Clock;
@@ -38,7 +38,7 @@ pub async fn start() -> Server {
     let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
     let app = App::new(db, store, config, Clock::System);
-    user::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
+    user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let admin =
         access::user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");
     let mut change = Change::begin_in(&app.db, &app.clock, admin.id.clone())

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
-use crate::registry::file::File;
+use crate::registry::catalog::file::File;
 use crate::store::Store;
 
 /// Everything in a tar begins at a multiple of this.

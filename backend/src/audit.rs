@@ -16,9 +16,9 @@ use futures_util::{Stream, stream};
 use crate::access::{self, Actor};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::registry::catalog::model;
 use crate::registry::event::export::{Export, Exported};
 use crate::registry::event::sql::EventFilter;
-use crate::registry::model;
 use crate::time::Timestamp;
 
 /// How many lines are read from the database at once.

@@ -2,13 +2,22 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::access::{self, Actor};
+use async_graphql::Context;
+
+use crate::access::{self, Actor, actor};
+use crate::action::Action;
 use crate::app::App;
 use crate::db::{Changed, Db, Query, Sql, Tx, Unmet};
 use crate::error::Result;
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
+use crate::loader::loaders;
 use crate::log::{By, Line, Subject};
 use crate::time::{Clock, Timestamp};
+
+/// Begins the change that a mutation makes, by whoever asks for it.
+pub async fn of(ctx: &Context<'_>) -> Result<Change> {
+    Change::begin(&loaders(ctx).loader().app, actor(ctx)).await
+}
 
 /// One transaction by one person at one moment.
 pub struct Change {
@@ -48,7 +57,7 @@ impl Change {
     /// Writes a line into the log, and has everybody hear of it who follows the model that it is about.
     pub async fn record(
         &mut self,
-        action: &'static str,
+        action: Action,
         subject: Subject<'_>,
         detail: serde_json::Value,
     ) -> Result<()> {
@@ -61,11 +70,7 @@ impl Change {
 
     /// Writes a line into the log, unless the same person did the same within the last minute: for what
     /// programs do every second, and what is kept with its time elsewhere.
-    pub async fn record_sometimes(
-        &mut self,
-        action: &'static str,
-        subject: Subject<'_>,
-    ) -> Result<()> {
+    pub async fn record_sometimes(&mut self, action: Action, subject: Subject<'_>) -> Result<()> {
         let object_id = subject.object_id.to_owned();
         let line = Line { action, subject, detail: serde_json::json!({}), refused: false };
         let mut sql = line.insert(&self.by, self.now);

@@ -1,7 +1,7 @@
 //! In-flight uploads: which files are arriving at this moment, by what is to have them.
 //!
 //! In memory, because what a connection brings ends with the server. Uploads that outlive their connections have
-//! rows, see [`upload`](crate::registry::upload). Knows no rules: who publishes asks.
+//! rows, see [`upload`](crate::registry::catalog::upload). Knows no rules: who publishes asks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

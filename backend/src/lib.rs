@@ -8,6 +8,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod access;
+pub mod action;
 pub mod app;
 pub mod archive;
 pub mod audit;
@@ -25,6 +26,7 @@ pub mod in_flight;
 pub mod loader;
 pub mod log;
 pub mod long;
+pub mod markdown;
 pub mod mlflow;
 pub mod network;
 pub mod oidc;

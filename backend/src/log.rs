@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use crate::action::Action;
 use crate::db::{Db, Query, Sql, Value, query};
 use crate::error::Result;
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
@@ -31,7 +32,7 @@ pub struct By {
 
 /// A line that is to be written.
 pub struct Line<'a> {
-    pub action: &'a str,
+    pub action: Action,
     pub subject: Subject<'a>,
     pub detail: serde_json::Value,
     pub refused: bool,
@@ -67,7 +68,7 @@ impl Line<'_> {
 
 /// A change that was refused.
 pub struct Refusal<'a> {
-    pub action: &'a str,
+    pub action: Action,
     /// What it was about, as the caller named it: the path of a project or model, a user name, an id.
     pub subject: &'a str,
     /// Whether `subject` is a path.

@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use model_registry::access;
 use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
 use model_registry::registry::lifecycle::project;
-use model_registry::registry::token::rules::{self as token, CreateTokenInput};
-use model_registry::registry::user;
+use model_registry::registry::people::token::rules as token;
+use model_registry::registry::people::token::rules::CreateTokenInput;
+use model_registry::registry::people::user;
 use model_registry::store::Store;
 use model_registry::time::Clock;
-use model_registry::{graphql, oidc, server, telemetry};
+use model_registry::{access, graphql, oidc, server, telemetry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 

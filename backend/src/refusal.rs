@@ -9,6 +9,7 @@ use async_graphql::parser::types::{
 use async_graphql::{ID, PathSegment, ServerError, Value, Variables};
 
 use crate::access::{self, Actor};
+use crate::action::Action;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::id::AnyId;
@@ -60,8 +61,8 @@ impl Attempt {
     }
 
     async fn log_field(&self, app: &App, actor: &Actor, field: &Field, code: &'static str) {
-        let subject = subject_of(field, &self.variables);
-        log(app, actor, action_of(&field.name.node), subject, code).await;
+        let Some(action) = Action::of_mutation(&field.name.node) else { return };
+        log(app, actor, action, subject_of(field, &self.variables), code).await;
     }
 }
 
@@ -102,10 +103,10 @@ fn refused_with(error: &ServerError) -> Option<&'static str> {
 }
 
 /// Logs the refused change of a REST route, of the model at `path`.
-pub async fn log_error(app: &App, actor: &Actor, action: &str, path: &str, error: &Error) {
+pub async fn log_error(app: &App, actor: &Actor, action: Action, path: &str, error: &Error) {
     let code = error.code();
     if matches!(code, "FORBIDDEN" | "UNAUTHENTICATED" | "NOT_FOUND") {
-        log(app, actor, action.to_owned(), Subject::Path(path.to_owned()), code).await;
+        log(app, actor, action, Subject::Path(path.to_owned()), code).await;
     }
 }
 
@@ -120,26 +121,26 @@ enum Subject {
 }
 
 /// Never fails: the caller gets their answer, and the operator the reason.
-async fn log(app: &App, actor: &Actor, action: String, subject: Subject, code: &'static str) {
+async fn log(app: &App, actor: &Actor, action: Action, subject: Subject, code: &'static str) {
     let who = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
     if app.refusals.count(&who, app.clock.now()).is_err() {
-        tracing::warn!(who, action, "refused too often to log each time");
+        tracing::warn!(who, action = action.as_str(), "refused too often to log each time");
         return;
     }
     if code != "NOT_FOUND" {
-        return record(app, actor, &action, &subject, code).await;
+        return record(app, actor, action, &subject, code).await;
     }
     let (app, actor) = (app.clone(), actor.clone());
     tokio::spawn(async move {
         match is_hidden(&app, &actor, &subject).await {
-            Ok(true) => record(&app, &actor, &action, &subject, code).await,
+            Ok(true) => record(&app, &actor, action, &subject, code).await,
             Ok(false) => {}
             Err(error) => tracing::error!(?error, "a refused change could not be looked into"),
         }
     });
 }
 
-async fn record(app: &App, actor: &Actor, action: &str, subject: &Subject, code: &'static str) {
+async fn record(app: &App, actor: &Actor, action: Action, subject: &Subject, code: &'static str) {
     let is_path = matches!(subject, Subject::Path(_));
     let (Subject::Path(subject) | Subject::Id(subject) | Subject::Other(subject)) = subject;
     let refusal = Refusal { action, subject, is_path, code };
@@ -184,38 +185,5 @@ fn subject_of(field: &Field, variables: &Variables) -> Subject {
     match text("id") {
         Some(id) => Subject::Id(id),
         None => Subject::Other(text("username").or_else(|| text("path")).unwrap_or_default()),
-    }
-}
-
-/// The action in the log that a mutation is: `createModelVersion` is `version.create`.
-pub fn action_of(mutation: &str) -> String {
-    let split = mutation.find(|c: char| c.is_ascii_uppercase()).unwrap_or(mutation.len());
-    let (verb, noun) = mutation.split_at(split);
-    let noun = match noun {
-        "ModelVersion" => "version".to_owned(),
-        "ProjectToken" => "token".to_owned(),
-        "Viewer" => "user".to_owned(),
-        "Out" => "session".to_owned(),
-        noun => noun.to_ascii_lowercase(),
-    };
-    let verb = if verb == "sign" { "end" } else { verb };
-    format!("{noun}.{verb}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::action_of;
-
-    #[test]
-    fn mutations_are_logged_as_what_they_do() {
-        for (mutation, action) in [
-            ("createModelVersion", "version.create"),
-            ("setAlias", "alias.set"),
-            ("promoteCandidate", "candidate.promote"),
-            ("createProjectToken", "token.create"),
-            ("signOut", "session.end"),
-        ] {
-            assert_eq!(action_of(mutation), action);
-        }
     }
 }

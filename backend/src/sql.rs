@@ -112,6 +112,13 @@ impl Sql {
         (self.text, self.values)
     }
 
+    /// `INSERT INTO table`, with the name of each column beside its value.
+    pub fn insert<const N: usize>(table: &str, row: [(&str, Value); N]) -> Self {
+        let columns = row.each_ref().map(|(column, _)| *column).join(", ");
+        let text = format!("INSERT INTO {table} ({columns}) VALUES");
+        Self::rows(text, [row.map(|(_, value)| value)])
+    }
+
     /// A text that ends with `VALUES`, and the rows after it.
     pub fn rows<const N: usize>(
         text: impl Into<String>,

@@ -64,7 +64,7 @@ pub struct Store {
 }
 
 /// Proof that blobs may be about to get their rows: nothing is swept until it is dropped.
-pub struct Naming(#[expect(dead_code, reason = "held, never read")] OwnedRwLockReadGuard<()>);
+pub struct SweepGuard(#[expect(dead_code, reason = "held, never read")] OwnedRwLockReadGuard<()>);
 
 impl Store {
     /// Opens the blobs in a folder, makes it if missing, and removes what interrupted uploads left.
@@ -101,7 +101,7 @@ impl Store {
         body: impl Stream<Item = Result<Bytes, E>>,
         max_size: u64,
         now: Timestamp,
-    ) -> Result<(Blob, Naming)> {
+    ) -> Result<(Blob, SweepGuard)> {
         let temporary = Path::from(format!("uploads/{}", new_uuid(now)));
         let mut upload = self.objects.put_multipart(&temporary).await?;
         let (sha256, size) = match receive(&mut *upload, body, max_size).await {
@@ -115,7 +115,7 @@ impl Store {
         let store = self.clone();
         tokio::spawn(async move {
             upload.complete().await?;
-            let naming = Naming(store.naming.clone().read_owned().await);
+            let naming = SweepGuard(store.naming.clone().read_owned().await);
             store.move_into_place(&temporary, &sha256, size).await?;
             Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, naming))
         })

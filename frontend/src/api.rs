@@ -16,7 +16,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::error::{ApiError, Code};
+use crate::logic::error::{ApiError, Code};
 
 /// The errors of an answer are read before its data, which may then be incomplete.
 #[derive(Deserialize)]

@@ -9,10 +9,10 @@ use leptos_router::{
 };
 
 use crate::{
-    address,
     components::{
         failed::{Anonymous, Failed, OnRefused},
         focus,
+        form::Submit,
         icon::{self, Icon},
         menu::Menu,
         outdated::{Outdated, OutdatedNotice},
@@ -20,10 +20,9 @@ use crate::{
         theme::{self, ThemeMenu},
         toast::{ToastStack, Toasts},
     },
-    error::ApiError,
-    form::Submit,
     graphql::viewer::{self, Viewer},
-    later::{Later, Manage, NothingYet, Runs, Versions},
+    lazy::{LazyPage, Manage, NothingYet, Runs, Versions},
+    logic::{address, error::ApiError},
     pages::{
         all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
         model_card::ModelCardTab, models::ModelsTab, not_found::NotFoundPage,
@@ -150,46 +149,46 @@ fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=|| view! { <NotFoundPage/> }>
             <Route path=path!("/") view=HomePage/>
-            <Route path=path!("/mlflow/:project") view=Later::Manage(Manage::MlflowLink)/>
+            <Route path=path!("/mlflow/:project") view=LazyPage::Manage(Manage::MlflowLink)/>
             <Route path=path!("/sign-in") view=SignInPage/>
-            <Route path=path!("/invitation") view=Later::Manage(Manage::Invitation)/>
+            <Route path=path!("/invitation") view=LazyPage::Manage(Manage::Invitation)/>
             <Route path=path!("/-/models") view=AllModelsPage/>
-            <Route path=path!("/new") view=Later::Manage(Manage::ProjectNew)/>
-            <ParentRoute path=path!("/settings") view=Later::Manage(Manage::Settings)>
+            <Route path=path!("/new") view=LazyPage::Manage(Manage::ProjectNew)/>
+            <ParentRoute path=path!("/settings") view=LazyPage::Manage(Manage::Settings)>
                 <Route path=path!("") view=|| view! { <Instead path="/settings/account"/> }/>
-                <Route path=path!("account") view=Later::Manage(Manage::Account)/>
-                <Route path=path!("sessions") view=Later::Manage(Manage::Sessions)/>
-                <Route path=path!("tokens") view=Later::Manage(Manage::Tokens)/>
+                <Route path=path!("account") view=LazyPage::Manage(Manage::Account)/>
+                <Route path=path!("sessions") view=LazyPage::Manage(Manage::Sessions)/>
+                <Route path=path!("tokens") view=LazyPage::Manage(Manage::Tokens)/>
             </ParentRoute>
-            <ParentRoute path=path!("/admin") view=Later::Manage(Manage::Admin)>
+            <ParentRoute path=path!("/admin") view=LazyPage::Manage(Manage::Admin)>
                 <Route path=path!("") view=|| view! { <Instead path="/admin/users"/> }/>
-                <Route path=path!("users") view=Later::Manage(Manage::Users)/>
-                <Route path=path!("audit") view=Later::Manage(Manage::AdminAudit)/>
+                <Route path=path!("users") view=LazyPage::Manage(Manage::Users)/>
+                <Route path=path!("audit") view=LazyPage::Manage(Manage::AdminAudit)/>
             </ParentRoute>
-            <Route path=path!("/:project/-/new") view=Later::Manage(Manage::ModelNew)/>
-            <Route path=path!("/:project/-/experiments/:number") view=Later::Runs(Runs::Experiment)/>
-            <Route path=path!("/:project/-/runs/compare") view=Later::Compare(Kind::Runs)/>
-            <Route path=path!("/:project/-/runs/:run") view=Later::Runs(Runs::Candidate)/>
+            <Route path=path!("/:project/-/new") view=LazyPage::Manage(Manage::ModelNew)/>
+            <Route path=path!("/:project/-/experiments/:number") view=LazyPage::Runs(Runs::Experiment)/>
+            <Route path=path!("/:project/-/runs/compare") view=LazyPage::Compare(Kind::Runs)/>
+            <Route path=path!("/:project/-/runs/:run") view=LazyPage::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project") view=ProjectFrame>
                 <Route path=path!("") view=ModelsTab/>
-                <Route path=path!("-/experiments") view=Later::Runs(Runs::Experiments)/>
-                <Route path=path!("-/members") view=Later::Manage(Manage::Members)/>
-                <Route path=path!("-/tokens") view=Later::Manage(Manage::ProjectTokens)/>
-                <Route path=path!("-/audit") view=Later::Manage(Manage::ProjectAudit)/>
-                <Route path=path!("-/trash") view=Later::Manage(Manage::Trash)/>
-                <Route path=path!("-/edit") view=Later::Manage(Manage::ProjectEdit)/>
+                <Route path=path!("-/experiments") view=LazyPage::Runs(Runs::Experiments)/>
+                <Route path=path!("-/members") view=LazyPage::Manage(Manage::Members)/>
+                <Route path=path!("-/tokens") view=LazyPage::Manage(Manage::ProjectTokens)/>
+                <Route path=path!("-/audit") view=LazyPage::Manage(Manage::ProjectAudit)/>
+                <Route path=path!("-/trash") view=LazyPage::Manage(Manage::Trash)/>
+                <Route path=path!("-/edit") view=LazyPage::Manage(Manage::ProjectEdit)/>
             </ParentRoute>
-            <Route path=path!("/:project/:model/versions/new") view=Later::Versions(Versions::New)/>
-            <Route path=path!("/:project/:model/versions/compare") view=Later::Compare(Kind::Versions)/>
-            <Route path=path!("/:project/:model/versions/:version") view=Later::Versions(Versions::One)/>
-            <Route path=path!("/:project/:model/candidates/compare") view=Later::Compare(Kind::Candidates)/>
-            <Route path=path!("/:project/:model/candidates/:number") view=Later::Runs(Runs::Candidate)/>
+            <Route path=path!("/:project/:model/versions/new") view=LazyPage::Versions(Versions::New)/>
+            <Route path=path!("/:project/:model/versions/compare") view=LazyPage::Compare(Kind::Versions)/>
+            <Route path=path!("/:project/:model/versions/:version") view=LazyPage::Versions(Versions::One)/>
+            <Route path=path!("/:project/:model/candidates/compare") view=LazyPage::Compare(Kind::Candidates)/>
+            <Route path=path!("/:project/:model/candidates/:number") view=LazyPage::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project/:model") view=ModelFrame>
                 <Route path=path!("") view=ModelCardTab/>
-                <Route path=path!("versions") view=Later::Versions(Versions::All)/>
-                <Route path=path!("candidates") view=Later::Runs(Runs::Candidates)/>
-                <Route path=path!("-/audit") view=Later::Manage(Manage::ModelAudit)/>
-                <Route path=path!("-/edit") view=Later::Manage(Manage::ModelEdit)/>
+                <Route path=path!("versions") view=LazyPage::Versions(Versions::All)/>
+                <Route path=path!("candidates") view=LazyPage::Runs(Runs::Candidates)/>
+                <Route path=path!("-/audit") view=LazyPage::Manage(Manage::ModelAudit)/>
+                <Route path=path!("-/edit") view=LazyPage::Manage(Manage::ModelEdit)/>
             </ParentRoute>
         </Routes>
     }

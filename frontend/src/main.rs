@@ -1,25 +1,19 @@
 //! The single-page UI of Model Registry.
 //!
-//! `app` has the routes and the frame; `pages` one file a route; `parts` what several pages share
-//! and that talks to the server; `components` what does not; `graphql` the operations.
+//! `app` has the routes and the frame, `lazy` the pages that come when they are first opened; `pages` is one file a route;
+//! `parts` what several pages share and that talks to the server; `components` what does not; `graphql` the operations;
+//! `logic` plain functions.
 
-mod address;
 mod api;
 mod app;
-mod check;
 mod components;
-mod diff;
-mod error;
-mod filter;
-mod form;
-mod format;
 mod graphql;
-mod later;
+mod lazy;
 mod live;
+mod logic;
 mod pages;
 mod parts;
 mod picked;
-mod preview;
 mod session;
 mod upload;
 

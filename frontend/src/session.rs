@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use crate::{
     components::loaded::Load,
-    error::ApiError,
     graphql::viewer::{self, Session, Viewer},
+    logic::error::ApiError,
 };
 
 /// What is known about who is signed in.

@@ -1,5 +1,5 @@
 //! Credentials as they are recognised: who holds a secret, and whether they still may what they could. How tokens and
-//! sessions are made and ended is in [`registry::credential`](crate::registry::credential).
+//! sessions are made and ended is in [`registry::people::credential`](crate::registry::people::credential).
 
 use sha2::{Digest, Sha256};
 

@@ -15,6 +15,7 @@ use super::Access;
 use super::actor::Actor;
 use super::credential::hash_secret;
 use super::user::{User, find_by_username};
+use crate::action::Action;
 use crate::error::{Error, Result};
 use crate::id::random_text;
 use crate::log::{self, Refusal};
@@ -142,7 +143,7 @@ impl Passwords {
 pub async fn log_wrong_password(
     access: &Access,
     actor: &Actor,
-    action: &str,
+    action: Action,
     username: &str,
 ) -> Result<()> {
     if access.passwords.logged.count(&actor.network(), access.clock.now()).is_err() {
@@ -199,7 +200,7 @@ pub async fn find_by_password(
     if !stored.as_ref().is_some_and(known) {
         if !check_password(access, actor, username, stored.as_deref(), password.clone()).await? {
             let subject = user.as_ref().map_or("", |user| &user.username);
-            log_wrong_password(access, actor, "session.create", subject).await?;
+            log_wrong_password(access, actor, Action::SessionCreate, subject).await?;
             return Ok(None);
         }
         if let Some(stored) = stored {

@@ -1,5 +1,5 @@
 //! Projects as they are looked up to decide who may see them. How they are made and changed is in
-//! [`registry::project`](crate::registry::project).
+//! [`registry::catalog::project`](crate::registry::catalog::project).
 
 use async_graphql::SimpleObject;
 

@@ -1,5 +1,5 @@
 //! Accounts as they are looked up to decide who may come in. How they are made and changed is in
-//! [`registry::user`](crate::registry::user).
+//! [`registry::people::user`](crate::registry::people::user).
 
 use async_graphql::SimpleObject;
 

@@ -7,61 +7,12 @@ use super::{Db, Text, Tx, TxInner, query};
 
 /// One step of the schema: the same text for both, or one for each.
 struct Migration {
-    number: i64,
     sqlite: &'static str,
     postgres: &'static str,
 }
 
-const REGISTRY: &str = include_str!("../../../migrations/0001_registry.sql");
-
-const ACCESS: &str = include_str!("../../../migrations/0003_access.sql");
-
-const MLFLOW: &str = include_str!("../../../migrations/0005_mlflow.sql");
-
-const UPLOADS: &str = include_str!("../../../migrations/0008_uploads.sql");
-
-const FACETS: &str = include_str!("../../../migrations/0009_facets.sql");
-
-const NAMES: &str = include_str!("../../../migrations/0012_names.sql");
-
-const MIGRATIONS: &[Migration] = &[
-    Migration { number: 1, sqlite: REGISTRY, postgres: REGISTRY },
-    Migration {
-        number: 2,
-        sqlite: include_str!("../../../migrations/0002_search.sqlite.sql"),
-        postgres: include_str!("../../../migrations/0002_search.postgres.sql"),
-    },
-    Migration { number: 3, sqlite: ACCESS, postgres: ACCESS },
-    Migration {
-        number: 4,
-        sqlite: include_str!("../../../migrations/0004_log.sqlite.sql"),
-        postgres: include_str!("../../../migrations/0004_log.postgres.sql"),
-    },
-    Migration { number: 5, sqlite: MLFLOW, postgres: MLFLOW },
-    Migration {
-        number: 6,
-        sqlite: include_str!("../../../migrations/0006_text_order.sqlite.sql"),
-        postgres: include_str!("../../../migrations/0006_text_order.postgres.sql"),
-    },
-    Migration {
-        number: 7,
-        sqlite: include_str!("../../../migrations/0007_writes.sqlite.sql"),
-        postgres: include_str!("../../../migrations/0007_writes.postgres.sql"),
-    },
-    Migration { number: 8, sqlite: UPLOADS, postgres: UPLOADS },
-    Migration { number: 9, sqlite: FACETS, postgres: FACETS },
-    Migration {
-        number: 10,
-        sqlite: include_str!("../../../migrations/0010_logged.sqlite.sql"),
-        postgres: include_str!("../../../migrations/0010_logged.postgres.sql"),
-    },
-    Migration {
-        number: 11,
-        sqlite: include_str!("../../../migrations/0011_creates.sqlite.sql"),
-        postgres: include_str!("../../../migrations/0011_creates.postgres.sql"),
-    },
-    Migration { number: 12, sqlite: NAMES, postgres: NAMES },
-];
+// `MIGRATIONS`, the steps in order of their numbers, as build.rs finds them in migrations/.
+include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// How many steps there are.
 pub const COUNT: usize = MIGRATIONS.len();
@@ -78,16 +29,15 @@ pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
             format!("the database is at schema {done}, newer than this program: upgrade it").into(),
         ));
     }
-    for migration in MIGRATIONS.iter().take(last).filter(|migration| migration.number > done) {
+    for (number, migration) in
+        (1_i64..).zip(MIGRATIONS).take(last).filter(|(number, _)| *number > done)
+    {
         tx.script(match &tx.inner {
             TxInner::Sqlite(..) => migration.sqlite,
             TxInner::Postgres(_) => migration.postgres,
         })
         .await?;
-        query("INSERT INTO migrations (number) VALUES ($1)")
-            .bind(migration.number)
-            .execute(&mut tx)
-            .await?;
+        query("INSERT INTO migrations (number) VALUES ($1)").bind(number).execute(&mut tx).await?;
     }
     tx.commit().await
 }

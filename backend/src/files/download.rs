@@ -16,7 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::app::App;
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
-use crate::registry::file::File;
+use crate::registry::catalog::file::File;
 use crate::registry::target::Target;
 
 /// Serves one file, or what `method` and the headers ask of it.

@@ -24,15 +24,17 @@ use axum::routing::{get, patch};
 use axum::{Json, Router};
 
 use crate::access::{self, Actor, Reader};
+use crate::action::Action;
 use crate::app::App;
 use crate::archive::Format;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::refusal;
-use crate::registry::file::rules::Put;
-use crate::registry::file::{self, File};
+use crate::registry::catalog::file::rules::Put;
+use crate::registry::catalog::file::{self, File};
+use crate::registry::object;
 use crate::registry::target::Target;
-use crate::registry::{candidate, object};
+use crate::registry::tracking::candidate;
 use crate::text::FilePath;
 
 pub fn routes() -> Router<App> {
@@ -157,7 +159,7 @@ async fn put_file(
         Ok(actor) => actor,
         Err(error) => {
             let stranger = Actor::of_network(&app.access, &parts);
-            refusal::log_error(&app, &stranger, "file.put", &subject, &error).await;
+            refusal::log_error(&app, &stranger, Action::FilePut, &subject, &error).await;
             return Err(error);
         }
     };
@@ -168,7 +170,7 @@ async fn put_file(
     let put = match put.await {
         Ok(put) => put,
         Err(error) => {
-            refusal::log_error(&app, &actor, "file.put", &subject, &error).await;
+            refusal::log_error(&app, &actor, Action::FilePut, &subject, &error).await;
             upload::take_rest(&mut body, &parts.headers, &error).await;
             return Err(error);
         }

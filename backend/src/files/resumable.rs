@@ -13,9 +13,9 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::in_flight::Arrival;
-use crate::registry::upload::Upload;
-use crate::registry::upload::rules::NewUpload;
-use crate::registry::{mlmodel, upload as uploads};
+use crate::registry::catalog::upload::Upload;
+use crate::registry::catalog::upload::rules::NewUpload;
+use crate::registry::catalog::{mlmodel, upload as uploads};
 use crate::store::{Blob, Checksum, Partial, next_part};
 use crate::time::Timestamp;
 

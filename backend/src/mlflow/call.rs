@@ -18,12 +18,13 @@ use serde::Serialize;
 use super::error::{ENDPOINT, Failure, Result};
 use super::message::Message;
 use crate::access::{self, Actor, Reader, Writer};
+use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
 use crate::error::Error;
 use crate::loader::Loaders;
 use crate::refusal;
-use crate::registry::project;
+use crate::registry::catalog::project;
 
 /// The header that names the workspace at the bare address, since client 3.10.
 const WORKSPACE: &str = "x-mlflow-workspace";
@@ -138,7 +139,7 @@ where
 }
 
 /// A request that changes something; a refused one is in the log as `action`.
-pub fn write<F, Fut, T>(action: &'static str, of: F) -> MethodHandler
+pub fn write<F, Fut, T>(action: Action, of: F) -> MethodHandler
 where
     F: Fn(Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
@@ -151,7 +152,7 @@ where
 #[derive(Clone)]
 pub struct MethodHandler {
     /// What the log calls it when it is refused; none if it only reads.
-    action: Option<&'static str>,
+    action: Option<Action>,
     rule: Rule,
 }
 
@@ -220,7 +221,7 @@ pub async fn recognise(
     parts: &Parts,
     params: &Params,
     body: Body,
-    action: Option<&'static str>,
+    action: Option<Action>,
 ) -> Result<Call> {
     let project = workspace(parts, params)?;
     let actor = match recognised(app, parts, action.is_some()).await {
@@ -276,11 +277,11 @@ async fn read_message(parts: &Parts, body: Body, limit: usize) -> Result<Message
 }
 
 /// What a refused change was about: the workspace or model that it names, or the project.
-fn subject(call: &Call, action: &str) -> String {
+fn subject(call: &Call, action: Action) -> String {
     if let Ok(Some(workspace)) = call.message.text("workspace_name") {
         return workspace;
     }
-    let is_model = ["model.", "version.", "alias.", "tag."].iter().any(|of| action.starts_with(of));
+    let is_model = ["model", "version", "alias", "tag"].contains(&action.kind());
     match call.message.text("name") {
         Ok(Some(name)) if is_model => format!("{}/{name}", call.project),
         _ => call.project.clone(),

@@ -10,13 +10,14 @@ use super::{lists, names};
 use crate::access::Reader;
 use crate::db::Conn;
 use crate::error::Error;
-use crate::registry::experiment::rules::NewExperiment;
-use crate::registry::experiment::sql::Lifecycle;
-use crate::registry::experiment::{self, Experiment};
-use crate::registry::model::rules::NewModel;
-use crate::registry::tag::{self, TagsOf};
+use crate::registry::catalog::model;
+use crate::registry::catalog::model::rules::NewModel;
+use crate::registry::metadata::tag::{self, TagsOf};
 use crate::registry::target::Target;
-use crate::registry::{dataset, model};
+use crate::registry::tracking::dataset;
+use crate::registry::tracking::experiment::rules::NewExperiment;
+use crate::registry::tracking::experiment::sql::Lifecycle;
+use crate::registry::tracking::experiment::{self, Experiment};
 
 /// How many experiments one search may name, and one for datasets.
 const MAX_EXPERIMENTS: usize = 5000;

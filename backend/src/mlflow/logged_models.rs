@@ -15,14 +15,14 @@ use super::{experiments, lists, names, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
-use crate::registry::experiment::Experiment;
-use crate::registry::logged_model::rules::NewLoggedModel;
-use crate::registry::logged_model::sql::{
+use crate::registry::metadata::param::ParamsOf;
+use crate::registry::metadata::tag::{self, TagsOf};
+use crate::registry::tracking::experiment::Experiment;
+use crate::registry::tracking::logged_model::rules::NewLoggedModel;
+use crate::registry::tracking::logged_model::sql::{
     LoggedModelMetric, LoggedModelOrder, MetricsOfLoggedModel, RegistrationsOf,
 };
-use crate::registry::logged_model::{self, LoggedModel};
-use crate::registry::param::ParamsOf;
-use crate::registry::tag::{self, TagsOf};
+use crate::registry::tracking::logged_model::{self, LoggedModel};
 
 /// The tag in which MLflow keeps which versions were registered from a logged model; here it follows from
 /// the versions.

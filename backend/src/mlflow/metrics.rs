@@ -12,15 +12,15 @@ use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::id::CandidateId;
-use crate::registry::candidate::rules::Log;
-use crate::registry::candidate::sql::FoundRun;
-use crate::registry::logged_model;
-use crate::registry::logged_model::rules::ModelMetric;
-use crate::registry::metric::sql::Sample;
-use crate::registry::metric::{self, MetricInput, MetricPoint};
-use crate::registry::param::{self, ParamInput};
-use crate::registry::tag::TagInput;
+use crate::registry::metadata::metric::sql::Sample;
+use crate::registry::metadata::metric::{self, MetricInput, MetricPoint};
+use crate::registry::metadata::param::{self, ParamInput};
+use crate::registry::metadata::tag::TagInput;
 use crate::registry::target::Target;
+use crate::registry::tracking::candidate::rules::Log;
+use crate::registry::tracking::candidate::sql::FoundRun;
+use crate::registry::tracking::logged_model;
+use crate::registry::tracking::logged_model::rules::ModelMetric;
 
 /// As MLflow, which refuses larger ones so that its database keeps up.
 const MAX_METRICS: usize = 1000;
@@ -319,7 +319,7 @@ pub async fn history_bulk_interval(call: Call) -> Result<History> {
     let sample = Sample { steps, most: usize::try_from(most).unwrap_or(1) };
     let mut metrics = Vec::new();
     let run_ids = readable(&call, &run_ids).await?;
-    metric::logged::settle_all(&call.app.db, &run_ids).await?;
+    metric::pending::flush_pending(&call.app.db, &run_ids).await?;
     for run_id in run_ids {
         let points = metric::sql::sample(&call.app.db, &run_id, &name, &sample).await?.into_iter();
         metrics.extend(points.map(|p| Metric { run_id: run_id.clone(), ..wire(&name, p) }));

@@ -17,13 +17,14 @@ use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;
 use crate::id::{ModelId, VersionId};
-use crate::registry::alias::{Alias, AliasesOfModel, AliasesOfVersion};
-use crate::registry::candidate::rules::NewCandidate;
-use crate::registry::model::{self, Model};
-use crate::registry::tag::{self, Tag, TagInput, TagsOf};
-use crate::registry::version::new::{Lineage, NewVersion, Prediction};
-use crate::registry::version::{self, ModelVersion};
-use crate::registry::{candidate, experiment, file, upload};
+use crate::registry::catalog::alias::{Alias, AliasesOfModel, AliasesOfVersion};
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::catalog::version::new::{Lineage, NewVersion, Prediction};
+use crate::registry::catalog::version::{self, ModelVersion};
+use crate::registry::catalog::{file, upload};
+use crate::registry::metadata::tag::{self, Tag, TagInput, TagsOf};
+use crate::registry::tracking::candidate::rules::NewCandidate;
+use crate::registry::tracking::{candidate, experiment};
 
 /// The tags that say what a version shall be called: ours, and GitLab's.
 const SEMVER_TAGS: [&str; 2] = ["registry.version", "gitlab.version"];
@@ -183,7 +184,14 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
         let (version, description) = (semver_of(&tags), message.text("description")?);
         let tags = tags.clone();
         let predicted = Some(predicted);
-        Ok(NewVersion { version, description, tags, candidate_id: None, lineage, predicted })
+        Ok(NewVersion {
+            version,
+            description,
+            tags: Some(tags),
+            candidate_id: None,
+            lineage,
+            predicted,
+        })
     };
     let version = match make(&call, &model, given.clone(), new(predicted.clone())?).await {
         Err(Failure { error: Error::Stale, .. }) => {

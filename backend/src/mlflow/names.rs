@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::error::{Failure, Result};
 use super::message::{Message, refuse};
 use crate::id::random_text;
-use crate::registry::metric::{MetricInput, MetricValue};
-use crate::registry::param::ParamInput;
-use crate::registry::tag::TagInput;
+use crate::registry::metadata::metric::{MetricInput, MetricValue};
+use crate::registry::metadata::param::ParamInput;
+use crate::registry::metadata::tag::TagInput;
 use crate::time::Timestamp;
 
 const MAX_KEY: usize = 250;

@@ -16,14 +16,14 @@ use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;
 use crate::id::VersionId;
-use crate::registry::alias::{self, Alias, AliasesOfModel};
+use crate::registry::catalog::alias::{self, Alias, AliasesOfModel};
+use crate::registry::catalog::model::rules::NewModel;
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::catalog::version::sql::LatestByStage;
+use crate::registry::catalog::version::{self, ModelVersion};
 use crate::registry::lifecycle;
-use crate::registry::model::rules::NewModel;
-use crate::registry::model::{self, Model};
-use crate::registry::tag::{self, TagsOf};
+use crate::registry::metadata::tag::{self, TagsOf};
 use crate::registry::target::Target;
-use crate::registry::version::sql::LatestByStage;
-use crate::registry::version::{self, ModelVersion};
 
 #[derive(Serialize)]
 pub struct Found {

@@ -15,20 +15,23 @@ use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db};
 use crate::error::Error;
-use crate::registry::candidate::rules::{CandidateChanges, LiveRun, Log, NewCandidate, Touched};
-use crate::registry::candidate::sql::FoundRun;
-use crate::registry::candidate::{self, Candidate};
-use crate::registry::dataset::rules::NewInput;
-use crate::registry::dataset::{self, Input, InputsOf};
-use crate::registry::experiment::Experiment;
-use crate::registry::experiment::sql::Lifecycle;
-use crate::registry::logged_model::sql::{RunModel, RunModelsOf};
-use crate::registry::metric::Metric as StoredMetric;
-use crate::registry::metric::sql::MetricsOf;
-use crate::registry::param::{Param, ParamsOf};
-use crate::registry::tag::{self, Tag, TagInput, TagsOf};
+use crate::registry::catalog::{model, upload, version};
+use crate::registry::metadata::metric::Metric as StoredMetric;
+use crate::registry::metadata::metric::sql::MetricsOf;
+use crate::registry::metadata::param::{Param, ParamsOf};
+use crate::registry::metadata::tag::{self, Tag, TagInput, TagsOf};
 use crate::registry::target::Target;
-use crate::registry::{logged_model, model, upload, version};
+use crate::registry::tracking::candidate::rules::{
+    CandidateChanges, LiveRun, Log, NewCandidate, Touched,
+};
+use crate::registry::tracking::candidate::sql::FoundRun;
+use crate::registry::tracking::candidate::{self, Candidate};
+use crate::registry::tracking::dataset::rules::NewInput;
+use crate::registry::tracking::dataset::{self, Input, InputsOf};
+use crate::registry::tracking::experiment::Experiment;
+use crate::registry::tracking::experiment::sql::Lifecycle;
+use crate::registry::tracking::logged_model;
+use crate::registry::tracking::logged_model::sql::{RunModel, RunModelsOf};
 use crate::time::Timestamp;
 
 /// The tag that has the name of a run; here it is the name itself.

@@ -10,8 +10,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::address::Address;
-use super::artifacts::transfer;
-use super::artifacts::{self, Place};
+use super::artifacts::{self, Place, transfer};
 use super::call::{Call, read, write};
 use super::capability::{
     Addresses, Capability, MAX_SECONDS, NOT_GOOD, SECONDS, claim, mask_denied, signer,
@@ -19,11 +18,12 @@ use super::capability::{
 use super::error::{Failure, Result};
 use super::uploads::{self, Empty};
 use crate::access::Actor;
+use crate::action::Action;
 use crate::app::App;
-
 use crate::files::{download, upload};
 use crate::refusal;
-use crate::registry::{file, logged_model};
+use crate::registry::catalog::file;
+use crate::registry::tracking::logged_model;
 
 /// The addresses themselves.
 pub fn routes() -> Router<App> {
@@ -35,7 +35,7 @@ pub fn api() -> Router<App> {
     Router::new()
         .route("/mlflow-artifacts/presigned/{*artifact_path}", get(read(presigned)))
         .route("/mlflow/artifacts/presigned-download-url", post(read(download_url)))
-        .route("/mlflow/artifacts/presigned-upload-url", post(write("file.put", upload_url)))
+        .route("/mlflow/artifacts/presigned-upload-url", post(write(Action::FilePut, upload_url)))
 }
 
 #[derive(Serialize)]
@@ -138,7 +138,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
         Ok(claim) => claim,
         Err(failure) => {
             let stranger = Actor::of_network(&app.access, &parts);
-            refusal::log_error(&app, &stranger, "file.put", "", &failure.error).await;
+            refusal::log_error(&app, &stranger, Action::FilePut, "", &failure.error).await;
             return Err(failure);
         }
     };

@@ -12,11 +12,12 @@ use super::wire::ARTIFACTS;
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
-use crate::registry::candidate::{self, Candidate};
-use crate::registry::experiment::{self, Experiment};
-use crate::registry::logged_model::{self, LoggedModel};
-use crate::registry::version::new::Lineage;
-use crate::registry::{model, target, version};
+use crate::registry::catalog::version::new::Lineage;
+use crate::registry::catalog::{model, version};
+use crate::registry::target;
+use crate::registry::tracking::candidate::{self, Candidate};
+use crate::registry::tracking::experiment::{self, Experiment};
+use crate::registry::tracking::logged_model::{self, LoggedModel};
 use crate::text::FilePath;
 
 /// Longer ones are no address of anything.

@@ -18,6 +18,7 @@ use super::capability::{Addresses, Capability};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
 use crate::access::{self, Actor};
+use crate::action::Action;
 use crate::app::App;
 use crate::error::{Error, Result as Found};
 use crate::files::upload;
@@ -33,9 +34,15 @@ const PURPOSE: &str = "upload";
 
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/mlflow-artifacts/mpu/create/{*artifact_path}", post(write("file.put", create)))
-        .route("/mlflow-artifacts/mpu/complete/{*artifact_path}", post(write("file.put", complete)))
-        .route("/mlflow-artifacts/mpu/abort/{*artifact_path}", post(write("file.put", abort)))
+        .route(
+            "/mlflow-artifacts/mpu/create/{*artifact_path}",
+            post(write(Action::FilePut, create)),
+        )
+        .route(
+            "/mlflow-artifacts/mpu/complete/{*artifact_path}",
+            post(write(Action::FilePut, complete)),
+        )
+        .route("/mlflow-artifacts/mpu/abort/{*artifact_path}", post(write(Action::FilePut, abort)))
 }
 
 /// What the id of an upload says.

@@ -2,14 +2,14 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::registry::alias::Alias;
-use crate::registry::candidate::{Candidate, CandidateStatus};
-use crate::registry::experiment::Experiment;
-use crate::registry::logged_model::{LoggedModel, LoggedModelStatus};
-use crate::registry::metric::MetricValue;
-use crate::registry::model::Model;
-use crate::registry::tag::Tag;
-use crate::registry::version::{ModelStage, ModelVersion};
+use crate::registry::catalog::alias::Alias;
+use crate::registry::catalog::model::Model;
+use crate::registry::catalog::version::{ModelStage, ModelVersion};
+use crate::registry::metadata::metric::MetricValue;
+use crate::registry::metadata::tag::Tag;
+use crate::registry::tracking::candidate::{Candidate, CandidateStatus};
+use crate::registry::tracking::experiment::Experiment;
+use crate::registry::tracking::logged_model::{LoggedModel, LoggedModelStatus};
 use crate::time::Timestamp;
 
 /// `mlflow-artifacts:/` stands for this server, whatever its address.

@@ -8,10 +8,10 @@ use super::error::Result;
 use crate::access::project::Project;
 use crate::access::{self, Actor};
 use crate::change::Change;
+use crate::registry::catalog::project;
+use crate::registry::catalog::project::rules::UpdateProjectInput;
 use crate::registry::lifecycle;
 use crate::registry::lifecycle::project::CreateProjectInput;
-use crate::registry::project;
-use crate::registry::project::rules::UpdateProjectInput;
 
 #[derive(Serialize)]
 pub struct WireWorkspace {

@@ -23,13 +23,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::access::{Actor, cookie};
+use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
 use crate::config::Serve;
 use crate::error::{Error, Result};
 use crate::id::random_text;
 use crate::log;
-use crate::registry::{identity, session};
+use crate::registry::people::{identity, session};
 
 const PENDING_SECONDS: i64 = 600;
 const MAX_NEXT_BYTES: usize = 1024;
@@ -198,7 +199,7 @@ async fn sign_in(
     let user = match identity::sign_in(app, &actor, &identity).await {
         Err(error) => {
             let refusal = log::Refusal {
-                action: "session.create",
+                action: Action::SessionCreate,
                 subject: &identity.username,
                 is_path: false,
                 code: error.code(),

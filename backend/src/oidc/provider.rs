@@ -30,7 +30,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::Pending;
 use crate::app::App;
-use crate::registry::identity::Identity;
+use crate::registry::people::identity::Identity;
 use crate::time::{Clock, Timestamp};
 
 /// How long what the provider says of itself is believed.

@@ -1,40 +1,21 @@
-//! The registry itself: one file a concept, each with its type, its GraphQL fields, its rules and its SQL.
+//! The registry itself, in wings, each a folder of concepts: [`metadata`], [`people`], [`catalog`], [`tracking`], and
+//! above them [`lifecycle`]. A wing's types, SQL and rules use only the wings before it; its GraphQL may use any,
+//! because GraphQL's graph goes round.
 //!
-//! Never knows HTTP. A rule takes the [`Change`](event::Change) it is part of and a proof from
-//! [`access`](crate::access) that the caller may.
+//! A concept is one folder: `mod` is what it is, `sql` how it is found, `rules` what may happen to it, `graphql` how
+//! people see it, and each uses only those before it. A rule takes the [`Change`](crate::change::Change) that it is part
+//! of and a proof from [`access`](crate::access) that the caller may. Nothing here knows HTTP.
 
-pub mod alias;
-pub mod candidate;
-pub mod credential;
-pub mod curve;
-pub mod dataset;
+pub mod catalog;
 pub mod event;
-pub mod experiment;
-pub mod file;
-pub mod identity;
-pub mod invitation;
 pub mod lifecycle;
 pub mod live;
-pub mod logged_model;
-pub mod markdown;
-pub mod member;
-pub mod metric;
-pub mod mlmodel;
-pub mod model;
+pub mod metadata;
 pub mod node;
 pub mod object;
-pub mod param;
-pub mod project;
-pub mod protection;
-pub mod semver;
-pub mod session;
-pub mod tag;
+pub mod people;
 pub mod target;
-pub mod token;
-pub mod trash;
-pub mod upload;
-pub mod user;
-pub mod version;
+pub mod tracking;
 
 /// The payload of a mutation: the object that it made or changed.
 macro_rules! payload {

@@ -5,20 +5,18 @@ use async_graphql::{Context, ID, Interface, Object};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, actor};
-
 use crate::error::{Error, Result};
 use crate::id::AnyId;
 use crate::loader::loaders;
-use crate::registry::alias::Alias;
-use crate::registry::candidate::Candidate;
+use crate::registry::catalog::alias::Alias;
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::catalog::version::ModelVersion;
 use crate::registry::event::Event;
-use crate::registry::experiment::Experiment;
-use crate::registry::member::Member;
-use crate::registry::model::{self, Model};
-
-use crate::registry::token::{self, Token};
-use crate::registry::user;
-use crate::registry::version::ModelVersion;
+use crate::registry::people::member::Member;
+use crate::registry::people::token::{self, Token};
+use crate::registry::people::user;
+use crate::registry::tracking::candidate::Candidate;
+use crate::registry::tracking::experiment::Experiment;
 use crate::role::Role;
 
 /// Whatever has an opaque id.

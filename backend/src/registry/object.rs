@@ -4,8 +4,9 @@ use crate::access::{Actor, Reader, Writer};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::registry::catalog::{model, version};
 use crate::registry::target::Target;
-use crate::registry::{candidate, model, version};
+use crate::registry::tracking::candidate;
 
 /// The model at `path`, or the version or candidate of it, and proof that the caller may read it.
 pub async fn readable(

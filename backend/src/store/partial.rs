@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Blob, Naming, READ_SIZE, Store};
+use super::{Blob, READ_SIZE, Store, SweepGuard};
 use crate::error::{Error, Result};
 
 const FOLDER: &str = "partial";
@@ -182,8 +182,8 @@ impl Partial {
     }
 
     /// Makes a blob of all bytes, of which this is the hash. They are here no more.
-    pub async fn move_to_blob(&self, sha256: String, size: u64) -> Result<(Blob, Naming)> {
-        let naming = Naming(self.store.naming.clone().read_owned().await);
+    pub async fn move_to_blob(&self, sha256: String, size: u64) -> Result<(Blob, SweepGuard)> {
+        let naming = SweepGuard(self.store.naming.clone().read_owned().await);
         let from = Path::from(format!("{FOLDER}/{}", self.name));
         self.store.move_into_place(&from, &sha256, size).await?;
         Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, naming))

@@ -171,8 +171,8 @@ async fn what_was_there_before_facets_is_read_when_the_server_starts() {
     let forget = "DELETE FROM flavors; UPDATE models SET license = NULL";
     server.app.db.run_script(forget).await.unwrap();
     assert_eq!(facet(&admin, "FRAMEWORK", None, None).await, ["torch 1"], "by its tag");
-    model_registry::registry::mlmodel::index_all(&server.app).await.ok().unwrap();
-    model_registry::registry::model::read_cards(&server.app).await.ok().unwrap();
+    model_registry::registry::catalog::mlmodel::sql::index_all(&server.app).await.ok().unwrap();
+    model_registry::registry::catalog::model::facet::read_cards(&server.app).await.ok().unwrap();
     assert_eq!(facet(&admin, "FRAMEWORK", None, None).await, ["onnx 1", "sklearn 1", "torch 1"]);
     assert_eq!(facet(&admin, "LICENSE", None, None).await, ["gpl-3.0 1", "mit 1"]);
     assert_eq!(

@@ -10,8 +10,8 @@ use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve};
 use model_registry::db::{Db, query};
-use model_registry::registry::credential::token::{self, CreateTokenInput};
-use model_registry::registry::user;
+use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
+use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
 use model_registry::store::Store;
 use model_registry::time::Clock;
@@ -75,7 +75,7 @@ impl Server {
         let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
         let db = Db::open(database).await.unwrap();
         let app = App::new(db, store, config, clock);
-        user::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
+        user::rules::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.clone();
         tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! The log: who did what with which token from where, what was refused, and its export.
 
+use model_registry::action::Action;
 use model_registry::role::TokenScope;
 use serde_json::{Value, json};
 
@@ -263,4 +264,17 @@ async fn signing_out_is_in_the_log() {
     let log = "{ events(first: 1) { nodes { action actor { username } } } }";
     let last = admin.ok(log, json!({})).await["events"]["nodes"][0].take();
     assert_eq!(last, json!({"action": "session.end", "actor": {"username": "ada"}}));
+}
+
+/// The description of `Event.action` is written by hand, since the macros of the schema take no other.
+#[test]
+fn the_schema_says_what_every_action_means() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let schema = std::fs::read_to_string(root.join("schema.graphql")).unwrap();
+    let event = schema.split("\ntype Event ").nth(1).unwrap();
+    let described: Vec<_> =
+        event.lines().map(str::trim).filter(|line| line.starts_with("- `")).collect();
+    let said = |action: &Action| format!("- `{}`: {}", action.as_str(), action.meaning());
+    let actions: Vec<_> = Action::ALL.iter().map(said).collect();
+    assert_eq!(described, actions, "the doc comment of Event.action, in registry/event");
 }

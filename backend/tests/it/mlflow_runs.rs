@@ -1,6 +1,6 @@
 //! What is logged to a run over MLflow's API while others log to it, delete it, or it is in the trash.
 
-use model_registry::registry::metric;
+use model_registry::registry::metadata::metric;
 use serde_json::json;
 
 use crate::harness::Server;
@@ -102,7 +102,7 @@ async fn what_was_logged_fast_is_moved_to_its_history_meanwhile_and_read_whole()
     for from in (0..11).map(|batch| batch * 1000).chain([3000]) {
         log(from).await;
     }
-    metric::settle_many(&server.app.db).await.unwrap();
+    metric::pending::compact_step(&server.app.db).await.unwrap();
     let waiting = server.count(WAITING).await;
     assert!((1..=9).contains(&waiting), "{waiting}");
     let (read, _) = tokio::join!(steps("m1"), log(11_000));

@@ -10,7 +10,7 @@ use model_registry::access::Actor;
 use model_registry::access::user::User;
 use model_registry::error::Error;
 use model_registry::oidc;
-use model_registry::registry::identity::{self, Identity};
+use model_registry::registry::people::identity::{self, Identity};
 use openidconnect::url::Url;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use model_registry::app::App;
 use model_registry::db::{Db, query};
-use model_registry::registry::file;
+use model_registry::registry::catalog::file;
 use model_registry::time::Clock;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -48,13 +48,15 @@ impl World {
     async fn sweep_with(&self, database: &Path) -> Result<usize, String> {
         let db = Db::open(&Db::sqlite_url(database)).await.map_err(|error| error.to_string())?;
         let app = App { db, ..self.server.app.clone() };
-        let swept = file::sweep(&app).await.map_err(|error| error.message());
+        let swept = file::sweep::sweep(&app).await.map_err(|error| error.message());
         app.db.close().await;
         swept
     }
 
     async fn sweep(&self) -> usize {
-        file::sweep(&self.server.app).await.unwrap_or_else(|error| panic!("{}", error.message()))
+        file::sweep::sweep(&self.server.app)
+            .await
+            .unwrap_or_else(|error| panic!("{}", error.message()))
     }
 
     /// As many sweeps as an ordinary day has, so that only the days count.

@@ -53,6 +53,7 @@ fn sql_is_beside_what_it_is_about() {
         "src/registry/",
         "src/access/",
         "src/log.rs",
+        "src/sql.rs",
         "src/change.rs",
         "src/db/",
         "src/page.rs",

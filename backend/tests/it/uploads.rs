@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use model_registry::registry::upload;
+use model_registry::registry::catalog::upload;
 use model_registry::role::TokenScope;
 use model_registry::time::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -478,12 +478,12 @@ async fn what_nobody_goes_on_with_expires() {
     hours(20);
     let response = patch(&admin, &upload, 1, "2").await;
     assert_eq!(response.headers()["upload-expires"], "Mon, 18 Jan 2027 00:00:00 GMT");
-    upload::sweep(&server.app).await.unwrap_or_else(|error| panic!("{}", error.message()));
+    upload::rules::sweep(&server.app).await.unwrap_or_else(|error| panic!("{}", error.message()));
     assert_eq!(partial(&server), 1);
     hours(25);
     assert_eq!(tus(&admin, Method::HEAD, &upload).send().await.unwrap().status(), 404);
     assert_eq!(patch(&admin, &upload, 2, "3").await.status(), 404);
-    upload::sweep(&server.app).await.unwrap_or_else(|error| panic!("{}", error.message()));
+    upload::rules::sweep(&server.app).await.unwrap_or_else(|error| panic!("{}", error.message()));
     assert_eq!(partial(&server), 0);
     assert_eq!(server.count("SELECT COUNT(*) FROM uploads").await, 0);
 }
@@ -493,7 +493,7 @@ async fn nobody_has_more_than_a_thousand_unfinished() {
     let (server, admin) = with_version().await;
     let upload = begun(&admin, &format!("{BASE}/f"), 1).await;
     let id = upload.rsplit('/').next().unwrap();
-    let many: String = (1..upload::MAX_OPEN)
+    let many: String = (1..upload::rules::MAX_OPEN)
         .map(|n| {
             format!(
                 "INSERT INTO uploads (id, user_id, owner_id, path, size, received, metadata, created_at_ms, expires_at_ms)

@@ -6,7 +6,7 @@ use super::{
     icon::{self, Icon},
     link::ExternalLink,
 };
-use crate::address;
+use crate::logic::address;
 
 /// A version that is still being filled.
 #[component]

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::{
+use crate::logic::{
     address,
     error::{ApiError, Code},
 };

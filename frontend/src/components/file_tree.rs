@@ -9,7 +9,7 @@ use super::{
     icon::{self, Icon},
     menu::Menu,
 };
-use crate::{address, diff::Entry, format, preview};
+use crate::logic::{address, diff::Entry, format, preview};
 
 /// A folder: what is in it, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::{
     focus,
     outdated::use_outdated,
 };
-use crate::error::ApiError;
+use crate::logic::error::ApiError;
 
 /// An answer whose type only its [`Load`] knows.
 type Answer = Result<Rc<dyn Any>, ApiError>;

@@ -12,6 +12,7 @@ pub mod failed;
 pub mod field;
 pub mod file_tree;
 pub mod focus;
+pub mod form;
 pub mod icon;
 pub mod link;
 pub mod loaded;

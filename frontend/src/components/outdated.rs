@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::error::ApiError;
+use crate::logic::error::ApiError;
 
 #[derive(Clone)]
 struct Entry {

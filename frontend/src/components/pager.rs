@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::{address, format};
+use crate::logic::{address, format};
 
 /// What the list knows about its neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]

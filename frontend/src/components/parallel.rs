@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use leptos::{ev, html, prelude::*};
 
 use super::plot::{escaped, style};
-use crate::format;
+use crate::logic::format;
 
 /// Axes that have room.
 const MOST_AXES: usize = 20;

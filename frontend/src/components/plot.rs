@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::chart::{Curve, Point};
-use crate::format;
+use crate::logic::format;
 
 /// The plot is a square of so many units, whatever its shape on the page: paths are of whole numbers.
 const SIZE: f64 = 10_000.0;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::address;
+use crate::logic::address;
 
 /// One of a few values; the first option, with an empty value, filters nothing.
 #[component]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
 
 use super::icon::{self, Icon};
-use crate::address;
+use crate::logic::address;
 
 /// Quiet time after the last key before the list follows.
 const PAUSE_MS: u64 = 180;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::address;
+use crate::logic::address;
 
 /// What to sort by, and which way.
 #[derive(Clone, Debug, PartialEq, Eq)]

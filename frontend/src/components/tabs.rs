@@ -4,7 +4,7 @@ use leptos::{html, prelude::*};
 use leptos_router::{hooks::use_location, location::Url};
 
 use super::icon::Icon;
-use crate::format;
+use crate::logic::format;
 
 /// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]

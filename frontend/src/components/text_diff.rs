@@ -1,7 +1,7 @@
 //! Two texts, line by line: what came, what went, and a little of what stayed.
 
 use super::plot::escaped;
-use crate::diff::{self, Mark};
+use crate::logic::diff::{self, Mark};
 
 /// Lines that are shown around each that differs.
 const ROOM: usize = 3;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::error::ApiError;
+use crate::logic::error::ApiError;
 
 const SHOWN_MS: u64 = 8_000;
 

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     api::run,
-    error::ApiError,
     live::{self, Following},
+    logic::error::ApiError,
 };
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     api::run,
-    error::ApiError,
     live::{self, Following},
+    logic::error::ApiError,
 };
 
 /// An experiment, in a list and on its own page.

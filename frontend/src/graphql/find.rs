@@ -7,7 +7,7 @@ use super::{
     schema,
     viewer::Author,
 };
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 /// What is looked for.
 #[derive(cynic::QueryVariables, Clone, Debug, Default, PartialEq)]

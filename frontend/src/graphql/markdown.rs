@@ -3,7 +3,7 @@
 use cynic::QueryBuilder;
 
 use super::schema;
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 #[derive(cynic::QueryVariables)]
 struct RenderVariables {

@@ -36,7 +36,7 @@ macro_rules! mutation {
         $function:ident: $field:ident($input:ident) -> $payload:tt { $object:ident: $fragment:ty }
     ) => {
         $(#[$doc])*
-        pub async fn $function(input: $input) -> Result<$fragment, $crate::error::ApiError> {
+        pub async fn $function(input: $input) -> Result<$fragment, $crate::logic::error::ApiError> {
             #[derive(cynic::QueryVariables)]
             struct Variables {
                 input: $input,

@@ -15,9 +15,8 @@ use super::{
 };
 use crate::{
     api::run,
-    error::ApiError,
-    filter,
     live::{self, Following},
+    logic::{error::ApiError, filter},
 };
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
     scalar::{DateTime, OrderDirection, Role, Visibility},
     schema,
 };
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProjectOrderField {

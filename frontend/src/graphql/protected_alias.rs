@@ -3,7 +3,7 @@
 use cynic::QueryBuilder;
 
 use super::{model, mutation, project, schema};
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Model")]

@@ -3,7 +3,7 @@
 use cynic::QueryBuilder;
 
 use super::{mutation, scalar::DateTime, schema};
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct Session {

@@ -5,7 +5,7 @@ use super::{
     scalar::{DateTime, MetricValue},
     schema,
 };
-use crate::error::ApiError;
+use crate::logic::error::ApiError;
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct Tag {

@@ -7,7 +7,7 @@ use super::{
     scalar::{DateTime, Role, TokenScope},
     schema,
 };
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct Token {

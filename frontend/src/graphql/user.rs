@@ -9,7 +9,7 @@ use super::{
     schema,
     viewer::Author,
 };
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserOrderField {

@@ -13,7 +13,10 @@ use super::{
     tag::{Metric, Param, Tag},
     viewer::Author,
 };
-use crate::{api::run, error::ApiError, filter};
+use crate::{
+    api::run,
+    logic::{error::ApiError, filter},
+};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelVersionOrderField {

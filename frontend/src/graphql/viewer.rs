@@ -3,7 +3,7 @@
 use cynic::{MutationBuilder, QueryBuilder};
 
 use super::{mutation, schema};
-use crate::{api::run, error::ApiError};
+use crate::{api::run, logic::error::ApiError};
 
 /// A person as shown beside what they did.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

@@ -4,12 +4,12 @@ use leptos::prelude::*;
 
 use super::{neighbours, use_place};
 use crate::{
-    address,
     components::{
         badge::Badge,
         empty::Empty,
         failed::FormError,
         field::{SubmitButton, TextField},
+        form::Submit,
         icon,
         loaded::{Load, Loaded},
         pager::Pager,
@@ -18,12 +18,12 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
     graphql::{
         member::{self, Membership, MembershipPage},
         viewer::{self, ChangePasswordInput, UpdateViewerInput},
     },
-    parts::{
+    logic::address,
+    parts::access::{
         new_password::{NewPassword, NewPasswordFields},
         role::role_name,
     },

@@ -11,7 +11,7 @@ use crate::{
         title::PageTitle,
     },
     graphql::event::Source,
-    parts::{events::Events, signed_in::SignedIn},
+    parts::{access::signed_in::SignedIn, events::Events},
     session::use_session,
 };
 

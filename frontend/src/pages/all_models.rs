@@ -10,7 +10,7 @@ use crate::{
         tabs::{Tab, Tabs},
         title::PageTitle,
     },
-    parts::model_list::ModelList,
+    parts::models::list::ModelList,
     session::use_session,
 };
 

@@ -6,12 +6,12 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::person;
 use crate::{
-    address,
     components::{
         breadcrumbs::Breadcrumbs,
         confirm::Confirm,
         copy::CopyButton,
         facts::{Fact, Facts, SidePanel},
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         menu::Menu,
@@ -22,9 +22,6 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    error::ApiError,
-    form::Submit,
-    format,
     graphql::{
         candidate::{
             self, CandidateDetail, DeleteCandidateInput, RestoreCandidateInput, Run, Which,
@@ -33,16 +30,19 @@ use crate::{
         tag::Target,
     },
     live::keep_following,
+    logic::{address, error::ApiError, format},
     parts::{
-        curves::{Curves, Measured},
-        files::{Files, Source},
-        measures::{MetricTable, ParamTable},
-        promote::{PromoteDialog, Promotion},
-        provenance,
-        run_facts::RunFacts,
-        status::Status,
+        candidates::{
+            curves::{Curves, Measured},
+            promote::{PromoteDialog, Promotion},
+            provenance,
+            run_facts::RunFacts,
+            status::Status,
+        },
+        compare::measures::{MetricTable, ParamTable},
+        files::browser::{Files, Source},
+        models::usage::Usage,
         tags::{Tags, report},
-        usage::Usage,
     },
 };
 

@@ -4,12 +4,12 @@ use leptos::prelude::*;
 
 use super::model::use_model;
 use crate::{
-    address,
     components::{empty::Empty, icon, snippets::Snippet, title::PageTitle},
     graphql::scalar::Role,
+    logic::address,
     parts::{
-        candidate_table::{CandidateTable, Owner},
-        mlflow::{self, MlflowGuide},
+        candidates::table::{CandidateTable, Owner},
+        models::mlflow::{self, MlflowGuide},
     },
 };
 

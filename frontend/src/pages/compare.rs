@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use crate::{
-    address, api,
+    api,
     components::{
         breadcrumbs::Breadcrumbs,
         empty::Empty,
@@ -17,20 +17,27 @@ use crate::{
         skeleton::SkeletonRows,
         title::PageTitle,
     },
-    error::{ApiError, Code},
     graphql::{
         candidate::{self, CandidateDetail, Run},
         scalar::Role,
     },
     live::keep_following,
+    logic::{
+        address,
+        error::{ApiError, Code},
+    },
     parts::{
-        changes::note_changes,
-        comparison::Comparison,
-        curves::Curves,
-        file_changes::FileChanges,
-        promote::{PromoteDialog, Promotion},
-        selection::MOST_COMPARED,
-        side::{self, Side, Sort, Which},
+        candidates::{
+            curves::Curves,
+            promote::{PromoteDialog, Promotion},
+        },
+        compare::{
+            changes::note_changes,
+            selection::MOST_COMPARED,
+            side::{self, Side, Sort, Which},
+            table::Comparison,
+        },
+        files::changes::FileChanges,
     },
 };
 

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 
 use crate::{
-    address,
     components::{
         badge::{AlarmBadge, TagChip},
         breadcrumbs::Breadcrumbs,
@@ -14,14 +13,14 @@ use crate::{
         skeleton::SkeletonPage,
         title::PageTitle,
     },
-    error::ApiError,
     graphql::{
         experiment::{self, ExperimentRow},
         scalar::Role,
     },
+    logic::{address, error::ApiError},
     parts::{
-        candidate_table::{CandidateTable, Owner},
-        mlflow::{self, MlflowGuide},
+        candidates::table::{CandidateTable, Owner},
+        models::mlflow::{self, MlflowGuide},
     },
 };
 

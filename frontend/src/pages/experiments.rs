@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::{neighbours, project::use_project, use_place};
 use crate::{
-    address,
     components::{
         badge::TagChip,
         empty::Empty,
@@ -16,12 +15,12 @@ use crate::{
         time::Time,
         title::PageTitle,
     },
-    format,
     graphql::{
         experiment::{self, ExperimentPage, ExperimentRow},
         scalar::Role,
     },
-    parts::mlflow::{self, MlflowGuide},
+    logic::{address, format},
+    parts::models::mlflow::{self, MlflowGuide},
 };
 
 #[component]

@@ -13,14 +13,14 @@ use crate::{
         empty::Empty,
         failed::FormError,
         field::{SubmitButton, TextField},
+        form::{Submit, filled},
         icon::{self, Icon},
         loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
     },
-    form::{Submit, filled},
     graphql::viewer::{self, AcceptInvitationInput, Invitation},
-    parts::new_password::{NewPassword, NewPasswordFields},
+    parts::access::new_password::{NewPassword, NewPasswordFields},
     session::use_session,
 };
 

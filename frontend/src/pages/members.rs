@@ -5,13 +5,13 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{leave_when_empty, neighbours, project::use_project, use_place};
 use crate::{
-    address,
     components::{
         badge::Badge,
         confirm::Confirm,
         empty::Empty,
         failed::FormError,
         field::{SelectField, SubmitButton},
+        form::Submit,
         icon,
         loaded::{Load, Loaded},
         pager::Pager,
@@ -21,17 +21,19 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
     graphql::{
         member::{
             self, AddMemberInput, MemberPage, MemberRow, RemoveMemberInput, UpdateMemberInput,
         },
         scalar::Role,
     },
+    logic::address,
     parts::{
-        role::{ROLE_NAMES, ROLES, UP_TO_MAINTAINER, role_key, role_name, role_of},
+        access::{
+            role::{ROLE_NAMES, ROLES, UP_TO_MAINTAINER, role_key, role_name, role_of},
+            user_field::UserField,
+        },
         tags::report,
-        user_field::UserField,
     },
     session::use_session,
 };

@@ -5,8 +5,8 @@ use leptos_router::hooks::use_location;
 
 use super::projects::ProjectsPage;
 use crate::{
-    address,
     components::{moved::Moved, skeleton::SkeletonPage},
+    logic::address,
 };
 
 #[component]

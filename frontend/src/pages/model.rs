@@ -4,7 +4,6 @@ use leptos::prelude::*;
 use leptos_router::components::Outlet;
 
 use crate::{
-    address,
     components::{
         breadcrumbs::Breadcrumbs,
         icon::{self, Icon},
@@ -18,6 +17,7 @@ use crate::{
         scalar::Role,
     },
     live::keep_following,
+    logic::address,
     parts::project_switcher::remember,
 };
 

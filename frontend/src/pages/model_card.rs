@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::{model::use_model, person};
 use crate::{
-    address,
     components::{
         badge::DraftBadge,
         copy::CopyButton,
@@ -16,18 +15,20 @@ use crate::{
         time::Time,
         title::PageTitle,
     },
-    format,
     graphql::{
         model::{self, LatestVersion, ModelDetail, UpdateModelInput},
         scalar::{Role, VersionState},
         tag::Target,
     },
+    logic::{address, format},
     parts::{
-        aliases::Aliases,
         description::Description,
-        mlflow::{self, MlflowPanel},
+        models::{
+            aliases::Aliases,
+            mlflow::{self, MlflowPanel},
+            usage::Usage,
+        },
         tags::Tags,
-        usage::Usage,
     },
 };
 

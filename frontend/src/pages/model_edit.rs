@@ -5,25 +5,27 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{DEVELOPERS, model::use_model};
 use crate::{
-    address, check,
     components::{
         failed::{Allowed, FormError},
         field::{SubmitButton, TextField},
+        form::Submit,
         icon::{self, Icon},
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
     graphql::{
         model::{self, RenameModelInput, UpdateModelInput},
         protected_alias::Place,
         scalar::Role,
         tag::Target,
     },
+    logic::{address, check},
     parts::{
         markdown_field::MarkdownField,
-        model_bulk::{Chosen, DeleteModels},
-        protected_aliases::ProtectedAliases,
+        models::{
+            bulk::{Chosen, DeleteModels},
+            protected_aliases::ProtectedAliases,
+        },
         tags::Tags,
     },
 };

@@ -5,21 +5,21 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::DEVELOPERS;
 use crate::{
-    address, check,
     components::{
         breadcrumbs::Breadcrumbs,
         failed::{Allowed, FormError},
         field::{SubmitButton, TextField},
+        form::{Submit, filled},
         loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
     },
-    form::{Submit, filled},
     graphql::{
         model::{self, CreateModelInput},
         project,
         scalar::Role,
     },
+    logic::{address, check},
     parts::markdown_field::MarkdownField,
 };
 

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::project::use_project;
 use crate::{
-    address,
     components::{
         copy::CopyButton,
         empty::Empty,
@@ -14,9 +13,10 @@ use crate::{
         title::PageTitle,
     },
     graphql::scalar::Role,
-    parts::{
+    logic::address,
+    parts::models::{
+        list::ModelList,
         mlflow::{self, MlflowGuide},
-        model_list::ModelList,
     },
 };
 

@@ -5,7 +5,6 @@ use leptos_router::components::Outlet;
 
 use super::visibility_name;
 use crate::{
-    address,
     components::{
         breadcrumbs::Breadcrumbs,
         icon::{self, Icon},
@@ -18,6 +17,7 @@ use crate::{
         project::{self, ProjectDetail},
         scalar::Role,
     },
+    logic::address,
     parts::project_switcher::remember,
     session::use_session,
 };

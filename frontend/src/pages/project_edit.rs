@@ -5,17 +5,15 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{MAINTAINERS, VISIBILITIES, project::use_project, visibility_name, visibility_of};
 use crate::{
-    address, check,
     components::{
         confirm::Confirm,
         failed::{Allowed, FormError},
         field::{SelectField, SubmitButton, TextField},
+        form::Submit,
         icon::{self, Icon},
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
-    format,
     graphql::{
         project::{
             self, DeleteProjectInput, RenameProjectInput, RestoreProjectInput, UpdateProjectInput,
@@ -23,7 +21,10 @@ use crate::{
         protected_alias::Place,
         scalar::Role,
     },
-    parts::{markdown_field::MarkdownField, protected_aliases::ProtectedAliases, tags::report},
+    logic::{address, check, format},
+    parts::{
+        markdown_field::MarkdownField, models::protected_aliases::ProtectedAliases, tags::report,
+    },
 };
 
 #[component]

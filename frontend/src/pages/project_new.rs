@@ -5,16 +5,16 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{VISIBILITIES, visibility_of};
 use crate::{
-    address, check,
     components::{
         breadcrumbs::Breadcrumbs,
         failed::FormError,
         field::{SelectField, SubmitButton, TextField},
+        form::{Submit, filled},
         title::PageTitle,
     },
-    form::{Submit, filled},
     graphql::project::{self, CreateProjectInput},
-    parts::{markdown_field::MarkdownField, signed_in::SignedIn},
+    logic::{address, check},
+    parts::{access::signed_in::SignedIn, markdown_field::MarkdownField},
 };
 
 const FIELDS: &[&str] = &["path", "name", "description", "visibility"];

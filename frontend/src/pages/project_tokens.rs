@@ -9,7 +9,7 @@ use crate::{
         scalar::Role,
         token::{self, CreateProjectTokenInput},
     },
-    parts::{
+    parts::access::{
         role::{ROLES, UP_TO_MAINTAINER, role_of},
         tokens::{Choice, Tokens, Wanted},
     },

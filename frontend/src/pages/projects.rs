@@ -4,10 +4,10 @@ use leptos::prelude::*;
 
 use super::{all_models::HomeTabs, leave_when_empty, neighbours, use_place, visibility_name};
 use crate::{
-    address,
     components::{
         empty::Empty,
         failed::SignInOffer,
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         pager::Pager,
@@ -18,14 +18,13 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
-    format,
     graphql::{
         project::{
             self, ProjectOrder, ProjectOrderField, ProjectPage, ProjectRow, RestoreProjectInput,
         },
         scalar::OrderDirection,
     },
+    logic::{address, format},
     parts::tags::report,
     session::use_session,
 };

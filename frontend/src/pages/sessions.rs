@@ -6,6 +6,7 @@ use crate::{
     components::{
         badge::Badge,
         confirm::Confirm,
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         skeleton::SkeletonRows,
@@ -13,7 +14,6 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
     graphql::session::{self, RevokeSessionInput, Session},
     parts::tags::report,
     session::use_session,

@@ -8,7 +8,7 @@ use crate::{
         icon,
         tabs::{Tab, Tabs},
     },
-    parts::signed_in::SignedIn,
+    parts::access::signed_in::SignedIn,
 };
 
 #[component]

@@ -4,18 +4,20 @@ use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use crate::{
-    address,
     components::{
         failed::FormError,
         field::{SubmitButton, TextField},
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         skeleton::SkeletonRows,
         title::PageTitle,
     },
-    error::{ApiError, Code},
-    form::Submit,
     graphql::viewer::{self, SignInInput, SignInMethods, SingleSignOn},
+    logic::{
+        address,
+        error::{ApiError, Code},
+    },
     session::use_session,
 };
 

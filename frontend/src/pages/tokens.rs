@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::{
     components::{loaded::Load, title::PageTitle},
     graphql::token::{self, CreateTokenInput},
-    parts::{
+    parts::access::{
         role::{SCOPES, scope_of},
         tokens::{Choice, Tokens, Wanted},
     },

@@ -8,6 +8,7 @@ use crate::{
         confirm::Confirm,
         empty::Empty,
         failed::Allowed,
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         pager::Pager,
@@ -17,9 +18,6 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    error::ApiError,
-    form::Submit,
-    format,
     graphql::{
         candidate::{self, RestoreCandidateInput},
         model::{self, RestoreModelInput},
@@ -27,6 +25,7 @@ use crate::{
         trash::{self, TrashEntry, TrashItem, TrashPage},
         version::{self, RestoreModelVersionInput},
     },
+    logic::{error::ApiError, format},
     parts::tags::report,
 };
 

@@ -3,18 +3,16 @@
 use leptos::prelude::*;
 
 use crate::{
-    address,
     components::{
         confirm::Confirm,
         copy::CopyButton,
         dialog::Dialog,
         failed::FormError,
         field::{CheckField, SubmitButton, TextField},
+        form::{Submit, filled},
         icon,
         toast::use_toasts,
     },
-    error::ApiError,
-    form::{Submit, filled},
     graphql::{
         scalar::UserState,
         user::{
@@ -22,6 +20,7 @@ use crate::{
             UnblockUserInput, UpdateUserInput, UserRow,
         },
     },
+    logic::{address, error::ApiError},
     parts::tags::report,
 };
 

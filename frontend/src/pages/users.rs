@@ -7,7 +7,6 @@ use super::{
     user_actions::{Action, Ask, Invite, Link, LinkDialog},
 };
 use crate::{
-    address,
     components::{
         badge::{AlarmBadge, Badge},
         empty::Empty,
@@ -26,6 +25,7 @@ use crate::{
         scalar::{OrderDirection, UserState},
         user::{self, UserOrder, UserOrderField, UserPage, UserRow},
     },
+    logic::address,
     session::use_session,
 };
 

@@ -5,13 +5,13 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{person, stage_name};
 use crate::{
-    address,
     components::{
         badge::{AliasChip, Badge, DraftBadge, LatestBadge},
         breadcrumbs::Breadcrumbs,
         confirm::Confirm,
         copy::CopyButton,
         facts::{Fact, Facts, SidePanel},
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         menu::Menu,
@@ -22,8 +22,6 @@ use crate::{
         title::PageTitle,
         toast::use_toasts,
     },
-    form::Submit,
-    format,
     graphql::{
         alias::AliasDetail,
         model,
@@ -35,18 +33,25 @@ use crate::{
         },
     },
     live::keep_following,
+    logic::{address, format},
     parts::{
-        aliases::Aliases,
-        arriving::{Arriving, Go},
-        changes::Changes,
+        candidates::run_facts::RunFacts,
+        compare::{
+            changes::Changes,
+            measures::{MetricTable, ParamTable},
+        },
         description::Description,
-        files::{Files, Source},
-        measures::{MetricTable, ParamTable},
-        mlflow::{self, MlflowPanel},
-        mlmodel::{self, Mlmodel},
-        run_facts::RunFacts,
+        files::{
+            arriving::{Arriving, Go},
+            browser::{Files, Source},
+        },
+        models::{
+            aliases::Aliases,
+            mlflow::{self, MlflowPanel},
+            mlmodel::{self, Mlmodel},
+            usage::Usage,
+        },
         tags::{Tags, report},
-        usage::Usage,
     },
     upload::Uploads,
 };

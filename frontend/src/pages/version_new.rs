@@ -5,22 +5,22 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::DEVELOPERS;
 use crate::{
-    address, check,
     components::{
         breadcrumbs::Breadcrumbs,
         failed::{Allowed, FormError},
         field::SubmitButton,
+        form::{Submit, filled},
         loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
     },
-    form::{Submit, filled},
     graphql::{
         model::{self, ModelDetail},
         scalar::Role,
         version::{self, CreateModelVersionInput},
     },
-    parts::{markdown_field::MarkdownField, version_field::VersionField},
+    logic::{address, check},
+    parts::{markdown_field::MarkdownField, models::version_field::VersionField},
 };
 
 #[component]

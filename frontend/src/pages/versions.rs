@@ -6,7 +6,6 @@ use leptos::prelude::*;
 
 use super::{leave_when_empty, model::use_model, neighbours, person, stage_name, use_place};
 use crate::{
-    address, check,
     components::{
         badge::{AliasChip, Badge, DraftBadge, LatestBadge, TagChip},
         empty::Empty,
@@ -20,7 +19,6 @@ use crate::{
         time::Time,
         title::PageTitle,
     },
-    format,
     graphql::{
         scalar::{OrderDirection, Role, VersionState},
         version::{
@@ -28,10 +26,11 @@ use crate::{
             RestoreModelVersionInput, VersionPage, VersionRow, Wanted,
         },
     },
+    logic::{address, check, format},
     parts::{
         bulk::{Act, DeleteSelected, Step, Undo, forget_with},
-        mlflow::{self, MlflowGuide},
-        selection::{SelectBox, SelectionBar},
+        compare::selection::{SelectBox, SelectionBar},
+        models::mlflow::{self, MlflowGuide},
     },
 };
 

@@ -8,11 +8,13 @@ use super::tags::report;
 use crate::{
     components::{
         confirm::Confirm,
+        form::Submit,
         toast::{Toasts, use_toasts},
     },
-    error::{ApiError, Code},
-    form::Submit,
-    format,
+    logic::{
+        error::{ApiError, Code},
+        format,
+    },
 };
 
 /// Which were refused, and why.

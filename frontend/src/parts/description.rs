@@ -6,15 +6,14 @@ use leptos::prelude::*;
 
 use super::markdown_field::MarkdownField;
 use crate::{
-    check,
     components::{
         failed::FormError,
         field::SubmitButton,
+        form::Submit,
         icon::{self, Icon},
         markdown::Markdown,
     },
-    error::ApiError,
-    form::Submit,
+    logic::{check, error::ApiError},
 };
 
 /// Saves a new text.

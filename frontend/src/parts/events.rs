@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::page::{neighbours, use_place};
 use crate::{
-    address,
     components::{
         badge::AlarmBadge,
         empty::Empty,
@@ -22,6 +21,7 @@ use crate::{
         scalar::DateTime,
         viewer::Author,
     },
+    logic::address,
 };
 
 /// Kinds of actions; an address can also name a single one, such as `alias.set`.

@@ -3,10 +3,9 @@
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
-    check,
     components::{field::Field, markdown::Markdown},
-    error::ApiError,
     graphql::markdown,
+    logic::{check, error::ApiError},
 };
 
 #[component]

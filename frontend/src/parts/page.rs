@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use crate::{
-    address,
     components::pager::Neighbours,
     graphql::page::{PageInfo, Place},
+    logic::address,
 };
 
 /// The place in a list that the address names.

@@ -7,13 +7,13 @@ use leptos::{ev, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use leptos_router::hooks::use_navigate;
 
 use crate::{
-    address,
     components::{
         dialog::Dialog,
         icon::{self, Icon},
         loaded::Load,
     },
     graphql::find::{Everything, Wanted, find},
+    logic::address,
     session::use_session,
 };
 

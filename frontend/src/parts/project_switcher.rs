@@ -6,7 +6,6 @@ use leptos::{ev, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::{
-    address, check,
     components::{
         icon::{self, Icon},
         loaded::Load,
@@ -18,6 +17,7 @@ use crate::{
         scalar::OrderDirection,
         viewer::Viewer,
     },
+    logic::{address, check},
     session::use_session,
 };
 

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*, task::spawn_local};
 
-use crate::{components::field::TextField, error::ApiError};
+use crate::{components::field::TextField, logic::error::ApiError};
 
 /// Quiet time after the last key before the server is asked.
 const PAUSE_MS: u64 = 180;

@@ -3,17 +3,16 @@
 use leptos::prelude::*;
 
 use crate::{
-    check,
     components::{
         badge::TagChip,
         failed::FormError,
         field::{SubmitButton, TextField},
+        form::Submit,
         icon::{self, Icon},
         toast::use_toasts,
     },
-    form::Submit,
-    format,
     graphql::tag::{self, Tag, Target},
+    logic::{check, format},
 };
 
 #[component]

@@ -6,10 +6,12 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, File, XmlHttpRequest};
 
-use super::Attempt;
-use super::notes::{self, Note};
-use super::request::{self, Answer, Request};
-use crate::address;
+use super::{
+    Attempt,
+    notes::{self, Note},
+    request::{self, Answer, Request},
+};
+use crate::logic::address;
 
 /// Files of this size and more can be interrupted, in bytes.
 const RESUMABLE: f64 = 8_388_608.0;

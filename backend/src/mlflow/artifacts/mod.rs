@@ -8,33 +8,29 @@ use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-
 use place::{filled_by, folder, writable};
 use serde::Serialize;
-
-use crate::access::Writer;
-use crate::app::App;
-use crate::change::Change;
-
-use crate::mlflow::artifacts::transfer::{find, put, run_address, send};
-
-use crate::registry::candidate::sql::FoundRun;
 
 use super::address::Address;
 use super::call::{Call, Done, read, write};
 use super::error::{Failure, Result};
-use crate::registry::target::Target;
-use crate::registry::{candidate, file, logged_model, model};
-
 use super::{model_versions, signed, uploads, wire};
+use crate::access::Writer;
+use crate::action::Action;
+use crate::app::App;
+use crate::change::Change;
+use crate::mlflow::artifacts::transfer::{find, put, run_address, send};
+use crate::registry::catalog::{file, model};
+use crate::registry::target::Target;
+use crate::registry::tracking::candidate::sql::FoundRun;
+use crate::registry::tracking::{candidate, logged_model};
 
 pub use place::{Place, check_inside};
 
 pub fn routes() -> Router<App> {
-    let artifact = get(get_file).put(put_file).delete(write("file.delete", delete));
+    let artifact = get(get_file).put(put_file).delete(write(Action::FileDelete, delete));
     Router::new()
         .route("/mlflow-artifacts/artifacts", get(read(list)))
         .route("/mlflow-artifacts/artifacts/{*artifact_path}", artifact)

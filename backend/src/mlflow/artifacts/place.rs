@@ -11,8 +11,9 @@ use crate::error::{Error, Result as Found};
 use crate::files::upload;
 use crate::mlflow::address::Address;
 use crate::mlflow::error::{Failure, Result};
+use crate::registry::catalog::version;
 use crate::registry::target::{Target, TargetId};
-use crate::registry::{candidate, logged_model, version};
+use crate::registry::tracking::{candidate, logged_model};
 use crate::text::{self, FilePath};
 
 /// In bytes, with everything before the path of the file.

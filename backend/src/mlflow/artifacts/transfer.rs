@@ -9,26 +9,24 @@ use axum::http::header::ETAG;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-
-use super::place::folder;
 use futures_util::Stream;
 
+use super::place::folder;
 use crate::access::{Actor, Reader};
+use crate::action::Action;
 use crate::app::App;
-
 use crate::error::Result as Found;
 use crate::files::{download, upload};
-
-use crate::mlflow::artifacts::place::Place;
-use crate::refusal;
-use crate::registry::candidate::sql::FoundRun;
-use crate::registry::file::rules::Put;
-
 use crate::mlflow::address::Address;
+use crate::mlflow::artifacts::place::Place;
 use crate::mlflow::call::Call;
 use crate::mlflow::error::{Failure, Result};
 use crate::mlflow::message::Message;
-use crate::registry::{candidate, file};
+use crate::refusal;
+use crate::registry::catalog::file;
+use crate::registry::catalog::file::rules::Put;
+use crate::registry::tracking::candidate;
+use crate::registry::tracking::candidate::sql::FoundRun;
 
 /// The address of a file of a run.
 pub async fn run_address(
@@ -101,7 +99,7 @@ pub async fn reject_upload(
     body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
     failure: Failure,
 ) -> Failure {
-    refusal::log_error(app, actor, "file.put", project, &failure.error).await;
+    refusal::log_error(app, actor, Action::FilePut, project, &failure.error).await;
     upload::take_rest(body, &parts.headers, &failure.error).await;
     failure
 }

@@ -2,8 +2,8 @@
 
 use async_graphql::{ComplexObject, Context, ID, Object};
 
-use super::sql::EventFilter;
-use super::{Event, sql};
+use super::Event;
+use super::sql::{self, EventFilter};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, actor};
@@ -12,8 +12,8 @@ use crate::db::Sql;
 use crate::error::Result;
 use crate::loader::loaders;
 use crate::page::{ENTRIES, List, Page, cost};
-use crate::registry::token::Token;
-use crate::registry::{member, user};
+use crate::registry::people::token::Token;
+use crate::registry::people::{member, user};
 use crate::role::Role;
 
 #[ComplexObject]

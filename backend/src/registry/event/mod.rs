@@ -23,7 +23,63 @@ pub struct Event {
     pub at_ms: Timestamp,
     #[graphql(skip)]
     pub actor_id: Option<UserId>,
-    /// What was done, such as `model.create` or `alias.set`.
+    /// What was done:
+    /// - `project.create`: a project was made
+    /// - `project.update`: its name, description or visibility changed
+    /// - `project.rename`: it has another path
+    /// - `project.delete`: it was put into the trash
+    /// - `project.restore`: it was taken out of the trash
+    /// - `model.create`: a model was made
+    /// - `model.update`: its description changed
+    /// - `model.rename`: it has another name
+    /// - `model.delete`: it was put into the trash
+    /// - `model.restore`: it was taken out of the trash
+    /// - `version.create`: a version was made, as a draft or with its files
+    /// - `version.update`: its description changed
+    /// - `version.publish`: a draft was published
+    /// - `version.stage`: it was moved to another of MLflow's stages
+    /// - `version.delete`: it was put into the trash
+    /// - `version.restore`: it was taken out of the trash
+    /// - `candidate.create`: a training run began
+    /// - `candidate.update`: its name or status changed
+    /// - `candidate.log`: params, metrics, tags or inputs were logged; a line a minute at most
+    /// - `candidate.promote`: a version was made of it
+    /// - `candidate.delete`: it was put into the trash
+    /// - `candidate.restore`: it was taken out of the trash
+    /// - `experiment.create`: an experiment was made
+    /// - `experiment.rename`: it has another name
+    /// - `experiment.delete`: it was put into the trash with its runs
+    /// - `experiment.restore`: it was taken out of the trash with them
+    /// - `logged-model.create`: a run logged a model
+    /// - `logged-model.finalize`: it is ready, or failed
+    /// - `logged-model.log`: params, metrics or tags of it were logged; a line a minute at most
+    /// - `logged-model.delete`: it was put into the trash
+    /// - `alias.set`: an alias names another version
+    /// - `alias.delete`: an alias names none any more
+    /// - `alias.protect`: aliases of a pattern are moved by maintainers only
+    /// - `alias.unprotect`: aliases of a pattern are moved by developers again
+    /// - `tag.set`: a tag was set
+    /// - `tag.delete`: a tag was removed
+    /// - `file.put`: a file was stored
+    /// - `file.delete`: a file or folder was removed
+    /// - `trash.empty`: something in the trash was deleted for good
+    /// - `member.add`: somebody became a member
+    /// - `member.update`: a member has another role
+    /// - `member.remove`: somebody is no member any more
+    /// - `token.create`: a token was made
+    /// - `token.revoke`: a token ended
+    /// - `session.create`: somebody signed in
+    /// - `session.end`: somebody signed out
+    /// - `session.revoke`: a session was ended from another
+    /// - `password.change`: somebody changed their password
+    /// - `user.create`: a user was made at their first single sign-on
+    /// - `user.invite`: somebody was invited
+    /// - `user.update`: a user's name or rights changed
+    /// - `user.block`: a user may not sign in any more
+    /// - `user.unblock`: a user may sign in again
+    /// - `user.reset`: a user's password ended, and they have a new link
+    /// - `user.delete`: a user was deleted
+    /// - `invitation.accept`: who was invited chose a password
     pub action: String,
     /// What it was done to, in words: `vision/ocr`, `vision/ocr@1.2.0`.
     pub subject: String,

@@ -5,8 +5,8 @@ use async_graphql::ID;
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Result;
-use crate::registry::experiment;
-use crate::registry::model::{self, Model};
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::tracking::experiment;
 
 /// Renames a model and its experiment.
 pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {

@@ -5,14 +5,16 @@ use async_graphql::InputObject;
 use crate::access;
 use crate::access::project::{Project, columns, find_with_role};
 use crate::access::user::User;
+use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::ProjectId;
-
-use crate::registry::project::{DEFAULT, rules::record};
-use crate::registry::{experiment, member};
+use crate::registry::catalog::project::DEFAULT;
+use crate::registry::catalog::project::rules::record;
+use crate::registry::people::member;
+use crate::registry::tracking::experiment;
 use crate::role::Visibility;
 use crate::text::{self, ProjectPath};
 
@@ -49,7 +51,7 @@ async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) 
     .map_err(Error::unless_unique("project", path.as_str()))?;
     member::rules::add_creator(change, &project, creator).await?;
     experiment::rules::create_first(change, &project).await?;
-    record(change, "project.create", &project).await?;
+    record(change, Action::ProjectCreate, &project).await?;
     Ok(project)
 }
 

@@ -1,17 +1,16 @@
 //! Promotion: a candidate becomes a published version, with its files, params and metrics.
 
 use crate::access::Writer;
+use crate::action::Action;
 use crate::change::Change;
-
 use crate::error::Result;
-
-use crate::registry::candidate::Candidate;
-use crate::registry::model::Model;
-use crate::registry::upload::rules::Arrived;
-use crate::registry::{file, target};
-
-use crate::registry::version::new::{NewVersion, allocate, insert};
-use crate::registry::version::{ModelVersion, VersionState, rules, subject};
+use crate::registry::catalog::file;
+use crate::registry::catalog::model::Model;
+use crate::registry::catalog::upload::rules::Arrived;
+use crate::registry::catalog::version::new::{NewVersion, allocate, insert};
+use crate::registry::catalog::version::{ModelVersion, VersionState, rules, subject};
+use crate::registry::target;
+use crate::registry::tracking::candidate::Candidate;
 
 /// Makes a candidate a published version: by reference, so no byte is stored twice.
 pub async fn promote(
@@ -32,6 +31,6 @@ pub async fn promote(
     let version = rules::lock(change, &version).await?;
     let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });
     let subject = subject(writer, model, &version);
-    change.record("candidate.promote", subject, detail).await?;
+    change.record(Action::CandidatePromote, subject, detail).await?;
     Ok(version)
 }

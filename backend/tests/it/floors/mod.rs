@@ -1,88 +1,22 @@
 //! The floors of the house: every file uses only what stands on its own floor or below.
 //!
-//! A table from top to bottom is the map. A circle lies in one folder, and a concept reads one way: what it is, its
-//! SQL, its rules, its GraphQL. What does not hold yet is in `allowed.txt`, which only gets shorter.
+//! `table` is the map. A circle lies in one folder, and a concept reads one way: what it is, its SQL, its rules, its
+//! GraphQL. What does not hold would be in `backend.txt` and `frontend.txt`, which are empty.
 
 mod imports;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imports::{Arrows, Crate};
-
-/// A floor: what it is called, and the modules on it. `*` stands for one name. A module is on the floor that names it
-/// most closely.
-type Floor = (&'static str, &'static [&'static str]);
-
-/// The backend, from the roof to the ground.
-const BACKEND: &[Floor] = &[
-    ("start", &["", "main", "server"]),
-    ("faces", &["graphql", "mlflow", "files", "oidc", "audit", "web", "telemetry"]),
-    ("what faces share", &["refusal", "origin", "archive"]),
-    (
-        "a concept in GraphQL",
-        &[
-            "registry::*::graphql",
-            "registry::*::mutation",
-            "registry::*::live",
-            "registry::live",
-            "registry::node",
-        ],
-    ),
-    (
-        "its rules",
-        &[
-            "registry::*::rules",
-            "registry::object",
-            "registry::identity",
-            "registry::version::names",
-            "registry::version::new",
-            "registry::file::sweep",
-        ],
-    ),
-    (
-        "its SQL",
-        &[
-            "registry::*::sql",
-            "registry::event::export",
-            "registry::metric::logged",
-            "registry::curve",
-            "registry::model::best",
-            "registry::model::facet",
-        ],
-    ),
-    ("what it is", &["registry::*"]),
-    ("what changes", &["change", "registry", "registry::target"]),
-    ("lists and loaders", &["connection", "loader"]),
-    ("what a request can reach", &["app"]),
-    ("what only this server knows", &["signing", "sockets", "in_flight"]),
-    ("who may", &["access"]),
-    ("the log", &["log"]),
-    ("settings and caches", &["config", "cache", "network", "throttle"]),
-    ("questions", &["page", "filter"]),
-    ("blobs", &["store"]),
-    ("words", &["role", "words", "text", "id", "long"]),
-    ("errors and time", &["error", "time"]),
-    ("the database", &["db"]),
-    ("the ground", &["sql"]),
-];
-
-/// The frontend, from the roof to the ground.
-const FRONTEND: &[Floor] = &[
-    ("start", &["main", "app", "later"]),
-    ("pages", &["pages"]),
-    ("parts", &["parts", "upload"]),
-    ("operations", &["graphql", "live", "session"]),
-    ("components", &["components", "form", "picked"]),
-    ("the way to the server", &["api"]),
-    ("logic", &["address", "check", "diff", "error", "filter", "format", "preview"]),
-];
+use table::{BACKEND, FRONTEND, Floor, WINGS};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// How closely a pattern names a module: in how many parts; none if it does not.
+/// How closely a pattern names a module: by how many parts, and of as many by the fewest stars; none if it does not.
 fn closeness(pattern: &str, module: &str) -> Option<usize> {
     if pattern.is_empty() {
         return module.is_empty().then_some(0);
@@ -91,14 +25,14 @@ fn closeness(pattern: &str, module: &str) -> Option<usize> {
         (pattern.split("::").collect(), module.split("::").collect());
     let fits = pattern.len() <= module.len()
         && pattern.iter().zip(&module).all(|(pattern, part)| *pattern == "*" || pattern == part);
-    fits.then_some(2 * pattern.len() - pattern.iter().filter(|part| **part == "*").count())
+    fits.then_some(8 * pattern.len() - pattern.iter().filter(|part| **part == "*").count())
 }
 
 /// On which floor a module is, counted from the roof.
 fn floor_of(floors: &[Floor], module: &str) -> Option<usize> {
     let patterns = floors.iter().enumerate();
     let patterns =
-        patterns.flat_map(|(floor, (_, patterns))| patterns.iter().map(move |p| (floor, *p)));
+        patterns.flat_map(|(floor, (_, patterns, _))| patterns.iter().map(move |p| (floor, *p)));
     let fitting =
         patterns.filter_map(|(floor, pattern)| Some((closeness(pattern, module)?, floor)));
     fitting.max_by_key(|(closeness, _)| *closeness).map(|(_, floor)| floor)
@@ -174,6 +108,27 @@ fn wrong(floors: &[Floor], sources: &Crate) -> BTreeSet<String> {
     wrong
 }
 
+/// Which wing a module is in, counted from the first; none for what is in no wing, or is a face of one in GraphQL.
+fn wing_of(module: &str) -> Option<usize> {
+    let mut parts = module.strip_prefix("registry::")?.split("::");
+    let name = parts.next()?;
+    let wing = WINGS.iter().position(|wing| *wing == name)?;
+    let is_face = floor_of(BACKEND, module) == floor_of(BACKEND, "registry::node");
+    (!is_face).then_some(wing)
+}
+
+/// The arrows from a wing to one that comes after it.
+fn across(sources: &Crate) -> Vec<(String, String)> {
+    let later = |from: &str, to: &str| Some(wing_of(to)? > wing_of(from)?);
+    sources.arrows().into_iter().filter(|(from, to)| later(from, to) == Some(true)).collect()
+}
+
+#[test]
+fn the_wings_of_the_registry_use_only_those_before_them() {
+    let across = across(&Crate::read(&root().join("backend/src")));
+    assert!(across.is_empty(), "these go to a later wing:\n{across:#?}");
+}
+
 fn check(which: &str, floors: &[Floor], folder: &str) {
     let wrong = wrong(floors, &Crate::read(&root().join(folder)));
     let list = root().join(format!("backend/tests/it/floors/{which}.txt"));
@@ -189,6 +144,43 @@ fn check(which: &str, floors: &[Floor], folder: &str) {
     assert!(gone.is_empty(), "these are gone: take them from {which}.txt\n{gone:#?}");
 }
 
+/// The table as README.md shows it.
+fn map(floors: &[Floor]) -> String {
+    let mut map = "| floor | modules | what they do |\n|---|---|---|\n".to_owned();
+    for (name, modules, about) in floors {
+        let shown = |module: &&str| match *module {
+            "" => "`lib`".to_owned(),
+            module => format!("`{}`", module.replace("::", "/")),
+        };
+        let modules = modules.iter().map(shown).collect::<Vec<_>>().join(" ");
+        map += &format!("| {name} | {modules} | {about} |\n");
+    }
+    map
+}
+
+#[test]
+fn the_readme_shows_the_floors() {
+    let path = root().join("README.md");
+    let mut readme = std::fs::read_to_string(&path).unwrap();
+    for (folder, floors) in [("backend/src", BACKEND), ("frontend/src", FRONTEND)] {
+        let begin = format!("`{folder}`, from the roof to the ground:\n\n");
+        let (before, rest) = readme.split_once(&begin).unwrap_or_else(|| panic!("{begin}"));
+        let (shown, after) = rest.split_once("\n\n").unwrap();
+        if std::env::var("FLOORS_WRITE").is_ok() {
+            readme = format!("{before}{begin}{}\n{after}", map(floors));
+        } else {
+            assert_eq!(
+                format!("{shown}\n"),
+                map(floors),
+                "FLOORS_WRITE=1 writes what README.md shows"
+            );
+        }
+    }
+    if std::env::var("FLOORS_WRITE").is_ok() {
+        std::fs::write(&path, readme).unwrap();
+    }
+}
+
 #[test]
 fn every_arrow_of_the_backend_goes_down() {
     check("backend", BACKEND, "backend/src");
@@ -199,8 +191,11 @@ fn every_arrow_of_the_frontend_goes_down() {
     check("frontend", FRONTEND, "frontend/src");
 }
 
-const SMALL: &[Floor] =
-    &[("roof", &["roof"]), ("rooms", &["rooms", "rooms::*::sql"]), ("ground", &["ground"])];
+const SMALL: &[Floor] = &[
+    ("roof", &["roof"], ""),
+    ("rooms", &["rooms", "rooms::*::sql"], ""),
+    ("ground", &["ground"], ""),
+];
 
 #[test]
 fn an_arrow_that_goes_up_is_seen_however_it_is_written() {
@@ -219,7 +214,7 @@ fn an_arrow_that_goes_up_is_seen_however_it_is_written() {
             ("rooms", "pub use crate::roof::Tile;"),
             ("ground", text),
         ]);
-        let floors = [&[("all", &[""][..])][..], SMALL].concat();
+        let floors = [&[("all", &[""][..], "")][..], SMALL].concat();
         assert_eq!(
             wrong(&floors, &sources),
             BTreeSet::from(["ground -> roof".to_owned()]),

@@ -1,0 +1,211 @@
+//! What may happen to files: of a draft or a run they are put and deleted, of what is published they stay.
+
+use super::{File, columns, sql};
+use crate::access::Writer;
+use crate::action::Action;
+use crate::change::Change;
+use crate::db::{Conn, Query, Sql, query};
+use crate::error::{Error, Result};
+use crate::registry::target::{Target, TargetId};
+use crate::store::Blob;
+use crate::text::{self, FilePath};
+
+/// What came of an upload.
+pub enum Put {
+    Created(File),
+    /// The path had these bytes already.
+    Unchanged(File),
+    /// The path of a candidate had other bytes.
+    Replaced(File),
+}
+
+/// Refuses what could not be put, before its bytes are taken in.
+pub async fn check_put(
+    conn: impl Into<Conn<'_>>,
+    _writer: &Writer,
+    target: &Target,
+    path: &FilePath,
+) -> Result<()> {
+    let mut conn = conn.into();
+    check_no_folder_clash(conn.again(), target, path).await?;
+    // A published version takes the bytes that it has, so that a repeated upload is no error.
+    if target.sealed && sql::find(conn, target.id(), path.as_str()).await?.is_none() {
+        return Err(published());
+    }
+    Ok(())
+}
+
+/// Makes `path` point at a blob.
+pub async fn put(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    path: &FilePath,
+    blob: &Blob,
+) -> Result<Put> {
+    let sealed = target.lock_files(change).await?;
+    let old = sql::find(&mut **change, target.id(), path.as_str()).await?;
+    if let Some(old) = &old {
+        if old.sha256 == blob.sha256 {
+            return Ok(Put::Unchanged(old.clone()));
+        }
+        if matches!(target.id, TargetId::Version(_)) || sealed {
+            return Err(Error::Conflict(format!(
+                "{} has other bytes already, and is written once: {}",
+                path.as_str(),
+                if sealed { "make a new version" } else { "delete it first" },
+            )));
+        }
+    }
+    if sealed {
+        return Err(published());
+    }
+    check_no_folder_clash(&mut **change, target, path).await?;
+    let content_type = content_type(path);
+    query("INSERT INTO blobs (sha256, size, created_at_ms) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING")
+        .bind(&blob.sha256)
+        .bind(blob.size)
+        .bind(change.now)
+        .execute(change)
+        .await?;
+    let file: File = query(concat!(
+        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (owner_id, path) DO UPDATE
+         SET sha256 = excluded.sha256, size = excluded.size, author_id = excluded.author_id,
+             created_at_ms = excluded.created_at_ms
+         RETURNING ",
+        columns!()
+    ))
+    .bind(target.id())
+    .bind(path)
+    .bind(&blob.sha256)
+    .bind(blob.size)
+    .bind(content_type)
+    .bind(change.author())
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await?;
+    let detail = serde_json::json!({ "path": file.path, "size": blob.size, "sha256": blob.sha256 });
+    change.record(Action::FilePut, target.subject(), detail).await?;
+    Ok(if old.is_some() { Put::Replaced(file) } else { Put::Created(file) })
+}
+
+pub async fn delete(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    path: &str,
+) -> Result<File> {
+    if target.lock_files(change).await? {
+        return Err(published());
+    }
+    let file: File = query(concat!(
+        "DELETE FROM files WHERE owner_id = $1 AND path = $2 RETURNING ",
+        columns!()
+    ))
+    .bind(target.id())
+    .bind(text::looked_up(path))
+    .fetch_optional(&mut **change)
+    .await?
+    .ok_or_else(|| Error::not_found("file", path))?;
+    let detail = serde_json::json!({ "path": file.path, "sha256": file.sha256 });
+    change.record(Action::FileDelete, target.subject(), detail).await?;
+    Ok(file)
+}
+
+/// The media type of a file, by its name: MLflow's own are text.
+fn content_type(path: &FilePath) -> String {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default();
+    if name.eq_ignore_ascii_case("MLmodel") || name.eq_ignore_ascii_case("MLproject") {
+        return "text/plain".to_owned();
+    }
+    mime_guess::from_path(name).first_or_octet_stream().to_string()
+}
+
+fn published() -> Error {
+    Error::Conflict(
+        "it is published or finished, and its files never change: make a new one".into(),
+    )
+}
+
+/// A path cannot be a file and a folder at once: no archive or disk could hold both.
+async fn check_no_folder_clash(
+    conn: impl Into<Conn<'_>>,
+    target: &Target,
+    path: &FilePath,
+) -> Result<()> {
+    // Files below `a/b` sort between `a/b/` and `a/b0`, as 0 comes right after the slash.
+    let (low, high) = (format!("{}/", path.as_str()), format!("{}0", path.as_str()));
+    let mut clash = Sql::new("(f.path >= ? AND f.path < ?) OR ").bind(low).bind(high);
+    clash.push_sql(Sql::is_in("f.path", path.folders()));
+    let mut sql = Sql::new("SELECT f.path FROM files f WHERE f.owner_id = ?").bind(target.id());
+    sql = sql.and(clash);
+    sql.push(" LIMIT 1");
+    let found: Option<(String,)> = Query::from(sql).fetch_optional(conn).await?;
+    match found {
+        Some((other,)) => Err(Error::Conflict(format!(
+            "{} cannot be a file: {other} is there, and a path is a file or a folder",
+            path.as_str()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Gives something the files in a folder of something else, by reference, in a folder of its own; the
+/// empty one is the top.
+pub async fn copy_folder(
+    change: &mut Change,
+    (from, folder): (&str, &str),
+    (to, new_folder): (&str, &str),
+) -> Result<()> {
+    let prefix =
+        |folder: &str| if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let cut = i64::try_from(prefix(folder).chars().count()).unwrap_or(0);
+    let mut sql = Sql::new(
+        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms) SELECT ",
+    );
+    sql.push("CAST(").push_value(to).push(" AS TEXT), CAST(").push_value(prefix(new_folder));
+    sql.push(" AS TEXT) || SUBSTR(f.path, CAST(")
+        .push_value(cut + 1)
+        .push(" AS INTEGER)), f.sha256, f.size, ");
+    sql.push("f.content_type, f.author_id, CAST(").push_value(change.now).push(" AS BIGINT)");
+    sql.push(" FROM files f WHERE f.owner_id = ").push_value(from);
+    Query::from(sql.and(sql::in_folder(folder)?)).execute(change).await?;
+    Ok(())
+}
+
+/// Whether there is a file at this path, or in a folder of this name.
+pub async fn is_taken(change: &mut Change, owner_id: &str, path: &str) -> Result<bool> {
+    let mut sql = Sql::new("SELECT f.path FROM files f WHERE f.owner_id = ?").bind(owner_id);
+    sql = sql.and({
+        let mut there = sql::in_folder(path)?;
+        there.push(" OR f.path = ").push_value(path);
+        there
+    });
+    sql.push(" LIMIT 1");
+    let found: Option<(String,)> = Query::from(sql).fetch_optional(&mut **change).await?;
+    Ok(found.is_some())
+}
+
+/// Removes the file at this path, or all in the folder of this name; the empty path is the top. Returns how
+/// many there were.
+pub async fn delete_all(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    path: &str,
+) -> Result<u64> {
+    if target.lock_files(change).await? {
+        return Err(published());
+    }
+    let mut there = sql::in_folder(path)?;
+    there.push(" OR f.path = ").push_value(text::looked_up(path.trim_end_matches('/')));
+    let sql = Sql::new("DELETE FROM files AS f WHERE f.owner_id = ?").bind(target.id()).and(there);
+    let removed = Query::from(sql).execute(change).await?;
+    if removed > 0 {
+        let detail = serde_json::json!({ "path": path, "files": removed });
+        change.record(Action::FileDelete, target.subject(), detail).await?;
+    }
+    Ok(removed)
+}

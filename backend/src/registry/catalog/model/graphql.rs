@@ -1,0 +1,477 @@
+//! Models in GraphQL: fields, inputs, queries, mutations.
+
+use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
+
+use super::Model;
+use super::best::{self, BestMetric};
+use super::facet::{self, FacetValue, ModelFacet};
+use super::rules::{self, NewModel};
+use super::sql::{self, ModelOrder};
+use crate::access::project::Project;
+use crate::access::user::User;
+use crate::access::{self, Actor, actor};
+use crate::change;
+use crate::connection::Connection;
+use crate::db::Sql;
+use crate::error::{Error, Result};
+use crate::loader::{loaders, total};
+use crate::page::{ENTRIES, LOOK_UP, List, Page, cost};
+use crate::registry::catalog::alias::{self, Alias};
+use crate::registry::catalog::protection::{self, ProtectedAlias};
+use crate::registry::catalog::version::sql::{LatestVersionOf, ModelVersionOrder};
+use crate::registry::catalog::version::{self, ModelVersion};
+use crate::registry::event::sql::EventFilter;
+use crate::registry::event::{self, Event};
+use crate::registry::metadata::tag::{self, Tag, TagInput};
+use crate::registry::people::{member, user};
+use crate::registry::tracking::candidate::sql::{CandidateColumns, CandidateOrder};
+use crate::registry::tracking::candidate::{self, Candidate};
+use crate::registry::tracking::experiment::sql::ExperimentOf;
+use crate::registry::tracking::experiment::{self, Experiment};
+use crate::registry::{lifecycle, payload};
+use crate::{markdown, text};
+
+#[ComplexObject]
+impl Model {
+    /// Its opaque id.
+    pub async fn id(&self) -> ID {
+        (&self.id).into()
+    }
+
+    /// Its address: project and name, such as `vision/ocr`.
+    async fn path(&self, ctx: &Context<'_>) -> Result<String> {
+        self.path_of(ctx).await
+    }
+
+    /// The project that it is in.
+    async fn project(&self, ctx: &Context<'_>) -> Result<Project> {
+        self.project_of(ctx).await
+    }
+
+    /// What it is, in markdown.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The description as sanitised HTML.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description_html(&self, ctx: &Context<'_>) -> Result<String> {
+        markdown::render(ctx, &self.description).await
+    }
+
+    /// Who created it.
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        user::load(ctx, Some(&self.author_id)).await
+    }
+
+    /// The published release that is highest by SemVer precedence; a prerelease only if there is no
+    /// release, and a draft only if nothing is published.
+    async fn latest_version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
+        let versions = loaders(ctx).load_one(LatestVersionOf(self.id.raw().to_owned())).await?;
+        Ok(versions.and_then(|versions| versions.into_iter().next()))
+    }
+
+    /// The version that a reference names; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            name = "ref",
+            desc = "A version `1.2.0`, a range `^1.2`, an alias `@champion`, or `latest`."
+        )]
+        reference: String,
+    ) -> Result<Option<ModelVersion>> {
+        version::sql::find(&loaders(ctx).loader().app.db, self, &reference).await
+    }
+
+    /// Its versions.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose version contains this text.")] search: Option<String>,
+        #[graphql(desc = "Only those in this SemVer range, such as `^1.2` or `>=1.0, <3`.")]
+        range: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `state = 'PUBLISHED' and tags.stage = 'prod'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; highest precedence first if omitted.")] order_by: Option<
+            ModelVersionOrder,
+        >,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<ModelVersion>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = version::sql::list(db, search, range, filter, order_by)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// How many versions it has.
+    async fn version_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(total(
+            loaders(ctx).load_one(version::sql::VersionCount(self.id.raw().to_owned())).await?,
+        ))
+    }
+
+    /// The version that `createModelVersion` would choose if none were given.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn next_version(&self, ctx: &Context<'_>) -> Result<String> {
+        let project = self.project_of(ctx).await?;
+        let db = &loaders(ctx).loader().app.db;
+        Ok(version::names::next(db, &project, self).await?.to_string())
+    }
+
+    /// The candidate with this number; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn candidate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its number in the model.")] number: i32,
+    ) -> Result<Option<Candidate>> {
+        candidate::sql::find(&loaders(ctx).loader().app.db, &self.id, number.into()).await
+    }
+
+    /// Its candidates.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn candidates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `metrics.accuracy > 0.9 and params.lr = '0.01' and status = 'FINISHED'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; newest first if omitted.")] order_by: Option<
+            CandidateOrder,
+        >,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Candidate>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = candidate::sql::list(db, search, filter, order_by)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// How many candidates it has.
+    async fn candidate_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = loaders(ctx).load_one(candidate::sql::CandidateCount(self.id.raw().to_owned()));
+        Ok(total(count.await?))
+    }
+
+    /// What its candidates have been logged with: the columns that a table of them can have.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn candidate_columns(&self, ctx: &Context<'_>) -> Result<CandidateColumns> {
+        candidate::sql::columns_of(&loaders(ctx).loader().app.db, "c.model_id", self.id.raw()).await
+    }
+
+    /// Its aliases, by name.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
+        let aliases = loaders(ctx).load_one(alias::AliasesOfModel(self.id.raw().to_owned()));
+        Ok(aliases.await?.unwrap_or_default())
+    }
+
+    /// The names of aliases that only maintainers move: those of the project, and those of this model.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
+        let all = protection::load(ctx, &self.project_id).await?;
+        Ok(all.into_iter().filter(|rule| rule.is_for(&self.id)).collect())
+    }
+
+    /// Its tags, by key.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        tag::load(ctx, self.id.raw()).await
+    }
+
+    /// The best value, among candidates that have finished, of the metric that its tag `registry.metric` names: `accuracy`
+    /// or `loss`, of which the names tell which way is better, or `score:min`, `score:max`. Null where it names none, or
+    /// no such candidate has it.
+    async fn best_metric(&self, ctx: &Context<'_>) -> Result<Option<BestMetric>> {
+        best::load(ctx, self).await
+    }
+
+    /// The experiment that its candidates are in unless told otherwise; it is made when it is first asked for.
+    async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
+        let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
+        match experiments.and_then(|experiments| experiments.into_iter().next()) {
+            Some(experiment) => Ok(experiment),
+            None => experiment::rules::make_default(&loaders(ctx).loader().app, &self.id).await,
+        }
+    }
+
+    /// What happened to it and all that it has, newest first; what was refused is shown to maintainers.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events; all if omitted.")] filter: Option<EventFilter>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Event>> {
+        let page = Page::new(first, after, last, before)?;
+        let reader = member::sql::reader_in(ctx, &self.project_of(ctx).await?).await?;
+        let db = &loaders(ctx).loader().app.db;
+        Ok(event::sql::list_in(&reader, db, ("e.model_id", self.id.raw()), filter, page))
+    }
+}
+
+/// A new model.
+#[derive(InputObject)]
+pub struct CreateModelInput {
+    /// The path of the project, such as `vision`.
+    pub project: String,
+    /// The name: 1–255 characters, none of / : @ # ? % and backslash.
+    pub name: String,
+    /// What it is, in markdown, at most 64 KiB.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Option<Vec<TagInput>>,
+}
+
+/// Changes of a model; what is omitted stays.
+#[derive(InputObject)]
+pub struct UpdateModelInput {
+    /// The model's path, such as `vision/ocr`.
+    pub model: String,
+    /// What it is, in markdown, at most 64 KiB.
+    pub description: MaybeUndefined<String>,
+}
+
+/// A new name for a model.
+#[derive(InputObject)]
+pub struct RenameModelInput {
+    /// The model's path, such as `vision/ocr`.
+    pub model: String,
+    /// The new name: 1–255 characters, none of / : @ # ? % and backslash.
+    pub name: String,
+}
+
+/// Which model to put into the trash.
+#[derive(InputObject)]
+pub struct DeleteModelInput {
+    /// The model's path, such as `vision/ocr`.
+    pub model: String,
+}
+
+/// Which model to take out of the trash.
+#[derive(InputObject)]
+pub struct RestoreModelInput {
+    /// The path it had, such as `vision/ocr`.
+    pub model: String,
+    /// Which of several that had this path; the one deleted last if omitted.
+    pub id: Option<ID>,
+}
+
+payload! {
+    /// The new model.
+    CreateModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+
+payload! {
+    /// The changed model.
+    UpdateModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+
+payload! {
+    /// The renamed model.
+    RenameModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+
+payload! {
+    /// The deleted model.
+    DeleteModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+
+payload! {
+    /// The restored model.
+    RestoreModelPayload {
+        /// The model.
+        model: Model
+    }
+}
+
+#[derive(Default)]
+pub struct ModelQuery;
+
+#[Object]
+impl ModelQuery {
+    /// The model at this path; null if there is none that the caller may see.
+    async fn model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Project and name, such as `vision/ocr`.")] path: String,
+    ) -> Result<Option<Model>> {
+        match sql::readable(&loaders(ctx).loader().app.db, actor(ctx), &path).await {
+            Ok((_, model)) => Ok(Some(model)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The models of all projects that the caller may see.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn models(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `tags.team = 'ocr' and name like 'ocr-%'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ModelOrder>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Model>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = visible(actor(ctx), sql::list(db, search, filter, order_by)?);
+        Ok(Connection::new(list, page, ""))
+    }
+
+    /// What the models of all projects that the caller may see can be narrowed down by, most frequent first, and
+    /// how many of those that match have each: at most 50 values.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn model_facet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to narrow down by.")] of: ModelFacet,
+        #[graphql(desc = "Only of models whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only of models that match, such as `framework = 'sklearn' and license = 'mit'`."
+        )]
+        filter: Option<String>,
+    ) -> Result<Vec<FacetValue>> {
+        let db = &loaders(ctx).loader().app.db;
+        let list = visible(actor(ctx), sql::list(db, search, filter, None)?);
+        facet::values(db, of, list, "").await
+    }
+}
+
+/// Those of the models that the caller may see.
+fn visible(actor: &Actor, mut list: List) -> List {
+    list.filter = list.filter.and(actor.may_read("m.project_id")).and(Sql::new(
+        "m.project_id IN (SELECT p.id FROM projects p WHERE p.deleted_at_ms IS NULL)",
+    ));
+    list
+}
+
+#[derive(Default)]
+pub struct ModelMutation;
+
+#[Object]
+impl ModelMutation {
+    /// Creates a model.
+    async fn create_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new model.")] input: CreateModelInput,
+    ) -> Result<CreateModelPayload> {
+        let mut change = change::of(ctx).await?;
+        let writer = access::writer(&mut *change, actor(ctx), &input.project).await?;
+        let tags = input.tags.unwrap_or_default();
+        let new = NewModel { name: input.name, description: input.description, tags };
+        let model = rules::create(&mut change, &writer, new).await?;
+        change.commit().await?;
+        Ok(CreateModelPayload { model })
+    }
+
+    /// Changes a model's description.
+    async fn update_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model, and what to change.")] input: UpdateModelInput,
+    ) -> Result<UpdateModelPayload> {
+        let mut change = change::of(ctx).await?;
+        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model = rules::update(&mut change, &writer, model, input.description).await?;
+        change.commit().await?;
+        Ok(UpdateModelPayload { model })
+    }
+
+    /// Gives a model another name in its project.
+    async fn rename_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model, and its new name.")] input: RenameModelInput,
+    ) -> Result<RenameModelPayload> {
+        let mut change = change::of(ctx).await?;
+        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model = lifecycle::model::rename(&mut change, &writer, model, &input.name).await?;
+        change.commit().await?;
+        Ok(RenameModelPayload { model })
+    }
+
+    /// Puts a model and all that it has into the trash. Its name can be used again: a model that is made under it goes on
+    /// counting, and gets no name that a published version had.
+    async fn delete_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model.")] input: DeleteModelInput,
+    ) -> Result<DeleteModelPayload> {
+        let mut change = change::of(ctx).await?;
+        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
+        let model = lifecycle::model::delete(&mut change, &writer, model).await?;
+        change.commit().await?;
+        Ok(DeleteModelPayload { model })
+    }
+
+    /// Takes a model out of the trash, with all that it has.
+    async fn restore_model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which model.")] input: RestoreModelInput,
+    ) -> Result<RestoreModelPayload> {
+        let mut change = change::of(ctx).await?;
+        let not_found = || Error::not_found("deleted model", &input.model);
+        let (project, name) = text::split_model_path(&input.model).ok_or_else(not_found)?;
+        let writer = access::writer(&mut *change, actor(ctx), project).await?;
+        let model = lifecycle::model::restore(&mut change, &writer, name, input.id).await?;
+        change.commit().await?;
+        Ok(RestoreModelPayload { model })
+    }
+}
+
+#[ComplexObject]
+impl BestMetric {
+    /// The candidate that has it; of several the first.
+    async fn candidate(&self, ctx: &Context<'_>) -> Result<Candidate> {
+        let candidate = loaders(ctx).load_one(self.candidate_id.clone()).await?;
+        candidate.ok_or_else(|| Error::internal("a metric without its candidate"))
+    }
+}

@@ -1,0 +1,465 @@
+//! Projects in GraphQL: fields, inputs, queries, mutations.
+
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
+
+use super::ModelCount;
+use super::rules::{self, RenameProjectInput, RestoreProjectInput, UpdateProjectInput};
+use crate::access::project::{Project, columns};
+use crate::access::user::User;
+use crate::access::{self, actor};
+use crate::change;
+use crate::connection::{Connection, Node};
+use crate::db::Sql;
+use crate::error::{Error, Result};
+use crate::loader::{loaders, total};
+use crate::long::Long;
+use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
+use crate::registry::catalog::model::facet::{FacetValue, ModelFacet};
+use crate::registry::catalog::model::sql::ModelOrder;
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::catalog::protection::{self, ProtectedAlias};
+use crate::registry::event::sql::EventFilter;
+use crate::registry::event::{self, Event};
+use crate::registry::lifecycle::project::CreateProjectInput;
+use crate::registry::lifecycle::trash::{self, TrashEntry};
+use crate::registry::lifecycle::{self};
+use crate::registry::payload;
+use crate::registry::people::member::sql::MemberCount;
+use crate::registry::people::member::{self, Member};
+use crate::registry::people::token::{Token, TokensOfProject};
+use crate::registry::people::user;
+use crate::registry::tracking::candidate::{self, Candidate};
+use crate::registry::tracking::experiment::{self, Experiment};
+use crate::role::Role;
+use crate::{markdown, text};
+
+#[ComplexObject]
+impl Project {
+    /// Its opaque id.
+    pub async fn id(&self) -> ID {
+        (&self.id).into()
+    }
+
+    /// What it is, in markdown.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The description as sanitised HTML.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn description_html(&self, ctx: &Context<'_>) -> Result<String> {
+        markdown::render(ctx, &self.description).await
+    }
+
+    /// Who created it.
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        user::load(ctx, Some(&self.author_id)).await
+    }
+
+    /// What the caller may do in it, within the scope of their token; null where it is gone for them.
+    async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
+        match member::sql::reader_in(ctx, self).await {
+            Ok(reader) => Ok(Some(reader.role())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its members, by user name; not shown to strangers.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only those whose user name or name contains this text, whatever its case."
+        )]
+        search: Option<String>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Member>> {
+        member::sql::reader_in(ctx, self).await?.check_knows_members()?;
+        let page = Page::new(first, after, last, before)?;
+        let list = member::sql::list(&loaders(ctx).loader().app.db, search)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// How many members it has; not shown to strangers.
+    async fn member_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        member::sql::reader_in(ctx, self).await?.check_knows_members()?;
+        Ok(total(loaders(ctx).load_one(MemberCount(self.id.raw().to_owned())).await?))
+    }
+
+    /// Its tokens that were not revoked, newest first; shown to maintainers.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn tokens(&self, ctx: &Context<'_>) -> Result<Vec<Token>> {
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
+        let tokens = loaders(ctx).load_one(TokensOfProject(self.id.raw().to_owned())).await?;
+        Ok(tokens.unwrap_or_default())
+    }
+
+    /// The names of aliases that only maintainers move, in all of its models.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
+        let all = protection::load(ctx, &self.id).await?;
+        Ok(all.into_iter().filter(ProtectedAlias::is_for_the_whole_project).collect())
+    }
+
+    /// How many models it has.
+    async fn model_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = loaders(ctx).load_one(ModelCount(self.id.raw().to_owned())).await?;
+        Ok(total(count))
+    }
+
+    /// The model with this name; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn model(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its name in the project, such as `ocr`.")] name: String,
+    ) -> Result<Option<Model>> {
+        model::sql::find(&loaders(ctx).loader().app.db, &self.id, &name).await
+    }
+
+    /// Its models.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn models(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only those that match, such as `tags.team = 'ocr' and name like 'ocr-%'`."
+        )]
+        filter: Option<String>,
+        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ModelOrder>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Model>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = model::sql::list_in_project(db, search, filter, order_by)?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// What its models can be narrowed down by, most frequent first, and how many of those that match have each:
+    /// at most 50 values.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn model_facet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to narrow down by.")] of: ModelFacet,
+        #[graphql(desc = "Only of models whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(
+            desc = "Only of models that match, such as `framework = 'sklearn' and license = 'mit'`."
+        )]
+        filter: Option<String>,
+    ) -> Result<Vec<FacetValue>> {
+        let db = &loaders(ctx).loader().app.db;
+        let list = model::sql::list_in_project(db, search, filter, None)?;
+        model::facet::values(db, of, list, self.id.raw()).await
+    }
+
+    /// The experiment with this number; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn experiment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its number in the project; 0 is the default one.")] number: i32,
+    ) -> Result<Option<Experiment>> {
+        let db = &loaders(ctx).loader().app.db;
+        let found = experiment::sql::find_by_number(db, &self.id, number.into()).await?;
+        Ok(found.filter(|experiment| experiment.deleted_at_ms.is_none()))
+    }
+
+    /// Its experiments, newest first.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn experiments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(desc = "Only those that are not the default one of a model.")] standalone: Option<
+            bool,
+        >,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Experiment>> {
+        let page = Page::new(first, after, last, before)?;
+        let db = &loaders(ctx).loader().app.db;
+        let list = experiment::sql::list(db, search, standalone.unwrap_or(false))?;
+        Ok(Connection::new(list, page, self.id.raw()))
+    }
+
+    /// The candidate with this MLflow run id, with or without a model; null if there is none.
+    #[graphql(complexity = "LOOK_UP + child_complexity")]
+    async fn run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "32 hexadecimal digits.")] run_id: String,
+    ) -> Result<Option<Candidate>> {
+        candidate::sql::find_in(&loaders(ctx).loader().app.db, self, &run_id).await
+    }
+
+    /// Its deleted models, versions and candidates, last deleted first; shown to developers.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn trash(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<TrashEntry>> {
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
+    }
+
+    /// How many bytes come back at most when its trash is emptied, or one thing of it: those of files whose bytes
+    /// nothing else in it has; shown to developers.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn trash_size(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only of this model, version, candidate or experiment, by its id.")]
+        item: Option<ID>,
+    ) -> Result<Long> {
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Developer)?;
+        Ok(Long(trash::size(&loaders(ctx).loader().app.db, &self.id, item).await?))
+    }
+
+    /// What happened in it, newest first; what was refused, and who may what, is shown to maintainers.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events; all if omitted.")] filter: Option<EventFilter>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Event>> {
+        let page = Page::new(first, after, last, before)?;
+        let reader = member::sql::reader_in(ctx, self).await?;
+        let db = &loaders(ctx).loader().app.db;
+        Ok(event::sql::list_in(&reader, db, ("e.project_id", self.id.raw()), filter, page))
+    }
+}
+
+impl Node for Project {
+    const NAME: &'static str = "Project";
+}
+
+/// What projects can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectOrderField {
+    /// The shown name.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time of the last change.
+    UpdatedAt,
+}
+
+/// An order of projects.
+#[derive(InputObject)]
+pub struct ProjectOrder {
+    /// What to order by.
+    field: ProjectOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    direction: OrderDirection,
+}
+
+/// Which project to put into the trash.
+#[derive(InputObject)]
+pub struct DeleteProjectInput {
+    /// Its path.
+    pub project: String,
+}
+
+payload! {
+    /// The new project.
+    CreateProjectPayload {
+        /// The project.
+        project: Project
+    }
+}
+
+payload! {
+    /// The changed project.
+    UpdateProjectPayload {
+        /// The project.
+        project: Project
+    }
+}
+
+payload! {
+    /// The project at its new address.
+    RenameProjectPayload {
+        /// The project.
+        project: Project
+    }
+}
+
+payload! {
+    /// The deleted project.
+    DeleteProjectPayload {
+        /// The project.
+        project: Project
+    }
+}
+
+payload! {
+    /// The restored project.
+    RestoreProjectPayload {
+        /// The project.
+        project: Project
+    }
+}
+
+#[derive(Default)]
+pub struct ProjectQuery;
+
+#[Object]
+impl ProjectQuery {
+    /// The project at this path; null if there is none that the caller may see.
+    async fn project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its address, such as `vision`.")] path: String,
+    ) -> Result<Option<Project>> {
+        let db = &loaders(ctx).loader().app.db;
+        match access::reader(db, actor(ctx), &path).await {
+            Ok(reader) => Ok(Some(reader.project().clone())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The projects that the caller may see.
+    #[allow(clippy::too_many_arguments)]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn projects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those whose path or name contains this text, whatever its case.")]
+        search: Option<String>,
+        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ProjectOrder>,
+        #[graphql(default, desc = "Those of yours that are in the trash instead.")] trashed: bool,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Project>> {
+        let page = Page::new(first, after, last, before)?;
+        let mut filter = if trashed {
+            access::member::owned("p.id", actor(ctx))?.and(Sql::new("p.deleted_at_ms IS NOT NULL"))
+        } else {
+            actor(ctx).may_read("p.id").and(Sql::new("p.deleted_at_ms IS NULL"))
+        };
+        if let Some(search) = text::search(search)? {
+            filter =
+                filter.and(loaders(ctx).loader().app.db.contains(&["p.path", "p.name"], &search));
+        }
+        let (field, direction) = match order_by {
+            Some(order) => (order.field, order.direction),
+            None => (ProjectOrderField::Name, OrderDirection::Asc),
+        };
+        let sort = match field {
+            ProjectOrderField::Name => Sort::text("p.name", "p.id", direction),
+            ProjectOrderField::CreatedAt => Sort::int("p.created_at_ms", "p.id", direction),
+            ProjectOrderField::UpdatedAt => Sort::int("p.updated_at_ms", "p.id", direction),
+        };
+        let list = List { columns: columns!(), from: "projects p", parent: None, filter, sort };
+        Ok(Connection::new(list, page, ""))
+    }
+}
+
+#[derive(Default)]
+pub struct ProjectMutation;
+
+#[Object]
+impl ProjectMutation {
+    /// Creates a project; you become its owner.
+    async fn create_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new project.")] input: CreateProjectInput,
+    ) -> Result<CreateProjectPayload> {
+        let mut change = change::of(ctx).await?;
+        let creator = access::creator(actor(ctx))?;
+        let project =
+            lifecycle::project::create(&mut change, &creator, actor(ctx).user()?, input).await?;
+        change.commit().await?;
+        Ok(CreateProjectPayload { project })
+    }
+
+    /// Changes a project's description or, by its owners, its name or visibility.
+    async fn update_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project, and what to change.")] input: UpdateProjectInput,
+    ) -> Result<UpdateProjectPayload> {
+        let mut change = change::of(ctx).await?;
+        let maintainer = access::maintainer(&mut *change, actor(ctx), &input.project).await?;
+        let project = rules::update(&mut change, &maintainer, input).await?;
+        change.commit().await?;
+        Ok(UpdateProjectPayload { project })
+    }
+
+    /// Gives a project another address; the old one is free from then on.
+    async fn rename_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project, and its new path.")] input: RenameProjectInput,
+    ) -> Result<RenameProjectPayload> {
+        let mut change = change::of(ctx).await?;
+        let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
+        let project = rules::rename(&mut change, &owner, &input.path).await?;
+        change.commit().await?;
+        Ok(RenameProjectPayload { project })
+    }
+
+    /// Puts a project and all that it has into the trash.
+    async fn delete_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project.")] input: DeleteProjectInput,
+    ) -> Result<DeleteProjectPayload> {
+        let mut change = change::of(ctx).await?;
+        let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
+        let project = rules::delete(&mut change, &owner).await?;
+        change.commit().await?;
+        Ok(DeleteProjectPayload { project })
+    }
+
+    /// Takes a project out of the trash, with all that it has.
+    async fn restore_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project.")] input: RestoreProjectInput,
+    ) -> Result<RestoreProjectPayload> {
+        let mut change = change::of(ctx).await?;
+        let deleted = rules::find_deleted(&mut change, actor(ctx).user()?, &input).await?;
+        let owner = access::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
+        let project = rules::restore(&mut change, &owner).await?;
+        change.commit().await?;
+        Ok(RestoreProjectPayload { project })
+    }
+}

@@ -1,0 +1,195 @@
+//! What may happen to protected aliases, and what they forbid.
+
+use async_graphql::Context;
+
+use super::{MAX_RULES, ProtectedAlias};
+use crate::access::{Maintainer, Reader, Writer, actor};
+use crate::action::Action;
+use crate::change::Change;
+use crate::db::query;
+use crate::error::{Error, Result};
+use crate::id::{ModelId, VersionId, new_uuid};
+use crate::log::Subject;
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::catalog::project;
+
+/// A project or one of its models, whose aliases may be protected by the caller.
+pub(super) struct Place {
+    maintainer: Maintainer,
+    model: Option<Model>,
+}
+
+impl Place {
+    /// As it is stored: `''` for all models.
+    fn model_id(&self) -> &str {
+        self.model.as_ref().map_or("", |model| model.id.raw())
+    }
+
+    async fn record(&self, change: &mut Change, action: Action, pattern: &str) -> Result<()> {
+        let project = self.maintainer.project();
+        let name = match &self.model {
+            Some(model) => format!("{}/{}@{pattern}", project.path, model.name),
+            None => format!("{}: @{pattern}", project.path),
+        };
+        let subject = Subject {
+            name,
+            project_id: Some(&project.id),
+            model_id: self.model.as_ref().map(|model| &model.id),
+            object_id: self.model.as_ref().map_or(project.id.raw(), |model| model.id.raw()),
+        };
+        change.record(action, subject, serde_json::json!({ "pattern": pattern })).await
+    }
+}
+
+pub(super) async fn place(
+    ctx: &Context<'_>,
+    change: &mut Change,
+    project: Option<String>,
+    model: Option<String>,
+) -> Result<Place> {
+    match (project, model) {
+        (Some(project), None) => {
+            let maintainer = project::rules::lone_maintainer(change, actor(ctx), &project).await?;
+            Ok(Place { maintainer, model: None })
+        }
+        (None, Some(model)) => {
+            let (reader, model) = model::sql::readable(&mut **change, actor(ctx), &model).await?;
+            Ok(Place { maintainer: Maintainer::of(reader)?, model: Some(model) })
+        }
+        _ => Err(Error::invalid("model", "name a project or a model: one of the two")),
+    }
+}
+
+pub(super) async fn protect(
+    change: &mut Change,
+    place: &Place,
+    pattern: &str,
+) -> Result<ProtectedAlias> {
+    let good = (1..=255).contains(&pattern.len())
+        && pattern.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-*".contains(&byte));
+    if !good {
+        return Err(Error::invalid("pattern", "must be 1 to 255 of A-Z, a-z, 0-9, _, - and *"));
+    }
+    let (there,): (i64,) = query("SELECT COUNT(*) FROM protected_aliases WHERE project_id = $1")
+        .bind(&place.maintainer.project().id)
+        .fetch_one(&mut **change)
+        .await?;
+    if there >= MAX_RULES {
+        return Err(Error::Conflict(format!(
+            "a project can have {MAX_RULES} of them: use * in some"
+        )));
+    }
+    let protected = query(
+        "INSERT INTO protected_aliases (id, project_id, model_id, pattern, created_by_id, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         RETURNING pattern, model_id, created_by_id, created_at_ms",
+    )
+    .bind(new_uuid(change.now))
+    .bind(&place.maintainer.project().id)
+    .bind(place.model_id())
+    .bind(pattern)
+    .bind(change.author())
+    .bind(change.now)
+    .fetch_one(&mut **change)
+    .await
+    .map_err(Error::unless_unique("protected alias", pattern))?;
+    place.record(change, Action::AliasProtect, pattern).await?;
+    Ok(protected)
+}
+
+pub(super) async fn unprotect(
+    change: &mut Change,
+    place: &Place,
+    pattern: &str,
+) -> Result<ProtectedAlias> {
+    let protected = query(
+        "DELETE FROM protected_aliases WHERE project_id = $1 AND model_id = $2 AND pattern = $3
+         RETURNING pattern, model_id, created_by_id, created_at_ms",
+    )
+    .bind(&place.maintainer.project().id)
+    .bind(place.model_id())
+    .bind(crate::text::looked_up(pattern))
+    .fetch_optional(&mut **change)
+    .await?
+    .ok_or_else(|| Error::not_found("protected alias", pattern))?;
+    place.record(change, Action::AliasUnprotect, pattern).await?;
+    Ok(protected)
+}
+
+/// Refuses to move or delete aliases of these names, unless the caller is a maintainer.
+async fn check(
+    change: &mut Change,
+    writer: &Writer,
+    model: &ModelId,
+    aliases: &[String],
+) -> Result<()> {
+    let reader: &Reader = writer;
+    if aliases.is_empty() || Maintainer::of(reader.clone()).is_ok() {
+        return Ok(());
+    }
+    let protected: Vec<ProtectedAlias> = query(
+        "SELECT pattern, model_id, created_by_id, created_at_ms
+         FROM protected_aliases WHERE project_id = $1",
+    )
+    .bind(&reader.project().id)
+    .fetch_all(&mut **change)
+    .await?;
+    if aliases.iter().any(|alias| protected.iter().any(|rule| rule.protects(model, alias))) {
+        return Err(Error::Forbidden(
+            "the alias is protected: this needs the role MAINTAINER in the project",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses to move or delete an alias that is protected, unless the caller is a maintainer.
+pub async fn check_alias(
+    change: &mut Change,
+    writer: &Writer,
+    model: &ModelId,
+    alias: &str,
+) -> Result<()> {
+    check(change, writer, model, &[alias.to_owned()]).await
+}
+
+/// Refuses to delete a version that protected aliases name, or that is in a stage of such a name: they
+/// would be gone with it.
+pub async fn check_version(
+    change: &mut Change,
+    writer: &Writer,
+    model: &ModelId,
+    version: &VersionId,
+) -> Result<()> {
+    let aliases: Vec<(String,)> = query(
+        "SELECT name FROM aliases WHERE version_id = $1
+         UNION ALL SELECT LOWER(stage) FROM model_versions WHERE id = $1 AND stage <> 'NONE'",
+    )
+    .bind(version)
+    .fetch_all(&mut **change)
+    .await?;
+    let aliases: Vec<_> = aliases.into_iter().map(|(name,)| name).collect();
+    check(change, writer, model, &aliases).await
+}
+
+/// Refuses to delete or rename a model that has protected aliases, or a rule of its own: another model of
+/// its name would be without.
+pub async fn check_model(change: &mut Change, writer: &Writer, model: &ModelId) -> Result<()> {
+    let own: Vec<(String,)> = query("SELECT id FROM protected_aliases WHERE model_id = $1")
+        .bind(model)
+        .fetch_all(&mut **change)
+        .await?;
+    if !own.is_empty() {
+        let reader: &Reader = writer;
+        Maintainer::of(reader.clone())?;
+    }
+    let aliases: Vec<(String,)> = query(
+        "SELECT name FROM aliases WHERE model_id = $1
+         UNION ALL SELECT LOWER(stage) FROM model_versions
+         WHERE model_id = $1 AND stage <> 'NONE' AND deleted_at_ms IS NULL",
+    )
+    .bind(model)
+    .fetch_all(&mut **change)
+    .await?;
+    let aliases: Vec<_> = aliases.into_iter().map(|(name,)| name).collect();
+    check(change, writer, model, &aliases).await
+}

@@ -1,0 +1,140 @@
+//! Versions: published releases of a model, named by strict SemVer.
+//!
+//! A version begins as a draft that files are put into; publishing locks it: its files never change
+//! again, and its digest says so. Numbers are never given twice, deleted or not.
+
+pub mod graphql;
+pub mod names;
+pub mod new;
+pub mod rules;
+pub mod sql;
+
+use crate::access::Writer;
+use crate::access::project::Project;
+use crate::connection::Node;
+use crate::id::{CandidateId, ModelId, UserId, VersionId};
+use crate::log::Subject;
+use crate::registry::catalog::model::Model;
+use crate::registry::target::{Target, TargetId};
+use crate::time::Timestamp;
+use crate::words::text_enum;
+
+text_enum! {
+    /// Whether the files of a version can still change.
+    VersionState {
+        /// Being filled: files can be added and removed.
+        Draft = "DRAFT",
+        /// Locked for good.
+        Published = "PUBLISHED",
+    }
+}
+
+text_enum! {
+    /// The stages of MLflow. Aliases do the same better; they are there for those who use them.
+    ModelStage {
+        /// In no stage.
+        None = "NONE",
+        /// Being tried.
+        Staging = "STAGING",
+        /// In use.
+        Production = "PRODUCTION",
+        /// No longer in use.
+        Archived = "ARCHIVED",
+    }
+}
+
+/// A release of a model, named by its SemVer version.
+#[derive(Clone, Debug, sqlx::FromRow, async_graphql::SimpleObject)]
+#[graphql(complex)]
+pub struct ModelVersion {
+    #[graphql(skip)]
+    pub id: VersionId,
+    #[graphql(skip)]
+    pub model_id: ModelId,
+    /// Its SemVer 2.0 version, such as `1.2.0`.
+    pub version: String,
+    /// Its number in the model: 1, 2, 3 … in the order of creation, never given twice.
+    pub number: i64,
+    /// Whether its files can still change.
+    #[sqlx(try_from = "String")]
+    pub state: VersionState,
+    /// The stage that MLflow users have it in.
+    #[sqlx(try_from = "String")]
+    pub stage: ModelStage,
+    /// Where an MLflow client said that its files come from; null if it was made otherwise.
+    pub source: Option<String>,
+    /// Where its files are, if not here.
+    #[graphql(skip)]
+    pub location: Option<String>,
+    #[graphql(skip)]
+    pub run_id: Option<String>,
+    #[graphql(skip)]
+    pub run_link: Option<String>,
+    #[graphql(skip)]
+    pub logged_model_id: Option<String>,
+    #[graphql(skip)]
+    pub description: String,
+    #[graphql(skip)]
+    pub author_id: UserId,
+    #[graphql(skip)]
+    pub candidate_id: Option<CandidateId>,
+    /// SHA-256 over its files, `PATH NUL SIZE NUL SHA256 LF` of each in the order of paths, in
+    /// hexadecimal; null until it is published.
+    pub digest: Option<String>,
+    /// When it was created.
+    #[graphql(name = "createdAt")]
+    pub created_at_ms: Timestamp,
+    /// When it or its files, aliases or tags were last changed.
+    #[graphql(name = "updatedAt")]
+    pub updated_at_ms: Timestamp,
+    /// When it was published; null for a draft.
+    #[graphql(name = "publishedAt")]
+    pub published_at_ms: Option<Timestamp>,
+    /// When it was put into the trash; null if it is not there.
+    #[graphql(name = "deletedAt")]
+    pub deleted_at_ms: Option<Timestamp>,
+}
+
+impl ModelVersion {
+    /// Whether what is logged to its run is its own: as with GitLab, where a version is made without a
+    /// source and filled by the run that it comes with.
+    pub fn is_filled_by_run(&self) -> bool {
+        self.source.as_deref() == Some("") && self.state == VersionState::Draft
+    }
+}
+
+impl ModelVersion {
+    /// What is locked, logged and tagged, and has files.
+    pub fn target(&self, project: &Project, model: &Model) -> Target {
+        Target {
+            name: format!("{}/{}@{}", project.path, model.name, self.version),
+            project_id: model.project_id.clone(),
+            model_id: Some(model.id.clone()),
+            id: TargetId::from(&self.id),
+            sealed: self.state == VersionState::Published,
+        }
+    }
+}
+
+/// The columns of [`ModelVersion`].
+macro_rules! columns {
+    () => {
+        "id, model_id, version, number, state, stage, source, location, run_id, run_link, logged_model_id, \
+         description, author_id, candidate_id, digest, created_at_ms, updated_at_ms, published_at_ms, deleted_at_ms"
+    };
+}
+use columns;
+
+/// The version as events name it.
+pub fn subject<'a>(writer: &Writer, model: &'a Model, version: &'a ModelVersion) -> Subject<'a> {
+    Subject {
+        name: format!("{}/{}@{}", writer.project().path, model.name, version.version),
+        project_id: Some(&model.project_id),
+        model_id: Some(&model.id),
+        object_id: version.id.raw(),
+    }
+}
+
+impl Node for ModelVersion {
+    const NAME: &'static str = "ModelVersion";
+}

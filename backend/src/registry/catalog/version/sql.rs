@@ -1,0 +1,371 @@
+//! How versions are found: by reference, in lists, and by the loaders.
+
+use ::semver::Version;
+use async_graphql::{Enum, InputObject};
+
+use super::{ModelStage, ModelVersion, columns};
+use crate::access::Reader;
+use crate::db::{Conn, Db, Query, Sql, query};
+use crate::error::{Error, Result};
+use crate::filter::{self, Fields, Target};
+use crate::id::{CandidateId, VersionId};
+use crate::loader::{Count, load_by_id, load_by_owner};
+use crate::page::{List, OrderDirection, Sort, SortKey};
+use crate::registry::catalog::model::{self, Model};
+use crate::registry::catalog::semver;
+use crate::text;
+
+/// The version that a reference names: `1.2.0`, `^1.2`, `@champion` or `latest`. A range and `latest`
+/// mean the highest that is published; a draft only if nothing else is there.
+pub async fn find(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<Option<ModelVersion>> {
+    if reference.contains('\0') {
+        return Ok(None);
+    }
+    let mut sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions v WHERE v.deleted_at_ms IS NULL"
+    ));
+    sql = sql.and(Sql::new("v.model_id = ?").bind(&model.id));
+    if let Some(alias) = reference.strip_prefix('@') {
+        let aliased =
+            "v.id = (SELECT a.version_id FROM aliases a WHERE a.model_id = ? AND a.name = ?)";
+        sql = sql.and(Sql::new(aliased).bind(&model.id).bind(alias));
+    } else if reference == "latest" {
+        sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
+    } else if Version::parse(reference).is_ok() {
+        sql = sql.and(Sql::new("v.version = ?").bind(reference));
+    } else {
+        let Ok(range) = semver::parse_range("version", reference) else {
+            return Ok(None);
+        };
+        sql = sql.and(semver::in_range(&range));
+        sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
+    }
+    Ok(Query::from(sql).fetch_optional(conn).await?)
+}
+
+/// As [`find`], where a bare number is the number of the version, as in MLflow.
+pub async fn find_numbered(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<Option<ModelVersion>> {
+    if reference.is_empty() || !reference.bytes().all(|byte| byte.is_ascii_digit()) {
+        return find(conn, model, reference).await;
+    }
+    let Ok(number) = reference.parse::<i64>() else { return Ok(None) };
+    let version = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE model_id = $1 AND number = $2 AND deleted_at_ms IS NULL"
+    ))
+    .bind(&model.id)
+    .bind(number)
+    .fetch_optional(conn)
+    .await?;
+    Ok(version)
+}
+
+/// The version with this id in a project that the caller may read, unless it or its model is in the
+/// trash, and its model.
+pub async fn find_readable_by_id(
+    conn: impl Into<Conn<'_>>,
+    reader: &Reader,
+    id: &str,
+) -> Result<Option<(ModelVersion, Model)>> {
+    let mut conn = conn.into();
+    let found: Option<ModelVersion> = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE id = $1 AND project_id = $2 AND deleted_at_ms IS NULL"
+    ))
+    .bind(text::looked_up(id))
+    .bind(&reader.project().id)
+    .fetch_optional(conn.again())
+    .await?;
+    let Some(version) = found else { return Ok(None) };
+    let model = model::sql::get_by_id(conn, &version.model_id).await?;
+    Ok(model.deleted_at_ms.is_none().then_some((version, model)))
+}
+
+/// The latest version in a stage.
+pub async fn latest_in_stage(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    stage: ModelStage,
+) -> Result<Option<ModelVersion>> {
+    let found = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE model_id = $1 AND stage = $2 AND deleted_at_ms IS NULL
+          ORDER BY rank DESC, id DESC LIMIT 1"
+    ))
+    .bind(&model.id)
+    .bind(stage)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found)
+}
+
+/// The draft that is filled by what is logged to a run, see [`ModelVersion::is_filled_by_run`].
+pub async fn filled_by_run(
+    conn: impl Into<Conn<'_>>,
+    run: &CandidateId,
+) -> Result<Option<(ModelVersion, Model)>> {
+    let mut conn = conn.into();
+    let found: Option<ModelVersion> = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions WHERE candidate_id = $1 AND source = '' AND deleted_at_ms IS NULL"
+    ))
+    .bind(run)
+    .fetch_optional(conn.again())
+    .await?;
+    let Some(version) = found else { return Ok(None) };
+    let model = model::sql::get_by_id(conn, &version.model_id).await?;
+    Ok(Some((version, model)))
+}
+
+/// As [`find`], but a missing version is an error.
+pub async fn get(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+) -> Result<ModelVersion> {
+    find(conn, model, reference).await?.ok_or_else(|| Error::not_found("version", reference))
+}
+
+/// What the next version comes after in the model with this id. Each part reads one row of the index, however many versions
+/// there are.
+macro_rules! latest {
+    ($model:literal) => {
+        concat!(
+            "COALESCE(
+                 (SELECT version FROM model_versions
+                  WHERE model_id = ",
+            $model,
+            " AND deleted_at_ms IS NULL AND NOT prerelease
+                  ORDER BY precedence DESC, id DESC LIMIT 1),
+                 (SELECT version FROM model_versions WHERE model_id = ",
+            $model,
+            " AND deleted_at_ms IS NULL
+                  ORDER BY precedence DESC, id DESC LIMIT 1))"
+        )
+    };
+}
+pub(super) use latest;
+
+pub fn after(latest: Option<&str>) -> Result<Version> {
+    let latest = latest.map(Version::parse).transpose();
+    Ok(semver::next(latest.map_err(Error::internal)?.as_ref()))
+}
+
+const FIELDS: Fields = Fields {
+    targets: &[
+        ("version", Target::Text("v.version")),
+        ("name", Target::Text("v.version")),
+        ("number", Target::Number("v.number")),
+        ("state", Target::Text("v.state")),
+        ("author", Target::Text("(SELECT u.username FROM users u WHERE u.id = v.author_id)")),
+        ("created_at", Target::Time("v.created_at_ms")),
+        ("updated_at", Target::Time("v.updated_at_ms")),
+        ("published_at", Target::Time("v.published_at_ms")),
+        ("tags", Target::Tag("v.id")),
+        ("params", Target::Param("v.id")),
+        ("metrics", Target::Metric("v.id")),
+    ],
+    example: "state = 'PUBLISHED' and tags.stage = 'prod'",
+    missing_differs: true,
+};
+
+/// The versions of a model that are not in the trash.
+pub fn list(
+    db: &Db,
+    search: Option<String>,
+    range: Option<String>,
+    filter: Option<String>,
+    order_by: Option<ModelVersionOrder>,
+) -> Result<List> {
+    let mut condition = Sql::new("v.deleted_at_ms IS NULL");
+    if let Some(search) = text::search(search)? {
+        condition = condition.and(db.contains(&["v.version"], &search));
+    }
+    if let Some(range) = range.filter(|range| !range.trim().is_empty()) {
+        condition = condition.and(semver::in_range(&semver::parse_range("range", &range)?));
+    }
+    if let Some(filter) = filter {
+        condition = condition.and(filter::parse(db, &FIELDS, &filter)?);
+    }
+    let (field, direction) = match order_by {
+        Some(order) => (order.field, order.direction),
+        None => (ModelVersionOrderField::Version, OrderDirection::Desc),
+    };
+    let sort = match field {
+        ModelVersionOrderField::Version => Sort::text("v.precedence", "v.id", direction),
+        ModelVersionOrderField::Name => Sort::text("v.version", "v.id", direction),
+        ModelVersionOrderField::CreatedAt => Sort::int("v.created_at_ms", "v.id", direction),
+        ModelVersionOrderField::UpdatedAt => Sort::int("v.updated_at_ms", "v.id", direction),
+    };
+    Ok(List {
+        columns: columns!(),
+        from: "model_versions v",
+        parent: Some("v.model_id"),
+        filter: condition,
+        sort,
+    })
+}
+
+const MODEL_NAME: &str = "(SELECT m.name FROM models m WHERE m.id = v.model_id)";
+
+const SEARCH_FIELDS: Fields = Fields {
+    targets: &[
+        ("name", Target::Text(MODEL_NAME)),
+        ("run_id", Target::Text("COALESCE(v.run_id, '')")),
+        ("source_path", Target::Text("COALESCE(v.source, '')")),
+        ("version_number", Target::Number("v.number")),
+        ("version", Target::Number("v.number")),
+        ("creation_timestamp", Target::Time("v.created_at_ms")),
+        ("last_updated_timestamp", Target::Time("v.updated_at_ms")),
+        ("tags", Target::Tag("v.id")),
+    ],
+    example: "name = 'ocr' and tags.stage = 'prod'",
+    missing_differs: false,
+};
+
+/// The versions of a project that MLflow's search asks for, or those of the `model` that the filter [names](named_model),
+/// which an index finds.
+pub fn search(db: &Db, filter: &str, order_by: &[String], model: Option<&str>) -> Result<List> {
+    let run = filter::equal_to(&SEARCH_FIELDS, "run_id", filter)?.filter(|run| !run.is_empty());
+    let one_model = model.is_some();
+    let filter = match model {
+        Some(name) => filter::parse_among(db, &SEARCH_FIELDS, filter, ("name", name))?,
+        None => filter::parse(db, &SEARCH_FIELDS, filter)?,
+    };
+    let mut keys = filter::parse_order(db, &SEARCH_FIELDS, order_by)?;
+    if keys.is_empty() {
+        keys.push(SortKey::int("v.updated_at_ms", OrderDirection::Desc));
+    }
+    let mut live = Sql::new("v.deleted_at_ms IS NULL");
+    let mut parent = if one_model { "v.model_id" } else { "v.project_id" };
+    if let Some(run) = run {
+        // Found by the index of runs, and by no other.
+        live.push(" AND v.run_id = ").push_value(run);
+        parent = if one_model { "v.model_id || ''" } else { "v.project_id || ''" };
+    }
+    if !one_model {
+        keys.push(SortKey::text(MODEL_NAME, OrderDirection::Asc));
+        keys.push(SortKey::int("v.number", OrderDirection::Desc));
+        live.push(" AND EXISTS (SELECT 1 FROM models m WHERE m.id = v.model_id AND m.deleted_at_ms IS NULL)");
+    }
+    Ok(List {
+        columns: columns!(),
+        from: "model_versions v",
+        parent: Some(parent),
+        filter: live.and(filter),
+        sort: Sort::by(keys, "v.id"),
+    })
+}
+
+/// The value of a comparison `name = '…'` that a filter of versions has, if it has one.
+pub fn named_model(filter: &str) -> Result<Option<String>> {
+    filter::equal_to(&SEARCH_FIELDS, "name", filter)
+}
+
+load_by_owner!(
+    /// The latest version of a model in each stage: an index look-up each.
+    LatestByStage => ModelVersion,
+    concat!(
+        "SELECT model_id AS owner_id, ",
+        columns!(),
+        " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
+         WHERE v.model_id = m.id AND v.stage = s.stage AND v.deleted_at_ms IS NULL \
+         ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
+         FROM models m CROSS JOIN (SELECT 'NONE' AS stage UNION ALL SELECT 'STAGING' \
+         UNION ALL SELECT 'PRODUCTION' UNION ALL SELECT 'ARCHIVED') s WHERE "
+    ),
+    "m.id",
+    ") ORDER BY model_id, number"
+);
+
+load_by_id!(
+    VersionId => ModelVersion,
+    concat!("SELECT ", columns!(), " FROM model_versions WHERE "),
+    "id"
+);
+
+load_by_owner!(
+    /// The latest version of a model: one index look-up each.
+    LatestVersionOf => ModelVersion,
+    concat!(
+        "SELECT model_id AS owner_id, ",
+        columns!(),
+        " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
+         WHERE v.model_id = m.id AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
+         FROM models m WHERE "
+    ),
+    "m.id",
+    ")"
+);
+
+load_by_owner!(
+    /// The published version before a version: one index look-up each.
+    PreviousVersionOf => ModelVersion,
+    concat!(
+        "SELECT owner_id, ",
+        columns!(),
+        " FROM (SELECT w.id AS owner_id, (SELECT v.id FROM model_versions v \
+         WHERE v.model_id = w.model_id AND (v.precedence, v.id) < (w.precedence, w.id) \
+         AND v.state = 'PUBLISHED' AND v.deleted_at_ms IS NULL \
+         ORDER BY v.precedence DESC, v.id DESC LIMIT 1) AS previous_id FROM model_versions w WHERE "
+    ),
+    "w.id",
+    ") pairs JOIN model_versions ON id = previous_id"
+);
+
+load_by_owner!(
+    /// How many versions a model has.
+    VersionCount => Count,
+    "SELECT model_id AS owner_id, COUNT(*) AS total FROM model_versions WHERE deleted_at_ms IS NULL AND ",
+    "model_id",
+    " GROUP BY model_id"
+);
+
+load_by_owner!(
+    /// The versions that a candidate was promoted to, newest first.
+    VersionOfCandidate => ModelVersion,
+    concat!(
+        "SELECT candidate_id AS owner_id, ",
+        columns!(),
+        " FROM model_versions WHERE deleted_at_ms IS NULL AND "
+    ),
+    "candidate_id",
+    " ORDER BY number DESC"
+);
+
+/// What versions can be ordered by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ModelVersionOrderField {
+    /// SemVer precedence: 9.0.0 before 10.0.0, 1.0.0-rc.1 before 1.0.0.
+    Version,
+    /// The version as text.
+    Name,
+    /// The time of creation.
+    CreatedAt,
+    /// The time of the last change.
+    UpdatedAt,
+}
+
+/// An order of versions.
+#[derive(InputObject)]
+pub struct ModelVersionOrder {
+    /// What to order by.
+    pub field: ModelVersionOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+}

@@ -1,0 +1,103 @@
+//! The trash in GraphQL.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
+
+use super::{TrashEntry, rules};
+use crate::access::actor;
+use crate::access::project::Project;
+use crate::access::user::User;
+use crate::change;
+use crate::error::{Error, Result};
+use crate::id::{CandidateId, ExperimentId, ModelId, VersionId};
+use crate::loader::loaders;
+use crate::registry::catalog::model::Model;
+use crate::registry::catalog::project;
+use crate::registry::catalog::version::ModelVersion;
+use crate::registry::people::user;
+use crate::registry::tracking::candidate::Candidate;
+use crate::registry::tracking::experiment::Experiment;
+use crate::time::Timestamp;
+
+/// What can be in the trash.
+#[derive(Union)]
+pub enum TrashItem {
+    Model(Model),
+    ModelVersion(ModelVersion),
+    Candidate(Candidate),
+    Experiment(Experiment),
+}
+
+/// One thing in the trash.
+#[Object]
+impl TrashEntry {
+    /// When it was deleted.
+    async fn deleted_at(&self) -> Timestamp {
+        self.deleted_at_ms
+    }
+
+    /// Who deleted it.
+    async fn deleted_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        user::load(ctx, self.deleted_by_id.as_ref()).await
+    }
+
+    /// What it is.
+    async fn item(&self, ctx: &Context<'_>) -> Result<TrashItem> {
+        let loader = loaders(ctx);
+        let id = self.id.clone();
+        let item = match self.kind.as_str() {
+            "MODEL" => loader.load_one(ModelId::from_raw(id)).await?.map(TrashItem::Model),
+            "VERSION" => {
+                loader.load_one(VersionId::from_raw(id)).await?.map(TrashItem::ModelVersion)
+            }
+            "EXPERIMENT" => {
+                loader.load_one(ExperimentId::from_raw(id)).await?.map(TrashItem::Experiment)
+            }
+            _ => loader.load_one(CandidateId::from_raw(id)).await?.map(TrashItem::Candidate),
+        };
+        item.ok_or_else(|| Error::internal("the trash names what is not there"))
+    }
+}
+
+/// What to delete for good.
+#[derive(InputObject)]
+pub struct EmptyTrashInput {
+    /// The path of the project, such as `vision`.
+    project: String,
+    /// Only this model, version, candidate or experiment, by its id; everything in the trash if omitted.
+    item: Option<ID>,
+}
+
+/// What is gone for good.
+#[derive(SimpleObject)]
+pub struct EmptyTrashPayload {
+    /// The project.
+    project: Project,
+    /// How many things were deleted: at most 200 at once, so that nobody waits long for the others. What a
+    /// model had is not counted by itself.
+    removed_count: i32,
+    /// How many things are left in the trash.
+    remaining_count: i32,
+}
+
+#[derive(Default)]
+pub struct TrashMutation;
+
+#[Object]
+impl TrashMutation {
+    /// Deletes for good what is in the trash of a project. This cannot be undone. The bytes go some days later; the names of
+    /// published versions are not given again.
+    async fn empty_trash(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which project, and what of it.")] input: EmptyTrashInput,
+    ) -> Result<EmptyTrashPayload> {
+        let mut change = change::of(ctx).await?;
+        let maintainer =
+            project::rules::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
+        let removed_count = rules::empty(&mut change, &maintainer, input.item).await?;
+        let remaining_count = rules::count(&mut change, &maintainer.project().id).await?;
+        change.commit().await?;
+        let project = maintainer.project().clone();
+        Ok(EmptyTrashPayload { project, removed_count, remaining_count })
+    }
+}

@@ -1,0 +1,83 @@
+//! What may happen to metrics: points are pending, or copied with a run.
+
+use std::collections::BTreeMap;
+
+use super::{MetricInput, Row, pending};
+use crate::change::Change;
+use crate::db::{Query, Sql, Unmet, query};
+use crate::error::Result;
+use crate::registry::metadata::metric::{insert_into, pending_points};
+use crate::registry::metadata::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
+use crate::text;
+
+/// How many points of a candidate wait to be moved to their histories.
+pub async fn count_pending(change: &mut Change, owner_id: &str) -> Result<i64> {
+    let counted = query(concat!("SELECT ", pending_points!("$1"))).bind(owner_id);
+    let (count,): (i64,) = counted.fetch_one(&mut **change).await?;
+    Ok(count)
+}
+
+/// Logs points to a candidate of which so many were `pending` just now. A point that is there already is kept
+/// once, so a retried request adds nothing.
+pub async fn insert_all(
+    change: &mut Change,
+    owner_id: &str,
+    pending: i64,
+    inputs: Vec<MetricInput>,
+) -> Result<()> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    check_count("metrics", inputs.len())?;
+    let now = change.now;
+    let rows = inputs.into_iter().enumerate().map(|(index, input)| {
+        Ok(Row {
+            name: text::key(format_args!("metrics[{index}].name"), input.name)?,
+            step: input.step.map_or(0, |step| step.0),
+            timestamp: input.timestamp.unwrap_or(now),
+            value: input.value,
+        })
+    });
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let mut last = BTreeMap::<&str, &Row>::new();
+    for row in &rows {
+        let kept = last.entry(&row.name).or_insert(row);
+        if row.place() > kept.place() {
+            *kept = row;
+        }
+    }
+    let last: Vec<&Row> = last.into_values().collect();
+    for rows in last.chunks(MAX_ROWS) {
+        let mut sql = insert_into("metrics", owner_id, rows.iter().copied());
+        sql.push(
+            " ON CONFLICT (owner_id, name) DO UPDATE \
+              SET step = excluded.step, timestamp_ms = excluded.timestamp_ms, \
+                  value_order = excluded.value_order, value = excluded.value \
+              WHERE (excluded.step, excluded.timestamp_ms, excluded.value_order) \
+                  > (metrics.step, metrics.timestamp_ms, metrics.value_order)",
+        );
+        Query::from(sql).later(change).await?;
+    }
+    pending::append(change, owner_id, &rows).await?;
+    let mut few = Sql::new("SELECT COUNT(*) FROM metrics WHERE owner_id = ");
+    few.push_value(owner_id).push(" HAVING COUNT(*) <= ").push_value(MAX_ENTRIES as i64);
+    let too_many = Unmet::TooMany { field: "metrics", most: MAX_ENTRIES };
+    change.require(few, too_many).await?;
+    if pending + rows.len() as i64 > pending::MAX_PENDING {
+        pending::flush(change, owner_id, i64::MAX).await?;
+    }
+    Ok(())
+}
+
+/// Gives a version the last points of the candidate that it was made from.
+pub async fn copy(change: &mut Change, from: &str, to: &str) -> Result<()> {
+    query(
+        "INSERT INTO metrics (owner_id, name, step, timestamp_ms, value_order, value)
+         SELECT $2, name, step, timestamp_ms, value_order, value FROM metrics WHERE owner_id = $1",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(change)
+    .await?;
+    Ok(())
+}

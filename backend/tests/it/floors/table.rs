@@ -1,0 +1,142 @@
+//! The map of the house: its floors from the roof to the ground, and the wings of the registry.
+
+/// A floor: what it is called, the modules on it, and what they do. `*` stands for one name. A module is on the floor
+/// that names it most closely.
+pub type Floor = (&'static str, &'static [&'static str], &'static str);
+
+/// The backend, from the roof to the ground. README.md shows this table as the map of the code.
+pub const BACKEND: &[Floor] = &[
+    (
+        "start",
+        &["", "main", "server"],
+        "the router, subcommands, connections and shutdown, what is done once in a while",
+    ),
+    (
+        "faces",
+        &["graphql", "mlflow", "files", "oidc", "audit", "web", "telemetry"],
+        "the GraphQL endpoint, MLflow's REST API, /files and tus, sign-in elsewhere, /api/events, the UI, health and metrics: \
+         they translate, and decide nothing",
+    ),
+    (
+        "what faces share",
+        &["refusal", "origin", "archive"],
+        "denied changes into the log, the guard against other sites' pages, tar and zip streams",
+    ),
+    (
+        "a concept in GraphQL",
+        &[
+            "registry::*::*::graphql",
+            "registry::*::*::mutation",
+            "registry::*::*::live",
+            "registry::event::graphql",
+            "registry::live",
+            "registry::node",
+        ],
+        "fields, inputs, mutations, subscriptions; `node(id)`",
+    ),
+    (
+        "its rules",
+        &[
+            "registry::*::*::rules",
+            "registry::catalog::file::sweep",
+            "registry::catalog::version::names",
+            "registry::catalog::version::new",
+            "registry::lifecycle::*",
+            "registry::object",
+            "registry::people::identity",
+        ],
+        "what may happen, given proof of who may: each writes its line of the log",
+    ),
+    (
+        "its SQL",
+        &[
+            "registry::*::*::sql",
+            "registry::catalog::model::best",
+            "registry::catalog::model::facet",
+            "registry::event::export",
+            "registry::event::sql",
+            "registry::metadata::curve",
+            "registry::metadata::metric::pending",
+        ],
+        "how it is found: lists, loaders, orders, filters",
+    ),
+    (
+        "what it is",
+        &["registry::*::*", "registry::event", "registry::lifecycle::trash"],
+        "the type, which is row and GraphQL object at once, and its columns",
+    ),
+    (
+        "the wings",
+        &["registry", "registry::*"],
+        "metadata < people < catalog < tracking < lifecycle: what belongs to each and what never does",
+    ),
+    (
+        "what changes",
+        &["change", "registry::target"],
+        "the unit of work: one transaction, one person, one moment; the identity of an object that is locked and logged",
+    ),
+    ("markdown", &["markdown"], "rendered and made harmless, with code and formulas"),
+    ("lists and loaders", &["connection", "loader"], "Relay connections, batching"),
+    ("what a request can reach", &["app"], "database, blobs, settings, clock, caches: one value"),
+    (
+        "what only this server knows",
+        &["signing", "sockets", "in_flight"],
+        "what only we can have written, how many sockets are open, which files are arriving",
+    ),
+    (
+        "who may",
+        &["access"],
+        "who is calling, and proofs that they may: the one reader of users, credentials, projects and members that decides",
+    ),
+    ("the log", &["log", "action"], "lines of the log, written; every action there is"),
+    (
+        "settings and caches",
+        &["config", "cache", "network", "throttle"],
+        "flags, answers that are kept until a generation ends, where requests come from, slowing down who guesses",
+    ),
+    ("questions", &["page", "filter"], "keyset pages, filter strings and orders to SQL"),
+    (
+        "blobs",
+        &["store"],
+        "blobs over object_store, parts of uploads, what is unused and since when",
+    ),
+    (
+        "words",
+        &["role", "words", "text", "id", "long"],
+        "roles and scopes, enums stored by name, names and paths as they are parsed at the edge, typed ids, 64-bit integers",
+    ),
+    ("errors and time", &["error", "time"], "the table of errors, clock and times"),
+    (
+        "the database",
+        &["db"],
+        "SQLite or PostgreSQL behind one facade, SQLite's one writer, who is told of changes",
+    ),
+    ("the ground", &["sql"], "SQL that is put together"),
+];
+
+/// The wings of the registry: the types, SQL and rules of one use only those before it.
+pub const WINGS: &[&str] = &["metadata", "people", "catalog", "tracking", "lifecycle"];
+
+/// The frontend, from the roof to the ground, which README.md shows, too.
+pub const FRONTEND: &[Floor] = &[
+    ("start", &["main", "app"], "mount, routes and the frame of every page"),
+    ("lazy pages", &["lazy"], "pages whose code comes when they are first opened"),
+    ("pages", &["pages"], "one file a route"),
+    (
+        "parts",
+        &["parts", "upload"],
+        "what several pages show that fetches or changes something; queues of files on their way, which outlive the page",
+    ),
+    (
+        "operations",
+        &["graphql", "live", "session"],
+        "fragments and operations, checked against schema.graphql; how changes are heard; who is signed in",
+    ),
+    ("components", &["components", "picked"], "what knows neither network nor GraphQL"),
+    ("the way to the server", &["api"], "how operations are sent"),
+    (
+        "logic",
+        &["logic"],
+        "plain functions: addresses, what the server will take, comparing, filters, numbers and times, errors in words",
+    ),
+];

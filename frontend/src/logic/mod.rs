@@ -1,0 +1,10 @@
+//! Plain functions: what stands in addresses, what the server will take, how things are compared and written. Nothing
+//! here knows the browser, but for where it is.
+
+pub mod address;
+pub mod check;
+pub mod diff;
+pub mod error;
+pub mod filter;
+pub mod format;
+pub mod preview;

@@ -1,0 +1,233 @@
+//! Access tokens: make one, see its secret once, list and revoke them.
+
+use std::{future::Future, pin::Pin};
+
+use leptos::prelude::*;
+
+use super::role::{role_name, scope_name};
+use crate::{
+    components::{
+        badge::Badge,
+        confirm::Confirm,
+        copy::CopyButton,
+        empty::Empty,
+        failed::FormError,
+        field::{SelectField, SubmitButton, TextField},
+        form::Submit,
+        icon::{self, Icon},
+        loaded::{Load, Loaded},
+        skeleton::SkeletonRows,
+        time::{self, Time},
+        toast::use_toasts,
+    },
+    graphql::{
+        scalar::DateTime,
+        token::{self, RevokeTokenInput, Token},
+    },
+    logic::{address, error::ApiError},
+    parts::tags::report,
+};
+
+/// A token as it is asked for.
+pub struct Wanted {
+    pub name: String,
+    /// A role or a scope, as the form's options call it.
+    pub may: String,
+    pub expires_at: Option<DateTime>,
+}
+
+/// Makes a token and answers with its secret.
+pub type Create = Callback<Wanted, Pin<Box<dyn Future<Output = Result<String, ApiError>>>>>;
+
+/// What tokens can be allowed to do: the field's name, its options and what is chosen first.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    pub field: &'static str,
+    pub label: &'static str,
+    pub options: &'static [(&'static str, &'static str)],
+    pub first: &'static str,
+}
+
+#[component]
+pub fn Tokens(tokens: Load<Vec<Token>>, choice: Choice, create: Create) -> impl IntoView {
+    let secret = RwSignal::new(None::<String>);
+    let changed = Callback::new(move |()| tokens.refetch());
+    view! {
+        <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 xl:grid-cols-[20rem_minmax(0,1fr)]">
+            <CreateToken secret choice create on_change=changed/>
+            <div class="space-y-4">
+                {move || secret.get().map(|secret| view! { <NewSecret secret/> })}
+                <Loaded from=tokens fallback=|| view! { <SkeletonRows rows=3/> } let:list>
+                    <TokenList list on_change=changed/>
+                </Loaded>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn CreateToken(
+    secret: RwSignal<Option<String>>,
+    choice: Choice,
+    create: Create,
+    on_change: Callback<()>,
+) -> impl IntoView {
+    let name = RwSignal::new(String::new());
+    let may = RwSignal::new(choice.first.to_owned());
+    let days = RwSignal::new("90".to_owned());
+    let submit = Submit::naming("name");
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let wanted = Wanted {
+            name: name.get_untracked().trim().to_owned(),
+            may: may.get_untracked(),
+            expires_at: days.get_untracked().parse().ok().map(|days| DateTime(time::in_days(days))),
+        };
+        submit.run(create.run(wanted), move |made| {
+            secret.set(Some(made));
+            name.set(String::new());
+            on_change.run(());
+        });
+    };
+    let blocked = Signal::derive(move || name.read().trim().is_empty());
+    view! {
+        <form class="panel space-y-4 p-5" on:submit=send>
+            <h2 class="font-semibold">"New token"</h2>
+            <TextField
+                id="token-name" label="Name" value=name required=true
+                hint="What will use it: ci, laptop, training." refused=submit.field("name")
+            />
+            <SelectField id=choice.field label=choice.label value=may options=choice.options/>
+            <SelectField
+                id="token-expiry" label="Expires" value=days
+                options=&[
+                    ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"),
+                    ("365", "In a year"), ("", "Never"),
+                ]
+            />
+            <FormError error=submit.general(&["name"])/>
+            <SubmitButton text="Create token" pending=submit.pending disabled=blocked/>
+        </form>
+    }
+}
+
+/// The one time a secret is shown.
+#[component]
+fn NewSecret(secret: String) -> impl IntoView {
+    let command = format!("export TOKEN={secret}");
+    let check = format!(
+        "curl -fsS {}/graphql -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"query\":\"{{ viewer {{ username }} }}\"}}'",
+        address::origin(),
+    );
+    view! {
+        <section class="panel border-success/60 p-5" role="status">
+            <h2 class="flex items-center gap-2 font-semibold">
+                <span class="text-success"><Icon d=icon::SUCCESS class="size-5 shrink-0"/></span>
+                "Copy the token now"
+            </h2>
+            <p class="mt-1 text-sm text-muted">"It is not shown again; the registry keeps only its hash."</p>
+            <div class="mt-3 flex items-center gap-2 rounded-field bg-base-200 p-2 pl-3">
+                <code class="min-w-0 grow break-all text-sm" data-testid="token-secret">{secret.clone()}</code>
+                <CopyButton text=Signal::stored(secret) label="Copy the token" class="btn btn-sm btn-square"/>
+            </div>
+            <p class="mt-3 text-sm text-muted">"In a shell:"</p>
+            <div class="relative mt-1 rounded-field bg-base-200">
+                <pre class="overflow-x-auto whitespace-pre-wrap break-all p-3 pr-12 font-mono text-xs leading-relaxed" tabindex="0">
+                    {command.clone()} "\n" {check.clone()}
+                </pre>
+                <div class="absolute right-2 top-2">
+                    <CopyButton
+                        text=Signal::stored(format!("{command}\n{check}\n"))
+                        label="Copy the commands"
+                        class="btn btn-sm btn-square border-base-300 bg-base-100"
+                    />
+                </div>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn TokenList(list: Memo<Vec<Token>>, on_change: Callback<()>) -> impl IntoView {
+    let asked = RwSignal::new(None::<Token>);
+    let open = RwSignal::new(false);
+    let toasts = use_toasts();
+    let submit = Submit::new();
+    report(submit);
+    let revoke = move |()| {
+        let Some(token) = asked.get_untracked() else {
+            return;
+        };
+        submit.run(token::revoke(RevokeTokenInput { id: token.id }), move |token| {
+            open.set(false);
+            toasts.success(format!("Token “{}” revoked.", token.name));
+            on_change.run(());
+        });
+    };
+    let ask = Callback::new(move |token: Token| {
+        asked.set(Some(token));
+        open.set(true);
+    });
+    let name = move || asked.with(|token| token.as_ref().map(|token| token.name.clone()));
+    view! {
+        <Show
+            when=move || !list.read().is_empty()
+            fallback=|| view! {
+                <Empty d=icon::KEY title="No tokens yet">
+                    <p>"Make one to upload from a training script or to fetch models in CI."</p>
+                </Empty>
+            }
+        >
+            <ul class="panel divide-y divide-base-300" aria-label="Tokens">
+                <For each=move || list.get() key=|token| token.id.inner().to_owned() let:token>
+                    <TokenLine token ask/>
+                </For>
+            </ul>
+        </Show>
+        <Confirm
+            open
+            title=Signal::derive(move || format!("Revoke “{}”?", name().unwrap_or_default()))
+            action="Revoke token"
+            danger=true
+            pending=submit.pending
+            on_confirm=revoke
+        >
+            <p>"Whatever uses this token stops working at once. This cannot be taken back."</p>
+        </Confirm>
+    }
+}
+
+#[component]
+fn TokenLine(token: Token, ask: Callback<Token>) -> impl IntoView {
+    let Token { name, created_at, expires_at, last_used_at, scope, role, .. } = token.clone();
+    let expiry = expires_at.map(|at| {
+        let date = at.0.get(..10).unwrap_or_default().to_owned();
+        format!("expires on {date}")
+    });
+    let may = scope.map(scope_name).or(role.map(role_name));
+    view! {
+        <li class="flex items-center justify-between gap-4 p-4">
+            <div class="min-w-0">
+                <p class="flex items-center gap-2">
+                    <span class="truncate font-medium">{name}</span>
+                    {may.map(|text| view! { <Badge text/> })}
+                </p>
+                <p class="text-sm text-muted">
+                    "Created " <Time at=created_at.0/> " · "
+                    {match last_used_at {
+                        Some(at) => view! { "last used " <Time at=at.0/> }.into_any(),
+                        None => view! { "never used" }.into_any(),
+                    }}
+                    " · " {expiry.unwrap_or_else(|| "never expires".to_owned())}
+                </p>
+            </div>
+            <button
+                type="button"
+                class="btn btn-sm btn-outline btn-error"
+                on:click=move |_| ask.run(token.clone())
+            >
+                "Revoke"
+            </button>
+        </li>
+    }
+}

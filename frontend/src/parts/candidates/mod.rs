@@ -1,0 +1,11 @@
+//! Training runs: their table and its columns, filters and actions, their curves, and how one is promoted.
+
+pub mod actions;
+pub mod columns;
+pub mod curves;
+pub mod filter;
+pub mod promote;
+pub mod provenance;
+pub mod run_facts;
+pub mod status;
+pub mod table;

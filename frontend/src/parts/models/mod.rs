@@ -1,0 +1,11 @@
+//! Models and their versions: lists, aliases, and how they are used.
+
+pub mod aliases;
+pub mod bulk;
+pub mod list;
+pub mod mlflow;
+pub mod mlmodel;
+pub mod protected_aliases;
+pub mod table;
+pub mod usage;
+pub mod version_field;
