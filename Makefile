@@ -13,7 +13,7 @@ export MODEL_REGISTRY_BIN := $(CARGO_TARGET_DIR)/release/model-registry
 
 UI := frontend/dist/index.html
 UI_SOURCES := Cargo.toml Cargo.lock Trunk.toml $(wildcard schema.graphql) scripts/build-ui scripts/finish-ui.mjs \
-  $(shell find frontend \( -name node_modules -o -path frontend/dist \) -prune -o -type f -print)
+  $(shell find frontend names \( -name node_modules -o -path frontend/dist \) -prune -o -type f -print)
 
 .PHONY: help
 help: ## List the targets

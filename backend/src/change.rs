@@ -62,7 +62,7 @@ impl Change {
         detail: serde_json::Value,
     ) -> Result<()> {
         if let Some(model) = subject.model_id {
-            self.tx.tell(Changed { id: topic_of(model), part_of: Vec::new() });
+            self.tx.publish(Changed { id: topic_of(model), part_of: Vec::new() });
         }
         let line = Line { action, subject, detail, refused: false };
         Ok(Query::from(line.insert(&self.by, self.now)).later(&mut self.tx).await?)
@@ -92,7 +92,7 @@ impl Change {
     }
 
     /// Has everybody who follows a run, its experiment or its model hear that it was changed.
-    pub fn tell_run(
+    pub fn publish_run(
         &mut self,
         id: &CandidateId,
         experiment: &ExperimentId,
@@ -100,7 +100,7 @@ impl Change {
     ) {
         let mut part_of = vec![experiment.raw().to_owned()];
         part_of.extend(model.map(|model| model.raw().to_owned()));
-        self.tx.tell(Changed { id: id.raw().to_owned(), part_of });
+        self.tx.publish(Changed { id: id.raw().to_owned(), part_of });
     }
 
     /// Makes the change durable.

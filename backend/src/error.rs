@@ -1,4 +1,5 @@
-//! What can go wrong, as callers see it: one enum, one table, rendered for GraphQL and for REST.
+//! What can go wrong, as callers see it: one enum, one table. How it is answered over HTTP and in GraphQL is in
+//! [`answer`](crate::answer).
 //!
 //! | variant | code | status |
 //! |---|---|---|
@@ -18,11 +19,6 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-
-use async_graphql::ErrorExtensionValues;
-use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
 
 use crate::db::{Unmet, is_unique_violation};
 
@@ -100,32 +96,21 @@ impl Error {
         }
     }
 
-    fn row(&self) -> (StatusCode, &'static str) {
-        match self {
-            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-            Self::AlreadyExists { .. } | Self::NameGiven { .. } => {
-                (StatusCode::CONFLICT, "ALREADY_EXISTS")
-            }
-            Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID"),
-            Self::Conflict(_) | Self::Arriving(_) | Self::Stale => {
-                (StatusCode::CONFLICT, "CONFLICT")
-            }
-            Self::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
-            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
-            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
-            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
-            Self::Timeout(_) => (StatusCode::REQUEST_TIMEOUT, "TIMEOUT"),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
-        }
-    }
-
-    pub fn status(&self) -> StatusCode {
-        self.row().0
-    }
-
+    /// What callers branch on.
     pub fn code(&self) -> &'static str {
-        self.row().1
+        match self {
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::AlreadyExists { .. } | Self::NameGiven { .. } => "ALREADY_EXISTS",
+            Self::Invalid { .. } => "INVALID",
+            Self::Conflict(_) | Self::Arriving(_) | Self::Stale => "CONFLICT",
+            Self::PreconditionFailed(_) => "PRECONDITION_FAILED",
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::TooLarge(_) => "TOO_LARGE",
+            Self::RateLimited(_) => "RATE_LIMITED",
+            Self::Timeout(_) => "TIMEOUT",
+            Self::Internal(_) => "INTERNAL",
+        }
     }
 
     /// The field of the input that was wrong, where one was.
@@ -179,17 +164,6 @@ impl Error {
         }
     }
 
-    /// What goes with a 401 (RFC 9110 §11.6.1). Not Basic, which is taken too: browsers would ask for a
-    /// password.
-    pub fn challenge(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if matches!(self, Self::Unauthenticated(_)) {
-            let challenge = HeaderValue::from_static("Bearer realm=\"model-registry\"");
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        headers
-    }
-
     pub fn log(&self) {
         if let Self::Internal(source) = self {
             tracing::error!(?source, "internal error");
@@ -221,34 +195,5 @@ impl From<std::io::Error> for Error {
 impl From<object_store::Error> for Error {
     fn from(error: object_store::Error) -> Self {
         Self::internal(error)
-    }
-}
-
-impl From<Error> for async_graphql::Error {
-    fn from(error: Error) -> Self {
-        error.log();
-        let mut extensions = ErrorExtensionValues::default();
-        extensions.set("code", error.code());
-        if let Some(field) = error.field() {
-            extensions.set("field", field);
-        }
-        if let Some(uploads) = error.uploads() {
-            extensions.set("uploads", uploads);
-        }
-        Self { message: error.message(), source: None, extensions: Some(extensions) }
-    }
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        self.log();
-        let mut body = serde_json::json!({ "code": self.code(), "message": self.message() });
-        if let Some(field) = self.field() {
-            body["field"] = field.into();
-        }
-        if let Some(uploads) = self.uploads() {
-            body["uploads"] = uploads.into();
-        }
-        (self.status(), self.challenge(), axum::Json(body)).into_response()
     }
 }

@@ -3,38 +3,12 @@
 use std::fmt;
 
 use async_graphql::MaybeUndefined;
+use model_registry_names as names;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 
-const MAX_DESCRIPTION: usize = 64 * 1024;
-const MAX_KEY: usize = 255;
-const MAX_VALUE: usize = 8000;
 const MAX_PATH_BYTES: usize = 1024;
-
-/// First segments of the server's own addresses: no project can have them.
-const RESERVED_PROJECTS: [&str; 20] = [
-    "admin",
-    "api",
-    "ajax-api",
-    "assets",
-    "auth",
-    "files",
-    "graphiql",
-    "graphql",
-    "healthz",
-    "invitation",
-    "metrics",
-    "mlflow",
-    "mlflow-signed",
-    "new",
-    "readyz",
-    "settings",
-    "sign-in",
-    "static",
-    "uplot",
-    "users",
-];
 
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -63,18 +37,13 @@ text_type! {
 
 impl ProjectPath {
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let slug = !text.is_empty()
-            && text.len() <= 63
-            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        if !slug {
+        if !names::is_slug(text) || text.len() > names::MAX_SLUG {
             return Err(Error::invalid(
                 field,
                 "must be 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit",
             ));
         }
-        if RESERVED_PROJECTS.contains(&text) {
+        if names::is_reserved(text) {
             return Err(Error::invalid(
                 field,
                 format!("{text:?} is an address of the server itself"),
@@ -91,7 +60,7 @@ text_type! {
 
 impl Username {
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let good = (1..=63).contains(&text.len())
+        let good = (1..=names::MAX_SLUG).contains(&text.len())
             && text.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
             })
@@ -113,8 +82,7 @@ text_type! {
 
 impl ModelName {
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let forbidden = |c: char| "/:\\@#?%".contains(c) || c.is_control();
-        if let Some(wrong) = text.chars().find(|c| forbidden(*c)) {
+        if let Some(wrong) = text.chars().find(|c| names::is_no_model_character(*c)) {
             return Err(Error::invalid(
                 field,
                 format!(
@@ -122,7 +90,7 @@ impl ModelName {
                 ),
             ));
         }
-        if matches!(text, "." | ".." | "-") {
+        if names::is_no_model(text) {
             return Err(Error::invalid(
                 field,
                 "must not be . or .. or -: addresses could not hold it",
@@ -139,15 +107,12 @@ text_type! {
 
 impl AliasName {
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let characters = (1..=MAX_KEY).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        let characters = (1..=names::MAX_NAME).contains(&text.len())
+            && text.chars().all(names::is_alias_character);
         if !characters {
             return Err(Error::invalid(field, "must be 1 to 255 of A-Z, a-z, 0-9, _ and -"));
         }
-        let version_like = text
-            .strip_prefix(['v', 'V'])
-            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
-        if version_like || text.eq_ignore_ascii_case("latest") {
+        if names::is_like_number(text) || names::is_latest(text) {
             return Err(Error::invalid(
                 field,
                 format!("{text:?} is reserved: latest and v1, v2 … always name versions"),
@@ -210,7 +175,7 @@ pub fn name(field: &str, text: &str) -> Result<String> {
     if text.chars().any(char::is_control) {
         return Err(Error::invalid(field, "must have no control characters"));
     }
-    if !(1..=MAX_KEY).contains(&text.chars().count()) {
+    if !(1..=names::MAX_NAME).contains(&text.chars().count()) {
         return Err(Error::invalid(field, "must be 1 to 255 characters"));
     }
     Ok(text)
@@ -236,7 +201,7 @@ pub fn document(field: &str, text: String) -> Result<String> {
 /// Markdown of at most 64 KiB.
 pub fn description(field: &str, text: Option<String>) -> Result<String> {
     let text = text.unwrap_or_default();
-    if text.len() > MAX_DESCRIPTION {
+    if text.len() > names::MAX_DESCRIPTION_BYTES {
         return Err(Error::invalid(field, "must be at most 64 KiB; put more into a file"));
     }
     no_nul(field, text)
@@ -254,7 +219,8 @@ pub fn new_description(given: MaybeUndefined<String>) -> Result<Option<String>> 
 /// The key of a tag or the name of a param or metric: 1–255 characters, none of them a control character.
 pub fn key(field: impl fmt::Display, text: impl Into<String>) -> Result<String> {
     let text = text.into();
-    if !(1..=MAX_KEY).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+    if !(1..=names::MAX_NAME).contains(&text.chars().count()) || text.chars().any(char::is_control)
+    {
         return Err(Error::invalid(
             field.to_string(),
             "must be 1 to 255 characters without control characters",
@@ -270,7 +236,7 @@ pub fn nfc(text: &str) -> String {
 
 /// The value of a tag: at most 100,000 characters.
 pub fn tag_value(field: &str, text: String) -> Result<String> {
-    if text.chars().count() > 100_000 {
+    if text.chars().count() > names::MAX_TAG_VALUE {
         return Err(Error::invalid(
             field,
             "must be at most 100000 characters; put more into a file",
@@ -281,7 +247,7 @@ pub fn tag_value(field: &str, text: String) -> Result<String> {
 
 /// The value of a param: at most 8,000 characters.
 pub fn value(field: &str, text: String) -> Result<String> {
-    if text.chars().count() > MAX_VALUE {
+    if text.chars().count() > names::MAX_VALUE {
         return Err(Error::invalid(field, "must be at most 8000 characters; put more into a file"));
     }
     no_nul(field, text)

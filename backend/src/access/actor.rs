@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST};
+use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use headers::HeaderMapExt;
+use headers::authorization::{Authorization, Basic, Bearer};
 
 use super::cache::AccessCache;
 use super::project::Project;
+use super::session::{SESSION_COOKIE, cookie};
 use super::user::{self, User};
 use super::{Access, SCOPE, SIGN_IN_FIRST, credential, member, password};
 use crate::db::{Conn, Sql};
@@ -27,9 +28,6 @@ use crate::time::Timestamp;
 pub fn actor<'a>(ctx: &Context<'a>) -> &'a Actor {
     ctx.data_unchecked()
 }
-
-/// The name of the session cookie.
-pub const SESSION_COOKIE: &str = "model_registry_session";
 
 /// Who makes a request, and from where.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +79,8 @@ impl Actor {
             return Ok(actor);
         }
         let found = match (headers.get(AUTHORIZATION), cookie(headers, SESSION_COOKIE)) {
-            (Some(value), _) => {
-                let given = value.to_str().ok().and_then(authorization);
+            (Some(_), _) => {
+                let given = authorization(headers);
                 let found = match &given {
                     Some((_, secret)) => {
                         credential::find_by_secret(access, CredentialKind::Token, secret).await?
@@ -104,7 +102,7 @@ impl Actor {
                 ))?)
             }
             (None, Some(secret)) => {
-                credential::find_by_secret(access, CredentialKind::Session, secret).await?
+                credential::find_by_secret(access, CredentialKind::Session, &secret).await?
             }
             (None, None) => None,
         };
@@ -258,28 +256,11 @@ async fn everybody_is_admin(access: &Access, headers: &HeaderMap) -> Result<Call
     Ok(Caller::without_credential(user, CredentialKind::Session, generation))
 }
 
-/// The secret in the value of `Authorization`, and the user name where there is one.
-fn authorization(value: &str) -> Option<(Option<String>, String)> {
-    let (scheme, rest) = value.split_once(' ')?;
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some((None, rest.to_owned()));
+/// The secret that `Authorization` gives, and the user name where there is one.
+fn authorization(headers: &HeaderMap) -> Option<(Option<String>, String)> {
+    if let Some(Authorization(bearer)) = headers.typed_get::<Authorization<Bearer>>() {
+        return Some((None, bearer.token().trim().to_owned()));
     }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-    pair.split_once(':').map(|(name, secret)| (Some(name.to_owned()), secret.to_owned()))
-}
-
-/// The value of a cookie.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(found, _)| *found == name)
-        .map(|(_, value)| value)
+    let Authorization(basic) = headers.typed_get::<Authorization<Basic>>()?;
+    Some((Some(basic.username().to_owned()), basic.password().to_owned()))
 }

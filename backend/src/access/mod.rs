@@ -13,6 +13,7 @@ pub mod credential;
 pub mod member;
 pub mod password;
 pub mod project;
+pub mod session;
 pub mod user;
 
 use std::ops::Deref;
@@ -30,7 +31,7 @@ use crate::id::{ProjectId, UserId};
 use crate::role::{Role, TokenScope};
 use crate::time::Clock;
 
-pub use actor::{Actor, SESSION_COOKIE, actor, cookie};
+pub use actor::{Actor, actor};
 
 /// What deciding needs: it reads, and notes when somebody was seen. Cheap to clone.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use model_registry_names as names;
 use tokio::sync::Semaphore;
 
 use super::Access;
@@ -23,9 +24,9 @@ use crate::role::CredentialKind;
 use crate::throttle::Throttle;
 use crate::time::Timestamp;
 
-const MIN_CHARACTERS: usize = 12;
+const MIN_CHARACTERS: usize = names::MIN_PASSWORD;
 /// Longer ones would only keep the hash busy.
-pub const MAX_BYTES: usize = 1024;
+pub const MAX_BYTES: usize = names::MAX_PASSWORD_BYTES;
 
 /// The hash of a password that nobody knows.
 const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\

@@ -1,4 +1,4 @@
-//! A message to SQLite's writer: several statements at once, of which the last has an answer.
+//! A message to SQLite's writer: a batch of statements, of which the last has an answer.
 
 use std::error::Error;
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Statement {
 }
 
 /// Statements that are sent together. Only the last may have `$1`, `$2` …
-pub type Script = Vec<Statement>;
+pub type Batch = Vec<Statement>;
 
 /// Why a change is refused: a statement that was to be run later failed as a caller can have it fail.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@
 //! transaction must never wait for a network or a blob.
 
 mod access;
+mod deferred;
+mod group;
 mod message;
 mod migrate;
 mod notice;
-mod rest;
-mod shared;
 mod writer;
 
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number};
 
 pub use crate::sql::{Sql, Value};
 pub use message::Unmet;
-pub use notice::{Changed, Heard, Watch};
+pub use notice::{Changed, Notification, Watch};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
@@ -278,7 +278,7 @@ impl Tx {
     }
 
     /// Has everybody who waits for it hear that something was changed, once that is durable.
-    pub fn tell(&mut self, changed: Changed) {
+    pub fn publish(&mut self, changed: Changed) {
         self.changed.push(changed);
     }
 }

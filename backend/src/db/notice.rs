@@ -79,7 +79,7 @@ struct Waiting {
 }
 
 /// What was changed since somebody asked last.
-pub enum Heard {
+pub enum Notification {
     /// Of these ids.
     Ids(Vec<String>),
     /// More than could be kept, or it was not heard: anything may have.
@@ -230,18 +230,18 @@ impl Slot {
 
 impl Watch {
     /// Waits until something was changed; takes at most so many ids at once.
-    pub async fn changed(&self, most: usize) -> Heard {
+    pub async fn changed(&self, most: usize) -> Notification {
         loop {
             {
                 let mut waiting = lock(&self.slot.waiting);
                 if std::mem::take(&mut waiting.missed) {
                     waiting.ids.clear();
-                    return Heard::Anything;
+                    return Notification::Anything;
                 }
                 let ids: Vec<_> = waiting.ids.iter().take(most).cloned().collect();
                 if !ids.is_empty() {
                     waiting.ids.retain(|id| !ids.contains(id));
-                    return Heard::Ids(ids);
+                    return Notification::Ids(ids);
                 }
             }
             self.slot.wake.notified().await;
@@ -296,8 +296,8 @@ mod tests {
             notices.publish(changed(id));
         }
         let ids = |heard| match heard {
-            Heard::Ids(ids) => ids,
-            Heard::Anything => panic!("nothing was missed"),
+            Notification::Ids(ids) => ids,
+            Notification::Anything => panic!("nothing was missed"),
         };
         assert_eq!(ids(model.changed(1).await), ["a"]);
         assert_eq!(ids(model.changed(9).await), ["b"]);
@@ -314,7 +314,7 @@ mod tests {
             notices.publish(changed(&id.to_string()));
         }
         assert_eq!(lock(&slow.slot.waiting).ids.len(), MAX_WAITING);
-        assert!(matches!(slow.changed(9).await, Heard::Anything));
+        assert!(matches!(slow.changed(9).await, Notification::Anything));
     }
 
     #[test]

@@ -27,9 +27,9 @@ use crate::access::{self, Actor, Reader};
 use crate::action::Action;
 use crate::app::App;
 use crate::archive::Format;
+use crate::audit_denied;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::refusal;
 use crate::registry::catalog::file::rules::Put;
 use crate::registry::catalog::file::{self, File};
 use crate::registry::object;
@@ -159,7 +159,7 @@ async fn put_file(
         Ok(actor) => actor,
         Err(error) => {
             let stranger = Actor::of_network(&app.access, &parts);
-            refusal::log_error(&app, &stranger, Action::FilePut, &subject, &error).await;
+            audit_denied::log_error(&app, &stranger, Action::FilePut, &subject, &error).await;
             return Err(error);
         }
     };
@@ -170,7 +170,7 @@ async fn put_file(
     let put = match put.await {
         Ok(put) => put,
         Err(error) => {
-            refusal::log_error(&app, &actor, Action::FilePut, &subject, &error).await;
+            audit_denied::log_error(&app, &actor, Action::FilePut, &subject, &error).await;
             upload::take_rest(&mut body, &parts.headers, &error).await;
             return Err(error);
         }

@@ -24,9 +24,9 @@ use super::{Address, Place, not_utf8, upload};
 use crate::access::Actor;
 use crate::action::Action;
 use crate::app::App;
+use crate::audit_denied;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
-use crate::refusal;
 use crate::registry::catalog::upload::rules::NewUpload;
 use crate::store::Checksum;
 
@@ -313,7 +313,7 @@ async fn append(
         let mut body = Box::pin(upload::arriving(body, stall));
         let done = held.append(&app, &actor, from, checksum, &mut body).await;
         if let Err(Refused::Error(error)) = &done {
-            refusal::log_error(&app, &actor, Action::FilePut, &subject, error).await;
+            audit_denied::log_error(&app, &actor, Action::FilePut, &subject, error).await;
             upload::take_rest(&mut body, &headers, error).await;
         }
         Ok::<_, Failure>(done?)
@@ -326,7 +326,7 @@ async fn actor(app: &App, parts: &Parts, subject: &str) -> Result<Actor> {
         Ok(actor) => Ok(actor),
         Err(error) => {
             let stranger = Actor::of_network(&app.access, parts);
-            refusal::log_error(app, &stranger, Action::FilePut, subject, &error).await;
+            audit_denied::log_error(app, &stranger, Action::FilePut, subject, &error).await;
             Err(error)
         }
     }
@@ -340,7 +340,7 @@ async fn refuse(
     body: Body,
     failure: Failure,
 ) -> Response {
-    refusal::log_error(app, actor, Action::FilePut, subject, &failure.1).await;
+    audit_denied::log_error(app, actor, Action::FilePut, subject, &failure.1).await;
     let stall = Duration::from_secs(app.config.stall_seconds);
     upload::take_rest(&mut Box::pin(upload::arriving(body, stall)), headers, &failure.1).await;
     answer(Err(failure))

@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::{MAX_BODY, Operation, RegistrySchema, check, prepared, recognise, refused, with_codes};
+use super::limits::{MAX_BODY, check};
+use super::{Operation, RegistrySchema, build_request, recognise, refused, with_codes};
 use crate::access::Actor;
+use crate::access::session::SessionAnswer;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
@@ -51,13 +53,14 @@ pub fn open(
             let reason = format!("must be {PROTOCOL}");
             return refused(&Error::invalid("sec-websocket-protocol", reason));
         }
-        let known = match seated(&app, &parts).await {
-            Ok(known) => known,
+        let connection = match seated(&app, &parts).await {
+            Ok(connection) => connection,
             Err(error) => return refused(&error),
         };
         let stopping = app.clone();
         upgrade.on_upgrade(async move |socket| {
-            let session = Session { app, schema, parts, known, running: HashMap::new(), serial: 0 };
+            let session =
+                Session { app, schema, parts, connection, running: HashMap::new(), serial: 0 };
             stopped(session.run(socket), &stopping).await;
         })
     }
@@ -73,12 +76,12 @@ async fn stopped(session: impl Future<Output = ()>, app: &App) {
 }
 
 /// Who calls, and their right to a socket.
-struct Known {
+struct Connection {
     actor: Actor,
     _seat: Seat,
 }
 
-async fn seated(app: &App, parts: &request::Parts) -> Result<Known> {
+async fn seated(app: &App, parts: &request::Parts) -> Result<Connection> {
     let actor = recognise(app, parts).await?;
     // A password is checked once and nothing says later that it was changed.
     if actor.user().is_ok() && actor.credential().is_none() && !app.config.no_auth {
@@ -88,7 +91,7 @@ async fn seated(app: &App, parts: &request::Parts) -> Result<Known> {
     }
     let caller = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
     let seat = app.sockets.take(caller)?;
-    Ok(Known { actor, _seat: seat })
+    Ok(Connection { actor, _seat: seat })
 }
 
 /// What a client says.
@@ -136,7 +139,7 @@ struct Session {
     schema: RegistrySchema,
     /// The request that opened the socket.
     parts: request::Parts,
-    known: Known,
+    connection: Connection,
     running: HashMap<String, Running>,
     /// Tells a subscription from an earlier one of the same id.
     serial: u64,
@@ -180,8 +183,8 @@ impl Session {
             parts.headers.remove(COOKIE);
             let value = HeaderValue::from_str(given).map_err(|_| closed(4403, "Forbidden"))?;
             parts.headers.insert(AUTHORIZATION, value);
-            let known = seated(&self.app, &parts).await;
-            self.known = known.map_err(|error| closed(4403, &error.message()))?;
+            let connection = seated(&self.app, &parts).await;
+            self.connection = connection.map_err(|error| closed(4403, &error.message()))?;
         }
         let acknowledged = json!({ "type": "connection_ack" }).to_string();
         socket.send(Message::text(acknowledged)).await.map_err(|_| gone())
@@ -271,11 +274,12 @@ impl Session {
                 "one socket has at most {MAX_SUBSCRIPTIONS} subscriptions: complete one"
             )));
         }
-        let document = check(&operation)?;
+        let document = check(&operation.query)?;
         check_subscribes(&document)?;
         let spawned = Spawned::default();
         let loaders = spawned.loaders(self.app.clone());
-        let request = prepared(operation, document).data(self.known.actor.clone()).data(loaders);
+        let request = build_request(operation, document).data(self.connection.actor.clone());
+        let request = request.data(SessionAnswer::default()).data(loaders);
         let mut responses = self.schema.execute_stream(request);
         self.serial += 1;
         let (id, serial, outbox) = (id.to_owned(), self.serial, outbox.clone());

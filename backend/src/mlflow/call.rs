@@ -20,10 +20,10 @@ use super::message::Message;
 use crate::access::{self, Actor, Reader, Writer};
 use crate::action::Action;
 use crate::app::App;
+use crate::audit_denied;
 use crate::change::Change;
 use crate::error::Error;
 use crate::loader::Loaders;
-use crate::refusal;
 use crate::registry::catalog::project;
 
 /// The header that names the workspace at the bare address, since client 3.10.
@@ -180,7 +180,7 @@ impl MethodHandler {
             Ok(answer) => answer,
             Err(failure) => {
                 if let Some((action, actor, subject)) = log {
-                    refusal::log_error(&app, &actor, action, &subject, &failure.error).await;
+                    audit_denied::log_error(&app, &actor, action, &subject, &failure.error).await;
                 }
                 stranger.explain(failure).await.into_response()
             }
@@ -229,7 +229,7 @@ pub async fn recognise(
         Err(failure) => {
             if let Some(action) = action {
                 let stranger = Actor::of_network(&app.access, parts);
-                refusal::log_error(app, &stranger, action, &project, &failure.error).await;
+                audit_denied::log_error(app, &stranger, action, &project, &failure.error).await;
             }
             // Read all the same: a client that is still sending would not see the answer.
             to_bytes(body, MAX_ANONYMOUS_BODY).await.ok();

@@ -20,8 +20,8 @@ use super::uploads::{self, Empty};
 use crate::access::Actor;
 use crate::action::Action;
 use crate::app::App;
+use crate::audit_denied;
 use crate::files::{download, upload};
-use crate::refusal;
 use crate::registry::catalog::file;
 use crate::registry::tracking::logged_model;
 
@@ -138,7 +138,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
         Ok(claim) => claim,
         Err(failure) => {
             let stranger = Actor::of_network(&app.access, &parts);
-            refusal::log_error(&app, &stranger, Action::FilePut, "", &failure.error).await;
+            audit_denied::log_error(&app, &stranger, Action::FilePut, "", &failure.error).await;
             return Err(failure);
         }
     };

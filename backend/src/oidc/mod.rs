@@ -22,7 +22,8 @@ use provider::Provider;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::access::{Actor, cookie};
+use crate::access::Actor;
+use crate::access::session::{cookie, session_cookie, set_cookie};
 use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
@@ -165,7 +166,7 @@ async fn finish(
     };
     match done {
         Ok((secret, next)) => {
-            let cookie = session::cookie(&app, &secret);
+            let cookie = session_cookie(&app.config, &secret);
             (AppendHeaders([used, (SET_COOKIE, cookie)]), see_other(&next)).into_response()
         }
         Err(refusal) => (AppendHeaders([used]), refusal).into_response(),
@@ -240,9 +241,8 @@ fn pending_name(app: &App) -> &'static str {
 }
 
 fn pending_cookie(app: &App, value: &str, seconds: i64) -> String {
-    let place = if is_https(app) { "Path=/; Secure" } else { "Path=/auth/oidc" };
-    let name = pending_name(app);
-    format!("{name}={value}; {place}; HttpOnly; SameSite=Lax; Max-Age={seconds}")
+    let cookie = set_cookie(pending_name(app), value, seconds).secure(is_https(app));
+    cookie.path(if is_https(app) { "/" } else { "/auth/oidc" }).to_string()
 }
 
 /// Compares digests: how long that takes says nothing about the texts.

@@ -97,7 +97,7 @@ async fn touch_run(change: &mut Change, id: &CandidateId) -> Result<()> {
     .fetch_optional(&mut **change)
     .await?;
     let (experiment, model) = touched.ok_or_else(|| TargetId::from(id).missing())?;
-    change.tell_run(id, &experiment, model.as_ref());
+    change.publish_run(id, &experiment, model.as_ref());
     Ok(())
 }
 

@@ -6,31 +6,7 @@
 
 use leptos::{ev, html, prelude::*};
 
-use super::plot::{self, Axis, Look, View};
-
-/// One curve.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curve {
-    pub name: String,
-    /// Which of the colors it has.
-    pub color: usize,
-    pub points: Vec<Point>,
-}
-
-impl Curve {
-    /// When it begins.
-    pub fn start_ms(&self) -> f64 {
-        self.points.iter().map(|point| point.time_ms).fold(f64::INFINITY, f64::min)
-    }
-}
-
-/// One point of a curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    pub step: f64,
-    pub time_ms: f64,
-    pub value: f64,
-}
+use super::plot::{self, Axis, Curve, Look, View};
 
 #[derive(Clone, Copy)]
 struct Chosen {

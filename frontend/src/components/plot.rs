@@ -5,11 +5,34 @@
 
 use std::fmt::Write;
 
-use super::chart::{Curve, Point};
 use crate::logic::format;
 
 /// The plot is a square of so many units, whatever its shape on the page: paths are of whole numbers.
 const SIZE: f64 = 10_000.0;
+
+/// One curve.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    pub name: String,
+    /// Which of the colors it has.
+    pub color: usize,
+    pub points: Vec<Point>,
+}
+
+impl Curve {
+    /// When it begins.
+    pub fn start_ms(&self) -> f64 {
+        self.points.iter().map(|point| point.time_ms).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// One point of a curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub step: f64,
+    pub time_ms: f64,
+    pub value: f64,
+}
 
 /// What points lie along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

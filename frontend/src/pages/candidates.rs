@@ -8,7 +8,7 @@ use crate::{
     graphql::scalar::Role,
     logic::address,
     parts::{
-        candidates::table::{CandidateTable, Owner},
+        candidates::{owner::Owner, table::CandidateTable},
         models::mlflow::{self, MlflowGuide},
     },
 };

@@ -19,7 +19,7 @@ use crate::{
     },
     logic::{address, error::ApiError},
     parts::{
-        candidates::table::{CandidateTable, Owner},
+        candidates::{owner::Owner, table::CandidateTable},
         models::mlflow::{self, MlflowGuide},
     },
 };

@@ -15,6 +15,7 @@ use super::place::folder;
 use crate::access::{Actor, Reader};
 use crate::action::Action;
 use crate::app::App;
+use crate::audit_denied;
 use crate::error::Result as Found;
 use crate::files::{download, upload};
 use crate::mlflow::address::Address;
@@ -22,7 +23,6 @@ use crate::mlflow::artifacts::place::Place;
 use crate::mlflow::call::Call;
 use crate::mlflow::error::{Failure, Result};
 use crate::mlflow::message::Message;
-use crate::refusal;
 use crate::registry::catalog::file;
 use crate::registry::catalog::file::rules::Put;
 use crate::registry::tracking::candidate;
@@ -99,7 +99,7 @@ pub async fn reject_upload(
     body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
     failure: Failure,
 ) -> Failure {
-    refusal::log_error(app, actor, Action::FilePut, project, &failure.error).await;
+    audit_denied::log_error(app, actor, Action::FilePut, project, &failure.error).await;
     upload::take_rest(body, &parts.headers, &failure.error).await;
     failure
 }

@@ -1,4 +1,4 @@
-//! The log in GraphQL.
+//! The log in GraphQL: its fields, filter and lists.
 
 use async_graphql::{ComplexObject, Context, ID, Object};
 

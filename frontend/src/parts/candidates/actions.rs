@@ -5,8 +5,8 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::{
+    owner::Owner,
     promote::{PromoteDialog, Promotion},
-    table::Owner,
 };
 use crate::{
     components::{

@@ -7,9 +7,10 @@ use leptos::prelude::*;
 use crate::{
     api,
     components::{
-        chart::{Chart, Curve, Point},
+        chart::Chart,
         loaded::{Load, Loaded},
         plot::{Axis, Look},
+        plot::{Curve, Point},
         time,
     },
     graphql::{

@@ -4,6 +4,7 @@ pub mod actions;
 pub mod columns;
 pub mod curves;
 pub mod filter;
+pub mod owner;
 pub mod promote;
 pub mod provenance;
 pub mod run_facts;

@@ -6,6 +6,7 @@ use super::{
     actions::CandidateActions,
     columns::{Column, ColumnPicker, order, use_columns},
     filter::CandidateFilter,
+    owner::Owner,
     run_facts::RunUser,
     status::Status,
 };
@@ -20,10 +21,9 @@ use crate::{
         time::Time,
     },
     graphql::{
-        candidate::{self, CandidateList, CandidateOrder, CandidateRow, Columns},
+        candidate::{self, CandidateList, CandidateRow, Columns},
         experiment,
         model::Judged,
-        page::Place,
         scalar::CandidateStatus,
         tag::Metric,
     },
@@ -40,61 +40,6 @@ use crate::{
         page::{leave_when_empty, neighbours, use_place},
     },
 };
-
-/// Whose training runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// By its path. All of them have a number in it.
-    Model(String),
-    /// By the path of its project and its number there.
-    Experiment(String, i32),
-}
-
-impl Owner {
-    async fn list(
-        self,
-        filter: Option<String>,
-        order: CandidateOrder,
-        place: Place,
-    ) -> Result<CandidateList, ApiError> {
-        match self {
-            Self::Model(path) => candidate::list(path, filter, order, place).await,
-            Self::Experiment(project, number) => {
-                experiment::candidates(project, number, filter, order, place).await
-            }
-        }
-    }
-
-    fn project(&self) -> &str {
-        match self {
-            Self::Model(path) => path.split('/').next().unwrap_or_default(),
-            Self::Experiment(project, _) => project,
-        }
-    }
-
-    /// What one and many of them are called.
-    fn words(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Model(_) => ("candidate", "candidates"),
-            Self::Experiment(..) => ("run", "runs"),
-        }
-    }
-
-    /// What the address of a comparison calls a run.
-    fn key(&self, row: &CandidateRow) -> String {
-        match (self, row.number) {
-            (Self::Model(_), Some(number)) => number.to_string(),
-            _ => row.run_id.clone(),
-        }
-    }
-
-    fn compare(&self, keys: &[String]) -> String {
-        match self {
-            Self::Model(path) => address::compare(path, keys),
-            Self::Experiment(project, _) => address::compare_runs(project, keys),
-        }
-    }
-}
 
 #[component]
 pub fn CandidateTable(

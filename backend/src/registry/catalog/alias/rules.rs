@@ -1,4 +1,4 @@
-//! What may happen to aliases.
+//! The rules of aliases: who moves one, and what is kept of each move.
 
 use super::{Alias, columns};
 use crate::access::Writer;

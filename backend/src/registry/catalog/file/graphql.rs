@@ -1,4 +1,4 @@
-//! Files in GraphQL.
+//! Files in GraphQL: where they are fetched, and deleting one.
 
 use async_graphql::{ComplexObject, Context, InputObject, Object};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

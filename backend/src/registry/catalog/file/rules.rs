@@ -1,4 +1,4 @@
-//! What may happen to files: of a draft or a run they are put and deleted, of what is published they stay.
+//! The rules of files: those of a draft or a run are put and deleted, those of what is published stay.
 
 use super::{File, columns, sql};
 use crate::access::Writer;

@@ -1,4 +1,4 @@
-//! What may happen to models.
+//! The rules of models: made, described, renamed, deleted and restored, each by itself.
 
 use async_graphql::{ID, MaybeUndefined};
 

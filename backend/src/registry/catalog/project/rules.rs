@@ -1,4 +1,4 @@
-//! What may happen to projects.
+//! The rules of projects: changed, renamed, deleted and restored.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 

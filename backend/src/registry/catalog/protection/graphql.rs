@@ -1,4 +1,4 @@
-//! Protected aliases in GraphQL.
+//! Protected aliases in GraphQL: their fields and mutations.
 
 use async_graphql::{ComplexObject, Context, InputObject, Object};
 

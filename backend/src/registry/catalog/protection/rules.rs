@@ -1,4 +1,4 @@
-//! What may happen to protected aliases, and what they forbid.
+//! The rules of protected aliases: how they are set, and what they forbid to whom.
 
 use async_graphql::Context;
 

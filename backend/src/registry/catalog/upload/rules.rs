@@ -1,4 +1,4 @@
-//! What may happen to uploads, and what must have arrived before something is published.
+//! The rules of uploads, and what must have arrived before something is published.
 
 use std::collections::HashSet;
 

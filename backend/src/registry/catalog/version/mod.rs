@@ -9,6 +9,8 @@ pub mod new;
 pub mod rules;
 pub mod sql;
 
+use sha2::{Digest, Sha256};
+
 use crate::access::Writer;
 use crate::access::project::Project;
 use crate::connection::Node;
@@ -137,4 +139,13 @@ pub fn subject<'a>(writer: &Writer, model: &'a Model, version: &'a ModelVersion)
 
 impl Node for ModelVersion {
     const NAME: &'static str = "ModelVersion";
+}
+
+/// The digest of a version with these files, in the order of paths.
+fn digest_of(files: &[(String, i64, String)]) -> String {
+    let mut hasher = Sha256::new();
+    for (path, size, sha256) in files {
+        hasher.update(format!("{path}\0{size}\0{sha256}\n"));
+    }
+    hex::encode(hasher.finalize())
 }

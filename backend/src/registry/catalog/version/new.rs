@@ -10,7 +10,7 @@ use ::semver::Version;
 use async_graphql::InputObject;
 
 use super::sql::{after, latest};
-use super::{ModelStage, ModelVersion, VersionState, names};
+use super::{ModelStage, ModelVersion, VersionState, digest_of, names};
 use crate::access::Writer;
 use crate::app::App;
 use crate::cache::{Cache, LastVersion};
@@ -20,7 +20,6 @@ use crate::error::{Error, Result};
 use crate::id::{CandidateId, VersionId};
 use crate::registry::catalog::model::Model;
 use crate::registry::catalog::semver;
-use crate::registry::catalog::version::rules::digest_of;
 use crate::registry::metadata::tag::{self, TagInput};
 use crate::text;
 

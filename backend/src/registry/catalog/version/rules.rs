@@ -1,11 +1,10 @@
-//! What may happen to versions: made, published, promoted, moved between stages, deleted and restored.
+//! The rules of versions: made, published, registered from elsewhere, moved between stages, deleted and restored.
 
 use ::semver::Version;
 use async_graphql::{ID, MaybeUndefined};
-use sha2::{Digest, Sha256};
 
 use super::new::{NewVersion, allocate, insert};
-use super::{ModelStage, ModelVersion, VersionState, columns, names, subject};
+use super::{ModelStage, ModelVersion, VersionState, columns, digest_of, names, subject};
 use crate::access::Writer;
 use crate::action::Action;
 use crate::change::Change;
@@ -121,15 +120,6 @@ async fn digest(change: &mut Change, version: &ModelVersion) -> Result<String> {
             .fetch_all(&mut **change)
             .await?;
     Ok(digest_of(&files))
-}
-
-/// The digest of a version with these files, in the order of paths.
-pub(super) fn digest_of(files: &[(String, i64, String)]) -> String {
-    let mut hasher = Sha256::new();
-    for (path, size, sha256) in files {
-        hasher.update(format!("{path}\0{size}\0{sha256}\n"));
-    }
-    hex::encode(hasher.finalize())
 }
 
 pub async fn update(

@@ -1,4 +1,4 @@
-//! The trash in GraphQL.
+//! The trash in GraphQL: what lies there, and emptying it.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 

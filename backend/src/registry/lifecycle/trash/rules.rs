@@ -1,4 +1,4 @@
-//! What may happen to the trash: it is emptied, which ends what lies there for good.
+//! The rules of the trash: emptying it ends what lies there for good.
 
 use async_graphql::ID;
 

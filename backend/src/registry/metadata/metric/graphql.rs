@@ -1,4 +1,4 @@
-//! Metrics in GraphQL.
+//! Metrics in GraphQL: which way one is better.
 
 use async_graphql::ComplexObject;
 

@@ -1,4 +1,4 @@
-//! What may happen to metrics: points are pending, or copied with a run.
+//! The rules of metrics: points are logged, or copied with a run.
 
 use std::collections::BTreeMap;
 

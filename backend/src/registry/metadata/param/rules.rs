@@ -1,4 +1,4 @@
-//! What may happen to params: logged once each, or copied with a run.
+//! The rules of params: logged once each, or copied with a run.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What may happen to tags.
+//! The rules of tags: set and removed, so many at most.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What people and scripts show to be recognised: [sessions](session) and access [tokens](token).
+//! What people and scripts show to be recognised: [sessions](super::session) and access [tokens](super::token).
 //!
 //! Never stores a secret: only the SHA-256 of its 238 random bits, which no dictionary has.
 

@@ -1,4 +1,4 @@
-//! What may happen to credentials: one is made, and all of a user or robot end.
+//! The rules of credentials: one is made, and all of a user or robot end.
 
 use super::NewCredential;
 use crate::access::credential::hash_secret;

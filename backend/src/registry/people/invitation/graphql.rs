@@ -1,8 +1,9 @@
-//! Invitations in GraphQL.
+//! Invitations in GraphQL: looking at one, and accepting it.
 
 use async_graphql::{Context, InputObject, Object};
 
 use super::{Invitation, find, rules};
+use crate::access::session::session_answer;
 use crate::access::user::User;
 use crate::access::{self, actor, password};
 use crate::change::Change;
@@ -78,7 +79,7 @@ impl InvitationMutation {
             .ok_or_else(unknown)?;
         let secret = session::rules::start(&mut change, &user, actor(ctx)).await?;
         change.commit().await?;
-        ctx.append_http_header("set-cookie", session::cookie(app, &secret));
+        session_answer(ctx).begins(&secret);
         Ok(AcceptInvitationPayload { user })
     }
 }

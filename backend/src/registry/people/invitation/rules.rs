@@ -1,4 +1,4 @@
-//! What may happen to invitations: they are made, and accepted once.
+//! The rules of invitations: made by administrators, accepted once.
 
 use super::{INVITATION_SECONDS, NewInvitation, PREFIX, end_all};
 use crate::access::credential::hash_secret;

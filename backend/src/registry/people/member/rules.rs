@@ -1,4 +1,4 @@
-//! What may happen to members: added, given another role, removed; never without an owner left.
+//! The rules of membership: added, given another role, removed; a project is never without an owner.
 
 use super::{Member, Source, columns};
 use crate::access::project::Project;

@@ -2,8 +2,9 @@
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object};
 
+use super::Session;
 use super::rules::{self, SignInInput};
-use super::{Session, cookie, no_cookie};
+use crate::access::session::session_answer;
 use crate::access::user::User;
 use crate::access::{self, actor};
 use crate::action::Action;
@@ -70,14 +71,13 @@ impl SessionMutation {
     ) -> Result<SignInPayload> {
         let app = &loaders(ctx).loader().app;
         let (user, secret) = rules::sign_in(app, actor(ctx), input).await?;
-        ctx.append_http_header("set-cookie", cookie(app, &secret));
+        session_answer(ctx).begins(&secret);
         Ok(SignInPayload { user })
     }
 
     /// Ends the session of the cookie.
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
-        let app = &loaders(ctx).loader().app;
-        ctx.append_http_header("set-cookie", no_cookie(app));
+        session_answer(ctx).ends();
         let Some(id) = actor(ctx).session() else {
             return Ok(SignOutPayload { signed_out: false });
         };

@@ -5,9 +5,7 @@ pub mod rules;
 
 use async_graphql::SimpleObject;
 
-use crate::access::SESSION_COOKIE;
 use crate::access::user::User;
-use crate::app::App;
 use crate::db::{Conn, query};
 use crate::error::Result;
 use crate::id::CredentialId;
@@ -34,22 +32,6 @@ pub struct Session {
     pub last_used_at_ms: Option<Timestamp>,
 }
 
-/// The cookie of a new session.
-pub fn cookie(app: &App, secret: &str) -> String {
-    set_cookie(app, secret, SESSION_SECONDS)
-}
-
-/// Takes the cookie back.
-pub fn no_cookie(app: &App) -> String {
-    set_cookie(app, "", 0)
-}
-
-fn set_cookie(app: &App, secret: &str, seconds: i64) -> String {
-    let public_url = app.config.public_url.as_deref().unwrap_or_default();
-    let secure = if public_url.starts_with("https:") { "; Secure" } else { "" };
-    format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
-}
-
 /// The live sessions of a user, newest first; at most a hundred.
 pub async fn of_user(
     conn: impl Into<Conn<'_>>,
@@ -67,5 +49,3 @@ pub async fn of_user(
     .await?;
     Ok(sessions)
 }
-
-pub(super) const SESSION_SECONDS: i64 = 14 * 24 * 3600;

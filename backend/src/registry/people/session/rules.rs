@@ -1,8 +1,9 @@
-//! What may happen to sessions: begun by a password, ended by their owner or with them.
+//! The rules of sessions: begun by a password, ended by their owner or with them.
 
 use async_graphql::InputObject;
 
 use super::Session;
+use crate::access::session::SESSION_SECONDS;
 use crate::access::user::User;
 use crate::access::{self, Actor, password};
 use crate::action::Action;
@@ -14,7 +15,6 @@ use crate::id::CredentialId;
 use crate::log::{self, Refusal, Subject};
 use crate::registry::people::credential::NewCredential;
 use crate::registry::people::credential::rules::insert;
-use crate::registry::people::session::SESSION_SECONDS;
 use crate::role::{CredentialKind, TokenScope};
 
 const BLOCKED: Error = Error::Forbidden("this account is blocked: ask an administrator");

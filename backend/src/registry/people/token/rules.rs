@@ -1,4 +1,4 @@
-//! What may happen to tokens.
+//! The rules of tokens: made within what their maker may, and revoked.
 
 use async_graphql::{InputObject, SimpleObject};
 

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
+use crate::access::session::session_answer;
 use crate::access::user::User;
 use crate::access::{self, actor, password};
 use crate::action::Action;
@@ -280,7 +281,7 @@ impl UserMutation {
         };
         change.commit().await?;
         if let Some(secret) = secret {
-            ctx.append_http_header("set-cookie", session::cookie(app, &secret));
+            session_answer(ctx).begins(&secret);
         }
         Ok(ChangePasswordPayload { user })
     }

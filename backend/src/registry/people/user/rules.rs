@@ -1,4 +1,4 @@
-//! What may happen to users.
+//! The rules of users: invited, changed, blocked, deleted; by administrators, and some by themselves.
 
 use crate::access::user::{User, UserKind, find_by_username, get_by_id};
 use crate::access::{Account, Admin, Maintainer, password};

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::Candidate;
 use crate::access;
 use crate::app::App;
-use crate::db::{Heard, Watch};
+use crate::db::{Notification, Watch};
 use crate::error::{Error, Result};
 use crate::id::CandidateId;
 use crate::loader::Loaders;
@@ -183,7 +183,7 @@ async fn follow_all(caller: Caller, series: Series) -> Result<BoxStream<'static,
     let next = async |(caller, series, watch, pace): (Caller, Series, Watch, Pace)| {
         pace.keep().await;
         let heard = match pace.0 {
-            None => Heard::Ids(Vec::new()),
+            None => Notification::Ids(Vec::new()),
             Some(_) => loop {
                 match timeout(BELIEVED, watch.changed(MAX_CANDIDATES)).await {
                     Ok(heard) => break heard,
@@ -192,7 +192,7 @@ async fn follow_all(caller: Caller, series: Series) -> Result<BoxStream<'static,
             },
         };
         let id = series.find(&caller).await?;
-        let Heard::Ids(ids) = heard else {
+        let Notification::Ids(ids) = heard else {
             return Err(Error::Conflict(
                 "more was changed than could be told: subscribe again, then ask for all".into(),
             ));

@@ -78,8 +78,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn tell(&self, change: &mut Change) {
-        change.tell_run(&self.id, &self.experiment_id, self.model_id.as_ref());
+    fn publish(&self, change: &mut Change) {
+        change.publish_run(&self.id, &self.experiment_id, self.model_id.as_ref());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What may happen to candidates: they are created, logged to, adopted by a model, deleted and restored.
+//! The rules of candidates: created, logged to, adopted by a model, deleted and restored.
 
 use super::{Candidate, CandidateStatus, columns, sql};
 use crate::access::{Reader, Writer};
@@ -97,7 +97,7 @@ pub async fn create(
     .fetch_one(&mut **change)
     .await?;
     new.log.insert(change, &id, 0).await?;
-    candidate.tell(change);
+    candidate.publish(change);
     let target = candidate.target(writer.project(), model.map(|model| model.name.as_str()));
     change.record(Action::CandidateCreate, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
@@ -133,7 +133,7 @@ pub async fn adopt(change: &mut Change, model: &Model, candidate: Candidate) -> 
     // Somebody else was quicker: it is as good.
     match adopted {
         Some(candidate) => {
-            candidate.tell(change);
+            candidate.publish(change);
             Ok(candidate)
         }
         None => sql::get_run(&mut **change, &candidate.id).await,
@@ -214,7 +214,7 @@ pub async fn set_deleted(
     .fetch_optional(&mut **change)
     .await?;
     let candidate = candidate.ok_or_else(|| Error::not_found(kind, target.id()))?;
-    candidate.tell(change);
+    candidate.publish(change);
     change.record(action, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
 }
@@ -273,7 +273,7 @@ pub async fn touch_live(
     there.push_sql(live);
     let missing = Unmet::Missing { kind: "run", key: run.target.id().to_owned() };
     change.require(there, missing).await?;
-    run.run.tell(change);
+    run.run.publish(change);
     Ok(run)
 }
 

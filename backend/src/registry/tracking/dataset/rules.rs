@@ -1,4 +1,4 @@
-//! What may happen to data sets: they are logged as inputs of runs.
+//! The rules of datasets: logged as inputs of runs.
 
 use crate::access::Writer;
 use crate::action::Action;

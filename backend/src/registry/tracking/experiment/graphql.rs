@@ -1,4 +1,4 @@
-//! Experiments in GraphQL: fields.
+//! Experiments in GraphQL: their fields.
 
 use async_graphql::{ComplexObject, Context, ID};
 

@@ -1,4 +1,4 @@
-//! What may happen to experiments.
+//! The rules of experiments: made, renamed, deleted with their runs; that of a model follows it.
 
 use super::{Experiment, MODEL_PREFIX, columns, default_name, rules, sql};
 use crate::access::Writer;
@@ -167,7 +167,7 @@ pub async fn set_deleted(
     let candidates: Vec<(CandidateId, Option<ModelId>)> =
         statement.fetch_all(&mut **change).await?;
     for (candidate, model) in &candidates {
-        change.tell_run(candidate, &experiment.id, model.as_ref());
+        change.publish_run(candidate, &experiment.id, model.as_ref());
     }
     let action = if deleted { Action::ExperimentDelete } else { Action::ExperimentRestore };
     let target = experiment.target(writer.project());

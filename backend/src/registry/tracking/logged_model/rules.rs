@@ -1,4 +1,4 @@
-//! What may happen to logged models.
+//! The rules of logged models: made by runs, finished once, linked and deleted.
 
 use super::{LoggedModel, LoggedModelStatus, columns, sql};
 use crate::access::Writer;

@@ -1,32 +1,32 @@
-//! What changes have left to be run by SQLite's writer, in the order in which they left it.
+//! Deferred statements: what changes that are done have left to be run with the next message, in their order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use super::message::{MAX_PREPARED, Script, Statement, Unmet};
+use super::message::{Batch, MAX_PREPARED, Statement, Unmet};
 
-/// What is set for a change that is undone when what it has left is run.
+/// What is set for a change that is undone when what it deferred is run.
 pub type Refused = Arc<OnceLock<Unmet>>;
 
 #[derive(Default)]
-pub struct Rest(VecDeque<Left>);
+pub struct Deferred(VecDeque<DeferredChange>);
 
-/// What one change has left, or what begins or undoes one.
+/// What one change has deferred, or what begins or undoes one.
 #[derive(Default)]
-struct Left {
-    script: Script,
+struct DeferredChange {
+    batch: Batch,
     refused: Refused,
 }
 
-impl Rest {
+impl Deferred {
     /// Statements that must not fail.
     pub fn push<const N: usize>(&mut self, statements: [&'static str; N]) {
-        self.leave(statements.map(Statement::from).into(), Refused::default());
+        self.defer(statements.map(Statement::from).into(), Refused::default());
     }
 
-    /// What a change has left, whose savepoint is the last one.
-    pub fn leave(&mut self, script: Script, refused: Refused) {
-        self.0.push_back(Left { script, refused });
+    /// What a change defers, whose savepoint is the last one.
+    pub fn defer(&mut self, batch: Batch, refused: Refused) {
+        self.0.push_back(DeferredChange { batch, refused });
     }
 
     pub fn clear(&mut self) {
@@ -35,11 +35,11 @@ impl Rest {
 
     /// How many parts fit into a message that is kept prepared, and whether `own` does behind all of them. One part is
     /// sent however long it is.
-    pub fn fitting(&self, own: &Script) -> (usize, bool) {
-        let length = |script: &Script| script.iter().map(Statement::len).sum::<usize>();
+    pub fn fitting(&self, own: &Batch) -> (usize, bool) {
+        let length = |batch: &Batch| batch.iter().map(Statement::len).sum::<usize>();
         let mut room = MAX_PREPARED;
-        for (index, left) in self.0.iter().enumerate() {
-            let length = length(&left.script);
+        for (index, change) in self.0.iter().enumerate() {
+            let length = length(&change.batch);
             if index > 0 && length > room {
                 return (index, false);
             }
@@ -50,7 +50,7 @@ impl Rest {
 
     /// The statements of the first parts.
     pub fn first(&self, parts: usize) -> impl Iterator<Item = &Statement> {
-        self.0.iter().take(parts).flat_map(|left| &left.script)
+        self.0.iter().take(parts).flat_map(|change| &change.batch)
     }
 
     /// The first parts are done.
@@ -63,17 +63,17 @@ impl Rest {
     pub fn undo(&mut self, done: usize, error: &sqlx::Error) -> Option<usize> {
         let mut before = 0;
         for index in 0..self.0.len() {
-            let Left { script, refused } = &self.0[index];
-            if let Some(statement) = done.checked_sub(before).and_then(|own| script.get(own))
+            let DeferredChange { batch, refused } = &self.0[index];
+            if let Some(statement) = done.checked_sub(before).and_then(|own| batch.get(own))
                 && let Some(unmet) = statement.unmet(error)
             {
                 refused.set(unmet.clone()).expect("a change is undone once");
                 let undone = vec!["ROLLBACK TO change".into()];
-                self.0[index] = Left { script: undone, ..Left::default() };
+                self.0[index] = DeferredChange { batch: undone, ..DeferredChange::default() };
                 self.0.drain(..index);
                 return None;
             }
-            before += script.len();
+            before += batch.len();
         }
         Some(before)
     }

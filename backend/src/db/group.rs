@@ -1,4 +1,5 @@
-//! The transaction that the changes of many callers share, and the connection that one after the other is made on.
+//! A group: the transaction that the changes of many callers share, and the one connection that groups are made on, one
+//! after the other.
 
 use std::sync::Arc;
 
@@ -7,13 +8,13 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use super::access::Access;
-use super::message::{Answer, Script, Sent, Statement, ends_transaction, send};
-use super::rest::Rest;
+use super::deferred::Deferred;
+use super::message::{Answer, Batch, Sent, Statement, ends_transaction, send};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// The writer's connection.
-pub struct Line {
+pub struct WriterConnection {
     options: SqliteConnectOptions,
     access: Arc<Access>,
     /// None until it is needed, and after a failure that leaves in doubt what it is in.
@@ -22,27 +23,27 @@ pub struct Line {
     in_flight: bool,
 }
 
-/// What became of a shared transaction: nothing yet, or whether it is durable.
+/// What became of a group transaction: nothing yet, or whether it is durable.
 pub type Outcome = Option<std::result::Result<(), String>>;
 
-/// A transaction that is made. While it is committed, the next one is.
-pub struct Shared {
-    line: Arc<Mutex<Line>>,
-    /// The line, from the first message to the end.
-    held: Option<OwnedMutexGuard<Line>>,
+/// A transaction that is made. While it is committed, the next one is. Its states are in the head of [`writer`](super::writer).
+pub struct Group {
+    connection: Arc<Mutex<WriterConnection>>,
+    /// The connection, from the first message to the end: it is held.
+    held: Option<OwnedMutexGuard<WriterConnection>>,
     /// None when it is over, as it has failed.
     outcome: Option<watch::Sender<Outcome>>,
-    /// That of the transaction before.
+    /// That of the group before.
     before: watch::Receiver<Outcome>,
-    /// Whether it is open, or will be when the rest is run.
+    /// Whether it is open, or will be when what is deferred is run.
     is_open: bool,
     /// Whether somebody is about to commit it.
-    pub is_awaited: bool,
-    /// What those who are done have left to be run before anything else is.
-    pub rest: Rest,
+    pub has_committer: bool,
+    /// What those who are done have deferred, to be run before anything else is.
+    pub deferred: Deferred,
 }
 
-impl Line {
+impl WriterConnection {
     pub fn new(options: SqliteConnectOptions, access: Arc<Access>) -> Self {
         Self { options, access, connection: None, in_flight: false }
     }
@@ -84,21 +85,29 @@ impl Line {
     }
 }
 
-impl Shared {
-    pub fn new(line: Arc<Mutex<Line>>) -> Self {
-        Self::after(line, watch::channel(Some(Ok(()))).1)
+impl Group {
+    pub fn new(connection: Arc<Mutex<WriterConnection>>) -> Self {
+        Self::after(connection, watch::channel(Some(Ok(()))).1)
     }
 
-    fn after(line: Arc<Mutex<Line>>, before: watch::Receiver<Outcome>) -> Self {
+    fn after(connection: Arc<Mutex<WriterConnection>>, before: watch::Receiver<Outcome>) -> Self {
         let outcome = Some(watch::channel(None).0);
-        let rest = Rest::default();
-        Self { line, held: None, outcome, before, is_open: false, is_awaited: false, rest }
+        let deferred = Deferred::default();
+        Self {
+            connection,
+            held: None,
+            outcome,
+            before,
+            is_open: false,
+            has_committer: false,
+            deferred,
+        }
     }
 
-    /// Leaves the next one in its place.
+    /// Takes no more changes: leaves the next group in its place.
     pub fn seal(&mut self) -> Self {
         let before = self.outcome().unwrap_or_else(|| self.before.clone());
-        let next = Self::after(self.line.clone(), before);
+        let next = Self::after(self.connection.clone(), before);
         std::mem::replace(self, next)
     }
 
@@ -117,47 +126,47 @@ impl Shared {
         // IMMEDIATE: a deferred transaction that upgrades fails without waiting.
         let before = if self.is_open { "RELEASE change" } else { "BEGIN IMMEDIATE" };
         self.is_open = true;
-        self.rest.push([before, "SAVEPOINT change"]);
+        self.deferred.push([before, "SAVEPOINT change"]);
     }
 
-    /// Takes the line, when the transaction before is over.
+    /// Takes the connection, when the group before is over.
     pub async fn hold(&mut self) {
         if self.held.is_none() {
-            let mut line = self.line.clone().lock_owned().await;
-            if line.in_flight {
-                line.disconnect();
+            let mut connection = self.connection.clone().lock_owned().await;
+            if connection.in_flight {
+                connection.disconnect();
             }
-            self.held = Some(line);
+            self.held = Some(connection);
         }
     }
 
-    /// Sends what is left and then statements of one's own, for the answer of the last. If the rest fails in
-    /// another way than it may, so does all that is in the transaction.
-    pub async fn send(&mut self, own: Script) -> Result<Answer> {
+    /// Sends what is deferred and then statements of one's own, for the answer of the last. If what is deferred fails
+    /// in another way than it may, so does all that is in the group.
+    pub async fn send(&mut self, own: Batch) -> Result<Answer> {
         self.hold().await;
-        if self.held.as_ref().is_none_or(|line| line.in_flight) {
+        if self.held.as_ref().is_none_or(|connection| connection.in_flight) {
             return Err(self.fail("the server was interrupted".to_owned()));
         }
-        let mut rest = std::mem::take(&mut self.rest);
+        let mut deferred = std::mem::take(&mut self.deferred);
         loop {
-            let (parts, is_last) = rest.fitting(&own);
+            let (parts, is_last) = deferred.fitting(&own);
             let answer = match &mut self.held {
-                Some(line) => {
+                Some(connection) => {
                     let own = own.iter().filter(|_| is_last);
-                    line.send(rest.first(parts).chain(own)).await
+                    connection.send(deferred.first(parts).chain(own)).await
                 }
                 None => Err((0, sqlx::Error::PoolClosed)),
             };
             let (done, error) = match answer {
                 Ok(answer) if is_last => return Ok(answer),
                 Ok(_) => {
-                    rest.done(parts);
+                    deferred.done(parts);
                     continue;
                 }
                 Err(failed) => failed,
             };
             if !ends_transaction(&error) {
-                let Some(others) = rest.undo(done, &error) else { continue };
+                let Some(others) = deferred.undo(done, &error) else { continue };
                 if let Some(own) = done.checked_sub(others).and_then(|index| own.get(index)) {
                     return Err(own.unmet(&error).cloned().map_or(error, Into::into));
                 }
@@ -187,20 +196,20 @@ impl Shared {
 
     /// Tells everybody what became of it.
     fn end(&mut self, done: std::result::Result<(), String>) {
-        if let Some(mut line) = self.held.take() {
+        if let Some(mut connection) = self.held.take() {
             match &done {
-                Ok(()) => line.access.settled(),
-                Err(_) => line.disconnect(),
+                Ok(()) => connection.access.settled(),
+                Err(_) => connection.disconnect(),
             }
         }
-        self.rest.clear();
+        self.deferred.clear();
         if let Some(outcome) = self.outcome.take() {
             outcome.send_replace(Some(done));
         }
     }
 }
 
-impl Drop for Shared {
+impl Drop for Group {
     /// Where nobody has ended it, it is undone.
     fn drop(&mut self) {
         self.end(Err("the server was interrupted".to_owned()));

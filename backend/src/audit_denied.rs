@@ -1,4 +1,4 @@
-//! Changes that were refused: each becomes a line of the log, whatever the mutation.
+//! The audit of what was denied: each refused change becomes a line of the log, whatever the mutation.
 //!
 //! Never tells the caller more than the answer does: where something is hidden, the line is written
 //! beside the answer, so that it takes as long as for what is not there.
@@ -22,12 +22,12 @@ const MAX_LINES: usize = 10;
 const MAX_SELECTIONS: usize = 1000;
 
 /// The mutations that a request asks for.
-pub struct Attempt {
+pub struct MutationAttempt {
     fields: Vec<Field>,
     variables: Variables,
 }
 
-impl Attempt {
+impl MutationAttempt {
     /// Of a document that mutates nothing there is none.
     pub fn of(document: &ExecutableDocument, variables: &Variables) -> Option<Self> {
         let (mut fields, mut budget) = (Vec::new(), MAX_SELECTIONS);

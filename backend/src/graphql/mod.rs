@@ -1,13 +1,13 @@
 //! The GraphQL endpoint: the merged schema, its limits, and the HTTP handler.
 //!
-//! The handler is ours: it takes only `application/json`, one operation of at most 64 KiB, and counts
-//! tokens before parsing, so that a hostile request costs next to nothing.
+//! The handler is ours: it takes only `application/json`, and one operation within the [`limits`].
 
+mod limits;
 mod socket;
 
 use std::time::Duration;
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     Context, MergedObject, MergedSubscription, Object, Pos, Request, Response, Schema,
     SimpleObject, Variables,
@@ -16,18 +16,19 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, SET_COOKIE, UPGRADE};
 use axum::http::{HeaderValue, StatusCode, request};
-use axum::response::{IntoResponse, Response as HttpResponse};
+use axum::response::{AppendHeaders, IntoResponse, Response as HttpResponse};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
 use crate::access::Actor;
+use crate::access::session::SessionAnswer;
 use crate::app::App;
+use crate::audit_denied::MutationAttempt;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
 use crate::markdown::MarkdownQuery;
-use crate::refusal::Attempt;
 use crate::registry::catalog::alias::graphql::AliasMutation;
 use crate::registry::catalog::file::graphql::FileMutation;
 use crate::registry::catalog::model::graphql::{ModelMutation, ModelQuery};
@@ -48,11 +49,6 @@ use crate::registry::people::user::mutation::UserMutation;
 use crate::registry::tracking::candidate::graphql::CandidateMutation;
 use crate::registry::tracking::candidate::live::CandidateSubscription;
 
-const MAX_BODY: usize = 64 * 1024;
-/// A description of 64 KiB and its JSON escapes; only variables can be so long.
-const MAX_BODY_WITH_VARIABLES: usize = 8 * MAX_BODY;
-const MAX_TOKENS: usize = 2000;
-const MAX_ALIASES: usize = 50;
 const MAX_DEPTH: usize = 20;
 const MAX_DIRECTIVES: usize = 10;
 const MAX_COMPLEXITY: usize = 50_000;
@@ -203,7 +199,9 @@ async fn execute(
         Err(error) => return refused(&error),
     };
     let spawned = Spawned::default();
-    let request = request.data(actor.clone()).data(spawned.loaders(app.clone()));
+    let session = SessionAnswer::default();
+    let request = request.data(actor.clone()).data(session.clone());
+    let request = request.data(spawned.loaders(app.clone()));
     let run = loader::run(schema.execute(request), spawned);
     let response = tokio::time::timeout(MAX_TIME, run)
         .await
@@ -211,8 +209,8 @@ async fn execute(
     if let Some(attempt) = attempt.filter(|_| response.is_err()) {
         attempt.log(&app, &actor, &response.errors).await;
     }
-    let headers = response.http_headers.clone();
-    (headers, Json(with_codes(response))).into_response()
+    let cookie = session.cookie(&app.config).map(|cookie| AppendHeaders([(SET_COOKIE, cookie)]));
+    (cookie, Json(with_codes(response))).into_response()
 }
 
 /// Errors of ours have a code; what is left is an operation that does not fit the schema.
@@ -239,7 +237,7 @@ fn response(error: &Error) -> Response {
 struct Prepared {
     request: Request,
     actor: Actor,
-    attempt: Option<Attempt>,
+    attempt: Option<MutationAttempt>,
 }
 
 /// Checks everything that can be checked before the operation runs, cheapest first.
@@ -253,20 +251,20 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepar
         return Err(Error::invalid("content-type", "must be application/json"));
     }
     let stall = Duration::from_secs(app.config.stall_seconds);
-    let body = tokio::time::timeout(stall, to_bytes(body, MAX_BODY_WITH_VARIABLES))
+    let body = tokio::time::timeout(stall, to_bytes(body, limits::MAX_BODY_WITH_VARIABLES))
         .await
         .map_err(|_| Error::Timeout("the request stood still for too long"))?
-        .map_err(|_| too_large())?;
+        .map_err(|_| limits::too_large())?;
     // Through an object: serde would take a struct from an array, too.
     let operation: Operation = serde_json::from_slice::<serde_json::Map<_, _>>(&body)
         .and_then(|object| serde_json::from_value(object.into()))
         .map_err(|error| {
             Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))
         })?;
-    let document = check(&operation)?;
+    let document = limits::check(&operation.query)?;
     let variables = operation.variables.clone().map(Variables::from_json).unwrap_or_default();
-    let attempt = Attempt::of(&document, &variables);
-    let request = prepared(operation, document);
+    let attempt = MutationAttempt::of(&document, &variables);
+    let request = build_request(operation, document);
     // Who it is comes last: reading takes time, and by then they may be somebody else.
     let actor = match recognise(app, parts).await {
         Ok(actor) => actor,
@@ -280,20 +278,8 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepar
     Ok(Prepared { request, actor, attempt })
 }
 
-/// Parses an operation, unless it is so long that this would take long.
-fn check(operation: &Operation) -> Result<ExecutableDocument> {
-    if operation.query.len() > MAX_BODY {
-        return Err(too_large());
-    }
-    check_tokens(&operation.query)?;
-    let document = async_graphql::parser::parse_query(&operation.query)
-        .map_err(|error| Error::invalid("query", error.to_string()))?;
-    check_aliases(&document)?;
-    Ok(document)
-}
-
 /// An operation that was checked, ready to run.
-fn prepared(operation: Operation, document: ExecutableDocument) -> Request {
+fn build_request(operation: Operation, document: ExecutableDocument) -> Request {
     let variables = operation.variables.map(Variables::from_json).unwrap_or_default();
     let mut request = Request::new(operation.query).variables(variables);
     request.set_parsed_query(document);
@@ -305,103 +291,4 @@ async fn recognise(app: &App, parts: &request::Parts) -> Result<Actor> {
     let actor = Actor::of_request(&app.access, parts).await?;
     crate::origin::check(&app.config, &actor, &parts.headers)?;
     Ok(actor)
-}
-
-fn too_large() -> Error {
-    Error::TooLarge(format!(
-        "a query can be at most {MAX_BODY} bytes, and with its variables {MAX_BODY_WITH_VARIABLES}"
-    ))
-}
-
-/// Counts tokens without parsing. Strings and comments are one token or none, however long.
-fn check_tokens(query: &str) -> Result<()> {
-    let mut tokens = 0;
-    let mut rest = query;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '#' => rest.find(['\n', '\r']).unwrap_or(rest.len()),
-            '"' => {
-                tokens += 1;
-                string_length(rest)
-            }
-            _ if first.is_ascii_alphanumeric() || first == '_' => {
-                tokens += 1;
-                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
-            }
-            ',' | '\u{feff}' => first.len_utf8(),
-            _ if first.is_whitespace() => first.len_utf8(),
-            _ => {
-                tokens += 1;
-                first.len_utf8()
-            }
-        };
-        if tokens > MAX_TOKENS {
-            return Err(Error::invalid("query", format!("must have at most {MAX_TOKENS} tokens")));
-        }
-        rest = &rest[length..];
-    }
-    Ok(())
-}
-
-/// How long the string is that `text` begins with; one that is not closed goes on to the end. In a
-/// block string a backslash escapes only three quotes, elsewhere whatever comes next.
-fn string_length(text: &str) -> usize {
-    let block = text.starts_with("\"\"\"");
-    let (quote, escape) = if block { ("\"\"\"", "\\\"\"\"") } else { ("\"", "\\") };
-    let mut position = quote.len();
-    while let Some(rest) = text.get(position..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with(escape) {
-            let escaped =
-                if block { 0 } else { rest[1..].chars().next().map_or(0, char::len_utf8) };
-            position += escape.len() + escaped;
-        } else if rest.starts_with(quote) {
-            return position + quote.len();
-        } else {
-            position += rest.chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    text.len()
-}
-
-fn check_aliases(document: &ExecutableDocument) -> Result<()> {
-    let operations =
-        document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    let aliases: usize = operations.chain(fragments).map(count_aliases).sum();
-    if aliases > MAX_ALIASES {
-        return Err(Error::invalid("query", format!("must have at most {MAX_ALIASES} aliases")));
-    }
-    Ok(())
-}
-
-fn count_aliases(selections: &SelectionSet) -> usize {
-    selections
-        .items
-        .iter()
-        .map(|selection| match &selection.node {
-            Selection::Field(field) => {
-                usize::from(field.node.alias.is_some())
-                    + count_aliases(&field.node.selection_set.node)
-            }
-            Selection::InlineFragment(fragment) => count_aliases(&fragment.node.selection_set.node),
-            Selection::FragmentSpread(_) => 0,
-        })
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_counted_without_parsing() {
-        let fields = |count: usize| format!("{{ {} }}", "a ".repeat(count));
-        assert!(check_tokens(&fields(MAX_TOKENS - 2)).is_ok());
-        assert!(check_tokens(&fields(MAX_TOKENS - 1)).is_err());
-        let long = format!("{{ a(b: \"{}\") }} # {}", "x y \\\" ".repeat(5000), "c ".repeat(5000));
-        assert!(check_tokens(&long).is_ok());
-        assert!(check_tokens(&format!("{{ a(b: \"\"\"{}", "\" ".repeat(5000))).is_ok());
-        let closed = format!("{{ a(b: {q}\\\\{q} {q}) {} }}", "c ".repeat(5000), q = "\"\"\"");
-        assert!(check_tokens(&closed).is_err(), "only three quotes are escaped there");
-    }
 }

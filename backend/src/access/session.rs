@@ -1,0 +1,61 @@
+//! The session cookie: what it is called, how it is set, and what a mutation says of it, which the answer then tells
+//! the browser.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::Context;
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use headers::{HeaderMap, HeaderMapExt};
+
+use crate::config::Serve;
+
+/// What the cookie is called.
+pub const SESSION_COOKIE: &str = "model_registry_session";
+/// How long a session lasts, in seconds.
+pub const SESSION_SECONDS: i64 = 14 * 24 * 3600;
+
+/// The value of a cookie that a request came with.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.typed_get::<headers::Cookie>()?.get(name).map(str::to_owned)
+}
+
+/// A cookie that no script can read, and that other sites' pages do not send along with what they make the browser post.
+/// Without a value the browser drops it.
+pub fn set_cookie<'a>(name: &'a str, value: &'a str, seconds: i64) -> cookie::CookieBuilder<'a> {
+    let max_age = Duration::seconds(if value.is_empty() { 0 } else { seconds });
+    Cookie::build((name, value)).path("/").http_only(true).same_site(SameSite::Lax).max_age(max_age)
+}
+
+/// The cookie of a session with this secret; without one the browser drops the one it has.
+pub fn session_cookie(config: &Serve, secret: &str) -> String {
+    let public_url = config.public_url.as_deref().unwrap_or_default();
+    let cookie = set_cookie(SESSION_COOKIE, secret, SESSION_SECONDS);
+    cookie.secure(public_url.starts_with("https:")).to_string()
+}
+
+/// What the answer to a request tells the browser of its session: nothing, the secret of a new one, or, with an empty
+/// secret, that it is over.
+#[derive(Clone, Default)]
+pub struct SessionAnswer(Arc<Mutex<Option<String>>>);
+
+impl SessionAnswer {
+    pub fn begins(&self, secret: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.to_owned());
+    }
+
+    pub fn ends(&self) {
+        self.begins("");
+    }
+
+    /// The `Set-Cookie` of the answer.
+    pub fn cookie(&self, config: &Serve) -> Option<String> {
+        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_deref().map(|secret| session_cookie(config, secret))
+    }
+}
+
+/// What the answer to this request tells the browser of its session.
+pub fn session_answer<'a>(ctx: &Context<'a>) -> &'a SessionAnswer {
+    ctx.data_unchecked()
+}

@@ -1,0 +1,68 @@
+//! Errors as they are answered: by a status and JSON over HTTP, by extensions in GraphQL.
+
+use async_graphql::ErrorExtensionValues;
+use axum::Json;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::Error;
+
+impl Error {
+    /// The status of the table in [`error`](crate::error).
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::AlreadyExists { .. } | Self::NameGiven { .. } => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Arriving(_) | Self::Stale => StatusCode::CONFLICT,
+            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What goes with a 401 (RFC 9110 §11.6.1). Not Basic, which is taken too: browsers would ask for a
+    /// password.
+    pub fn challenge(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if matches!(self, Self::Unauthenticated(_)) {
+            let challenge = HeaderValue::from_static("Bearer realm=\"model-registry\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        headers
+    }
+}
+
+impl From<Error> for async_graphql::Error {
+    fn from(error: Error) -> Self {
+        error.log();
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code());
+        if let Some(field) = error.field() {
+            extensions.set("field", field);
+        }
+        if let Some(uploads) = error.uploads() {
+            extensions.set("uploads", uploads);
+        }
+        Self { message: error.message(), source: None, extensions: Some(extensions) }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut body = serde_json::json!({ "code": self.code(), "message": self.message() });
+        if let Some(field) = self.field() {
+            body["field"] = field.into();
+        }
+        if let Some(uploads) = self.uploads() {
+            body["uploads"] = uploads.into();
+        }
+        (self.status(), self.challenge(), Json(body)).into_response()
+    }
+}

@@ -1,0 +1,124 @@
+//! What an operation may be at most, checked before it is parsed: a hostile request costs next to nothing.
+
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+
+use crate::error::{Error, Result};
+
+/// How long an operation is at most, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+/// A description of 64 KiB and its JSON escapes; only variables can be so long.
+pub const MAX_BODY_WITH_VARIABLES: usize = 8 * MAX_BODY;
+
+const MAX_TOKENS: usize = 2000;
+const MAX_ALIASES: usize = 50;
+
+/// Parses an operation, unless it is so long that this would take long.
+pub fn check(query: &str) -> Result<ExecutableDocument> {
+    if query.len() > MAX_BODY {
+        return Err(too_large());
+    }
+    check_tokens(query)?;
+    let document = async_graphql::parser::parse_query(query)
+        .map_err(|error| Error::invalid("query", error.to_string()))?;
+    check_aliases(&document)?;
+    Ok(document)
+}
+
+pub fn too_large() -> Error {
+    Error::TooLarge(format!(
+        "a query can be at most {MAX_BODY} bytes, and with its variables {MAX_BODY_WITH_VARIABLES}"
+    ))
+}
+
+/// Counts tokens without parsing. Strings and comments are one token or none, however long.
+fn check_tokens(query: &str) -> Result<()> {
+    let mut tokens = 0;
+    let mut rest = query;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '#' => rest.find(['\n', '\r']).unwrap_or(rest.len()),
+            '"' => {
+                tokens += 1;
+                string_length(rest)
+            }
+            _ if first.is_ascii_alphanumeric() || first == '_' => {
+                tokens += 1;
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            ',' | '\u{feff}' => first.len_utf8(),
+            _ if first.is_whitespace() => first.len_utf8(),
+            _ => {
+                tokens += 1;
+                first.len_utf8()
+            }
+        };
+        if tokens > MAX_TOKENS {
+            return Err(Error::invalid("query", format!("must have at most {MAX_TOKENS} tokens")));
+        }
+        rest = &rest[length..];
+    }
+    Ok(())
+}
+
+/// How long the string is that `text` begins with; one that is not closed goes on to the end. In a
+/// block string a backslash escapes only three quotes, elsewhere whatever comes next.
+fn string_length(text: &str) -> usize {
+    let block = text.starts_with("\"\"\"");
+    let (quote, escape) = if block { ("\"\"\"", "\\\"\"\"") } else { ("\"", "\\") };
+    let mut position = quote.len();
+    while let Some(rest) = text.get(position..).filter(|rest| !rest.is_empty()) {
+        if rest.starts_with(escape) {
+            let escaped =
+                if block { 0 } else { rest[1..].chars().next().map_or(0, char::len_utf8) };
+            position += escape.len() + escaped;
+        } else if rest.starts_with(quote) {
+            return position + quote.len();
+        } else {
+            position += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    text.len()
+}
+
+fn check_aliases(document: &ExecutableDocument) -> Result<()> {
+    let operations =
+        document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    let aliases: usize = operations.chain(fragments).map(count_aliases).sum();
+    if aliases > MAX_ALIASES {
+        return Err(Error::invalid("query", format!("must have at most {MAX_ALIASES} aliases")));
+    }
+    Ok(())
+}
+
+fn count_aliases(selections: &SelectionSet) -> usize {
+    selections
+        .items
+        .iter()
+        .map(|selection| match &selection.node {
+            Selection::Field(field) => {
+                usize::from(field.node.alias.is_some())
+                    + count_aliases(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(fragment) => count_aliases(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => 0,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_counted_without_parsing() {
+        let fields = |count: usize| format!("{{ {} }}", "a ".repeat(count));
+        assert!(check_tokens(&fields(MAX_TOKENS - 2)).is_ok());
+        assert!(check_tokens(&fields(MAX_TOKENS - 1)).is_err());
+        let long = format!("{{ a(b: \"{}\") }} # {}", "x y \\\" ".repeat(5000), "c ".repeat(5000));
+        assert!(check_tokens(&long).is_ok());
+        assert!(check_tokens(&format!("{{ a(b: \"\"\"{}", "\" ".repeat(5000))).is_ok());
+        let closed = format!("{{ a(b: {q}\\\\{q} {q}) {} }}", "c ".repeat(5000), q = "\"\"\"");
+        assert!(check_tokens(&closed).is_err(), "only three quotes are escaped there");
+    }
+}

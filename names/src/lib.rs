@@ -1,0 +1,80 @@
+//! What names and texts may be: the rules that the server holds and the UI checks while people type.
+//!
+//! Each side says in its own words what is wrong; here is only what that is. Nothing here allocates or knows a crate.
+
+/// How long a description may be, in bytes.
+pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
+/// How long a name, an alias, or the key of a tag, param or metric may be, in characters.
+pub const MAX_NAME: usize = 255;
+/// How long the value of a param may be, in characters.
+pub const MAX_VALUE: usize = 8000;
+/// How long the value of a tag may be, in characters.
+pub const MAX_TAG_VALUE: usize = 100_000;
+/// How long the path of a project or a user name may be, in bytes.
+pub const MAX_SLUG: usize = 63;
+/// How long a password must be, in characters.
+pub const MIN_PASSWORD: usize = 12;
+/// How long a password may be, in bytes.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// First segments of the server's own addresses, of now and of once: no project can have them.
+const RESERVED: [&str; 20] = [
+    "admin",
+    "ajax-api",
+    "api",
+    "assets",
+    "auth",
+    "files",
+    "graphiql",
+    "graphql",
+    "healthz",
+    "invitation",
+    "metrics",
+    "mlflow",
+    "mlflow-signed",
+    "new",
+    "readyz",
+    "settings",
+    "sign-in",
+    "static",
+    "uplot",
+    "users",
+];
+
+/// Whether the server itself has addresses that begin so.
+pub fn is_reserved(project: &str) -> bool {
+    RESERVED.contains(&project)
+}
+
+/// Whether a text is of `a-z`, `0-9` and `-`, without `-` at either end.
+pub fn is_slug(text: &str) -> bool {
+    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// Whether no name of a model has this character: it has a meaning in addresses, or is none that people see.
+pub fn is_no_model_character(character: char) -> bool {
+    "/:\\@#?%".contains(character) || character.is_control()
+}
+
+/// Whether a text means something else than a model where it stands in an address.
+pub fn is_no_model(name: &str) -> bool {
+    matches!(name, "." | ".." | "-")
+}
+
+/// Whether an alias may have this character.
+pub fn is_alias_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
+}
+
+/// Whether an alias would always mean the highest version.
+pub fn is_latest(alias: &str) -> bool {
+    alias.eq_ignore_ascii_case("latest")
+}
+
+/// Whether an alias looks like the number of a version: `v1`, `V12`.
+pub fn is_like_number(alias: &str) -> bool {
+    alias
+        .strip_prefix(['v', 'V'])
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
