@@ -47,22 +47,6 @@ impl Put {
     }
 }
 
-/// Waits until the server has seen so many files arrive.
-async fn wait_for(server: &Server, count: usize) {
-    let owner = "SELECT id FROM model_versions UNION ALL SELECT id FROM candidates";
-    for _ in 0..1000 {
-        let owners: Vec<(String,)> =
-            model_registry::db::query(owner).fetch_all(&server.app.db).await.unwrap();
-        let now = server.app.clock.now();
-        let arriving = owners.iter().map(|(id,)| server.app.in_flight.paths(id, now).len());
-        if arriving.sum::<usize>() == count {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("{count} files do not arrive");
-}
-
 /// The files that a refused operation is refused for.
 async fn awaited(caller: &Caller, mutation: &str) -> Value {
     let mut answer = caller.graphql(mutation, json!({})).await;
@@ -85,7 +69,7 @@ async fn a_version_waits_for_a_file_on_its_way() {
     let (server, admin) = with_version(Clock::System).await;
     let put = Put::begin(&admin, &format!("{BASE}/dir/a.bin"));
     put.send("01234").await;
-    wait_for(&server, 1).await;
+    server.wait_for_arriving(1).await;
     assert_eq!(awaited(&admin, PUBLISH).await, json!(["dir/a.bin"]));
     let unfinished = admin.ok(UNFINISHED, json!({})).await["model"]["version"].take();
     let expected = json!({ "path": "dir/a.bin", "size": null, "received": null, "active": true });
@@ -102,9 +86,9 @@ async fn a_file_that_was_cut_off_or_refused_is_not_waited_for() {
     let (server, admin) = with_version(Clock::System).await;
     let put = Put::begin(&admin, &format!("{BASE}/a.bin"));
     put.send("01234").await;
-    wait_for(&server, 1).await;
+    server.wait_for_arriving(1).await;
     put.answer.abort();
-    wait_for(&server, 0).await;
+    server.wait_for_arriving(0).await;
     let wrong = admin.request(Method::PUT, &format!("{BASE}/b.bin")).body("0123456789");
     let wrong = wrong.header("content-digest", format!("sha-256=:{}:", "A".repeat(43) + "="));
     assert_eq!(wrong.send().await.unwrap().status(), 400);
@@ -137,7 +121,7 @@ async fn who_says_so_publishes_without_what_arrives_which_is_then_refused() {
     let (server, admin) = with_version(Clock::System).await;
     let put = Put::begin(&admin, &format!("{BASE}/late.bin"));
     put.send("01234").await;
-    wait_for(&server, 1).await;
+    server.wait_for_arriving(1).await;
     admin.ok(PUBLISH, json!({ "without": true })).await;
     assert_eq!(put.end().await, 409);
 }
@@ -152,7 +136,7 @@ async fn a_candidate_is_promoted_when_its_files_are_here() {
         modelVersion { files { nodes { path } } } } }";
     let put = Put::begin(&admin, "/files/vision/ocr/candidate:1/weights.bin");
     put.send("01234").await;
-    wait_for(&server, 1).await;
+    server.wait_for_arriving(1).await;
     assert_eq!(awaited(&admin, promote).await, json!(["weights.bin"]));
     let without = promote.replace("candidate: 1}", "candidate: 1, withoutUploads: true}");
     let made = admin.ok(&without, json!({})).await["promoteCandidate"]["modelVersion"].take();
@@ -210,7 +194,7 @@ async fn a_run_that_fills_a_version_ends_also_while_a_file_of_it_arrives() {
     let run_id = made["model_version"]["run_id"].as_str().unwrap().to_owned();
     let put = Put::begin(&admin, &format!("{BASE}/a.bin"));
     put.send("01234").await;
-    wait_for(&server, 1).await;
+    server.wait_for_arriving(1).await;
     let end = json!({ "run_id": run_id, "status": "FINISHED" });
     let (status, ended) = ask(&admin, "vision", "POST runs/update", end).await;
     assert_eq!((status, &ended["run_info"]["status"]), (200, &json!("FINISHED")), "{ended}");

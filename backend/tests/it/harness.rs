@@ -118,6 +118,21 @@ impl Server {
         (server, admin)
     }
 
+    /// Waits until so many files are arriving.
+    pub async fn wait_for_arriving(&self, count: usize) {
+        let owner = "SELECT id FROM model_versions UNION ALL SELECT id FROM candidates";
+        for _ in 0..1000 {
+            let owners: Vec<(String,)> = query(owner).fetch_all(&self.app.db).await.unwrap();
+            let now = self.app.clock.now();
+            let arriving = owners.iter().map(|(id,)| self.app.in_flight.paths(id, now).len());
+            if arriving.sum::<usize>() == count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{count} files do not arrive");
+    }
+
     pub async fn count(&self, sql: &'static str) -> i64 {
         let (count,): (i64,) = query(sql).fetch_one(&self.app.db).await.unwrap();
         count

@@ -192,7 +192,11 @@ async fn the_runs_of_an_experiment_are_followed_with_and_without_a_model() {
     mlflow(&admin, "runs/delete", json!({"run_id": run})).await;
     let gone = json!({"candidates": [], "deleted": [run]});
     while socket.item().await["runsChanged"] != gone {}
-    assert!(of_model.is_silent().await);
+    log(&admin, 1, 2).await;
+    let item = of_model.item().await["runsChanged"].take();
+    assert_eq!(item["deleted"], json!([]), "it hears of its own run, and of no other before");
+    assert_eq!(item["candidates"].as_array().unwrap().len(), 1);
+    assert_eq!(item["candidates"][0]["number"], 1);
 
     mlflow(&admin, "runs/create", start(sweep)).await;
     socket.item().await;

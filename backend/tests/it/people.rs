@@ -359,8 +359,8 @@ async fn who_is_shut_out_while_a_request_arrives_changes_nothing() {
     for name in ["blocked", "deleted", "removed", "left"] {
         uploads.push(upload_of(name).await);
     }
-    // Their heads have been answered for by then: their bodies are being read.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // What they may was looked at: their bodies are being read.
+    server.wait_for_arriving(4).await;
     admin
         .ok(
             "mutation { blockUser(input: {username: \"blocked\"}) { user { id } }

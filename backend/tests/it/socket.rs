@@ -67,9 +67,10 @@ impl Socket {
         tokio::time::timeout(PATIENCE, self.next()).await.expect("something is said")
     }
 
-    /// Whether nothing is said for a while.
+    /// Whether nothing is said before the answer to a ping, which comes behind all that was to be said by then.
     pub async fn is_silent(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_millis(700), self.next()).await.is_err()
+        self.say(json!({ "type": "ping" })).await;
+        matches!(self.hear().await, Heard::Message(message) if message["type"] == "pong")
     }
 
     async fn next(&mut self) -> Heard {

@@ -8,7 +8,7 @@ use crate::registry::catalog::file;
 use crate::registry::catalog::model::Model;
 use crate::registry::catalog::upload::rules::Arrived;
 use crate::registry::catalog::version::new::{NewVersion, allocate, insert};
-use crate::registry::catalog::version::{ModelVersion, VersionState, rules, subject};
+use crate::registry::catalog::version::{ModelVersion, VersionState, rules};
 use crate::registry::target;
 use crate::registry::tracking::candidate::Candidate;
 
@@ -30,7 +30,7 @@ pub async fn promote(
     rules::copy_measures(change, candidate.id.raw(), &version).await?;
     let version = rules::lock(change, &version).await?;
     let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });
-    let subject = subject(writer, model, &version);
-    change.record(Action::CandidatePromote, subject, detail).await?;
+    let target = version.target(writer.project(), model);
+    change.record(Action::CandidatePromote, target.subject(), detail).await?;
     Ok(version)
 }

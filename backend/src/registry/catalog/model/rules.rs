@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::db::{Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId};
-use crate::log::Subject;
+
 use crate::registry::catalog::{protection, version};
 use crate::registry::metadata::tag::{self, TagInput};
 use crate::registry::target;
@@ -133,7 +133,7 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     .await?;
     go_on_counting(change, writer, &model).await?;
     let detail = serde_json::json!({ "from": old.name });
-    change.record(Action::ModelRename, subject(writer, &model), detail).await?;
+    change.record(Action::ModelRename, model.target(writer.project()).subject(), detail).await?;
     Ok(model)
 }
 
@@ -200,15 +200,6 @@ pub async fn restore(
     Ok(model)
 }
 
-fn subject<'a>(writer: &Writer, model: &'a Model) -> Subject<'a> {
-    Subject {
-        name: format!("{}/{}", writer.project().path, model.name),
-        project_id: Some(&model.project_id),
-        model_id: Some(&model.id),
-        object_id: model.id.raw(),
-    }
-}
-
 async fn record(change: &mut Change, writer: &Writer, action: Action, model: &Model) -> Result<()> {
-    change.record(action, subject(writer, model), serde_json::json!({})).await
+    change.record(action, model.target(writer.project()).subject(), serde_json::json!({})).await
 }

@@ -11,11 +11,10 @@ pub mod sql;
 
 use sha2::{Digest, Sha256};
 
-use crate::access::Writer;
 use crate::access::project::Project;
 use crate::connection::Node;
 use crate::id::{CandidateId, ModelId, UserId, VersionId};
-use crate::log::Subject;
+
 use crate::registry::catalog::model::Model;
 use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;
@@ -126,16 +125,6 @@ macro_rules! columns {
     };
 }
 use columns;
-
-/// The version as events name it.
-pub fn subject<'a>(writer: &Writer, model: &'a Model, version: &'a ModelVersion) -> Subject<'a> {
-    Subject {
-        name: format!("{}/{}@{}", writer.project().path, model.name, version.version),
-        project_id: Some(&model.project_id),
-        model_id: Some(&model.id),
-        object_id: version.id.raw(),
-    }
-}
 
 impl Node for ModelVersion {
     const NAME: &'static str = "ModelVersion";

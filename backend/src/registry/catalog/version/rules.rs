@@ -4,7 +4,7 @@ use ::semver::Version;
 use async_graphql::{ID, MaybeUndefined};
 
 use super::new::{NewVersion, allocate, insert};
-use super::{ModelStage, ModelVersion, VersionState, columns, digest_of, names, subject};
+use super::{ModelStage, ModelVersion, VersionState, columns, digest_of, names};
 use crate::access::Writer;
 use crate::action::Action;
 use crate::change::Change;
@@ -64,7 +64,9 @@ async fn record_source(
     version: &ModelVersion,
 ) -> Result<()> {
     let detail = serde_json::json!({ "source": version.source, "digest": version.digest });
-    change.record(Action::VersionCreate, subject(writer, model, version), detail).await
+    change
+        .record(Action::VersionCreate, version.target(writer.project(), model).subject(), detail)
+        .await
 }
 
 pub async fn copy_measures(change: &mut Change, from: &str, version: &ModelVersion) -> Result<()> {
@@ -89,7 +91,9 @@ pub async fn publish(
     }
     let version = lock(change, version).await?;
     let detail = serde_json::json!({ "digest": version.digest });
-    change.record(Action::VersionPublish, subject(writer, model, &version), detail).await?;
+    change
+        .record(Action::VersionPublish, version.target(writer.project(), model).subject(), detail)
+        .await?;
     Ok(version)
 }
 
@@ -207,7 +211,9 @@ pub async fn set_stage(
     .await?;
     let changed = changed.ok_or_else(|| Error::not_found("version", &version.version))?;
     let detail = serde_json::json!({ "from": version.stage.as_str(), "to": stage.as_str(), "archive": archive_others });
-    change.record(Action::VersionStage, subject(writer, model, &changed), detail).await?;
+    change
+        .record(Action::VersionStage, changed.target(writer.project(), model).subject(), detail)
+        .await?;
     Ok(changed)
 }
 
@@ -259,5 +265,7 @@ async fn record(
     model: &Model,
     version: &ModelVersion,
 ) -> Result<()> {
-    change.record(action, subject(writer, model, version), serde_json::json!({})).await
+    change
+        .record(action, version.target(writer.project(), model).subject(), serde_json::json!({}))
+        .await
 }
