@@ -310,7 +310,7 @@ async fn the_browser_is_sent_to_the_provider_with_state_nonce_and_pkce() {
     let cookie = set_cookie(&response);
     let (pair, attributes) = cookie.split_once("; ").unwrap();
     assert!(pair.starts_with("__Host-model_registry_oidc="));
-    assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600");
+    assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600");
 
     // Nothing is the same a second time, and no other server is a place to go on to.
     let again = browser(&server).get("/auth/oidc/sign-in?next=//evil.example").await;
@@ -326,7 +326,7 @@ async fn only_the_browser_that_began_comes_back_once_and_soon() {
     let server = start(&provider().await, &["--public-url", "http://127.0.0.1:1"]).await;
     let browser = browser(&server);
     let began = set_cookie(&browser.get("/auth/oidc/sign-in").await);
-    assert!(began.ends_with("; Path=/auth/oidc; HttpOnly; SameSite=Lax; Max-Age=600"), "{began}");
+    assert!(began.ends_with("; HttpOnly; SameSite=Lax; Path=/auth/oidc; Max-Age=600"), "{began}");
     let right = opened(&began);
     let state = right["state"].as_str().unwrap();
     let changed = |key: &str, value: Value| {
