@@ -61,14 +61,14 @@ pub async fn writable(change: &mut Change, actor: &Actor, path: &str) -> Result<
 }
 
 /// The ids of all models that are or were called so: those in the trash, too, those that were renamed, and those of
-/// projects that had this path before.
+/// projects that had this path before. Some may be there twice, which costs less than to have each once.
 pub fn namesakes(project_path: &str, name: &str) -> Sql {
     let mut sql = Sql::default();
     // Each has an index of its own.
     for (union, models, deleted) in [
         ("", "SELECT m.id FROM models m", " AND m.deleted_at_ms IS NULL"),
-        (" UNION ", "SELECT m.id FROM models m", " AND m.deleted_at_ms IS NOT NULL"),
-        (" UNION ", "SELECT m.model_id FROM former_names m", ""),
+        (" UNION ALL ", "SELECT m.id FROM models m", " AND m.deleted_at_ms IS NOT NULL"),
+        (" UNION ALL ", "SELECT m.model_id FROM former_names m", ""),
     ] {
         sql.push(union).push(models).push(" WHERE m.project_id IN (");
         sql.push_sql(projects_at(project_path)).push(") AND m.name = ").push_value(name);
@@ -80,7 +80,7 @@ pub fn namesakes(project_path: &str, name: &str) -> Sql {
 /// The ids of all projects that have or had a path.
 pub fn projects_at(path: &str) -> Sql {
     let mut sql = Sql::new("SELECT p.id FROM projects p WHERE p.path = ");
-    sql.push_value(path).push(" UNION SELECT p.project_id FROM former_paths p WHERE p.path = ");
+    sql.push_value(path).push(" UNION ALL SELECT p.project_id FROM former_paths p WHERE p.path = ");
     sql.push_value(path);
     sql
 }
