@@ -1,6 +1,6 @@
 //! Lazy routes: pages whose code the browser loads when they are first opened, those that few people need or that are large.
 //!
-//! `wasm-split-cli` takes each chunk out of the program (scripts/wasm-bindgen); what several chunks need, and the
+//! `wasm-split-cli` takes each chunk out of the program (scripts/trunk/wasm-bindgen); what several chunks need, and the
 //! first page does not, becomes a chunk of its own.
 
 use std::pin::pin;

@@ -71,7 +71,7 @@ fn split(found: WithRole) -> Result<(Project, Option<Role>)> {
 }
 
 /// The project at `path`, unless it is in the trash, and the role of a person's membership. In one
-/// statement, so that what is hidden takes as long as what is not there. Use a proof from `auth`.
+/// statement, so that what is hidden takes as long as what is not there. Use a proof from [`access`](crate::access).
 pub async fn find_with_role(
     conn: impl Into<Conn<'_>>,
     path: &str,

@@ -1,4 +1,4 @@
-//! Deferred statements: what changes that are done have left to be run with the next message, in their order.
+//! Deferred statements: what changes that are done have put off until the next message, in their order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};

@@ -28,7 +28,7 @@ pub struct Statement {
 /// Statements that are sent together. Only the last may have `$1`, `$2` …
 pub type Batch = Vec<Statement>;
 
-/// Why a change is refused: a statement that was to be run later failed as a caller can have it fail.
+/// Why a change is refused: a statement that it deferred failed in the one way that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmet {
     /// There is something with this key already: a unique index has it.

@@ -1,4 +1,4 @@
-//! The database: SQLite or PostgreSQL behind one small facade. The only file that names either.
+//! The database: SQLite or PostgreSQL behind one small facade. This folder alone names either.
 //!
 //! SQL is written once, in the portable subset (`$1`, `RETURNING`, `ON CONFLICT`, BIGINT
 //! milliseconds); [`Query`] owns its text and values and is run by whichever driver is open. Reads go

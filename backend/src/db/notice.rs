@@ -1,6 +1,6 @@
 //! What was changed, told to those who wait for it, on every server of the database.
 //!
-//! A transaction says what it changed ([`Tx::tell`]), and once it is durable everybody hears of it who
+//! A transaction says what it changed ([`Tx::publish`]), and once it is durable everybody hears of it who
 //! waits ([`Db::watch`]). With SQLite that is all in this program. With PostgreSQL several servers may
 //! write, so all is told through the database (`NOTIFY`), to this server, too. It is told beside the
 //! transaction and many changes at once, because transactions that notify are committed one after the
@@ -8,7 +8,7 @@
 //!
 //! A notice is a hint and says nothing but an id: whoever hears it reads anew, as what they may see.
 //!
-//! [`Tx::tell`]: super::Tx::tell
+//! [`Tx::publish`]: super::Tx::publish
 //! [`Db::watch`]: super::Db::watch
 
 use std::collections::{BTreeSet, HashMap};

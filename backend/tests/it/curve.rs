@@ -161,7 +161,7 @@ async fn many_curves_are_few_statements() {
     let found = admin.ok(query, json!({})).await;
     eprintln!("8 curves of 5,000 points in {:?}", started.elapsed());
     let statements = server.app.db.statements() - before;
-    // Whether points wait that are to be settled first is one of them.
+    // Whether points are pending that are to be flushed first is one of them.
     assert!(statements <= 7, "{statements} statements");
     for node in found["model"]["candidates"]["nodes"].as_array().unwrap() {
         let points = node["metricCurve"].as_array().unwrap().len();

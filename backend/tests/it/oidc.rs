@@ -357,7 +357,7 @@ async fn only_the_browser_that_began_comes_back_once_and_soon() {
         let request = browser.request(reqwest::Method::GET, &path).header("cookie", cookie);
         let response = request.send().await.unwrap();
         assert_eq!(location(&response), format!("/sign-in?error={shown}"), "{query}");
-        let ended = "model_registry_oidc=; Path=/auth/oidc; HttpOnly; SameSite=Lax; Max-Age=0";
+        let ended = "model_registry_oidc=; HttpOnly; SameSite=Lax; Path=/auth/oidc; Max-Age=0";
         assert_eq!(set_cookie(&response), ended);
     }
     assert_eq!(server.count("SELECT COUNT(*) FROM credentials").await, 0);

@@ -111,7 +111,7 @@ impl Uploads {
         uploads
     }
 
-    /// The queue that fills `base`, an address of [`files`](crate::address::files).
+    /// The queue that fills `base`, an address of [`files`](crate::logic::address::files).
     pub fn queue(&self, base: &str) -> Queue {
         if let Some(queue) = self.queues.with_value(|queues| queues.get(base).copied()) {
             return queue;

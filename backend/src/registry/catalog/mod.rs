@@ -1,7 +1,8 @@
 //! What is published: projects, their models, the versions of these, aliases and what protects them, files and their
 //! uploads.
 //!
-//! Nothing here knows runs: a version remembers the id of the one that it came from.
+//! No type or rule of runs is used here: a version remembers the id of the one that it came from. Some SQL looks among
+//! the rows of runs (the best metric, addresses of files), and GraphQL shows them.
 
 pub mod alias;
 pub mod file;

@@ -7,7 +7,6 @@ use async_graphql::SimpleObject;
 
 use crate::id::{AliasId, ModelId, UserId, VersionId};
 use crate::loader::{load_by_id, load_by_owner};
-
 use crate::time::Timestamp;
 
 /// A movable name for a version.

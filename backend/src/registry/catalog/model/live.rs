@@ -1,4 +1,4 @@
-//! A model as it changes.
+//! A model as it changes: what GraphQL's subscription gives.
 
 use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;

@@ -9,7 +9,6 @@ use crate::change::Change;
 use crate::db::{Query, Sql, Unmet, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ModelId};
-
 use crate::registry::catalog::{protection, version};
 use crate::registry::metadata::tag::{self, TagInput};
 use crate::registry::target;

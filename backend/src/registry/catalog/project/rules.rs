@@ -6,7 +6,6 @@ use crate::access::project::{Project, columns};
 use crate::access::user::User;
 use crate::access::{self, Actor, Maintainer, Owner};
 use crate::action::Action;
-
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};

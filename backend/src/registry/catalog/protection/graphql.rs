@@ -8,7 +8,6 @@ use crate::access::user::User;
 use crate::change;
 use crate::error::Result;
 use crate::id::ModelId;
-
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::payload;
 use crate::registry::people::user;

@@ -9,7 +9,6 @@ use async_graphql::{Context, SimpleObject};
 use crate::error::Result;
 use crate::id::{ModelId, ProjectId, UserId};
 use crate::loader::{load_by_owner, loaders};
-
 use crate::time::Timestamp;
 
 /// How many a project can have, with those of its models.

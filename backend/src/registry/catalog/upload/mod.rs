@@ -1,8 +1,9 @@
 //! Uploads that may be interrupted: which file there will be, and how many of its bytes are durable.
 //!
 //! Only who began one may go on with it: for everybody else there is none. What is published waits for those to it
-//! that are going on ([`check_arrived`]). Never touches bytes, and never makes the file: that is
-//! [`put`](super::file::put), in the same change as [`finish`].
+//! that are going on ([`rules::check_arrived`]). Touches bytes only to remove those that belong to none
+//! ([`rules::sweep`]), and never makes the file: that is [`put`](super::file::rules::put), in the same change as
+//! [`rules::finish`].
 
 pub mod rules;
 

@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use crate::access::project::Project;
 use crate::connection::Node;
 use crate::id::{CandidateId, ModelId, UserId, VersionId};
-
 use crate::registry::catalog::model::Model;
 use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;

@@ -82,7 +82,7 @@ impl Prediction {
         Self { last: None, ..self }
     }
 
-    /// What it is for the change whose turn it is now, behind others that need not be durable yet.
+    /// What it is for the change that has its slot now, behind others that need not be durable yet.
     fn now(&self, model: &Model) -> Option<LastVersion> {
         let found = self.last.as_ref()?;
         let generation = Conn::from(&self.db).access_generation();

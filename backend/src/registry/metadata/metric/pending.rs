@@ -106,7 +106,7 @@ pub async fn flush_pending<V: Into<Value>>(
     );
     sql.push_sql(Sql::is_in("c.id", candidate_ids));
     let pending: Vec<(String, i64)> = Query::from(sql).fetch_all(db).await?;
-    // A few at once, which SQLite makes durable together, and not so many that nobody else has a turn.
+    // A few at once, which SQLite makes durable together, and not so many that nobody else gets a slot.
     let flushed = stream::iter(pending)
         .map(|(owner_id, total)| async move { flush_until(db, &owner_id, total).await });
     flushed.buffer_unordered(4).try_collect().await

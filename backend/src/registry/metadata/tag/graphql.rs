@@ -6,7 +6,6 @@ use super::{Tag, TagInput, rules};
 use crate::access::actor;
 use crate::change;
 use crate::error::Result;
-
 use crate::registry::{object, payload};
 
 /// A tag to set on a model or, with `version` or `candidate`, on one of its versions or candidates.
