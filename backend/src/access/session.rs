@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
-use headers::{HeaderMap, HeaderMapExt};
 
 use crate::config::Serve;
 
@@ -15,9 +16,12 @@ pub const SESSION_COOKIE: &str = "model_registry_session";
 /// How long a session lasts, in seconds.
 pub const SESSION_SECONDS: i64 = 14 * 24 * 3600;
 
-/// The value of a cookie that a request came with.
+/// The value of a cookie that a request came with. Other programs on this host have cookies, too, and whatever is in
+/// those ends at the next `;`.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.typed_get::<headers::Cookie>()?.get(name).map(str::to_owned)
+    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut cookies = texts.flat_map(Cookie::split_parse).flatten();
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 /// A cookie that no script can read, and that other sites' pages do not send along with what they make the browser post.
@@ -58,4 +62,34 @@ impl SessionAnswer {
 /// What the answer to this request tells the browser of its session.
 pub fn session_answer<'a>(ctx: &Context<'a>) -> &'a SessionAnswer {
     ctx.data_unchecked()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_whatever_others_have_beside_it() {
+        let find = |texts: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for text in texts {
+                headers.append(COOKIE, HeaderValue::from_static(text));
+            }
+            cookie(&headers, SESSION_COOKIE)
+        };
+        for texts in [
+            &["model_registry_session=mrs_x"][..],
+            &["a=1; model_registry_session=mrs_x; b"],
+            &["theme=\"dark; model_registry_session=mrs_x"],
+            &["=; a==\"; ;model_registry_session=mrs_x"],
+            &["a=1", "model_registry_session=mrs_x"],
+        ] {
+            assert_eq!(find(texts).as_deref(), Some("mrs_x"), "{texts:?}");
+        }
+        for texts in [&["a=model_registry_session"][..], &["model_registry_sessions=mrs_x"], &[]] {
+            assert_eq!(find(texts), None, "{texts:?}");
+        }
+    }
 }

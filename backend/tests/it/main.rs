@@ -31,5 +31,6 @@ mod schema;
 mod socket;
 mod sweep;
 mod tidy;
+mod tus;
 mod uploads;
 mod version;

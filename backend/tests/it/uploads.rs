@@ -10,12 +10,13 @@ use bytes::Bytes;
 use model_registry::registry::catalog::upload;
 use model_registry::role::TokenScope;
 use model_registry::time::Clock;
-use reqwest::{Client, Method, RequestBuilder, Response};
-use serde_json::{Value, json};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::json;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::harness::{CREATE_PROJECT, Caller, PASSWORD, Server};
+use crate::tus::{begin, begun, location, offset, patch, patching, refusal, tus};
 
 const BASE: &str = "/files/vision/ocr/1.0.0";
 
@@ -23,58 +24,6 @@ async fn with_version() -> (Server, Caller) {
     let (server, admin) = Server::with_model().await;
     admin.create_version(Some("1.0.0")).await;
     (server, admin)
-}
-
-fn tus(caller: &Caller, method: Method, path: &str) -> RequestBuilder {
-    caller.request(method, path).header("tus-resumable", "1.0.0")
-}
-
-async fn begin(caller: &Caller, path: &str, size: u64, metadata: &[(&str, &str)]) -> Response {
-    let pairs: Vec<String> =
-        metadata.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
-    let request = tus(caller, Method::POST, path).header("upload-length", size);
-    request.header("upload-metadata", pairs.join(",")).send().await.unwrap()
-}
-
-/// Begins an upload that must be taken; returns its address.
-async fn begun(caller: &Caller, path: &str, size: u64) -> String {
-    location(&begin(caller, path, size, &[]).await)
-}
-
-#[track_caller]
-fn location(response: &Response) -> String {
-    assert_eq!(response.status(), 201);
-    response.headers()["location"].to_str().unwrap().to_owned()
-}
-
-fn patching(caller: &Caller, upload: &str, offset: u64) -> RequestBuilder {
-    tus(caller, Method::PATCH, upload)
-        .header("content-type", "application/offset+octet-stream")
-        .header("upload-offset", offset)
-}
-
-async fn patch(
-    caller: &Caller,
-    upload: &str,
-    offset: u64,
-    bytes: impl Into<reqwest::Body>,
-) -> Response {
-    patching(caller, upload, offset).body(bytes).send().await.unwrap()
-}
-
-async fn offset(caller: &Caller, upload: &str) -> u64 {
-    let response = tus(caller, Method::HEAD, upload).send().await.unwrap();
-    assert_eq!(response.status(), 200);
-    assert_eq!(response.headers()["cache-control"], "no-store");
-    response.headers()["upload-offset"].to_str().unwrap().parse().unwrap()
-}
-
-/// The status of an answer, and the code and message that it gives.
-async fn refusal(response: Response) -> (u16, String, String) {
-    let status = response.status().as_u16();
-    let body: Value = response.json().await.unwrap_or_default();
-    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-    (status, text("code"), text("message"))
 }
 
 fn partial(server: &Server) -> usize {

@@ -1,0 +1,60 @@
+//! A tus client: what it sends, and what it is answered.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+
+use crate::harness::Caller;
+
+pub fn tus(caller: &Caller, method: Method, path: &str) -> RequestBuilder {
+    caller.request(method, path).header("tus-resumable", "1.0.0")
+}
+
+pub async fn begin(caller: &Caller, path: &str, size: u64, metadata: &[(&str, &str)]) -> Response {
+    let pairs: Vec<String> =
+        metadata.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
+    let request = tus(caller, Method::POST, path).header("upload-length", size);
+    request.header("upload-metadata", pairs.join(",")).send().await.unwrap()
+}
+
+/// Begins an upload that must be taken; returns its address.
+pub async fn begun(caller: &Caller, path: &str, size: u64) -> String {
+    location(&begin(caller, path, size, &[]).await)
+}
+
+#[track_caller]
+pub fn location(response: &Response) -> String {
+    assert_eq!(response.status(), 201);
+    response.headers()["location"].to_str().unwrap().to_owned()
+}
+
+pub fn patching(caller: &Caller, upload: &str, offset: u64) -> RequestBuilder {
+    tus(caller, Method::PATCH, upload)
+        .header("content-type", "application/offset+octet-stream")
+        .header("upload-offset", offset)
+}
+
+pub async fn patch(
+    caller: &Caller,
+    upload: &str,
+    offset: u64,
+    bytes: impl Into<reqwest::Body>,
+) -> Response {
+    patching(caller, upload, offset).body(bytes).send().await.unwrap()
+}
+
+pub async fn offset(caller: &Caller, upload: &str) -> u64 {
+    let response = tus(caller, Method::HEAD, upload).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    response.headers()["upload-offset"].to_str().unwrap().parse().unwrap()
+}
+
+/// The status of an answer, and the code and message that it gives.
+pub async fn refusal(response: Response) -> (u16, String, String) {
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap_or_default();
+    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    (status, text("code"), text("message"))
+}
