@@ -17,11 +17,13 @@ pub const SESSION_COOKIE: &str = "model_registry_session";
 pub const SESSION_SECONDS: i64 = 14 * 24 * 3600;
 
 /// The value of a cookie that a request came with. Other programs on this host have cookies, too, and whatever is in
-/// those ends at the next `;`.
+/// those, also what is no ASCII, ends at the next `;`.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut cookies = texts.flat_map(Cookie::split_parse).flatten();
-    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+    headers.get_all(COOKIE).iter().find_map(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let mut cookies = Cookie::split_parse(&*text).flatten();
+        cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+    })
 }
 
 /// A cookie that no script can read, and that other sites' pages do not send along with what they make the browser post.
@@ -72,23 +74,27 @@ mod tests {
 
     #[test]
     fn a_cookie_is_found_whatever_others_have_beside_it() {
-        let find = |texts: &[&'static str]| {
+        let find = |texts: &[&[u8]]| {
             let mut headers = HeaderMap::new();
             for text in texts {
-                headers.append(COOKIE, HeaderValue::from_static(text));
+                headers.append(COOKIE, HeaderValue::from_bytes(text).unwrap());
             }
             cookie(&headers, SESSION_COOKIE)
         };
         for texts in [
-            &["model_registry_session=mrs_x"][..],
-            &["a=1; model_registry_session=mrs_x; b"],
-            &["theme=\"dark; model_registry_session=mrs_x"],
-            &["=; a==\"; ;model_registry_session=mrs_x"],
-            &["a=1", "model_registry_session=mrs_x"],
+            &[&b"model_registry_session=mrs_x"[..]][..],
+            &[b"a=1; model_registry_session=mrs_x; b"],
+            &[b"theme=\"dark; model_registry_session=mrs_x"],
+            &[b"=; a==\"; ;model_registry_session=mrs_x"],
+            &["name=J\u{f6}rg; model_registry_session=mrs_x".as_bytes()],
+            &[b"name=J\xf6rg; model_registry_session=mrs_x"],
+            &[b"a=1", b"model_registry_session=mrs_x"],
         ] {
             assert_eq!(find(texts).as_deref(), Some("mrs_x"), "{texts:?}");
         }
-        for texts in [&["a=model_registry_session"][..], &["model_registry_sessions=mrs_x"], &[]] {
+        for texts in
+            [&[&b"a=model_registry_session"[..]][..], &[b"model_registry_sessions=mrs_x"], &[]]
+        {
             assert_eq!(find(texts), None, "{texts:?}");
         }
     }
