@@ -16,11 +16,9 @@ fn main() {
 
 /// The steps in migrations/: `NNNN_what.sql`, or `NNNN_what.sqlite.sql` and `NNNN_what.postgres.sql`, without a gap.
 fn migrations() -> String {
-    let folder = fs::canonicalize("../migrations").expect("the folder is there");
     let mut steps = BTreeMap::<usize, [Option<String>; 2]>::new();
-    for entry in fs::read_dir(&folder).expect("it can be read") {
-        let path = entry.expect("it can be read").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for entry in fs::read_dir("../migrations").expect("the folder is there") {
+        let name = entry.expect("it can be read").file_name().to_string_lossy().into_owned();
         let Some(stem) = name.strip_suffix(".sql") else { continue };
         let number = stem.split('_').next().and_then(|number| number.parse().ok());
         let step =
@@ -32,18 +30,20 @@ fn migrations() -> String {
             Some(_) => panic!("{name} is for no database"),
         };
         for text in of {
-            let before = text.replace(path.to_string_lossy().into_owned());
+            let before = text.replace(name.clone());
             assert!(before.is_none(), "{name} is there twice");
         }
     }
     assert!(steps.keys().copied().eq(1..=steps.len()), "a step is missing in {:?}", steps.keys());
     let mut list = "const MIGRATIONS: &[Migration] = &[\n".to_owned();
     for (number, [sqlite, postgres]) in steps {
-        let text = |path: Option<String>| {
-            path.unwrap_or_else(|| panic!("step {number} is for one database only"))
+        // Where this clone has it, and not another one that shares the build output.
+        let text = |name: Option<String>| {
+            let name = name.unwrap_or_else(|| panic!("step {number} is for one database only"));
+            format!(r#"include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/{name}"))"#)
         };
         let (sqlite, postgres) = (text(sqlite), text(postgres));
-        writeln!(list, "    Migration {{ sqlite: include_str!({sqlite:?}), postgres: include_str!({postgres:?}) }},")
+        writeln!(list, "    Migration {{ sqlite: {sqlite}, postgres: {postgres} }},")
             .expect("a text takes it");
     }
     list + "];\n"
