@@ -1,217 +1,188 @@
-//! A group: the transaction that the changes of many callers share, and the one connection that groups are made on, one
-//! after the other.
+//! The task of the [writer](super::writer): has its connection, and makes one group of changes after the other.
+//!
+//! It runs by itself, and hears of changes through channels. So nobody who gives up waiting interrupts it.
 
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::mpsc;
 
 use super::access::Access;
-use super::deferred::Deferred;
-use super::message::{Answer, Batch, Sent, Statement, ends_transaction, send};
+use super::message::{Answer, Reply, Request, Statement, Turn, ends_transaction, send};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// The writer's connection.
-pub struct WriterConnection {
+/// What a change asks for.
+type Requests = mpsc::UnboundedReceiver<Request>;
+
+/// How many changes are made durable together at most: the first has waited for all the others.
+const MAX_CHANGES: usize = 64;
+
+pub struct Task {
     options: SqliteConnectOptions,
     access: Arc<Access>,
-    /// None until it is needed, and after a failure that leaves in doubt what it is in.
+    /// None after a failure that leaves in doubt what it is in.
     connection: Option<SqliteConnection>,
-    /// Whether a message was sent whose end nobody has seen.
-    in_flight: bool,
-}
-
-/// What became of a group transaction: nothing yet, or whether it is durable.
-pub type Outcome = Option<std::result::Result<(), String>>;
-
-/// A transaction that is made. While it is committed, the next one is. Its states are in the head of [`writer`](super::writer).
-pub struct Group {
-    connection: Arc<Mutex<WriterConnection>>,
-    /// The connection, from the first message to the end: it is held.
-    held: Option<OwnedMutexGuard<WriterConnection>>,
-    /// None when it is over, as it has failed.
-    outcome: Option<watch::Sender<Outcome>>,
-    /// That of the group before.
-    before: watch::Receiver<Outcome>,
-    /// Whether it is open, or will be when what is deferred is run.
+    /// Whether it is in a transaction.
     is_open: bool,
-    /// Whether somebody is about to commit it.
-    pub has_committer: bool,
-    /// What those who are done have deferred, to be run before anything else is.
-    pub deferred: Deferred,
+    turns: mpsc::UnboundedReceiver<Turn>,
+    /// Whose turn it is already while the last statements of the change before are run.
+    next: Option<Requests>,
 }
 
-impl WriterConnection {
-    pub fn new(options: SqliteConnectOptions, access: Arc<Access>) -> Self {
-        Self { options, access, connection: None, in_flight: false }
+/// What is undone where a statement failed.
+enum Undone {
+    Statement,
+    Change,
+    Group,
+}
+
+/// What those are told whose group did not become durable.
+pub fn lost() -> sqlx::Error {
+    sqlx::Error::Protocol("the transaction was lost".to_owned())
+}
+
+impl Task {
+    pub fn new(
+        options: SqliteConnectOptions,
+        access: Arc<Access>,
+        turns: mpsc::UnboundedReceiver<Turn>,
+    ) -> Self {
+        Self { options, access, connection: None, is_open: false, turns, next: None }
     }
 
-    pub async fn connect(&mut self) -> Result<()> {
+    /// Opens the connection, if it is not open.
+    pub async fn connect(&mut self) -> Result<&mut SqliteConnection> {
         if self.connection.is_none() {
             let mut connection = self.options.connect().await?;
             let access = self.access.clone();
             connection.lock_handle().await?.set_update_hook(move |row| access.written(row.table));
             self.connection = Some(connection);
         }
-        Ok(())
+        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
-    /// Undoes whatever it may be in.
-    fn disconnect(&mut self) {
-        self.connection = None;
-        self.in_flight = false;
-        self.access.settled();
-    }
-
-    async fn send(&mut self, statements: impl Iterator<Item = &Statement>) -> Sent {
-        self.connect().await.map_err(|error| (0, error))?;
-        self.in_flight = true;
-        let sent = match &mut self.connection {
-            Some(connection) => send(connection, statements).await,
-            None => Err((0, sqlx::Error::PoolClosed)),
-        };
-        self.in_flight = false;
-        sent
-    }
-
-    pub async fn close(&mut self) {
+    /// Makes groups until there is nobody left who could begin a change, and closes the connection.
+    pub async fn work(mut self) {
+        while let Some(first) = self.next().await {
+            let mut done = Vec::new();
+            let ended = self.group(first, &mut done).await;
+            if let Err(error) = &ended {
+                tracing::warn!(?error, "a transaction was lost");
+                // Undoes whatever it is in.
+                self.connection = None;
+            }
+            self.is_open = false;
+            self.access.settled();
+            for reply in done {
+                let told = if ended.is_ok() { Ok(Answer::default()) } else { Err(lost()) };
+                // Who gave up waiting hears nothing.
+                let _ = reply.send(told);
+            }
+        }
         if let Some(connection) = self.connection.take()
             && let Err(error) = connection.close().await
         {
             tracing::warn!(?error, "cannot close the database");
         }
     }
-}
 
-impl Group {
-    pub fn new(connection: Arc<Mutex<WriterConnection>>) -> Self {
-        Self::after(connection, watch::channel(Some(Ok(()))).1)
+    /// Waits for the change whose turn it is; none when there will be no more.
+    async fn next(&mut self) -> Option<Requests> {
+        while self.next.is_none() {
+            self.next = self.turns.recv().await?.come();
+        }
+        self.next.take()
     }
 
-    fn after(connection: Arc<Mutex<WriterConnection>>, before: watch::Receiver<Outcome>) -> Self {
-        let outcome = Some(watch::channel(None).0);
-        let deferred = Deferred::default();
-        Self {
-            connection,
-            held: None,
-            outcome,
-            before,
-            is_open: false,
-            has_committer: false,
-            deferred,
+    /// Gives the next one its turn: its caller says what it wants while others are being run.
+    fn give_turn(&mut self) {
+        while self.next.is_none()
+            && let Ok(turn) = self.turns.try_recv()
+        {
+            self.next = turn.come();
         }
     }
 
-    /// Takes no more changes: leaves the next group in its place.
-    pub fn seal(&mut self) -> Self {
-        let before = self.outcome().unwrap_or_else(|| self.before.clone());
-        let next = Self::after(self.connection.clone(), before);
-        std::mem::replace(self, next)
+    /// Makes a transaction of those that wait; pushes who is to be told of its end.
+    async fn group(&mut self, first: Requests, done: &mut Vec<Reply>) -> Result<()> {
+        self.change(first, done).await?;
+        for _ in 1..MAX_CHANGES {
+            self.give_turn();
+            let Some(next) = self.next.take() else { break };
+            self.change(next, done).await?;
+        }
+        self.give_turn();
+        if self.is_open { self.execute(&["COMMIT"]).await } else { Ok(()) }
     }
 
-    /// What will become of it, unless that is known.
-    pub fn outcome(&self) -> Option<watch::Receiver<Outcome>> {
-        self.outcome.as_ref().map(watch::Sender::subscribe)
-    }
-
-    /// What will become of the one before.
-    pub fn before(&self) -> watch::Receiver<Outcome> {
-        self.before.clone()
-    }
-
-    /// Lets a change begin with the next message.
-    pub fn open(&mut self) {
-        // IMMEDIATE: a deferred transaction that upgrades fails without waiting.
-        let before = if self.is_open { "RELEASE change" } else { "BEGIN IMMEDIATE" };
-        self.is_open = true;
-        self.deferred.push([before, "SAVEPOINT change"]);
-    }
-
-    /// Takes the connection, when the group before is over.
-    pub async fn hold(&mut self) {
-        if self.held.is_none() {
-            let mut connection = self.connection.clone().lock_owned().await;
-            if connection.in_flight {
-                connection.disconnect();
+    /// Runs a change until it is done or undone.
+    async fn change(&mut self, mut requests: Requests, done: &mut Vec<Reply>) -> Result<()> {
+        let mut begun = false;
+        while let Some(Request { mut statements, commits, reply }) = requests.recv().await {
+            if commits {
+                self.give_turn();
+                statements.push("RELEASE change".into());
             }
-            self.held = Some(connection);
-        }
-    }
-
-    /// Sends what is deferred and then statements of one's own, for the answer of the last. If what is deferred fails
-    /// in another way than it may, so does all that is in the group.
-    pub async fn send(&mut self, own: Batch) -> Result<Answer> {
-        self.hold().await;
-        if self.held.as_ref().is_none_or(|connection| connection.in_flight) {
-            return Err(self.fail("the server was interrupted".to_owned()));
-        }
-        let mut deferred = std::mem::take(&mut self.deferred);
-        loop {
-            let (parts, is_last) = deferred.fitting(&own);
-            let answer = match &mut self.held {
-                Some(connection) => {
-                    let own = own.iter().filter(|_| is_last);
-                    connection.send(deferred.first(parts).chain(own)).await
+            let answered = self.run(begun, statements).await;
+            begun = true;
+            let undone = match answered {
+                Ok(_) if commits => {
+                    done.push(reply);
+                    return Ok(());
                 }
-                None => Err((0, sqlx::Error::PoolClosed)),
-            };
-            let (done, error) = match answer {
-                Ok(answer) if is_last => return Ok(answer),
-                Ok(_) => {
-                    deferred.done(parts);
+                Ok(answer) => {
+                    let _ = reply.send(Ok(answer));
                     continue;
                 }
-                Err(failed) => failed,
-            };
-            if !ends_transaction(&error) {
-                let Some(others) = deferred.undo(done, &error) else { continue };
-                if let Some(own) = done.checked_sub(others).and_then(|index| own.get(index)) {
-                    return Err(own.unmet(&error).cloned().map_or(error, Into::into));
+                Err((undone, error)) => {
+                    let _ = reply.send(Err(error));
+                    undone
                 }
-            }
-            // Whatever it is, it is no answer to what was asked.
-            return Err(self.fail(error.to_string()));
-        }
-    }
-
-    fn fail(&mut self, reason: String) -> sqlx::Error {
-        self.end(Err(reason.clone()));
-        sqlx::Error::Protocol(reason)
-    }
-
-    /// Makes all changes durable, or none.
-    pub async fn commit(mut self) {
-        if self.outcome.is_none() {
-            return;
-        }
-        let mut done = Ok(());
-        if self.is_open {
-            let committed = self.send(vec!["COMMIT".into()]).await;
-            done = committed.map(|_| ()).map_err(|error| error.to_string());
-        }
-        self.end(done);
-    }
-
-    /// Tells everybody what became of it.
-    fn end(&mut self, done: std::result::Result<(), String>) {
-        if let Some(mut connection) = self.held.take() {
-            match &done {
-                Ok(()) => connection.access.settled(),
-                Err(_) => connection.disconnect(),
+            };
+            match undone {
+                Undone::Statement if !commits => {}
+                Undone::Statement | Undone::Change => break,
+                Undone::Group => return Err(lost()),
             }
         }
-        self.deferred.clear();
-        if let Some(outcome) = self.outcome.take() {
-            outcome.send_replace(Some(done));
-        }
+        // It failed, or its caller has gone away.
+        if begun { self.execute(&["ROLLBACK TO change", "RELEASE change"]).await } else { Ok(()) }
     }
-}
 
-impl Drop for Group {
-    /// Where nobody has ended it, it is undone.
-    fn drop(&mut self) {
-        self.end(Err("the server was interrupted".to_owned()));
+    /// Runs statements of a change, of which the last has an answer.
+    async fn run(
+        &mut self,
+        begun: bool,
+        own: Vec<Statement>,
+    ) -> std::result::Result<Answer, (Undone, sqlx::Error)> {
+        // IMMEDIATE: a deferred transaction that upgrades fails without waiting.
+        let opening: &[&str] = match (self.is_open, begun) {
+            (false, _) => &["BEGIN IMMEDIATE", "SAVEPOINT change"],
+            (true, false) => &["SAVEPOINT change"],
+            (true, true) => &[],
+        };
+        let opening = opening.iter().map(|text| Statement::from(*text));
+        let (first, last) = (opening.len(), opening.len() + own.len() - 1);
+        let statements: Vec<_> = opening.chain(own).collect();
+        let connection = self.connect().await.map_err(|error| (Undone::Group, error))?;
+        let sent = send(connection, &statements).await;
+        self.is_open = true;
+        sent.map_err(|(done, error)| {
+            if done < first || ends_transaction(&error) {
+                return (Undone::Group, error);
+            }
+            let undone = if done < last { Undone::Change } else { Undone::Statement };
+            let unmet = statements.get(done).and_then(|failed| failed.unmet(&error).cloned());
+            (undone, unmet.map_or(error, Into::into))
+        })
+    }
+
+    /// Runs statements of its own, which must not fail.
+    async fn execute(&mut self, texts: &[&'static str]) -> Result<()> {
+        let statements: Vec<_> = texts.iter().map(|text| Statement::from(*text)).collect();
+        let connection = self.connect().await?;
+        send(connection, &statements).await.map(drop).map_err(|(_, error)| error)
     }
 }

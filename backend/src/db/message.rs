@@ -1,4 +1,5 @@
-//! A message to SQLite's writer: a batch of statements, of which the last has an answer.
+//! Messages to SQLite's [writer](super::writer), and from it to the connection's thread: statements that are run together,
+//! of which the last has an answer.
 
 use std::error::Error;
 use std::fmt;
@@ -7,15 +8,36 @@ use futures_util::TryStreamExt;
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Either, Executor, SqliteConnection, query_with};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Text, sqlite_arguments};
 use crate::sql::{Value, shifted};
 
 /// How long a message may be, in bytes, that is kept prepared.
-pub const MAX_PREPARED: usize = 8 << 10;
+const MAX_PREPARED: usize = 8 << 10;
 
-/// What is behind each statement.
-const END: &str = "; ";
+/// A change that waits for its turn.
+pub struct Turn {
+    pub turn: oneshot::Sender<()>,
+    pub requests: mpsc::UnboundedReceiver<Request>,
+}
+
+impl Turn {
+    /// Says that it has come, and gives what the change asks for, unless its caller gave up waiting.
+    pub fn come(self) -> Option<mpsc::UnboundedReceiver<Request>> {
+        self.turn.send(()).ok().map(|()| self.requests)
+    }
+}
+
+/// What a change asks for.
+pub struct Request {
+    pub statements: Vec<Statement>,
+    /// Whether they are its last ones. Then it is answered when the change is on the disk.
+    pub commits: bool,
+    pub reply: Reply,
+}
+
+pub type Reply = oneshot::Sender<Result<Answer, sqlx::Error>>;
 
 /// A statement with its values.
 pub struct Statement {
@@ -24,9 +46,6 @@ pub struct Statement {
     /// What it means if it fails in the one way that it may.
     unless: Option<Unmet>,
 }
-
-/// Statements that are sent together. Only the last may have `$1`, `$2` …
-pub type Batch = Vec<Statement>;
 
 /// Why a change is refused: a statement that it deferred failed in the one way that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +103,6 @@ impl Statement {
         self
     }
 
-    /// Its part of a message, in bytes.
-    pub fn len(&self) -> usize {
-        self.text.as_str().len() + END.len()
-    }
-
     /// What it means that it failed, if it may fail so.
     pub fn unmet(&self, error: &sqlx::Error) -> Option<&Unmet> {
         self.unless.as_ref().filter(|unmet| unmet.explains(error))
@@ -109,23 +123,19 @@ pub struct Answer {
     pub changed: u64,
 }
 
-/// The answer of the last statement, or how many were done before one failed, and why.
-pub type Sent = std::result::Result<Answer, (usize, sqlx::Error)>;
-
-/// Runs statements.
-pub async fn send<'a>(
+/// Runs statements, of which only the last may have `$1`, `$2` … Where one fails: how many were done, and why.
+pub async fn send(
     connection: &mut SqliteConnection,
-    statements: impl Iterator<Item = &'a Statement>,
-) -> Sent {
-    let (mut text, mut values, mut count) = (String::new(), Vec::new(), 0);
+    statements: &[Statement],
+) -> Result<Answer, (usize, sqlx::Error)> {
+    let (mut text, mut values) = (String::new(), Vec::new());
     for statement in statements {
         match &statement.text {
             Text::Written(own) if !values.is_empty() => text.push_str(&shifted(own, values.len())),
             own => text.push_str(own.as_str()),
         }
-        text.push_str(END);
+        text.push_str("; ");
         values.extend(&statement.values);
-        count += 1;
     }
     let arguments = sqlite_arguments(values).map_err(|error| (0, error))?;
     let is_kept = text.len() <= MAX_PREPARED;
@@ -142,7 +152,7 @@ pub async fn send<'a>(
         }
     }
     // Where the thread of the connection ends, so do the results.
-    if done >= count { Ok(answer) } else { Err((done, sqlx::Error::WorkerCrashed)) }
+    if done >= statements.len() { Ok(answer) } else { Err((done, sqlx::Error::WorkerCrashed)) }
 }
 
 /// Whether SQLite may have undone the whole transaction: out of memory, a failing or full disk, a broken file.

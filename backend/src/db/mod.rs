@@ -6,7 +6,6 @@
 //! transaction must never wait for a network or a blob.
 
 mod access;
-mod deferred;
 mod group;
 mod message;
 mod migrate;
@@ -98,7 +97,7 @@ impl Conn<'_> {
     pub fn access_generation(&self) -> Option<u64> {
         match self {
             Self::Db(Db { pools: Pools::Sqlite { writer, .. }, .. }) => writer.access().current(),
-            Self::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => write.access()?.current(),
+            Self::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => write.access().current(),
             // Another server may change it.
             _ => None,
         }
@@ -305,9 +304,8 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .statement_cache_capacity(128)
         // 32 MiB: what is changed again and again meanwhile moves from the log to the file once.
         .pragma("wal_autocheckpoint", "8192");
-    let writer = Writer::new(writing)?;
     // Makes the file, which readers cannot.
-    writer.connect().await?;
+    let writer = Writer::open(writing).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(4)
         // There is no network that a connection could be lost to, so none is asked whether it lives.
@@ -426,14 +424,12 @@ impl Query {
 
     /// Runs a statement that changes rows before the next one of the transaction, or before its commit, and
     /// with SQLite in the same message: each is a way to another thread and back, which takes longer than
-    /// most statements. Only for what cannot fail by what a caller sent: the error would be the next statement's,
-    /// or, where none comes, undo the changes of others, too.
+    /// most statements. If it fails, so does the next one, or the commit, and the change is undone.
     pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         self.later_unless(tx, None).await
     }
 
-    /// As [`Query::later`], for what a caller can have fail in one way: the change fails with the next statement
-    /// or with its commit, alone, and the error is the [`Unmet`].
+    /// As [`Query::later`], for what a caller can have fail in one way: the error is then the [`Unmet`].
     pub async fn later_or(self, tx: &mut Tx, unmet: Unmet) -> Result<(), sqlx::Error> {
         self.later_unless(tx, Some(unmet)).await
     }
@@ -443,7 +439,8 @@ impl Query {
             match self.text.in_order() {
                 Ok(text) => {
                     tx.statements.fetch_add(1, Ordering::Relaxed);
-                    return write.later(Statement::new(text, self.values).unless(unmet));
+                    write.later(Statement::new(text, self.values).unless(unmet));
+                    return Ok(());
                 }
                 Err(text) => self.text = text,
             }

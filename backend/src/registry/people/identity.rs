@@ -44,22 +44,23 @@ pub struct Identity {
 /// that it says they have. Somebody who is blocked or deleted is refused as `Forbidden`.
 pub async fn sign_in(app: &App, actor: &Actor, identity: &Identity) -> Result<User> {
     text::key("subject", &identity.subject)?;
-    for _ in 0..3 {
-        if let Some(user) = attempt(app, actor, identity).await? {
-            return Ok(user);
+    let known = match find(&app.db, identity).await? {
+        Some(known) => known,
+        None => {
+            let mut change = Change::begin_as(app, actor, UserId::new(app.clock.now())).await?;
+            if create(&mut change, identity).await? {
+                return admit(app, change, identity).await;
+            }
+            // They sign in for the first time twice at once: the other one made them. What is not durable yet is seen
+            // within a change only.
+            find(&mut *change, identity).await?.ok_or(Error::Stale)?
         }
-        // They signed in for the first time twice at once: the other one made them.
-    }
-    Err(Error::Conflict("somebody else is signing in as the same person".to_owned()))
+    };
+    admit(app, Change::begin_as(app, actor, known).await?, identity).await
 }
 
-async fn attempt(app: &App, actor: &Actor, identity: &Identity) -> Result<Option<User>> {
-    let known = find(&app.db, identity).await?;
-    let id = known.clone().unwrap_or_else(|| UserId::new(app.clock.now()));
-    let mut change = Change::begin_as(app, actor, id.clone()).await?;
-    if known.is_none() && !create(&mut change, identity).await? {
-        return Ok(None);
-    }
+/// Gives the author of the change the name and the rights that the provider says they have.
+async fn admit(app: &App, mut change: Change, identity: &Identity) -> Result<User> {
     let account = refresh(&mut change, identity).await?;
     let rights = &app.config.oidc.groups;
     if let Some(is_admin) = admin_right(rights, &identity.groups) {
@@ -68,7 +69,7 @@ async fn attempt(app: &App, actor: &Actor, identity: &Identity) -> Result<Option
     set_roles(&mut change, &account, project_rights(rights, &identity.groups)).await?;
     let user = access::user::find_by_username(&mut *change, &account.username).await?;
     change.commit().await?;
-    Ok(user)
+    user.ok_or(Error::Stale)
 }
 
 /// Whether groups make an administrator; nothing where no group could.
