@@ -20,13 +20,11 @@ use tower::Service;
 use crate::app::App;
 use crate::network::Peer;
 use crate::registry::catalog::{file, mlmodel, model, upload};
-use crate::registry::metadata::metric;
 use crate::registry::people::session;
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
-const COMPACT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` ends, then waits for running requests as long as the configuration says.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
@@ -35,7 +33,6 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
     let sweeping = tokio::spawn(sweep(app.clone()));
-    let compacting = tokio::spawn(compact(app.clone()));
     let mut stop = pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -64,7 +61,6 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     }
     drop(listener);
     sweeping.abort();
-    compacting.abort();
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
     stopping.send_replace(());
@@ -136,17 +132,6 @@ async fn sweep(app: App) {
         }
         if let Err(error) = session::rules::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");
-        }
-    }
-}
-
-/// Puts points of metrics where they are read from before somebody has to wait for many.
-async fn compact(app: App) {
-    let mut interval = tokio::time::interval(COMPACT_INTERVAL);
-    loop {
-        interval.tick().await;
-        if let Err(error) = metric::pending::compact_step(&app.db).await {
-            tracing::error!(?error, "moving points to their histories failed");
         }
     }
 }

@@ -177,20 +177,13 @@ impl Db {
             let named = "SELECT object_id FROM names WHERE name ILIKE ? ESCAPE '\\'";
             return Sql::new(named).bind(like);
         }
-        let named = Sql::new("SELECT object_id FROM names WHERE name GLOB ?");
-        let named = named.bind(glob_containing(text));
         if text.chars().count() < 3 {
-            return named;
+            let named = "SELECT object_id FROM names WHERE name GLOB ?";
+            return Sql::new(named).bind(glob_containing(text));
         }
-        // The newest names are not in the index yet.
         let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-        let mut sql = Sql::new(
-            "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid \
-             WHERE names_index MATCH ? UNION ALL ",
-        )
-        .bind(phrase);
-        sql.push_sql(named).push(" AND id > (SELECT last FROM names_indexed)");
-        sql
+        let named = "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid WHERE names_index MATCH ?";
+        Sql::new(named).bind(phrase)
     }
 
     /// A case-sensitive `LIKE`: SQLite's own ignores the case of ASCII, so there it becomes a GLOB.

@@ -233,7 +233,7 @@ pub async fn history(call: Call) -> Result<History> {
     };
     let page = lists::page(message, size)?;
     let FoundRun { target, .. } = runs::readable(&call.app.db, &reader, &run_id).await?;
-    let list = metric::sql::history_by_time(&call.app.db, target.id(), &name).await?;
+    let list = metric::sql::history_by_time(&name);
     let (points, next_page_token) =
         lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
     let metrics = points.into_iter().map(|point| wire(&name, point)).collect();
@@ -319,7 +319,6 @@ pub async fn history_bulk_interval(call: Call) -> Result<History> {
     let sample = Sample { steps, most: usize::try_from(most).unwrap_or(1) };
     let mut metrics = Vec::new();
     let run_ids = readable(&call, &run_ids).await?;
-    metric::pending::flush_pending(&call.app.db, &run_ids).await?;
     for run_id in run_ids {
         let points = metric::sql::sample(&call.app.db, &run_id, &name, &sample).await?.into_iter();
         metrics.extend(points.map(|p| Metric { run_id: run_id.clone(), ..wire(&name, p) }));

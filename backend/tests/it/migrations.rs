@@ -23,7 +23,8 @@ async fn migrations_keep_the_sample_data_of_each_step() {
     let server = Server::start_on(data, &url, &[]).await;
     let admin = server.admin().await;
     let read = "{ model(path: \"sample/ocr\") { latestVersion { version digest files { nodes { path } } params { value } }
-        aliases { name } candidates { nodes { number metrics { value } metricHistory(name: \"loss\") { totalCount } } }
+        aliases { name } candidates { nodes { number metrics { value } metricHistory(name: \"loss\") { totalCount }
+            kinds: metricHistory(name: \"kinds\") { nodes { value } } } }
         events { totalCount } tags { key } }
         project(path: \"sample\") { modelFacet(of: LICENSE) { value count } }
         models(search: \"OCR\") { totalCount } }";
@@ -31,8 +32,23 @@ async fn migrations_keep_the_sample_data_of_each_step() {
     let found = admin.ok(read, json!({})).await;
     let version = json!({"version": "1.0.0", "digest": "abc", "files": {"nodes": [{"path": "a/b.bin"}]},
         "params": [{"value": "0.1"}]});
-    let candidate =
-        json!({"number": 1, "metrics": [{"value": "NaN"}], "metricHistory": {"totalCount": 3}});
+    let kinds = json!([
+        0.5,
+        -1.5,
+        "NaN",
+        "-Infinity",
+        "Infinity",
+        -0.0,
+        5e-324,
+        -2.5e-310,
+        f64::MAX,
+        0.1,
+        -123_456.789
+    ]);
+    let kinds: Vec<_> =
+        kinds.as_array().unwrap().iter().map(|value| json!({"value": value})).collect();
+    let candidate = json!({"number": 1, "metrics": [{"value": "NaN"}], "metricHistory": {"totalCount": 3},
+        "kinds": {"nodes": kinds}});
     let model = json!({"latestVersion": version, "aliases": [{"name": "champion"}],
         "candidates": {"nodes": [candidate]}, "events": {"totalCount": 1}, "tags": [{"key": "team"}]});
     assert_eq!(
@@ -40,6 +56,16 @@ async fn migrations_keep_the_sample_data_of_each_step() {
         json!({"model": model, "project": {"modelFacet": [{"value": "mit", "count": 1}]},
         "models": {"totalCount": 1}})
     );
+    // They are the same points to the database, too: who sends them again adds nothing.
+    let again = kinds.iter().zip(0..).map(|(point, step)| {
+        json!({"name": "kinds", "step": step,
+        "timestamp": "2023-11-14T22:13:20Z", "value": point["value"]})
+    });
+    let log = "mutation($metrics: [MetricInput!]) { updateCandidate(input: {
+        model: \"sample/ocr\", candidate: 1, metrics: $metrics}) {
+        candidate { metricHistory(name: \"kinds\") { totalCount } } } }";
+    let logged = admin.ok(log, json!({"metrics": again.collect::<Vec<_>>()})).await;
+    assert_eq!(logged["updateCandidate"]["candidate"]["metricHistory"]["totalCount"], kinds.len());
     let access = "{ project(path: \"sample\") { members { nodes { role bySingleSignOn user { username } } } protectedAliases { pattern }
         events(filter: {refused: true}) { nodes { address } } }
         viewer { tokens { name scope } } }";

@@ -1,6 +1,5 @@
 //! What is logged to a run over MLflow's API while others log to it, delete it, or it is in the trash.
 
-use model_registry::registry::metadata::metric;
 use serde_json::json;
 
 use crate::harness::Server;
@@ -78,63 +77,6 @@ async fn a_run_has_no_more_metrics_than_it_may_whoever_logs_at_once() {
     assert_eq!(batch(7, 200).await.0, 200);
     assert_eq!(batch(8, 1).await.0, 400);
     assert_eq!(batch(7, 200).await.0, 200, "what it has goes on");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_logged_fast_is_moved_to_its_history_meanwhile_and_read_whole() {
-    let (server, admin) = Server::with_model().await;
-    let id = run(&admin, "vision", "0").await;
-    let log = async |from: i64| {
-        let metric = |step: i64| json!({"key": format!("m{}", step % 2), "value": step, "timestamp": step, "step": step});
-        let metrics: Vec<_> = (from..from + 1000).map(metric).collect();
-        let batch = json!({"run_id": id, "metrics": metrics});
-        ok(&admin, "POST runs/log-batch", batch).await;
-    };
-    let steps = async |metric: &str| {
-        let path =
-            format!("GET metrics/get-history?run_id={id}&metric_key={metric}&max_results=25000");
-        let history = ok(&admin, &path, json!({})).await;
-        let points = history["metrics"].as_array().cloned().unwrap_or_default();
-        points.iter().map(|point| point["step"].as_i64().unwrap()).collect::<Vec<_>>()
-    };
-    const WAITING: &str = "SELECT COUNT(*) FROM logged_points";
-    // The last batch is one that came before.
-    for from in (0..11).map(|batch| batch * 1000).chain([3000]) {
-        log(from).await;
-    }
-    metric::pending::compact_step(&server.app.db).await.unwrap();
-    let waiting = server.count(WAITING).await;
-    assert!((1..=9).contains(&waiting), "{waiting}");
-    let (read, _) = tokio::join!(steps("m1"), log(11_000));
-    assert_eq!(read[..5500], (0..5500).map(|n| 2 * n + 1).collect::<Vec<_>>());
-    assert_eq!(steps("m0").await, (0..6000).map(|n| 2 * n).collect::<Vec<_>>());
-    assert_eq!(server.count(WAITING).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_history_is_read_whole_while_others_go_on_to_log() {
-    let (server, admin) = Server::with_model().await;
-    let id = run(&admin, "vision", "0").await;
-    // Many rows, each of one point.
-    let rows = format!(
-        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
-         INSERT INTO logged_points (owner_id, total, points)
-         SELECT '{id}', n, '[[\"loss\",' || n || ',1,0]]' FROM n"
-    );
-    server.app.db.run_script(&rows).await.unwrap();
-    let log = async || {
-        for step in 0..40 {
-            let point = json!({"run_id": id, "key": "loss", "value": 1, "timestamp": 2, "step": 20_000 + step});
-            ok(&admin, "POST runs/log-metric", point).await;
-        }
-    };
-    let read = async || {
-        let path = format!("GET metrics/get-history?run_id={id}&metric_key=loss&max_results=25000");
-        ok(&admin, &path, json!({})).await["metrics"].as_array().map_or(0, Vec::len)
-    };
-    let (first, second, ()) = tokio::join!(read(), read(), log());
-    assert!(first >= 10_000 && second >= 10_000, "{first}, {second}");
-    assert_eq!(read().await, 10_040);
 }
 
 #[tokio::test]

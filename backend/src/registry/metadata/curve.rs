@@ -14,7 +14,7 @@ use crate::db::{Query, Sql};
 use crate::error::{Error, Result};
 use crate::loader::{Loaders, Owned, loaders};
 use crate::long::Long;
-use crate::registry::metadata::metric::{self, MetricPoint, MetricValue};
+use crate::registry::metadata::metric::{MetricPoint, MetricValue};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -93,11 +93,6 @@ impl Loader<CurveOf> for Loaders {
     type Error = Error;
 
     async fn load(&self, keys: &[CurveOf]) -> Result<HashMap<CurveOf, Vec<MetricPoint>>> {
-        metric::pending::flush_pending(
-            &self.app.db,
-            keys.iter().map(|key| key.candidate_id.as_str()),
-        )
-        .await?;
         let mut by_shape = HashMap::<&Shape, Vec<&str>>::new();
         for key in keys {
             by_shape.entry(&key.shape).or_default().push(&key.candidate_id);

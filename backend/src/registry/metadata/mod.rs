@@ -1,7 +1,6 @@
 //! What is filed under models, versions, runs and experiments alike: tags, params, metrics and the curves of these.
 //!
-//! Knows an owner by its id alone: no type or rule of models or runs is used here. Only the GraphQL of tags names these,
-//! and `metric::pending` looks among the rows of runs.
+//! Knows an owner by its id alone: no type or rule of models or runs is used here. Only the GraphQL of tags names these.
 
 pub mod curve;
 pub mod metric;

@@ -56,7 +56,6 @@ pub const BACKEND: &[Floor] = &[
             "registry::event::export",
             "registry::event::sql",
             "registry::metadata::curve",
-            "registry::metadata::metric::pending",
         ],
         "how it is found: lists, loaders, orders, filters",
     ),

@@ -145,8 +145,6 @@ async fn remove_runs(change: &mut Change, column: &str, id: &str) -> Result<()> 
     for statement in [
         "UPDATE model_versions SET candidate_id = NULL WHERE candidate_id IN ",
         "UPDATE logged_models SET candidate_id = NULL, folder = NULL WHERE candidate_id IN ",
-        // First, as where points are flushed: neither has what the other waits for.
-        "DELETE FROM logged_points WHERE owner_id IN ",
         "DELETE FROM objects WHERE id IN (SELECT i.id FROM dataset_inputs i WHERE i.candidate_id IN ",
         "DELETE FROM objects WHERE id IN ",
     ] {

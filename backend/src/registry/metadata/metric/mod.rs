@@ -2,7 +2,6 @@
 
 pub mod direction;
 pub mod graphql;
-pub mod pending;
 pub mod rules;
 pub mod sql;
 
@@ -138,21 +137,6 @@ impl Row {
         (self.step, self.timestamp, self.value.order())
     }
 }
-
-/// How many points of the candidate whose id `$owner` is wait to be moved to their histories, after the first batch
-/// of them.
-macro_rules! pending_points {
-    ($owner:literal) => {
-        concat!(
-            "COALESCE((SELECT MAX(total) FROM logged_points WHERE owner_id = ",
-            $owner,
-            ") - (SELECT MIN(total) FROM logged_points WHERE owner_id = ",
-            $owner,
-            "), 0)"
-        )
-    };
-}
-pub(crate) use pending_points;
 
 pub(super) fn insert_into<'a>(
     table: &str,

@@ -2,27 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{MetricInput, Row, pending};
+use super::{MetricInput, Row};
 use crate::change::Change;
 use crate::db::{Query, Sql, Unmet, query};
 use crate::error::Result;
-use crate::registry::metadata::metric::{insert_into, pending_points};
+use crate::registry::metadata::metric::insert_into;
 use crate::registry::metadata::tag::{MAX_ENTRIES, MAX_ROWS, check_count};
 use crate::text;
 
-/// How many points of a candidate wait to be moved to their histories.
-pub async fn count_pending(change: &mut Change, owner_id: &str) -> Result<i64> {
-    let counted = query(concat!("SELECT ", pending_points!("$1"))).bind(owner_id);
-    let (count,): (i64,) = counted.fetch_one(&mut **change).await?;
-    Ok(count)
-}
-
-/// Logs points to a candidate of which so many were `pending` just now. A point that is there already is kept
-/// once, so a retried request adds nothing.
+/// Logs points to a candidate. A point that is there already is kept once, so a retried request adds nothing.
 pub async fn insert_all(
     change: &mut Change,
     owner_id: &str,
-    pending: i64,
     inputs: Vec<MetricInput>,
 ) -> Result<()> {
     if inputs.is_empty() {
@@ -58,15 +49,15 @@ pub async fn insert_all(
         );
         Query::from(sql).later(change).await?;
     }
-    pending::append(change, owner_id, &rows).await?;
+    for rows in rows.chunks(MAX_ROWS) {
+        let mut sql = insert_into("metric_points", owner_id, rows.iter());
+        sql.push(" ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING");
+        Query::from(sql).later(change).await?;
+    }
     let mut few = Sql::new("SELECT COUNT(*) FROM metrics WHERE owner_id = ");
     few.push_value(owner_id).push(" HAVING COUNT(*) <= ").push_value(MAX_ENTRIES as i64);
     let too_many = Unmet::TooMany { field: "metrics", most: MAX_ENTRIES };
-    change.require(few, too_many).await?;
-    if pending + rows.len() as i64 > pending::MAX_PENDING {
-        pending::flush(change, owner_id, i64::MAX).await?;
-    }
-    Ok(())
+    change.require(few, too_many).await
 }
 
 /// Gives a version the last points of the candidate that it was made from.

@@ -4,13 +4,11 @@ use std::ops::RangeInclusive;
 
 use async_graphql::Context;
 
-use super::pending::{self, Flushed};
 use super::{Metric, MetricPoint};
-use crate::connection::Connection;
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
-use crate::page::{List, OrderDirection, Page, Sort, SortKey};
+use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::text;
 
 /// The last points of a candidate or version, by name.
@@ -27,20 +25,13 @@ load_by_owner!(
 );
 
 /// Every point of one metric of a candidate, by step and time.
-pub async fn history(
-    ctx: &Context<'_>,
-    candidate_id: &str,
-    name: &str,
-    page: Page,
-) -> Result<Connection<MetricPoint>> {
-    loaders(ctx).load_one(Flushed(candidate_id.to_owned())).await?;
-    Ok(Connection::new(points(name, ["step", "timestamp_ms"]), page, candidate_id))
+pub fn history(name: &str) -> List {
+    points(name, ["step", "timestamp_ms"])
 }
 
 /// Every point of one metric of a candidate, by time and step.
-pub async fn history_by_time(db: &Db, candidate_id: &str, name: &str) -> Result<List> {
-    pending::flush_pending(db, [candidate_id]).await?;
-    Ok(points(name, ["timestamp_ms", "step"]))
+pub fn history_by_time(name: &str) -> List {
+    points(name, ["timestamp_ms", "step"])
 }
 
 /// The points of a metric, sorted as one of the two indexes on them is.
@@ -71,7 +62,6 @@ pub async fn first_points(
     name: &str,
     most: i64,
 ) -> Result<Vec<PointOf>> {
-    pending::flush_pending(db, candidate_ids).await?;
     let mut sql =
         Sql::new("SELECT owner_id, value, step, timestamp_ms FROM metric_points WHERE name = ?")
             .bind(text::looked_up(name))
@@ -88,7 +78,7 @@ pub struct Sample {
 }
 
 /// A part of the history of one metric of a candidate, by step and time: points at even distances, and the
-/// last one. Its points are flushed by whoever calls this.
+/// last one.
 pub async fn sample(
     db: &Db,
     candidate_id: &str,

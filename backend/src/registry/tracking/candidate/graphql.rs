@@ -81,7 +81,6 @@ impl Candidate {
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn metric_history(
         &self,
-        ctx: &Context<'_>,
         #[graphql(desc = "The name of the metric.")] name: String,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
@@ -90,7 +89,7 @@ impl Candidate {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<MetricPoint>> {
         let page = Page::new(first, after, last, before)?;
-        metric::sql::history(ctx, self.id.raw(), &name, page).await
+        Ok(Connection::new(metric::sql::history(&name), page, self.id.raw()))
     }
 
     /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least

@@ -36,9 +36,9 @@ impl Log {
         }
     }
 
-    async fn insert(self, change: &mut Change, id: &CandidateId, pending: i64) -> Result<()> {
+    async fn insert(self, change: &mut Change, id: &CandidateId) -> Result<()> {
         param::rules::insert_all(change, id.raw(), self.params).await?;
-        metric::rules::insert_all(change, id.raw(), pending, self.metrics).await?;
+        metric::rules::insert_all(change, id.raw(), self.metrics).await?;
         tag::rules::insert_all(change, id.raw(), self.tags).await
     }
 }
@@ -96,7 +96,7 @@ pub async fn create(
     .bind(change.now)
     .fetch_one(&mut **change)
     .await?;
-    new.log.insert(change, &id, 0).await?;
+    new.log.insert(change, &id).await?;
     candidate.publish(change);
     let target = candidate.target(writer.project(), model.map(|model| model.name.as_str()));
     change.record(Action::CandidateCreate, target.subject(), serde_json::json!({})).await?;
@@ -158,11 +158,7 @@ pub async fn update(
         (None, Some(ended)) => Some(ended),
         (None, None) => Some(change.now),
     };
-    let pending = match changes.log.metrics.is_empty() {
-        true => 0,
-        false => metric::rules::count_pending(change, old.id.raw()).await?,
-    };
-    changes.log.insert(change, &old.id, pending).await?;
+    changes.log.insert(change, &old.id).await?;
     let candidate: Candidate = query(concat!(
         "UPDATE candidates SET name = $2, status = $3, ended_at_ms = $4 WHERE id = $1 RETURNING ",
         columns!()
@@ -181,11 +177,11 @@ pub async fn update(
 pub async fn log(
     change: &mut Change,
     _writer: &Writer,
-    Touched { target, run, pending }: &Touched,
+    Touched { target, run }: &Touched,
     log: Log,
 ) -> Result<()> {
     change.record_sometimes(Action::CandidateLog, target.subject()).await?;
-    log.insert(change, &run.id, *pending).await
+    log.insert(change, &run.id).await
 }
 
 /// Puts a candidate into the trash, or takes it out.
@@ -226,8 +222,6 @@ pub struct LiveRun(Touched);
 pub struct Touched {
     pub target: Target,
     pub run: Candidate,
-    /// How many of its points waited to be moved to their histories.
-    pending: i64,
 }
 
 /// The run with an id in a project, unless it is in the trash by itself or with its experiment.
@@ -245,16 +239,14 @@ pub async fn find_live(
     let mut sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name, ",
-        metric::pending_points!("candidates.id"),
-        " AS pending FROM candidates WHERE "
+        ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name FROM candidates WHERE "
     ));
     let project = reader.project();
     sql.push_sql(Sql::new(THIS_RUN).bind(text::looked_up(run_id)).bind(&project.id));
     let found: Option<RunOfModel> = Query::from(sql).fetch_optional(conn).await?;
-    Ok(found.map(|RunOfModel { run, model_name, pending }| {
+    Ok(found.map(|RunOfModel { run, model_name }| {
         let target = run.target(project, model_name.as_deref());
-        LiveRun(Touched { target, run, pending })
+        LiveRun(Touched { target, run })
     }))
 }
 
@@ -277,11 +269,10 @@ pub async fn touch_live(
     Ok(run)
 }
 
-/// A run, the name of its model if it has one, and how many of its points wait.
+/// A run, and the name of its model if it has one.
 #[derive(sqlx::FromRow)]
 struct RunOfModel {
     #[sqlx(flatten)]
     run: Candidate,
     model_name: Option<String>,
-    pending: i64,
 }
