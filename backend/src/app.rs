@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::cache::{Cache, LastVersion};
@@ -37,13 +38,16 @@ pub struct App {
     pub sockets: Arc<Sockets>,
     /// Which files are arriving.
     pub in_flight: Arc<InFlight>,
+    /// What goes on beside the answers, such as a line of the log that nobody waits for: a server that stops does.
+    pub beside: TaskTracker,
 }
 
 impl App {
     pub fn new(db: Db, store: Store, config: Serve, clock: Clock) -> Self {
         let config = Arc::new(config);
+        let beside = TaskTracker::new();
         Self {
-            access: Access::new(db.clone(), config.clone(), clock.clone()),
+            access: Access::new(db.clone(), config.clone(), clock.clone(), beside.clone()),
             db,
             store,
             sockets: Arc::new(Sockets::new(config.max_connections)),
@@ -54,6 +58,7 @@ impl App {
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::default(),
             in_flight: Arc::default(),
+            beside,
         }
     }
 }

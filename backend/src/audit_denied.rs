@@ -130,8 +130,8 @@ async fn log(app: &App, actor: &Actor, action: Action, subject: Subject, code: &
     if code != "NOT_FOUND" {
         return record(app, actor, action, &subject, code).await;
     }
-    let (app, actor) = (app.clone(), actor.clone());
-    tokio::spawn(async move {
+    let (beside, app, actor) = (app.beside.clone(), app.clone(), actor.clone());
+    beside.spawn(async move {
         match is_hidden(&app, &actor, &subject).await {
             Ok(true) => record(&app, &actor, action, &subject, code).await,
             Ok(false) => {}

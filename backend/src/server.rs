@@ -64,7 +64,11 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
     stopping.send_replace(());
-    let ended = async { tokio::join!(stopping.closed(), app.sockets.close()) };
+    let ended = async {
+        tokio::join!(stopping.closed(), app.sockets.close());
+        app.beside.close();
+        app.beside.wait().await;
+    };
     if tokio::time::timeout(patience, ended).await.is_err() {
         tracing::warn!("transfers were cut off");
     }

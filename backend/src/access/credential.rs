@@ -65,7 +65,7 @@ pub async fn find_by_secret(
     if found.last_used_at_ms.is_none_or(stale) {
         // Beside the request: reading goes on where nothing can be written.
         let (db, user, id) = (access.db.clone(), found.user.clone(), found.credential_id.clone());
-        tokio::spawn(async move {
+        access.beside.spawn(async move {
             if let Err(error) = touch(&db, &user, &id, now).await {
                 tracing::warn!(?error, "cannot note when a credential was used");
             }

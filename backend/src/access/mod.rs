@@ -19,6 +19,8 @@ pub mod user;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use cache::AccessCache;
 use password::Passwords;
 use project::Project;
@@ -41,11 +43,13 @@ pub struct Access {
     pub clock: Clock,
     pub cache: Arc<AccessCache>,
     pub passwords: Arc<Passwords>,
+    /// What goes on beside the answers.
+    pub beside: TaskTracker,
 }
 
 impl Access {
-    pub fn new(db: Db, config: Arc<Serve>, clock: Clock) -> Self {
-        Self { db, config, clock, cache: Arc::default(), passwords: Arc::default() }
+    pub fn new(db: Db, config: Arc<Serve>, clock: Clock, beside: TaskTracker) -> Self {
+        Self { db, config, clock, cache: Arc::default(), passwords: Arc::default(), beside }
     }
 }
 

@@ -118,6 +118,13 @@ impl Server {
         (server, admin)
     }
 
+    /// Waits for what goes on beside the answers, such as a line of the log.
+    pub async fn settle(&self) {
+        self.app.beside.close();
+        self.app.beside.wait().await;
+        self.app.beside.reopen();
+    }
+
     /// Waits until so many files are arriving.
     pub async fn wait_for_arriving(&self, count: usize) {
         let owner = "SELECT id FROM model_versions UNION ALL SELECT id FROM candidates";

@@ -1,7 +1,6 @@
 //! MLflow's API: every route that its sources have, with every method, as everybody.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use model_registry::db::query;
@@ -330,12 +329,7 @@ async fn check_log(
         world.wrong.push(wrong);
     }
     // What is hidden is logged beside the answer.
-    for _ in 0..500 {
-        if count(world, REFUSED, after, action).await >= refused {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    world.server.settle().await;
     let in_log = count(world, REFUSED, after, action).await;
     if in_log != refused {
         let wrong =

@@ -1,5 +1,6 @@
 //! The matrix: every mutation, every field of a project's data, `node(id:)` of every type and every
-//! route, as everybody, against projects of every visibility; compared with `access.table`.
+//! route, as everybody, against projects of every visibility; compared with `access.table` and
+//! `mutations.table`.
 
 mod mlflow;
 mod operations;
@@ -14,8 +15,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::harness::Caller;
-use operations::{MUTATIONS, QUERIES, TYPES, arguments};
-use table::{Table, check_complete, walk};
+use operations::{QUERIES, TYPES, arguments};
+use table::{Mutation, Table, check_complete, walk};
 use world::{VISIBILITIES, World, fill};
 
 /// What a GraphQL answer amounts to, given the answer to the same about what is not there.
@@ -40,23 +41,23 @@ fn alike(answer: &Value, names: &[&str]) -> Value {
 }
 
 async fn try_mutations(world: &mut World, table: &Table) {
-    for (name, before, piece, after) in MUTATIONS {
+    for Mutation { name, before, tries, after } in &table.mutations {
         for visibility in VISIBILITIES {
             let mut laid_out = None;
             let expected = table.expected("mutation", name, visibility).to_vec();
             for (actor, expected) in table.actors.iter().zip(expected) {
                 let caller = world.callers[&(*actor, visibility)].clone();
-                let own = *before == "SESSION";
+                let own = before == "SESSION";
                 if laid_out.is_none() || own {
                     let x = world.prepare(before, visibility, &caller).await;
                     laid_out = Some((world.count.to_string(), x));
                 }
                 let (n, x) = laid_out.clone().unwrap_or_default();
-                let mutation = format!("mutation {{ {} }}", fill(piece, visibility, &n, &x));
+                let mutation = format!("mutation {{ {} }}", fill(tries, visibility, &n, &x));
                 let answer = caller.graphql(&mutation, json!({})).await;
                 let missing_x =
                     x.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
-                let missing = format!("mutation {{ {} }}", fill(piece, "absent", &n, &missing_x));
+                let missing = format!("mutation {{ {} }}", fill(tries, "absent", &n, &missing_x));
                 let got = match verdict(&answer, &Value::Null) {
                     "an error" => {
                         let missing = caller.graphql(&missing, json!({})).await;
@@ -87,6 +88,8 @@ async fn try_mutations(world: &mut World, table: &Table) {
             }
         }
     }
+    // What is hidden is logged beside the answer.
+    world.server.settle().await;
     let logged = |refused: bool| {
         if refused {
             "SELECT COUNT(DISTINCT action) FROM events WHERE refused AND action = $1"
@@ -94,7 +97,7 @@ async fn try_mutations(world: &mut World, table: &Table) {
             "SELECT COUNT(DISTINCT action) FROM events WHERE NOT refused AND action = $1"
         }
     };
-    for (name, ..) in MUTATIONS {
+    for Mutation { name, .. } in &table.mutations {
         let mutation = name.split('/').next().unwrap();
         let refused = table.expected("mutation", name, "private").iter().any(|cell| *cell != "ok");
         for sql in [Some(logged(false)), refused.then(|| logged(true))].into_iter().flatten() {
@@ -285,10 +288,10 @@ async fn try_routes(world: &mut World, table: &Table) {
 /// Who is blocked, or comes with an expired token, gets in nowhere.
 async fn try_shut_out(world: &mut World, table: &Table) {
     for caller in world.shut_out.clone() {
-        let mut queries: Vec<String> = MUTATIONS
-            .iter()
-            .map(|(_, _, piece, _)| format!("mutation {{ {} }}", fill(piece, "public", "0", "x")))
-            .collect();
+        let tries =
+            table.mutations.iter().map(|mutation| fill(&mutation.tries, "public", "0", "x"));
+        let mut queries: Vec<String> =
+            tries.map(|tries| format!("mutation {{ {tries} }}")).collect();
         queries.extend(
             QUERIES.iter().map(|(_, piece)| format!("{{ {} }}", fill(piece, "public", "", ""))),
         );
