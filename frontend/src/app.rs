@@ -14,9 +14,9 @@ use crate::{
         focus,
         form::Submit,
         icon::{self, Icon},
+        loaded::Around,
         menu::Menu,
         outdated::{Outdated, OutdatedNotice},
-        skeleton::SkeletonPage,
         theme::{self, ThemeMenu},
         toast::{ToastStack, Toasts},
     },
@@ -45,6 +45,7 @@ pub fn App() -> impl IntoView {
     let session = CurrentSession::new();
     provide_context(session);
     provide_context(Anonymous(Signal::derive(move || session.anonymous())));
+    provide_context(Around(Signal::derive(move || session.is_known())));
     provide_context(OnRefused(Callback::new(move |()| session.reload())));
     let uploads = Uploads::new();
     provide_context(uploads.clone());
@@ -118,23 +119,31 @@ fn notice_endings() {
 /// What stands on the page as far as it depends on who is there.
 #[derive(Clone, PartialEq)]
 enum Shown {
-    Waiting,
     Failed(ApiError),
-    /// For this person, by user name; for anybody where there is none.
-    Pages(Option<String>),
+    /// For the person who is number so-and-so in this tab of the browser.
+    Pages(usize),
 }
 
-/// Waits for the session. For another person all pages are made anew: they may see other things.
+/// Pages that ask the server while it is asked who is there. For another person all are made anew: they may see other things.
 #[component]
 fn Admitted() -> impl IntoView {
     let session = use_session();
+    // Who was there, one after the other.
+    let people = StoredValue::new(Vec::new());
     let shown = Memo::new(move |_| match session.standing.get() {
-        Standing::Unknown => Shown::Waiting,
+        Standing::Unknown => Shown::Pages(0),
         Standing::Failed(error) => Shown::Failed(error),
-        Standing::Known(viewer) => Shown::Pages(viewer.map(|viewer| viewer.username)),
+        Standing::Known(viewer) => {
+            let username = viewer.map(|viewer| viewer.username);
+            people.update_value(|people| {
+                if people.last() != Some(&username) {
+                    people.push(username);
+                }
+            });
+            Shown::Pages(people.with_value(Vec::len) - 1)
+        }
     });
     move || match shown.get() {
-        Shown::Waiting => view! { <SkeletonPage/> }.into_any(),
         Shown::Failed(error) => {
             view! { <Failed error page=true on_retry=move |()| session.reload()/> }.into_any()
         }

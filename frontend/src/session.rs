@@ -50,6 +50,11 @@ impl CurrentSession {
         }
     }
 
+    /// Whether the server has said who it is.
+    pub fn is_known(self) -> bool {
+        self.standing.with(|standing| matches!(standing, Standing::Known(_)))
+    }
+
     pub fn signed_in(self) -> bool {
         self.standing.with(|standing| matches!(standing, Standing::Known(Some(_))))
     }

@@ -1,13 +1,31 @@
 //! Loading, loaded or failed: every view that waits for the server goes through here.
+//!
+//! A page asks with [`Load::new`] when it is made, and shows what came in [`Loaded`]:
+//!
+//! ```ignore
+//! let members = Load::new(move || member::list(path.get(), place.get()));
+//! view! {
+//!     <Loaded from=members fallback=|| view! { <SkeletonRows/> } let:page>
+//!         <MemberList page on_change=move |()| members.refetch()/>
+//!     </Loaded>
+//! }
+//! ```
+//!
+//! A page with tabs is a [`Frame`]. Session, frame and tab ask at the same time, so that a page takes one round trip; each
+//! is shown when what stands [`Around`] it is.
+//!
+//! Not Leptos' `Transition` and `ErrorBoundary`: here the last answer stays where the next one fails, and all that waits is
+//! compiled once and not for each type of answer.
 
 use std::{any::Any, cell::RefCell, future::Future, marker::PhantomData, pin::Pin, rc::Rc};
 
-use leptos::prelude::*;
+use leptos::{context::Provider, prelude::*};
 
 use super::{
     failed::{Failed, OnRefused},
     focus,
     outdated::use_outdated,
+    skeleton::SkeletonPage,
 };
 use crate::logic::error::ApiError;
 
@@ -73,6 +91,11 @@ impl<T: 'static> Load<T> {
         self.asked.report();
     }
 
+    /// Whether the server has answered, and did not refuse.
+    pub fn is_loaded(self) -> bool {
+        self.asked.resource.with(|answer| matches!(answer, Some(Ok(_))))
+    }
+
     /// Reads the last answer; none before the first.
     pub fn with<U>(self, read: impl FnOnce(Option<Result<&T, &ApiError>>) -> U) -> U {
         let answer = self.asked.resource.get();
@@ -124,6 +147,11 @@ impl Asked {
     }
 }
 
+/// Whether what stands around a view is there: who is signed in, and the heading of the frame that it is in. Provided by
+/// the app, and by each [`Frame`] for what is below it.
+#[derive(Clone, Copy)]
+pub struct Around(pub Signal<bool>);
+
 #[derive(Clone, PartialEq)]
 enum State {
     Loading,
@@ -161,13 +189,36 @@ where
     view! { <Waiting asked=from.asked fallback page ready=ready.into()/> }
 }
 
+/// The heading of a page with tabs, and the tab below it, which is made at once: it asks the server at the same time, and
+/// is shown when the heading is. Where the page cannot be loaded, that is all that is said.
+#[component]
+pub fn Frame<T, V, F>(from: Load<T>, heading: F, children: Children) -> impl IntoView
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+    V: IntoView + 'static,
+    F: Fn(Memo<T>) -> V + Send + Sync + 'static,
+{
+    let Around(around) = expect_context();
+    let ready = Memo::new(move |_| around.get() && from.is_loaded());
+    provide_context(Around(ready.into()));
+    let shown = move || if ready.get() { "contents" } else { "hidden" };
+    view! {
+        <Provider value=Around(around)>
+            <Loaded page=true from fallback=|| view! { <SkeletonPage/> } children=heading/>
+        </Provider>
+        <div class=shown>{children()}</div>
+    }
+}
+
 /// The same for every type.
 #[component]
 fn Waiting(asked: Asked, fallback: ViewFn, page: bool, ready: ViewFn) -> impl IntoView {
     asked.report();
     let refused = expect_context::<OnRefused>().0;
+    let Around(around) = expect_context();
     let state = Memo::new(move |before: Option<&State>| match asked.resource.get() {
         None => State::Loading,
+        Some(_) if !around.get() => State::Loading,
         Some(Ok(_)) => State::Ready,
         Some(Err(error)) => {
             if before == Some(&State::Ready) {

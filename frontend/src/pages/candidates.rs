@@ -21,7 +21,7 @@ pub fn CandidatesTab() -> impl IntoView {
         <h2 class="sr-only">"Candidates"</h2>
         <CandidateTable
             owner=Signal::derive(move || Owner::Model(model.path.get()))
-            judged=Signal::derive(move || model.detail.read().best_metric.clone())
+            judged=Signal::derive(move || model.get(|detail| detail.best_metric.clone()).flatten())
             editable=Signal::derive(move || model.allows(Role::Developer))
             nothing=|| view! { <FirstCandidate/> }
         />
@@ -33,8 +33,8 @@ pub fn CandidatesTab() -> impl IntoView {
 fn FirstCandidate() -> impl IntoView {
     let model = use_model();
     let snippets = Signal::derive(move || {
-        let detail = model.detail.read();
-        let mut snippets = mlflow::logging(&mlflow::experiment_of(&detail.name), &detail.name);
+        let name = model.name();
+        let mut snippets = mlflow::logging(&mlflow::experiment_of(&name), &name);
         snippets.push(curl(&model.path.read()));
         snippets
     });
@@ -45,7 +45,7 @@ fn FirstCandidate() -> impl IntoView {
                 <p>"Scripts log them, with MLflow as they are:"</p>
                 <div class="w-full max-w-2xl">
                     <MlflowGuide
-                        project=Signal::derive(move || model.detail.read().project.path.clone())
+                        project=Signal::derive(move || model.project())
                         snippets
                         id="first"
                     />

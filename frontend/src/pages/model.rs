@@ -7,8 +7,7 @@ use crate::{
     components::{
         breadcrumbs::Breadcrumbs,
         icon::{self, Icon},
-        loaded::{Load, Loaded},
-        skeleton::SkeletonPage,
+        loaded::{Frame, Load},
         tabs::{Tab, Tabs},
         title::PageTitle,
     },
@@ -25,8 +24,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct CurrentModel {
     pub path: Memo<String>,
-    pub detail: Memo<ModelDetail>,
-    load: Load<ModelDetail>,
+    pub load: Load<ModelDetail>,
     changes: RwSignal<u32>,
 }
 
@@ -40,9 +38,23 @@ impl CurrentModel {
         self.changes.track();
     }
 
+    /// Reads what is known of it: nothing before the answer, at which its tabs do not wait.
+    pub fn get<U>(self, read: impl FnOnce(&ModelDetail) -> U) -> Option<U> {
+        self.load.with(|detail| detail?.ok().map(read))
+    }
+
+    pub fn name(self) -> String {
+        self.get(|detail| detail.name.clone()).unwrap_or_default()
+    }
+
+    /// The path of its project.
+    pub fn project(self) -> String {
+        self.get(|detail| detail.project.path.clone()).unwrap_or_default()
+    }
+
     /// Whether the viewer may do what takes this role.
     pub fn allows(self, role: Role) -> bool {
-        self.detail.read().project.allows(role)
+        self.get(|detail| detail.project.allows(role)).unwrap_or_default()
     }
 }
 
@@ -61,22 +73,19 @@ pub fn ModelFrame() -> impl IntoView {
         changes.update(|changes| *changes += 1);
     };
     keep_following(move || model::follow(path.get(), changed));
+    provide_context(CurrentModel { path, load, changes });
     view! {
         // For where there is no such model; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>
-        <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
-            provide_context(CurrentModel { path, detail, load, changes });
-            remember(Signal::derive(move || detail.read().project.path.clone()));
-            view! {
-                <Heading path detail/>
-                <Outlet/>
-            }
-        }/>
+        <Frame from=load heading=move |detail| view! { <Heading path detail/> }>
+            <Outlet/>
+        </Frame>
     }
 }
 
 #[component]
 fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
+    remember(Signal::derive(move || detail.read().project.path.clone()));
     let edits = Memo::new(move |_| detail.read().project.allows(Role::Developer));
     let tabs = Memo::new(move |_| {
         let page = |page: &str| address::model_page(&path.read(), page);

@@ -10,7 +10,9 @@ use crate::{
         empty::Empty,
         facts::{Fact, Facts, SidePanel},
         icon::{self, Icon},
+        loaded::Loaded,
         person::Person,
+        skeleton::SkeletonPage,
         snippets::Snippet,
         time::Time,
         title::PageTitle,
@@ -35,7 +37,17 @@ use crate::{
 #[component]
 pub fn ModelCardTab() -> impl IntoView {
     let model = use_model();
-    let detail = model.detail;
+    view! {
+        <PageTitle text=move || model.path.get()/>
+        <Loaded from=model.load fallback=|| view! { <SkeletonPage/> } let:detail>
+            <Card detail/>
+        </Loaded>
+    }
+}
+
+#[component]
+fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
+    let model = use_model();
     let changed = Callback::new(move |()| model.reload());
     let save = Callback::new(move |text: String| {
         let input = UpdateModelInput { model: model.path.get_untracked(), description: Some(text) };
@@ -47,12 +59,11 @@ pub fn ModelCardTab() -> impl IntoView {
             std::iter::once("latest".to_owned()).chain(aliases).collect::<Vec<_>>()
         })
     });
-    let project = Signal::derive(move || detail.read().project.path.clone());
+    let project = Signal::derive(move || model.project());
     let snippets = Signal::derive(move || detail.with(mlflow_snippets));
     let latest = Memo::new(move |_| detail.read().latest_version.clone());
     let editable = Signal::derive(move || model.allows(Role::Developer));
     view! {
-        <PageTitle text=move || model.path.get()/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="min-w-0 space-y-6">
                 <Show when=move || latest.read().is_none()>
@@ -98,7 +109,7 @@ pub fn ModelCardTab() -> impl IntoView {
                         on_change=changed
                     />
                 </SidePanel>
-                <About/>
+                <About detail/>
             </div>
         </div>
     }
@@ -138,9 +149,7 @@ fn Latest(latest: LatestVersion, path: Memo<String>) -> impl IntoView {
 }
 
 #[component]
-fn About() -> impl IntoView {
-    let model = use_model();
-    let detail = model.detail;
+fn About(detail: Memo<ModelDetail>) -> impl IntoView {
     view! {
         <SidePanel title="About">
             {move || {

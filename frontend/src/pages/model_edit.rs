@@ -10,11 +10,13 @@ use crate::{
         field::{SubmitButton, TextField},
         form::Submit,
         icon::{self, Icon},
+        loaded::Loaded,
+        skeleton::SkeletonPage,
         title::PageTitle,
         toast::use_toasts,
     },
     graphql::{
-        model::{self, RenameModelInput, UpdateModelInput},
+        model::{self, ModelDetail, RenameModelInput, UpdateModelInput},
         protected_alias::Place,
         scalar::Role,
         tag::Target,
@@ -33,17 +35,27 @@ use crate::{
 #[component]
 pub fn ModelEditTab() -> impl IntoView {
     let model = use_model();
-    let changed = Callback::new(move |()| model.reload());
     view! {
         <PageTitle text=move || format!("Edit {}", model.path.get())/>
+        <Loaded from=model.load fallback=|| view! { <SkeletonPage/> } let:detail>
+            <Forms detail/>
+        </Loaded>
+    }
+}
+
+#[component]
+fn Forms(detail: Memo<ModelDetail>) -> impl IntoView {
+    let model = use_model();
+    let changed = Callback::new(move |()| model.reload());
+    view! {
         <Allowed when=Signal::derive(move || model.allows(Role::Developer)) who=DEVELOPERS>
             <div class="max-w-3xl space-y-6">
-                <CardForm/>
+                <CardForm detail/>
                 <section class="panel space-y-4 p-6">
                     <h2 class="font-semibold">"Tags"</h2>
                     <Tags
                         target=Signal::derive(move || Target::model(model.path.get()))
-                        tags=Signal::derive(move || model.detail.read().tags.clone())
+                        tags=Signal::derive(move || detail.read().tags.clone())
                         editable=true
                         on_change=changed
                     />
@@ -54,18 +66,18 @@ pub fn ModelEditTab() -> impl IntoView {
                         on_change=changed
                     />
                 </Show>
-                <RenameForm/>
-                <DeleteSection/>
+                <RenameForm detail/>
+                <DeleteSection detail/>
             </div>
         </Allowed>
     }
 }
 
 #[component]
-fn CardForm() -> impl IntoView {
+fn CardForm(detail: Memo<ModelDetail>) -> impl IntoView {
     let model = use_model();
     let toasts = use_toasts();
-    let description = RwSignal::new(model.detail.read_untracked().description.clone());
+    let description = RwSignal::new(detail.read_untracked().description.clone());
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -80,7 +92,7 @@ fn CardForm() -> impl IntoView {
     };
     let blocked = Signal::derive(move || {
         check::description(&description.read()).is_some()
-            || *description.read() == model.detail.read().description
+            || *description.read() == detail.read().description
     });
     view! {
         <form class="panel space-y-4 p-6" on:submit=send>
@@ -93,11 +105,11 @@ fn CardForm() -> impl IntoView {
 }
 
 #[component]
-fn RenameForm() -> impl IntoView {
+fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
     let model = use_model();
     let toasts = use_toasts();
     let navigate = use_navigate();
-    let name = RwSignal::new(model.detail.read_untracked().name.clone());
+    let name = RwSignal::new(detail.read_untracked().name.clone());
     let submit = Submit::naming("name");
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -113,7 +125,7 @@ fn RenameForm() -> impl IntoView {
     let blocked = Signal::derive(move || {
         name.read().is_empty()
             || check::model_name(&name.read()).is_some()
-            || *name.read() == model.detail.read().name
+            || *name.read() == detail.read().name
     });
     view! {
         <form class="panel space-y-4 p-6" on:submit=send>
@@ -129,14 +141,14 @@ fn RenameForm() -> impl IntoView {
 }
 
 #[component]
-fn DeleteSection() -> impl IntoView {
+fn DeleteSection(detail: Memo<ModelDetail>) -> impl IntoView {
     let model = use_model();
     let navigate = use_navigate();
     let open = RwSignal::new(false);
     let models = RwSignal::new(Vec::new());
     let ask = move |_| {
         let path = model.path.get_untracked();
-        let chosen = model.detail.with_untracked(|detail| Chosen {
+        let chosen = detail.with_untracked(|detail| Chosen {
             path,
             name: detail.name.clone(),
             versions: detail.version_count,
@@ -146,8 +158,8 @@ fn DeleteSection() -> impl IntoView {
         open.set(true);
     };
     let leave = move |_: Vec<String>| {
-        let project = model.detail.with_untracked(|detail| detail.project.path.clone());
-        navigate(&address::project(&project), NavigateOptions::default());
+        let project = detail.with_untracked(|detail| address::project(&detail.project.path));
+        navigate(&project, NavigateOptions::default());
     };
     view! {
         <section class="panel flex flex-wrap items-center justify-between gap-4 p-6">

@@ -24,8 +24,11 @@ use crate::{
 pub fn ModelsTab() -> impl IntoView {
     let project = use_project();
     let path = project.path;
-    let detail = project.detail;
-    let any = Signal::derive(move || detail.read().model_count != 0);
+    let any = Signal::derive(move || project.get(|detail| detail.model_count) != Some(0));
+    let description = Memo::new(move |_| {
+        let html = project.get(|detail| detail.description_html.clone());
+        html.filter(|html| !html.trim().is_empty())
+    });
     let nothing = move || {
         if project.allows(Role::Developer) {
             view! { <FirstModel path/> }.into_any()
@@ -43,11 +46,11 @@ pub fn ModelsTab() -> impl IntoView {
     view! {
         <PageTitle text=move || path.get()/>
         <h2 class="sr-only">"Models"</h2>
-        <Show when=move || !detail.read().description.trim().is_empty()>
+        {move || description.get().map(|html| view! {
             <div class="mb-5 max-h-60 max-w-3xl overflow-y-auto text-sm" tabindex="0" role="region" aria-label="Description">
-                <Markdown html=Signal::derive(move || detail.read().description_html.clone())/>
+                <Markdown html=Signal::stored(html)/>
             </div>
-        </Show>
+        })}
         <ModelList project=Signal::derive(move || Some(path.get())) any nothing on_change=changed>
             // Where there is no model, what is shown in its place begins with this.
             <Show when=move || any.get()><Connect path/></Show>

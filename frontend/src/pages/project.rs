@@ -8,8 +8,7 @@ use crate::{
     components::{
         breadcrumbs::Breadcrumbs,
         icon::{self, Icon},
-        loaded::{Load, Loaded},
-        skeleton::SkeletonPage,
+        loaded::{Frame, Load},
         tabs::{Tab, Tabs},
         title::PageTitle,
     },
@@ -26,8 +25,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct CurrentProject {
     pub path: Memo<String>,
-    pub detail: Memo<ProjectDetail>,
-    load: Load<ProjectDetail>,
+    pub load: Load<ProjectDetail>,
 }
 
 impl CurrentProject {
@@ -35,9 +33,14 @@ impl CurrentProject {
         self.load.refetch();
     }
 
+    /// Reads what is known of it: nothing before the answer, at which its tabs do not wait.
+    pub fn get<U>(self, read: impl FnOnce(&ProjectDetail) -> U) -> Option<U> {
+        self.load.with(|detail| detail?.ok().map(read))
+    }
+
     /// Whether the viewer may do what takes this role.
     pub fn allows(self, role: Role) -> bool {
-        self.detail.read().allows(role)
+        self.get(|detail| detail.allows(role)).unwrap_or_default()
     }
 }
 
@@ -49,23 +52,20 @@ pub fn use_project() -> CurrentProject {
 pub fn ProjectFrame() -> impl IntoView {
     let path = address::use_param("project");
     let load = Load::new(move || project::get(path.get()));
+    provide_context(CurrentProject { path, load });
     view! {
         // For where there is no such project; the tabs have titles of their own.
         <PageTitle text=move || path.get()/>
-        <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } children=move |detail| {
-            provide_context(CurrentProject { path, detail, load });
-            let loaded = Memo::new(move |_| detail.read().path.clone());
-            remember(loaded.into());
-            view! {
-                <Heading path detail/>
-                <Outlet/>
-            }
-        }/>
+        <Frame from=load heading=move |detail| view! { <Heading path detail/> }>
+            <Outlet/>
+        </Frame>
     }
 }
 
 #[component]
 fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
+    let loaded = Memo::new(move |_| detail.read().path.clone());
+    remember(loaded.into());
     let session = use_session();
     let name = move || {
         detail.with(|project| {

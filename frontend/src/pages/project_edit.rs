@@ -11,12 +11,15 @@ use crate::{
         field::{SelectField, SubmitButton, TextField},
         form::Submit,
         icon::{self, Icon},
+        loaded::Loaded,
+        skeleton::SkeletonPage,
         title::PageTitle,
         toast::use_toasts,
     },
     graphql::{
         project::{
-            self, DeleteProjectInput, RenameProjectInput, RestoreProjectInput, UpdateProjectInput,
+            self, DeleteProjectInput, ProjectDetail, RenameProjectInput, RestoreProjectInput,
+            UpdateProjectInput,
         },
         protected_alias::Place,
         scalar::Role,
@@ -30,19 +33,29 @@ use crate::{
 #[component]
 pub fn ProjectEditTab() -> impl IntoView {
     let project = use_project();
-    let owns = Memo::new(move |_| project.allows(Role::Owner));
     view! {
         <PageTitle text=move || format!("Settings of {}", project.path.get())/>
+        <Loaded from=project.load fallback=|| view! { <SkeletonPage/> } let:detail>
+            <Forms detail/>
+        </Loaded>
+    }
+}
+
+#[component]
+fn Forms(detail: Memo<ProjectDetail>) -> impl IntoView {
+    let project = use_project();
+    let owns = Memo::new(move |_| project.allows(Role::Owner));
+    view! {
         <Allowed when=Signal::derive(move || project.allows(Role::Maintainer)) who=MAINTAINERS>
             <div class="max-w-3xl space-y-6">
-                <EditForm owns/>
+                <EditForm detail owns/>
                 <ProtectedAliases
                     place=Signal::derive(move || Place::Project(project.path.get()))
                     on_change=|()| {}
                 />
                 <Show when=move || owns.get()>
                     <RenameForm/>
-                    <DeleteSection/>
+                    <DeleteSection detail/>
                 </Show>
             </div>
         </Allowed>
@@ -51,10 +64,10 @@ pub fn ProjectEditTab() -> impl IntoView {
 
 /// The description; for owners also the name and who can see the project.
 #[component]
-fn EditForm(owns: Memo<bool>) -> impl IntoView {
+fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>) -> impl IntoView {
     let project = use_project();
     let toasts = use_toasts();
-    let before = project.detail.get_untracked();
+    let before = detail.get_untracked();
     let name = RwSignal::new(before.name);
     let description = RwSignal::new(before.description);
     let visibility = RwSignal::new(visibility_name(before.visibility).to_owned());
@@ -128,7 +141,7 @@ fn RenameForm() -> impl IntoView {
 }
 
 #[component]
-fn DeleteSection() -> impl IntoView {
+fn DeleteSection(detail: Memo<ProjectDetail>) -> impl IntoView {
     let current = use_project();
     let toasts = use_toasts();
     let navigate = use_navigate();
@@ -136,8 +149,7 @@ fn DeleteSection() -> impl IntoView {
     let submit = Submit::new();
     report(submit);
     let title = Signal::derive(move || format!("Delete “{}”?", current.path.read()));
-    let models =
-        move || format::plural(current.detail.read().model_count.into(), "model", "models");
+    let models = move || format::plural(detail.read().model_count.into(), "model", "models");
     let delete = move |()| {
         let navigate = navigate.clone();
         let input = DeleteProjectInput { project: current.path.get_untracked() };

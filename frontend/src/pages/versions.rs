@@ -132,9 +132,7 @@ fn VersionTable(
         address::compare_versions(&model.path.read(), &versions)
     });
     let latest = Memo::new(move |_| {
-        model
-            .detail
-            .with(|detail| detail.latest_version.as_ref().map(|latest| latest.version.clone()))
+        model.get(|detail| Some(detail.latest_version.as_ref()?.version.clone())).flatten()
     });
     view! {
         // What was asked stays when others delete all that the table had.
@@ -230,12 +228,11 @@ fn deletion(model: String) -> Act {
 /// From training to loading by alias.
 #[component]
 fn FirstSteps() -> impl IntoView {
-    let detail = use_model().detail;
-    let project = Signal::derive(move || detail.read().project.path.clone());
+    let model = use_model();
+    let project = Signal::derive(move || model.project());
     let snippets = Signal::derive(move || {
-        detail.with(|detail| {
-            mlflow::first_version(&mlflow::experiment_of(&detail.name), &detail.name)
-        })
+        let name = model.name();
+        mlflow::first_version(&mlflow::experiment_of(&name), &name)
     });
     view! { <MlflowGuide project snippets id="first"/> }
 }
