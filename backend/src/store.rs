@@ -51,7 +51,7 @@ pub struct Blob {
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// Read while a blob may be about to get its row, written while blobs without a row are removed.
-    naming: Arc<RwLock<()>>,
+    sweep_lock: Arc<RwLock<()>>,
     /// Held by the one sweep that is going on.
     sweeping: Arc<Mutex<()>>,
     /// Bytes that come in several parts.
@@ -85,7 +85,7 @@ impl Store {
         let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self {
             objects: Arc::new(objects),
-            naming: Arc::default(),
+            sweep_lock: Arc::default(),
             sweeping: Arc::default(),
             uploads: parts::Uploads::default(),
             partials: partial::Partials::default(),
@@ -115,9 +115,9 @@ impl Store {
         let store = self.clone();
         tokio::spawn(async move {
             upload.complete().await?;
-            let naming = SweepGuard(store.naming.clone().read_owned().await);
+            let guard = SweepGuard(store.sweep_lock.clone().read_owned().await);
             store.move_into_place(&temporary, &sha256, size).await?;
-            Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, naming))
+            Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, guard))
         })
         .await
         .map_err(Error::internal)?
@@ -165,7 +165,7 @@ impl Store {
         &self,
         rowless: impl FnOnce() -> F,
     ) -> Result<usize> {
-        let _naming = self.naming.write().await;
+        let _alone = self.sweep_lock.write().await;
         let mut removed = 0;
         for sha256 in rowless().await? {
             match self.objects.delete(&path_of(&sha256)).await {

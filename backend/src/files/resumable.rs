@@ -201,11 +201,11 @@ impl Held {
         let blob = Blob { size: upload.size, sha256: sha256.clone() };
         // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
         drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
-        let (blob, naming) = partial.move_to_blob(sha256, size).await?;
+        let (blob, guard) = partial.move_to_blob(sha256, size).await?;
         let (mut change, _) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
         uploads::rules::finish(&mut change, &upload.id).await?;
         change.commit().await?;
-        drop(naming);
+        drop(guard);
         partial.forget();
         mlmodel::sql::index(app, &place.path()?, &blob).await;
         Ok(Progress { offset: size, expires_at: upload.expires_at_ms })

@@ -86,14 +86,14 @@ pub async fn receive(
 ) -> Result<Put> {
     let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
     let expected = expected_digests(headers)?;
-    let (blob, naming) = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
+    let (blob, guard) = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
     check_digests(&expected, &blob)?;
     // By itself: a client who goes away now must not part the commit from what guards its blob.
     let (app, actor, place, headers) = (app.clone(), actor.clone(), place.clone(), headers.clone());
     let named = tokio::spawn(async move {
         let (change, put) = put_blob(&app, &actor, &place, &headers, &blob).await?;
         change.commit().await?;
-        drop((naming, under_way));
+        drop((guard, under_way));
         mlmodel::sql::index(&app, &place.path()?, &blob).await;
         Ok(put)
     });

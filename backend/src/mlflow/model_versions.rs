@@ -188,9 +188,9 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
             version,
             description,
             tags: Some(tags),
-            candidate_id: None,
             lineage,
             predicted,
+            ..NewVersion::default()
         })
     };
     let version = match make(&call, &model, given.clone(), new(predicted.clone())?).await {

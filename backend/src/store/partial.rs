@@ -183,10 +183,10 @@ impl Partial {
 
     /// Makes a blob of all bytes, of which this is the hash. They are here no more.
     pub async fn move_to_blob(&self, sha256: String, size: u64) -> Result<(Blob, SweepGuard)> {
-        let naming = SweepGuard(self.store.naming.clone().read_owned().await);
+        let guard = SweepGuard(self.store.sweep_lock.clone().read_owned().await);
         let from = Path::from(format!("{FOLDER}/{}", self.name));
         self.store.move_into_place(&from, &sha256, size).await?;
-        Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, naming))
+        Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, guard))
     }
 
     /// Removes the bytes of an upload that is given up.

@@ -55,9 +55,7 @@ impl Model {
     pub async fn path_of(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(format!("{}/{}", self.project_of(ctx).await?.path, self.name))
     }
-}
 
-impl Model {
     /// What is locked, logged and tagged.
     pub fn target(&self, project: &Project) -> Target {
         Target {

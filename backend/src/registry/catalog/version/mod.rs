@@ -101,9 +101,7 @@ impl ModelVersion {
     pub fn is_filled_by_run(&self) -> bool {
         self.source.as_deref() == Some("") && self.state == VersionState::Draft
     }
-}
 
-impl ModelVersion {
     /// What is locked, logged and tagged, and has files.
     pub fn target(&self, project: &Project, model: &Model) -> Target {
         Target {
