@@ -118,13 +118,7 @@ async fn try_mutations(world: &mut World, table: &Table) {
 }
 
 /// Asks for a piece of a query about a project, as everybody.
-async fn try_query(
-    world: &mut World,
-    table: &Table,
-    kind: &'static str,
-    name: &'static str,
-    piece: &str,
-) {
+async fn try_query(world: &mut World, table: &Table, kind: &str, name: &str, piece: &str) {
     let world_ref = &*world;
     let mut tries = Vec::new();
     for visibility in VISIBILITIES {
@@ -329,12 +323,12 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
     for (name, piece) in QUERIES {
         try_query(&mut world, &table, "query", name, piece).await;
     }
-    for key in table.names("field") {
-        let (name, field) = key.split_once('.').unwrap();
-        let (_, place) = TYPES.iter().find(|(known, _)| *known == name).unwrap();
-        let (_, selection) = types[name].iter().find(|(known, _)| known == field).unwrap();
-        let piece = place.replace("{f}", &format!("{field}{} {selection}", arguments(key)));
-        try_query(&mut world, &table, "field", key, &piece).await;
+    for (name, place) in TYPES {
+        for (field, selection) in &types[*name] {
+            let key = format!("{name}.{field}");
+            let piece = place.replace("{f}", &format!("{field}{} {selection}", arguments(&key)));
+            try_query(&mut world, &table, "field", &key, &piece).await;
+        }
     }
     try_nodes(&mut world, &table).await;
     subscriptions::try_all(&mut world, &table).await;
