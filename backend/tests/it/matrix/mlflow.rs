@@ -341,6 +341,8 @@ async fn check_log(
 async fn try_everything(world: &mut World, table: &Table) {
     let routes = routes();
     for (index, request) in REQUESTS.iter().enumerate() {
+        // What is still to be logged is of the request before.
+        world.server.settle().await;
         let (after,): (String,) =
             query("SELECT MAX(id) FROM events").fetch_one(&world.server.app.db).await.unwrap();
         let shared = &*world;
