@@ -25,6 +25,8 @@ use crate::registry::people::session;
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long what goes on beside the answers may take when the server stops.
+const BESIDE: Duration = Duration::from_secs(5);
 
 /// Serves until `stop` ends, then waits for running requests as long as the configuration says.
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
@@ -64,13 +66,13 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
     stopping.send_replace(());
-    let ended = async {
-        tokio::join!(stopping.closed(), app.sockets.close());
-        app.beside.close();
-        app.beside.wait().await;
-    };
+    let ended = async { tokio::join!(stopping.closed(), app.sockets.close()) };
     if tokio::time::timeout(patience, ended).await.is_err() {
         tracing::warn!("transfers were cut off");
+    }
+    app.beside.close();
+    if tokio::time::timeout(BESIDE, app.beside.wait()).await.is_err() {
+        tracing::warn!("lines of the log were not written");
     }
     app.db.close().await;
 }

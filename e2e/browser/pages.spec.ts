@@ -202,6 +202,30 @@ test("a theme that was chosen stays", async ({ page }) => {
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
 });
 
+test("session, frame and tab of a page ask at the same time", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr");
+  await api.version(model, "1.0.0");
+  const missing = new Set(["Session", "Model", "Versions"]);
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => (answer = resolve));
+  await page.route("**/graphql", async (route) => {
+    missing.delete(/^query (\w+)/.exec(route.request().postDataJSON().query)?.[1] ?? "");
+    if (missing.size === 0) answer();
+    // Nobody has an answer before all have asked.
+    await asked;
+    await route.continue();
+  });
+  await page.goto(`/${model}/versions`);
+  await expect(page.getByRole("row").filter({ hasText: "1.0.0" })).toBeVisible();
+});
+
+test("what is not there is not titled as a page of it", async ({ page, api }) => {
+  const project = await api.project();
+  await page.goto(`/${project}/nothing/edit`);
+  await expect(page.getByRole("heading", { name: "Not found" })).toBeVisible();
+  await expect(page).toHaveTitle(`${project}/nothing · Model Registry`);
+});
+
 test.describe("offline", () => {
   test.use({ expectedComplaints: [/net::ERR_FAILED/] });
 

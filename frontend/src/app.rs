@@ -60,13 +60,13 @@ pub fn App() -> impl IntoView {
     on_cleanup(move || leaving.remove());
     view! {
         <Router>
-            <Frame/>
+            <Shell/>
         </Router>
     }
 }
 
 #[component]
-fn Frame() -> impl IntoView {
+fn Shell() -> impl IntoView {
     let skip = move |event: leptos::ev::MouseEvent| {
         event.prevent_default();
         focus::to_main();

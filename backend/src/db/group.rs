@@ -3,6 +3,7 @@
 //! It runs by itself, and hears of changes through channels. So nobody who gives up waiting interrupts it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -19,12 +20,15 @@ type Requests = mpsc::UnboundedReceiver<Request>;
 /// How many changes are made durable together at most: the first has waited for all the others.
 const MAX_CHANGES: usize = 64;
 
+/// How long a group takes others in.
+const MAX_TIME: Duration = Duration::from_millis(50);
+
 pub struct Task {
     options: SqliteConnectOptions,
     access: Arc<Access>,
-    /// None after a failure that leaves in doubt what it is in.
+    /// None before it is opened, and after a failure that leaves in doubt what it is in.
     connection: Option<SqliteConnection>,
-    /// Whether it is in a transaction.
+    /// Whether a group has been begun with it.
     is_open: bool,
     turns: mpsc::UnboundedReceiver<Turn>,
     /// Whose turn it is already while the last statements of the change before are run.
@@ -107,8 +111,12 @@ impl Task {
 
     /// Makes a transaction of those that wait; pushes who is to be told of its end.
     async fn group(&mut self, first: Requests, done: &mut Vec<Reply>) -> Result<()> {
+        let started = Instant::now();
         self.change(first, done).await?;
         for _ in 1..MAX_CHANGES {
+            if started.elapsed() > MAX_TIME {
+                break;
+            }
             self.give_turn();
             let Some(next) = self.next.take() else { break };
             self.change(next, done).await?;
@@ -121,6 +129,10 @@ impl Task {
     async fn change(&mut self, mut requests: Requests, done: &mut Vec<Reply>) -> Result<()> {
         let mut begun = false;
         while let Some(Request { mut statements, commits, reply }) = requests.recv().await {
+            if commits && !begun && statements.is_empty() {
+                let _ = reply.send(Ok(Answer::default()));
+                return Ok(());
+            }
             if commits {
                 self.give_turn();
                 statements.push("RELEASE change".into());
@@ -136,15 +148,18 @@ impl Task {
                     let _ = reply.send(Ok(answer));
                     continue;
                 }
+                Err((Undone::Group, error)) => {
+                    tracing::error!(?error, "a statement ended the transaction that it was in");
+                    let _ = reply.send(Err(error));
+                    return Err(lost());
+                }
                 Err((undone, error)) => {
                     let _ = reply.send(Err(error));
                     undone
                 }
             };
-            match undone {
-                Undone::Statement if !commits => {}
-                Undone::Statement | Undone::Change => break,
-                Undone::Group => return Err(lost()),
+            if commits || matches!(undone, Undone::Change) {
+                break;
             }
         }
         // It failed, or its caller has gone away.

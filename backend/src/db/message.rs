@@ -47,7 +47,7 @@ pub struct Statement {
     unless: Option<Unmet>,
 }
 
-/// Why a change is refused: a statement that it deferred failed in the one way that it names.
+/// Why a change is refused: a statement that it kept failed in the one way that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmet {
     /// There is something with this key already: a unique index has it.
@@ -155,9 +155,10 @@ pub async fn send(
     if done >= statements.len() { Ok(answer) } else { Err((done, sqlx::Error::WorkerCrashed)) }
 }
 
-/// Whether SQLite may have undone the whole transaction: out of memory, a failing or full disk, a broken file.
+/// Whether SQLite may have undone the whole transaction: busy, out of memory, interrupted, a failing or full disk, a
+/// broken file.
 pub fn ends_transaction(error: &sqlx::Error) -> bool {
-    const PRIMARY: [u32; 4] = [7, 10, 11, 13]; // https://www.sqlite.org/rescode.html
+    const PRIMARY: [u32; 6] = [5, 7, 9, 10, 11, 13]; // https://www.sqlite.org/rescode.html
     match error {
         sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {

@@ -293,7 +293,7 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .clone()
         .pragma("cache_size", "-16384")
         .pragma("temp_store", "MEMORY")
-        // Messages, each of several statements: 40 KiB or so, and at most some 200.
+        // Messages, each of several statements: 40 KiB or so.
         .statement_cache_capacity(128)
         // 32 MiB: what is changed again and again meanwhile moves from the log to the file once.
         .pragma("wal_autocheckpoint", "8192");

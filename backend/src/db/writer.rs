@@ -10,7 +10,7 @@
 //!
 //! | a change is | what SQLite has of it | it goes on by |
 //! |---|---|---|
-//! | waiting | nothing | the commit of the change before |
+//! | waiting | nothing | the end of the change before |
 //! | in its turn | nothing: [`Write::later`] keeps statements | [`Write::run`], [`Write::commit`] |
 //! | begun | `SAVEPOINT change`, and its statements | [`Write::commit`], or being dropped |
 //! | done | `RELEASE change` | `COMMIT`, when nobody waits any more, or there are many in the group |
@@ -41,8 +41,8 @@ struct Inner {
     access: Arc<Access>,
     /// Where one waits for one's turn. None when it is closed.
     queue: Mutex<Option<mpsc::UnboundedSender<Turn>>>,
-    /// Ends when the connection is closed.
-    task: watch::Receiver<()>,
+    /// Is over when the connection is closed.
+    ended: watch::Receiver<()>,
 }
 
 /// One change in its turn, which it has until it is committed or dropped, which undoes it.
@@ -58,14 +58,14 @@ impl Writer {
     pub async fn open(options: SqliteConnectOptions) -> Result<Self> {
         let access = Arc::<Access>::default();
         let (queue, turns) = mpsc::unbounded_channel();
-        let mut group = Task::new(options, access.clone(), turns);
-        group.connect().await?;
-        let (ends, task) = watch::channel(());
+        let mut task = Task::new(options, access.clone(), turns);
+        task.connect().await?;
+        let (running, ended) = watch::channel(());
         tokio::spawn(async move {
-            group.work().await;
-            drop(ends);
+            task.work().await;
+            drop(running);
         });
-        Ok(Self(Arc::new(Inner { access, queue: Mutex::new(Some(queue)), task })))
+        Ok(Self(Arc::new(Inner { access, queue: Mutex::new(Some(queue)), ended })))
     }
 
     pub fn access(&self) -> &Access {
@@ -92,7 +92,7 @@ impl Writer {
     pub async fn close(&self) {
         drop(self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         // It is never told anything: it ends with the task.
-        self.0.task.clone().changed().await.ok();
+        self.0.ended.clone().changed().await.ok();
     }
 }
 

@@ -38,7 +38,7 @@ impl CurrentModel {
         self.changes.track();
     }
 
-    /// Reads what is known of it: nothing before the answer, at which its tabs do not wait.
+    /// Reads what is known of it: nothing before the answer, for which its tabs do not wait.
     pub fn get<U>(self, read: impl FnOnce(&ModelDetail) -> U) -> Option<U> {
         self.load.with(|detail| detail?.ok().map(read))
     }

@@ -12,7 +12,6 @@ use crate::{
         icon::{self, Icon},
         loaded::Loaded,
         person::Person,
-        skeleton::SkeletonPage,
         snippets::Snippet,
         time::Time,
         title::PageTitle,
@@ -39,7 +38,7 @@ pub fn ModelCardTab() -> impl IntoView {
     let model = use_model();
     view! {
         <PageTitle text=move || model.path.get()/>
-        <Loaded from=model.load fallback=|| view! { <SkeletonPage/> } let:detail>
+        <Loaded from=model.load fallback=|| () let:detail>
             <Card detail/>
         </Loaded>
     }

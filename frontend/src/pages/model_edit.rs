@@ -11,7 +11,6 @@ use crate::{
         form::Submit,
         icon::{self, Icon},
         loaded::Loaded,
-        skeleton::SkeletonPage,
         title::PageTitle,
         toast::use_toasts,
     },
@@ -37,7 +36,7 @@ pub fn ModelEditTab() -> impl IntoView {
     let model = use_model();
     view! {
         <PageTitle text=move || format!("Edit {}", model.path.get())/>
-        <Loaded from=model.load fallback=|| view! { <SkeletonPage/> } let:detail>
+        <Loaded from=model.load fallback=|| () let:detail>
             <Forms detail/>
         </Loaded>
     }

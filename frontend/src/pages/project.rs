@@ -33,7 +33,7 @@ impl CurrentProject {
         self.load.refetch();
     }
 
-    /// Reads what is known of it: nothing before the answer, at which its tabs do not wait.
+    /// Reads what is known of it: nothing before the answer, for which its tabs do not wait.
     pub fn get<U>(self, read: impl FnOnce(&ProjectDetail) -> U) -> Option<U> {
         self.load.with(|detail| detail?.ok().map(read))
     }

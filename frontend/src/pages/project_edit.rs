@@ -12,7 +12,6 @@ use crate::{
         form::Submit,
         icon::{self, Icon},
         loaded::Loaded,
-        skeleton::SkeletonPage,
         title::PageTitle,
         toast::use_toasts,
     },
@@ -35,7 +34,7 @@ pub fn ProjectEditTab() -> impl IntoView {
     let project = use_project();
     view! {
         <PageTitle text=move || format!("Settings of {}", project.path.get())/>
-        <Loaded from=project.load fallback=|| view! { <SkeletonPage/> } let:detail>
+        <Loaded from=project.load fallback=|| () let:detail>
             <Forms detail/>
         </Loaded>
     }

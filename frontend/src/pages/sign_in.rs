@@ -37,7 +37,8 @@ pub fn SignInPage() -> impl IntoView {
     });
     view! {
         <PageTitle text="Sign in"/>
-        <div class="mx-auto max-w-sm pt-[6vh]">
+        // Whoever is signed in is led on, and sees nothing of it.
+        <div class="mx-auto max-w-sm pt-[6vh]" class:invisible=move || !session.is_known()>
             <div class="mb-6 flex flex-col items-center gap-3 text-center">
                 <span class="grid size-12 place-items-center rounded-xl bg-primary text-primary-content">
                     <Icon d=icon::LAYERS class="size-7"/>

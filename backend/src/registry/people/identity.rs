@@ -186,8 +186,9 @@ async fn refresh(change: &mut Change, identity: &Identity) -> Result<Account> {
     let name = identity.name.as_deref().and_then(shown_name);
     let (old,): (String,) = query("SELECT name FROM users WHERE id = $1")
         .bind(change.author())
-        .fetch_one(&mut **change)
-        .await?;
+        .fetch_optional(&mut **change)
+        .await?
+        .ok_or(Error::Stale)?;
     let account: Account = query(
         "UPDATE users SET name = COALESCE($2, name) WHERE id = $1
          RETURNING id, username, name, is_admin, blocked_at_ms, deleted_at_ms",
