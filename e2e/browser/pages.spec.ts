@@ -221,7 +221,7 @@ test("session, frame and tab of a page ask at the same time", async ({ page, api
 
 test("what is not there is not titled as a page of it", async ({ page, api }) => {
   const project = await api.project();
-  await page.goto(`/${project}/nothing/edit`);
+  await page.goto(`/${project}/nothing/-/edit`);
   await expect(page.getByRole("heading", { name: "Not found" })).toBeVisible();
   await expect(page).toHaveTitle(`${project}/nothing · Model Registry`);
 });
