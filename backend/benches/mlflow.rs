@@ -268,7 +268,7 @@ fn compare(mut ours: Side, mut theirs: Side) -> Vec<Row> {
                 what,
                 ours: format!("{our:.0}/s"),
                 reference: format!("{their:.1}/s MLflow"),
-                ratio: format!("{:.0} (goal 40)", our / their),
+                ratio: format!("{:.0} (goal 25)", our / their),
             }
         })
         .collect();

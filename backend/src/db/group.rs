@@ -20,7 +20,7 @@ type Requests = mpsc::UnboundedReceiver<Request>;
 /// How many changes are made durable together at most: the first has waited for all the others.
 const MAX_CHANGES: usize = 64;
 
-/// How long a group takes others in.
+/// How long a group takes others in, for the same reason.
 const MAX_TIME: Duration = Duration::from_millis(50);
 
 pub struct Task {
@@ -139,15 +139,12 @@ impl Task {
             }
             let answered = self.run(begun, statements).await;
             begun = true;
-            let undone = match answered {
+            match answered {
                 Ok(_) if commits => {
                     done.push(reply);
                     return Ok(());
                 }
-                Ok(answer) => {
-                    let _ = reply.send(Ok(answer));
-                    continue;
-                }
+                Ok(answer) => drop(reply.send(Ok(answer))),
                 Err((Undone::Group, error)) => {
                     tracing::error!(?error, "a statement ended the transaction that it was in");
                     let _ = reply.send(Err(error));
@@ -155,11 +152,10 @@ impl Task {
                 }
                 Err((undone, error)) => {
                     let _ = reply.send(Err(error));
-                    undone
+                    if commits || matches!(undone, Undone::Change) {
+                        break;
+                    }
                 }
-            };
-            if commits || matches!(undone, Undone::Change) {
-                break;
             }
         }
         // It failed, or its caller has gone away.

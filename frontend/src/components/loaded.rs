@@ -166,7 +166,9 @@ enum State {
 #[component]
 pub fn Loaded<T, V, F>(
     from: Load<T>,
-    #[prop(into)] fallback: ViewFn,
+    /// What is shown until then: nothing in a frame's tab of the frame's own [`Load`], which is shown no earlier.
+    #[prop(optional, into)]
+    fallback: ViewFn,
     /// Whether the page has no heading of its own until this is there.
     #[prop(optional)]
     page: bool,

@@ -38,7 +38,7 @@ pub fn ModelCardTab() -> impl IntoView {
     let model = use_model();
     view! {
         <PageTitle text=move || model.path.get()/>
-        <Loaded from=model.load fallback=|| () let:detail>
+        <Loaded from=model.load let:detail>
             <Card detail/>
         </Loaded>
     }

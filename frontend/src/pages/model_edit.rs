@@ -36,7 +36,7 @@ pub fn ModelEditTab() -> impl IntoView {
     let model = use_model();
     view! {
         <PageTitle text=move || format!("Edit {}", model.path.get())/>
-        <Loaded from=model.load fallback=|| () let:detail>
+        <Loaded from=model.load let:detail>
             <Forms detail/>
         </Loaded>
     }

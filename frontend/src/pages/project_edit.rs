@@ -34,7 +34,7 @@ pub fn ProjectEditTab() -> impl IntoView {
     let project = use_project();
     view! {
         <PageTitle text=move || format!("Settings of {}", project.path.get())/>
-        <Loaded from=project.load fallback=|| () let:detail>
+        <Loaded from=project.load let:detail>
             <Forms detail/>
         </Loaded>
     }

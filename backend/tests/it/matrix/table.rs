@@ -20,7 +20,6 @@ pub struct Table {
 }
 
 /// How a mutation is tried.
-#[derive(Clone)]
 pub struct Mutation {
     pub name: &'static str,
     /// What is laid out for it.
@@ -62,7 +61,7 @@ impl Table {
                 "before" => &mut mutation.before,
                 "tries" => &mut mutation.tries,
                 "after" => &mut mutation.after,
-                _ => panic!("what is {line}?"),
+                _ => panic!("no word of the table: {line}"),
             };
             if !text.is_empty() {
                 text.push(' ');
@@ -142,6 +141,9 @@ pub fn check_complete(table: &Table, types: &BTreeMap<String, Vec<(String, Strin
             .collect::<BTreeSet<_>>()
     };
     assert_eq!(plain("mutation"), names("Mutation"), "the table has all mutations");
+    for mutation in &table.mutations {
+        assert!(!mutation.tries.is_empty(), "{} is not tried", mutation.name);
+    }
     let mut queries = table.names("query");
     assert_eq!(queries, QUERIES.iter().map(|(name, _)| *name).collect(), "every query is tried");
     queries.insert("node");
