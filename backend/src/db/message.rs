@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Either, Executor, SqliteConnection, query_with};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Text, sqlite_arguments};
+use super::query::{Text, sqlite_arguments};
 use crate::sql::{Value, shifted};
 
 /// How long a message may be, in bytes, that is kept prepared.

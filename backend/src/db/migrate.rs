@@ -3,7 +3,8 @@
 use sqlx::AssertSqlSafe;
 
 use super::message::Statement;
-use super::{Db, Text, Tx, TxInner, query};
+use super::query::Text;
+use super::{Db, Tx, TxInner, query};
 
 /// One step of the schema: the same text for both, or one for each.
 struct Migration {

@@ -1,7 +1,7 @@
 //! The database: SQLite or PostgreSQL behind one small facade. This folder alone names either.
 //!
 //! SQL is written once, in the portable subset (`$1`, `RETURNING`, `ON CONFLICT`, BIGINT
-//! milliseconds); [`Query`] owns its text and values and is run by whichever driver is open. Reads go
+//! milliseconds); a [`Query`] is run by whichever driver is open. Reads go
 //! to a [`Db`]; writes need a [`Tx`], which on SQLite has the [one writer](writer) to itself, so a
 //! transaction must never wait for a network or a blob.
 
@@ -10,33 +10,28 @@ mod group;
 mod message;
 mod migrate;
 mod notice;
+mod query;
 mod writer;
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use message::Statement;
 use notice::Notices;
-use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction, query_as_with, query_with};
+use sqlx::{Postgres, Transaction};
 use writer::{Write, Writer};
 
-use crate::sql::{escape_like, glob_containing, in_order, like_to_glob, number};
+use crate::sql::{escape_like, glob_containing, like_to_glob};
 
 pub use crate::sql::{Sql, Value};
 pub use message::Unmet;
 pub use notice::{Changed, Notification, Watch};
-
-/// A row type that both drivers can read: derive `sqlx::FromRow`.
-pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
-impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin> Row for T {}
+pub use query::{Query, Row, query};
 
 /// An open database. Cheap to clone.
 #[derive(Clone)]
@@ -309,179 +304,6 @@ async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
         .await?;
     Ok(Pools::Sqlite { readers, writer })
 }
-
-/// One statement with its values, for either database.
-pub struct Query {
-    text: Text,
-    values: Vec<Value>,
-}
-
-enum Text {
-    /// Written out, with `$1`, `$2` …, which both databases know.
-    Written(&'static str),
-    /// Put together, with `?`, which SQLite knows, too: it looks for a number from the first one on, so
-    /// that a long list of values would take long.
-    PutTogether(String),
-}
-
-impl Text {
-    /// The text with `?`, if its values come in their order.
-    fn in_order(self) -> std::result::Result<Self, Self> {
-        match self {
-            Self::Written(text) => in_order(text).map(Self::PutTogether).ok_or(self),
-            Self::PutTogether(_) => Ok(self),
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Written(text) => text,
-            Self::PutTogether(text) => text,
-        }
-    }
-
-    fn for_sqlite(self) -> AssertSqlSafe<Cow<'static, str>> {
-        AssertSqlSafe(match self {
-            Self::Written(text) => text.into(),
-            Self::PutTogether(text) => text.into(),
-        })
-    }
-
-    fn for_postgres(self) -> AssertSqlSafe<Cow<'static, str>> {
-        AssertSqlSafe(match self {
-            Self::Written(text) => text.into(),
-            Self::PutTogether(text) => number(&text).into(),
-        })
-    }
-}
-
-/// A statement written out with `$1`, `$2` …
-pub fn query(sql: &'static str) -> Query {
-    Query { text: Text::Written(sql), values: Vec::new() }
-}
-
-impl From<Sql> for Query {
-    fn from(sql: Sql) -> Self {
-        let (text, values) = sql.into_parts();
-        Self { text: Text::PutTogether(text), values }
-    }
-}
-
-/// Runs `$method` of sqlx's typed query on whichever connection `$on` is, or `$pick` on the rows where the
-/// writer has fetched them.
-macro_rules! run {
-    ($self:ident, $on:ident, $method:ident, $pick:expr) => {{
-        let on = $on.into();
-        on.count();
-        let (text, values) = ($self.text, $self.values);
-        match on {
-            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
-                query_as_with(text.for_sqlite(), sqlite_arguments(&values)?).$method(readers).await
-            }
-            Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
-                query_as_with(text.for_postgres(), postgres_arguments(&values)?).$method(pool).await
-            }
-            Conn::Tx(Tx { inner: TxInner::Sqlite(tx), .. }) => {
-                let pick: fn(&[SqliteRow]) -> _ = $pick;
-                pick(&tx.run(Statement::new(text, values)).await?.rows)
-            }
-            Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
-                query_as_with(text.for_postgres(), postgres_arguments(&values)?)
-                    .$method(&mut **tx)
-                    .await
-            }
-        }
-    }};
-}
-
-impl Query {
-    pub fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
-        self
-    }
-
-    pub async fn fetch_one<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<T, sqlx::Error> {
-        run!(self, on, fetch_one, |rows| T::from_row(rows.first().ok_or(sqlx::Error::RowNotFound)?))
-    }
-
-    pub async fn fetch_optional<T: Row>(
-        self,
-        on: impl Into<Conn<'_>>,
-    ) -> Result<Option<T>, sqlx::Error> {
-        run!(self, on, fetch_optional, |rows| rows.first().map(T::from_row).transpose())
-    }
-
-    pub async fn fetch_all<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<Vec<T>, sqlx::Error> {
-        run!(self, on, fetch_all, |rows| rows.iter().map(T::from_row).collect())
-    }
-
-    /// Runs a statement that changes rows before the next one of the transaction, or before its commit, and
-    /// with SQLite in the same message: each is a way to another thread and back, which takes longer than
-    /// most statements. If it fails, so does the next one, or the commit, and the change is undone.
-    pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
-        self.later_unless(tx, None).await
-    }
-
-    /// As [`Query::later`], for what a caller can have fail in one way: the error is then the [`Unmet`].
-    pub async fn later_or(self, tx: &mut Tx, unmet: Unmet) -> Result<(), sqlx::Error> {
-        self.later_unless(tx, Some(unmet)).await
-    }
-
-    async fn later_unless(mut self, tx: &mut Tx, unmet: Option<Unmet>) -> Result<(), sqlx::Error> {
-        if let TxInner::Sqlite(write) = &mut tx.inner {
-            match self.text.in_order() {
-                Ok(text) => {
-                    tx.statements.fetch_add(1, Ordering::Relaxed);
-                    write.later(Statement::new(text, self.values).unless(unmet));
-                    return Ok(());
-                }
-                Err(text) => self.text = text,
-            }
-        }
-        let done = self.execute(tx).await;
-        done.map(|_| ()).map_err(|error| match unmet {
-            Some(unmet) if unmet.explains(&error) => unmet.into(),
-            _ => error,
-        })
-    }
-
-    /// Runs a statement that changes rows; returns how many.
-    pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
-        tx.statements.fetch_add(1, Ordering::Relaxed);
-        match &mut tx.inner {
-            TxInner::Sqlite(tx) => {
-                Ok(tx.run(Statement::new(self.text, self.values)).await?.changed)
-            }
-            TxInner::Postgres(tx) => {
-                let query = query_with(self.text.for_postgres(), postgres_arguments(&self.values)?);
-                Ok(query.execute(&mut **tx).await?.rows_affected())
-            }
-        }
-    }
-}
-
-macro_rules! arguments {
-    ($name:ident, $arguments:ty) => {
-        fn $name<'a>(
-            values: impl IntoIterator<Item = &'a Value>,
-        ) -> Result<$arguments, sqlx::Error> {
-            use sqlx::Arguments;
-            let mut arguments = <$arguments>::default();
-            for value in values {
-                match value {
-                    Value::Text(value) => arguments.add(value.as_deref()),
-                    Value::Int(value) => arguments.add(*value),
-                    Value::Real(value) => arguments.add(*value),
-                    Value::Bool(value) => arguments.add(*value),
-                }
-                .map_err(sqlx::Error::Encode)?;
-            }
-            Ok(arguments)
-        }
-    };
-}
-arguments!(sqlite_arguments, SqliteArguments);
-arguments!(postgres_arguments, PgArguments);
 
 /// Whether a statement failed because a row with that key is there.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {

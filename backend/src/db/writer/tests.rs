@@ -10,7 +10,8 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::db::{Text, Unmet};
+use crate::db::Unmet;
+use crate::db::query::Text;
 
 /// A writer with a table of numbers, and a second connection that sees what is durable.
 async fn writer(folder: &tempfile::TempDir) -> (Writer, SqliteConnection) {

@@ -1,0 +1,225 @@
+//! Queries: a statement's text and values, run by whichever driver is open, and the rows that it reads.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Database, Execute, Executor, FromRow, query_with};
+
+use super::message::{Statement, Unmet};
+use super::{Conn, Db, Pools, Tx, TxInner};
+use crate::sql::{Sql, Value, in_order, number};
+
+/// A row type that both drivers can read: derive `sqlx::FromRow`.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin> Row for T {}
+
+/// One statement with its values, for either database.
+pub struct Query {
+    text: Text,
+    values: Vec<Value>,
+}
+
+pub enum Text {
+    /// Written out, with `$1`, `$2` …, which both databases know.
+    Written(&'static str),
+    /// Put together, with `?`, which SQLite knows, too: it looks for a number from the first one on, so
+    /// that a long list of values would take long.
+    PutTogether(String),
+}
+
+impl Text {
+    /// The text with `?`, if its values come in their order.
+    fn in_order(self) -> std::result::Result<Self, Self> {
+        match self {
+            Self::Written(text) => in_order(text).map(Self::PutTogether).ok_or(self),
+            Self::PutTogether(_) => Ok(self),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Written(text) => text,
+            Self::PutTogether(text) => text,
+        }
+    }
+
+    fn for_sqlite(self) -> AssertSqlSafe<Cow<'static, str>> {
+        AssertSqlSafe(match self {
+            Self::Written(text) => text.into(),
+            Self::PutTogether(text) => text.into(),
+        })
+    }
+
+    fn for_postgres(self) -> AssertSqlSafe<Cow<'static, str>> {
+        AssertSqlSafe(match self {
+            Self::Written(text) => text.into(),
+            Self::PutTogether(text) => number(&text).into(),
+        })
+    }
+}
+
+/// A statement written out with `$1`, `$2` …
+pub fn query(sql: &'static str) -> Query {
+    Query { text: Text::Written(sql), values: Vec::new() }
+}
+
+impl From<Sql> for Query {
+    fn from(sql: Sql) -> Self {
+        let (text, values) = sql.into_parts();
+        Self { text: Text::PutTogether(text), values }
+    }
+}
+
+/// How many rows are read.
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    First,
+    All,
+}
+
+/// What was read, as the driver has it.
+enum Rows {
+    Sqlite(Vec<SqliteRow>),
+    Postgres(Vec<PgRow>),
+}
+
+impl Rows {
+    fn first<T: Row>(&self) -> Result<Option<T>, sqlx::Error> {
+        match self {
+            Self::Sqlite(rows) => rows.first().map(T::from_row).transpose(),
+            Self::Postgres(rows) => rows.first().map(T::from_row).transpose(),
+        }
+    }
+
+    fn all<T: Row>(&self) -> Result<Vec<T>, sqlx::Error> {
+        match self {
+            Self::Sqlite(rows) => rows.iter().map(T::from_row).collect(),
+            Self::Postgres(rows) => rows.iter().map(T::from_row).collect(),
+        }
+    }
+}
+
+impl Query {
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    pub async fn fetch_one<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<T, sqlx::Error> {
+        self.rows(on.into(), Wanted::First).await?.first()?.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    pub async fn fetch_optional<T: Row>(
+        self,
+        on: impl Into<Conn<'_>>,
+    ) -> Result<Option<T>, sqlx::Error> {
+        self.rows(on.into(), Wanted::First).await?.first()
+    }
+
+    pub async fn fetch_all<T: Row>(self, on: impl Into<Conn<'_>>) -> Result<Vec<T>, sqlx::Error> {
+        self.rows(on.into(), Wanted::All).await?.all()
+    }
+
+    /// Runs the query. It knows nothing of the type that the rows become: what does is compiled once for each.
+    async fn rows(self, on: Conn<'_>, wanted: Wanted) -> Result<Rows, sqlx::Error> {
+        on.count();
+        let Self { text, values } = self;
+        Ok(match on {
+            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
+                let query = query_with(text.for_sqlite(), sqlite_arguments(&values)?);
+                Rows::Sqlite(fetch(query, readers, wanted).await?)
+            }
+            Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
+                let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
+                Rows::Postgres(fetch(query, pool, wanted).await?)
+            }
+            Conn::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => {
+                Rows::Sqlite(write.run(Statement::new(text, values)).await?.rows)
+            }
+            Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
+                let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
+                Rows::Postgres(fetch(query, &mut **tx, wanted).await?)
+            }
+        })
+    }
+
+    /// Runs a statement that changes rows before the next one of the transaction, or before its commit, and
+    /// with SQLite in the same message: each is a way to another thread and back, which takes longer than
+    /// most statements. If it fails, so does the next one, or the commit, and the change is undone.
+    pub async fn later(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        self.later_unless(tx, None).await
+    }
+
+    /// As [`Query::later`], for what a caller can have fail in one way: the error is then the [`Unmet`].
+    pub async fn later_or(self, tx: &mut Tx, unmet: Unmet) -> Result<(), sqlx::Error> {
+        self.later_unless(tx, Some(unmet)).await
+    }
+
+    async fn later_unless(mut self, tx: &mut Tx, unmet: Option<Unmet>) -> Result<(), sqlx::Error> {
+        if let TxInner::Sqlite(write) = &mut tx.inner {
+            match self.text.in_order() {
+                Ok(text) => {
+                    tx.statements.fetch_add(1, Ordering::Relaxed);
+                    write.later(Statement::new(text, self.values).unless(unmet));
+                    return Ok(());
+                }
+                Err(text) => self.text = text,
+            }
+        }
+        let done = self.execute(tx).await;
+        done.map(|_| ()).map_err(|error| match unmet {
+            Some(unmet) if unmet.explains(&error) => unmet.into(),
+            _ => error,
+        })
+    }
+
+    /// Runs a statement that changes rows; returns how many.
+    pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        tx.statements.fetch_add(1, Ordering::Relaxed);
+        match &mut tx.inner {
+            TxInner::Sqlite(tx) => {
+                Ok(tx.run(Statement::new(self.text, self.values)).await?.changed)
+            }
+            TxInner::Postgres(tx) => {
+                let query = query_with(self.text.for_postgres(), postgres_arguments(&self.values)?);
+                Ok(query.execute(&mut **tx).await?.rows_affected())
+            }
+        }
+    }
+}
+
+async fn fetch<'c, D: Database>(
+    query: impl Execute<'c, D> + 'c,
+    on: impl Executor<'c, Database = D>,
+    wanted: Wanted,
+) -> Result<Vec<D::Row>, sqlx::Error> {
+    match wanted {
+        Wanted::First => Ok(on.fetch_optional(query).await?.into_iter().collect()),
+        Wanted::All => on.fetch_all(query).await,
+    }
+}
+
+macro_rules! arguments {
+    ($name:ident, $arguments:ty) => {
+        pub fn $name<'a>(
+            values: impl IntoIterator<Item = &'a Value>,
+        ) -> Result<$arguments, sqlx::Error> {
+            use sqlx::Arguments;
+            let mut arguments = <$arguments>::default();
+            for value in values {
+                match value {
+                    Value::Text(value) => arguments.add(value.as_deref()),
+                    Value::Int(value) => arguments.add(*value),
+                    Value::Real(value) => arguments.add(*value),
+                    Value::Bool(value) => arguments.add(*value),
+                }
+                .map_err(sqlx::Error::Encode)?;
+            }
+            Ok(arguments)
+        }
+    };
+}
+arguments!(sqlite_arguments, SqliteArguments);
+arguments!(postgres_arguments, PgArguments);
