@@ -199,16 +199,22 @@ test("runs that go on are compared as they go, over few sockets, and those that 
   let sockets = 0;
   page.on("websocket", () => (sockets += 1));
   const subscribed: string[] = [];
-  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => {
-    if (String(payload).includes("runChanged")) subscribed.push(String(payload));
-  }));
+  const told: string[] = [];
+  page.on("websocket", (socket) => {
+    socket.on("framesent", ({ payload }) => {
+      if (String(payload).includes("runChanged")) subscribed.push(String(payload));
+    });
+    socket.on("framereceived", ({ payload }) => {
+      if (String(payload).includes("runChanged")) told.push(String(payload));
+    });
+  });
   const numbers = Array.from({ length: 12 }, (_, n) => n + 1);
   await page.goto(`/${model}/candidates/compare?c=${numbers.join("&c=")}`);
   await expect(page.getByRole("columnheader", { name: /run-11/ })).toBeVisible();
   await expect.poll(() => subscribed.length).toBe(11);
   expect(sockets).toBe(2);
   // Each is told once what it is now.
-  await page.waitForTimeout(1500);
+  await expect.poll(() => told.length).toBe(11);
   let asked = 0;
   page.on("request", (request) => {
     if (request.postData()?.includes('"number":12')) asked += 1;
@@ -231,8 +237,6 @@ test("the runs of an experiment appear and go on without a reload", async ({ pag
   await api.run(project, experiment, "bold-crane", 0.93);
   await page.goto(`/${project}/-/experiments/${experiment}`);
   await expect(page.getByText("bold-crane")).toBeVisible();
-  // It listens a moment after it is shown.
-  await page.waitForTimeout(1000);
   const made = await api.mlflow(project, "runs/create", { experiment_id: experiment, run_name: "shy-mole", start_time: Date.now() });
   const run = made.run.info.run_id;
   const shown = page.getByRole("row").filter({ hasText: "shy-mole" });

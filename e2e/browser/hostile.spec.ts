@@ -185,7 +185,8 @@ test("200 hostile texts run nowhere, wherever they are", async ({ page, api, req
     }
   }, rendered);
   expect(await page.locator("main > .prose").count()).toBe(payloads.length);
-  // Images that fail and formulas that are laid out have had their time.
-  await page.waitForTimeout(300);
+  // Images that failed have said so, and what is laid out has been drawn.
+  await page.waitForFunction(() => [...document.images].every((image) => image.complete));
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
   expect(await dangers(page)).toEqual([]);
 });
