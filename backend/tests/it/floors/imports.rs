@@ -21,6 +21,9 @@ struct File {
     used: Vec<Vec<String>>,
 }
 
+/// What stands for all of a module.
+const ALL: &str = "*";
+
 /// Who uses whom, by module path.
 pub type Arrows = BTreeSet<(String, String)>;
 
@@ -120,7 +123,8 @@ fn parse(module: &str, text: &str, modules: &BTreeSet<String>) -> File {
             at = use_tree(&tokens, at + 1, &[], &mut found);
             for (path, name) in found {
                 let Some(path) = absolute(&path, &here, &file.names) else { continue };
-                if exported {
+                // Through a star nobody sees what is passed on: whoever writes it uses it.
+                if exported && name != ALL {
                     file.exports.insert(name.clone());
                 } else {
                     file.used.push(path.clone());
@@ -170,8 +174,11 @@ fn use_tree(
             }
             Some("self") if !path.is_empty() => at += 1,
             Some("::") => at += 1,
-            // All of a module: which of it is used is not seen.
-            Some("*") => return at + 1,
+            Some("*") => {
+                path.push(ALL.to_owned());
+                found.push((path, ALL.to_owned()));
+                return at + 1;
+            }
             Some(token) if is_name(token) => {
                 path.push(token.to_owned());
                 at += 1;

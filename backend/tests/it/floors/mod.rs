@@ -203,6 +203,8 @@ fn an_arrow_that_goes_up_is_seen_however_it_is_written() {
         "use crate::roof::Tile;",
         "use crate::{ground::Stone, roof::{self as top, Tile as Slate}};",
         "use super::roof::Tile;",
+        "use crate::roof::*;",
+        "pub use crate::roof::*;",
         "fn f() { crate::roof::tile(); }",
         "use crate::roof;\nfn f() -> roof::Tile { todo() }",
         // By way of a room that passes it on.
