@@ -49,7 +49,7 @@ async fn serve(config: Serve) -> Result<()> {
     }
     let listener = TcpListener::bind(config.listen).await?;
     let store = Store::open(&config.data.data).await?;
-    let db = Db::open(&config.data.database_url()).await?;
+    let db = opened(Db::open(&config.data.database_url()).await)?;
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.clone().unwrap_or(address);
     let app = App::new(db, store, config, Clock::System);
@@ -73,15 +73,18 @@ async fn serve(config: Serve) -> Result<()> {
     Ok(())
 }
 
+/// The database; where its schema or its address is wrong, that is for whoever started the program.
+fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
+    db.map_err(|error| match error {
+        sqlx::Error::Configuration(reason) => Error::invalid("--database", reason.to_string()),
+        error => error.into(),
+    })
+}
+
 /// Makes a token straight in the database, which may be a running server's.
 async fn print_token(input: Token) -> Result<()> {
     let clock = Clock::System;
-    let folder = &input.data.data;
-    if input.data.database.is_none() && !input.data.database_file().exists() {
-        let reason = format!("there is no registry in {}: start the server once", folder.display());
-        return Err(Error::invalid("--data", reason));
-    }
-    let db = Db::open(&input.data.database_url()).await?;
+    let db = opened(Db::open_beside(&input.data.database_url()).await)?;
     let user = access::user::find_by_username(&db, &input.user)
         .await?
         .ok_or_else(|| Error::not_found("user", &input.user))?;

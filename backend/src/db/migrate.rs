@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::message::Statement;
 use super::query::Text;
-use super::{Db, Tx, TxInner, query};
+use super::{Conn, Db, Tx, TxInner, query};
 
 /// One step of the schema: the same text for both, or one for each.
 struct Migration {
@@ -23,13 +23,8 @@ pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
     let mut tx = db.begin().await?;
     tx.lock_migrations().await?;
     tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
-    let (done,): (i64,) =
-        query("SELECT COALESCE(MAX(number), 0) FROM migrations").fetch_one(&mut tx).await?;
-    if done > COUNT as i64 {
-        return Err(sqlx::Error::Configuration(
-            format!("the database is at schema {done}, newer than this program: upgrade it").into(),
-        ));
-    }
+    let done = applied(&mut tx).await?;
+    refuse_newer(done)?;
     for (number, migration) in
         (1_i64..).zip(MIGRATIONS).take(last).filter(|(number, _)| *number > done)
     {
@@ -41,6 +36,38 @@ pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
         query("INSERT INTO migrations (number) VALUES ($1)").bind(number).execute(&mut tx).await?;
     }
     tx.commit().await
+}
+
+/// Refuses a schema that is not this program's, and changes nothing.
+pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
+    let done = match applied(db).await {
+        // There is no such table.
+        Err(sqlx::Error::Database(_)) => 0,
+        done => done?,
+    };
+    refuse_newer(done)?;
+    if done < COUNT as i64 {
+        let reason = format!(
+            "the database is at schema {done} of {COUNT}: start the server once, which migrates it"
+        );
+        return Err(sqlx::Error::Configuration(reason.into()));
+    }
+    Ok(())
+}
+
+/// The number of the last step that was applied.
+async fn applied(on: impl Into<Conn<'_>>) -> Result<i64, sqlx::Error> {
+    let last = query("SELECT COALESCE(MAX(number), 0) FROM migrations");
+    last.fetch_one::<(i64,)>(on).await.map(|(done,)| done)
+}
+
+fn refuse_newer(done: i64) -> Result<(), sqlx::Error> {
+    if done > COUNT as i64 {
+        let reason =
+            format!("the database is at schema {done}, newer than this program: upgrade it");
+        return Err(sqlx::Error::Configuration(reason.into()));
+    }
+    Ok(())
 }
 
 impl Tx {

@@ -116,19 +116,42 @@ impl Db {
 
     /// As [`Db::open`], but only up to the migration with this number: for tests of the later ones.
     pub async fn open_at(url: &str, last: usize) -> Result<Self, sqlx::Error> {
-        let (pools, notices) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let db = Self::connect(url).await?;
+        migrate::run(&db, last).await?;
+        Ok(db)
+    }
+
+    /// Opens a database that a server has made, beside that server: its schema must be this program's, and is left
+    /// as it is.
+    pub async fn open_beside(url: &str) -> Result<Self, sqlx::Error> {
+        let file = Self::sqlite_file(url);
+        if let Some(file) = file.filter(|file| !file.exists()) {
+            let reason = format!("there is no database {}: start the server once", file.display());
+            return Err(sqlx::Error::Configuration(reason.into()));
+        }
+        let db = Self::connect(url).await?;
+        migrate::check(&db).await?;
+        Ok(db)
+    }
+
+    async fn connect(url: &str) -> Result<Self, sqlx::Error> {
+        let (pools, notices) = if let Some(file) = Self::sqlite_file(url) {
+            (open_sqlite(file).await?, Notices::alone())
+        } else {
             let pool = PgPoolOptions::new()
                 .max_connections(16)
                 .acquire_timeout(Duration::from_secs(10))
                 .connect(url)
                 .await?;
             (Pools::Postgres(pool.clone()), Notices::shared(pool, url))
-        } else {
-            (open_sqlite(url).await?, Notices::alone())
         };
-        let db = Self { pools, notices, statements: Arc::default() };
-        migrate::run(&db, last).await?;
-        Ok(db)
+        Ok(Self { pools, notices, statements: Arc::default() })
+    }
+
+    /// The file of an SQLite database; none for the URL of another.
+    fn sqlite_file(url: &str) -> Option<&Path> {
+        let is_postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
+        (!is_postgres).then(|| Path::new(url.strip_prefix("sqlite:").unwrap_or(url)))
     }
 
     /// The URL of an SQLite database in the file `path`.
@@ -270,10 +293,9 @@ impl Tx {
     }
 }
 
-async fn open_sqlite(url: &str) -> Result<Pools, sqlx::Error> {
-    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+async fn open_sqlite(file: &Path) -> Result<Pools, sqlx::Error> {
     let options = SqliteConnectOptions::new()
-        .filename(path)
+        .filename(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // FULL: an acknowledged write survives the loss of power.

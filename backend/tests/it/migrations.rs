@@ -1,6 +1,6 @@
 //! Every migration runs on a database that has data of the version before it.
 
-use model_registry::db::Db;
+use model_registry::db::{Db, query};
 use serde_json::json;
 
 use crate::harness::{Server, database};
@@ -92,6 +92,31 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     let db = Db::open(&url).await.unwrap();
     db.run_script("INSERT INTO migrations (number) VALUES (9999)").await.unwrap();
     db.close().await;
-    let error = Db::open(&url).await.err().expect("it is refused").to_string();
-    assert!(error.contains("newer than this program"), "{error}");
+    for opened in [Db::open(&url).await, Db::open_beside(&url).await] {
+        let error = opened.err().expect("it is refused").to_string();
+        assert!(error.contains("newer than this program"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_beside_a_server_never_migrates() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("none.sqlite");
+    let error = Db::open_beside(&Db::sqlite_url(&file)).await.err().expect("it is refused");
+    assert!(error.to_string().contains("there is no database"), "{error}");
+    assert!(!file.exists());
+
+    let url = database(&data).await;
+    let last = Db::migrations() - 1;
+    Db::open_at(&url, last).await.unwrap().close().await;
+    let error = Db::open_beside(&url).await.err().expect("it is refused").to_string();
+    let reason = format!("at schema {last} of {}: start the server once", Db::migrations());
+    assert!(error.contains(&reason), "{error}");
+    let db = Db::open_at(&url, last).await.unwrap();
+    let (done,): (i64,) = query("SELECT MAX(number) FROM migrations").fetch_one(&db).await.unwrap();
+    assert_eq!(done, i64::try_from(last).unwrap(), "nothing was changed");
+    db.close().await;
+
+    Db::open(&url).await.unwrap().close().await;
+    Db::open_beside(&url).await.unwrap().close().await;
 }

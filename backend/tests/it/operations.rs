@@ -193,7 +193,7 @@ fn a_token_needs_a_registry() {
         .output()
         .unwrap();
     assert!(!made.status.success());
-    assert!(String::from_utf8_lossy(&made.stderr).contains("there is no registry in"));
+    assert!(String::from_utf8_lossy(&made.stderr).contains("there is no database"));
     assert!(files_below(data.path()).is_empty());
 }
 
