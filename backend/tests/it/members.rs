@@ -127,7 +127,8 @@ async fn a_robot_is_in_its_project_only_and_makes_no_tokens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn protected_aliases_move_by_maintainers_only_whichever_way() {
-    let (_server, _admin, _, bob, cleo) = team().await;
+    let (_server, admin, _, bob, cleo) = team().await;
+    admin.publish("1.0.0").await;
     bob.ok("mutation { protectAlias(input: {project: \"vision\", pattern: \"prod*\"}) { protectedAlias { pattern } } }", json!({})).await;
     bob.ok("mutation { protectAlias(input: {model: \"vision/ocr\", pattern: \"champion\"}) { protectedAlias { pattern model { path } } } }", json!({})).await;
     let set = "mutation($n: String!) { setAlias(input: {model: \"vision/ocr\", name: $n, version: \"1.0.0\"}) { alias { protected } } }";
@@ -250,6 +251,32 @@ async fn emptying_the_trash_is_for_ever_and_takes_nothing_else_along() {
         json!({"candidate": null, "params": [{"value": "1"}], "files": {"nodes": [{"path": "b"}]}})
     );
     bob.ok("mutation { createModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } } }", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_protected_names_no_draft_whose_files_a_developer_could_change() {
+    let (_server, admin, _, bob, cleo) = team().await;
+    let protect = "mutation($p: String!) { protectAlias(input: {project: \"vision\", pattern: $p}) { protectedAlias { pattern } } }";
+    let set = "mutation($n: String!, $v: String!) { setAlias(input: {model: \"vision/ocr\", name: $n, version: $v}) { alias { name } } }";
+    cleo.ok(set, json!({"n": "champion", "v": "1.0.0"})).await;
+    for pattern in ["champion", "c*"] {
+        let refusal = bob.refused(protect, json!({ "p": pattern })).await;
+        assert_eq!(refusal.code, "CONFLICT");
+        assert!(refusal.message.contains("@champion names the draft 1.0.0"), "{}", refusal.message);
+    }
+    bob.ok(protect, json!({"p": "prod*"})).await;
+    let refusal = bob.refused(set, json!({"n": "production", "v": "1.0.0"})).await;
+    assert_eq!(refusal.code, "CONFLICT");
+    assert!(refusal.message.contains("publish 1.0.0 first"), "{}", refusal.message);
+
+    admin.publish("1.0.0").await;
+    bob.ok(protect, json!({"p": "champion"})).await;
+    bob.ok(set, json!({"n": "production", "v": "1.0.0"})).await;
+    // It does not go back to one, either.
+    admin.create_version(Some("2.0.0")).await;
+    assert_eq!(bob.refused(set, json!({"n": "production", "v": "2.0.0"})).await.code, "CONFLICT");
+    cleo.ok(set, json!({"n": "free", "v": "2.0.0"})).await;
+    assert_eq!(cleo.refused(set, json!({"n": "production", "v": "2.0.0"})).await.code, "FORBIDDEN");
 }
 
 #[tokio::test(flavor = "multi_thread")]

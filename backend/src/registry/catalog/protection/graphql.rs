@@ -71,7 +71,8 @@ pub struct ProtectionMutation;
 
 #[Object]
 impl ProtectionMutation {
-    /// Lets only maintainers move or delete the aliases of this name.
+    /// Lets only maintainers move or delete the aliases of this name. They name published versions only: CONFLICT
+    /// while one names a draft.
     async fn protect_alias(
         &self,
         ctx: &Context<'_>,

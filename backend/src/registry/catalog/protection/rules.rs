@@ -12,6 +12,7 @@ use crate::id::{ModelId, VersionId, new_uuid};
 use crate::log::Subject;
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::project;
+use crate::registry::catalog::version::{ModelVersion, VersionState};
 
 /// A project or one of its models, whose aliases may be protected by the caller.
 pub(super) struct Place {
@@ -93,8 +94,39 @@ pub(super) async fn protect(
     .fetch_one(&mut **change)
     .await
     .map_err(Error::unless_unique("protected alias", pattern))?;
+    check_no_draft(change, place, &protected).await?;
     place.record(change, Action::AliasProtect, pattern).await?;
     Ok(protected)
+}
+
+/// Refuses to protect what names a draft: whoever may not move it could still change the files that it stands for.
+async fn check_no_draft(
+    change: &mut Change,
+    place: &Place,
+    protected: &ProtectedAlias,
+) -> Result<()> {
+    let names: Vec<(String, String, String)> = query(
+        "SELECT named.alias, v.version, v.model_id FROM (
+             SELECT name AS alias, version_id FROM aliases
+             UNION ALL SELECT LOWER(stage), id FROM model_versions WHERE stage <> 'NONE'
+         ) AS named
+         JOIN model_versions v ON v.id = named.version_id
+         JOIN models m ON m.id = v.model_id
+         WHERE m.project_id = $1 AND v.state = 'DRAFT' AND v.deleted_at_ms IS NULL AND m.deleted_at_ms IS NULL
+         ORDER BY v.model_id, v.number",
+    )
+    .bind(&place.maintainer.project().id)
+    .fetch_all(&mut **change)
+    .await?;
+    let draft = names
+        .into_iter()
+        .find(|(alias, _, model)| protected.protects(&ModelId::from_raw(model), alias));
+    match draft {
+        Some((alias, version, _)) => Err(Error::Conflict(format!(
+            "@{alias} names the draft {version}, whose files may change: publish it or move the alias first"
+        ))),
+        None => Ok(()),
+    }
 }
 
 pub(super) async fn unprotect(
@@ -127,6 +159,21 @@ async fn check(
     if aliases.is_empty() || Maintainer::of(reader.clone()).is_ok() {
         return Ok(());
     }
+    if are_protected(change, writer, model, aliases).await? {
+        return Err(Error::Forbidden(
+            "the alias is protected: this needs the role MAINTAINER in the project",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether one of these is protected.
+async fn are_protected(
+    change: &mut Change,
+    reader: &Reader,
+    model: &ModelId,
+    aliases: &[String],
+) -> Result<bool> {
     let protected: Vec<ProtectedAlias> = query(
         "SELECT pattern, model_id, created_by_id, created_at_ms
          FROM protected_aliases WHERE project_id = $1",
@@ -134,10 +181,23 @@ async fn check(
     .bind(&reader.project().id)
     .fetch_all(&mut **change)
     .await?;
-    if aliases.iter().any(|alias| protected.iter().any(|rule| rule.protects(model, alias))) {
-        return Err(Error::Forbidden(
-            "the alias is protected: this needs the role MAINTAINER in the project",
-        ));
+    Ok(aliases.iter().any(|alias| protected.iter().any(|rule| rule.protects(model, alias))))
+}
+
+/// Refuses to have a protected alias, or a stage of such a name, name a draft, as [`protect`] does.
+pub async fn check_named(
+    change: &mut Change,
+    writer: &Writer,
+    version: &ModelVersion,
+    alias: &str,
+) -> Result<()> {
+    if version.state == VersionState::Draft
+        && are_protected(change, writer, &version.model_id, &[alias.to_owned()]).await?
+    {
+        return Err(Error::Conflict(format!(
+            "@{alias} is protected and names published versions only: publish {} first",
+            version.version
+        )));
     }
     Ok(())
 }

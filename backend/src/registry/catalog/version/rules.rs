@@ -187,6 +187,10 @@ pub async fn set_stage(
         let name = stage.as_str().to_ascii_lowercase();
         protection::rules::check_alias(change, writer, &model.id, &name).await?;
     }
+    if stage != version.stage && stage != ModelStage::None {
+        let name = stage.as_str().to_ascii_lowercase();
+        protection::rules::check_named(change, writer, version, &name).await?;
+    }
     if archive_others {
         query(
             "UPDATE model_versions SET stage = 'ARCHIVED', updated_at_ms = $3
