@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 const MAX_PATH_BYTES: usize = 1024;
 
+const HIDDEN: &str = "must have no control characters, nor such as turn the direction of text";
+
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -160,6 +162,14 @@ impl FilePath {
         Ok(Self(text.to_owned()))
     }
 
+    /// Refuses what no new file is called, though older ones may be.
+    pub fn check_new(&self) -> Result<()> {
+        if self.0.chars().any(names::is_hidden) {
+            return Err(Error::invalid("path", HIDDEN));
+        }
+        Ok(())
+    }
+
     /// The folders that the file is in, outermost first: `a`, `a/b` for `a/b/c`.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(index, _)| &self.0[..index])
@@ -172,8 +182,8 @@ pub fn name(field: &str, text: &str) -> Result<String> {
     if text.trim() != text {
         return Err(Error::invalid(field, "must not begin or end with a space"));
     }
-    if text.chars().any(char::is_control) {
-        return Err(Error::invalid(field, "must have no control characters"));
+    if text.chars().any(names::is_hidden) {
+        return Err(Error::invalid(field, HIDDEN));
     }
     if !(1..=names::MAX_NAME).contains(&text.chars().count()) {
         return Err(Error::invalid(field, "must be 1 to 255 characters"));
@@ -184,8 +194,11 @@ pub fn name(field: &str, text: &str) -> Result<String> {
 /// As [`name`], of at most 500 characters: of an experiment.
 pub fn long_name(field: &str, text: &str) -> Result<String> {
     let text: String = text.nfc().collect();
-    if !(1..=500).contains(&text.chars().count()) || text.chars().any(char::is_control) {
-        return Err(Error::invalid(field, "must be 1 to 500 characters, no control characters"));
+    if !(1..=500).contains(&text.chars().count()) {
+        return Err(Error::invalid(field, "must be 1 to 500 characters"));
+    }
+    if text.chars().any(names::is_hidden) {
+        return Err(Error::invalid(field, HIDDEN));
     }
     Ok(text)
 }
@@ -323,6 +336,10 @@ mod tests {
             assert!(ModelName::parse("name", name).is_err(), "{name:?}");
         }
         assert_eq!(ModelName::parse("name", "cafe\u{301}").unwrap().as_str(), "café");
+        // Turned around, `exe.` and what follows it look like another ending.
+        assert!(ModelName::parse("name", "model-\u{202e}exe.xnno").is_err());
+        assert!(name("name", "a\u{2066}b").is_err() && long_name("name", "a\u{200f}b").is_err());
+        assert!(name("name", "می\u{200c}خواهم").is_ok(), "a joiner between letters is text");
         for alias in ["", "latest", "LATEST", "v1", "a b", "a.b"] {
             assert!(AliasName::parse("name", alias).is_err(), "{alias:?}");
         }

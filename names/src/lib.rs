@@ -52,9 +52,19 @@ pub fn is_slug(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
+/// Whether no name has this character: people would not see it, or would see the others in another order, so that one
+/// name looks like another (Unicode's bidirectional controls, UAX #9). Joiners between letters are text.
+pub fn is_hidden(character: char) -> bool {
+    let turns = matches!(
+        character,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    turns || character.is_control()
+}
+
 /// Whether no name of a model has this character: it has a meaning in addresses, or is none that people see.
 pub fn is_no_model_character(character: char) -> bool {
-    "/:\\@#?%".contains(character) || character.is_control()
+    "/:\\@#?%".contains(character) || is_hidden(character)
 }
 
 /// Whether a text means something else than a model where it stands in an address.

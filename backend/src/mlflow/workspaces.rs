@@ -59,8 +59,8 @@ pub async fn create(call: Call) -> Result<Found> {
     };
     let actor: &Actor = &call.actor;
     let mut change = Change::begin(&call.app, actor).await?;
-    let (creator, user) = (access::creator(actor)?, actor.user()?);
-    let workspace = lifecycle::project::create(&mut change, &creator, user, new).await?.into();
+    let creator = access::creator(actor)?;
+    let workspace = lifecycle::project::create(&mut change, &creator, actor, new).await?.into();
     change.commit().await?;
     Ok(Found { workspace })
 }
@@ -88,7 +88,7 @@ pub async fn delete(call: Call) -> Result<Done> {
     let name = call.message.required("workspace_name")?;
     let mut change = Change::begin(&call.app, &call.actor).await?;
     let owner = access::owner(&mut *change, &call.actor, &name).await?;
-    project::rules::delete(&mut change, &owner).await?;
+    project::rules::delete(&mut change, &call.actor, &owner).await?;
     change.commit().await?;
     Ok(Done {})
 }

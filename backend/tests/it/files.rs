@@ -129,6 +129,7 @@ async fn every_path_trick_is_refused() {
         "cafe%CC%81",
         "a%0Ax",
         "a%7Fx",
+        "model-%E2%80%AExnno.exe",
         "%ff%fe",
         &long,
     ] {
@@ -141,6 +142,21 @@ async fn every_path_trick_is_refused() {
     for path in ["caf%C3%A9", "..a", "100%25", "%E2%98%83/%F0%9F%A6%80", &long[1..]] {
         assert_eq!(admin.put(&format!("{BASE}/{path}"), "x").await.status(), 201, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_path_that_turns_text_around_is_still_read_and_published() {
+    let (server, admin) = with_version().await;
+    assert_eq!(admin.put(&format!("{BASE}/old"), "x").await.status(), 201);
+    let older = "UPDATE files SET path = 'model-\u{202e}xnno.exe'";
+    server.app.db.run_script(older).await.unwrap();
+    let old = format!("{BASE}/model-%E2%80%AExnno.exe");
+    assert_eq!(admin.get(&old).await.text().await.unwrap(), "x");
+    assert_eq!(admin.put(&old, "x").await.status(), 200, "the same bytes again");
+    assert_eq!(admin.put(&format!("{BASE}/new-%E2%80%AE"), "x").await.status(), 400);
+    admin.publish("1.0.0").await;
+    assert_eq!(admin.get(&old).await.text().await.unwrap(), "x");
+    assert_eq!(admin.put(&old, "x").await.status(), 200);
 }
 
 fn raw_put(server: &Server, caller: &Caller, path: &str) -> String {

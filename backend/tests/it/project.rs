@@ -1,4 +1,7 @@
-use serde_json::json;
+//! Projects: their life, how they are found, and the one of clients that name none.
+
+use model_registry::role::TokenScope;
+use serde_json::{Value, json};
 
 use crate::harness::{CREATE_PROJECT, Server};
 
@@ -68,6 +71,35 @@ async fn paths_that_cannot_be_addresses_are_refused() {
         server.count("SELECT COUNT(*) FROM events WHERE action = 'project.create'").await,
         0
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_project_of_clients_that_name_none_is_the_administrators_to_give() {
+    let (server, admin) = Server::with_model().await;
+    admin.invite("ada").await;
+    let ada = server.person("ada", TokenScope::Admin).await;
+    let create = "mutation($p: String!) { createProject(input: {path: $p}) { project { id } } }";
+    let rename = "mutation($from: String!, $to: String!) { renameProject(input: {project: $from, path: $to}) { project { path } } }";
+    let delete = "mutation { deleteProject(input: {project: \"default\"}) { project { id } } }";
+    let restore = "mutation { restoreProject(input: {project: \"default\"}) { project { id } } }";
+    let forbidden = async |query: &str, variables: Value| {
+        let refusal = ada.refused(query, variables).await;
+        assert_eq!(refusal.code, "FORBIDDEN", "{query}");
+        assert!(refusal.message.contains("only an administrator"), "{}", refusal.message);
+    };
+    forbidden(create, json!({"p": "default"})).await;
+    ada.ok(create, json!({"p": "mine"})).await;
+    forbidden(rename, json!({"from": "mine", "to": "default"})).await;
+
+    admin.ok(create, json!({"p": "default"})).await;
+    admin.add_member("default", "ada", "OWNER").await;
+    ada.ok("mutation { updateProject(input: {project: \"default\", description: \"ours\"}) { project { id } } }", json!({})).await;
+    forbidden(rename, json!({"from": "default", "to": "elsewhere"})).await;
+    forbidden(delete, json!({})).await;
+    admin.ok(delete, json!({})).await;
+    forbidden(restore, json!({})).await;
+    admin.ok(restore, json!({})).await;
+    admin.ok(rename, json!({"from": "default", "to": "elsewhere"})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

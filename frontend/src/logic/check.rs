@@ -51,8 +51,8 @@ pub fn model_name(name: &str) -> Option<String> {
         return None;
     }
     match name.chars().find(|c| names::is_no_model_character(*c)) {
-        Some(bad) if bad.is_control() => {
-            return Some("Control characters cannot be part of a name.".to_owned());
+        Some(bad) if names::is_hidden(bad) => {
+            return Some("Characters that are not shown, or that turn text around, cannot be part of a name.".to_owned());
         }
         Some(bad) => return Some(format!("“{bad}” cannot be part of a name.")),
         None => {}

@@ -2,9 +2,9 @@
 
 use async_graphql::InputObject;
 
-use crate::access;
 use crate::access::project::{Project, columns, find_with_role};
 use crate::access::user::User;
+use crate::access::{self, Actor, Creator};
 use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
@@ -12,7 +12,7 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::ProjectId;
 use crate::registry::catalog::project::DEFAULT;
-use crate::registry::catalog::project::rules::record;
+use crate::registry::catalog::project::rules::{check_default, record};
 use crate::registry::people::member;
 use crate::registry::tracking::experiment;
 use crate::role::Visibility;
@@ -20,11 +20,12 @@ use crate::text::{self, ProjectPath};
 
 pub async fn create(
     change: &mut Change,
-    _creator: &access::Creator,
-    creator: &User,
+    _creator: &Creator,
+    actor: &Actor,
     input: CreateProjectInput,
 ) -> Result<Project> {
-    insert(change, creator, input).await
+    check_default(actor, &input.path)?;
+    insert(change, actor.user()?, input).await
 }
 
 async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) -> Result<Project> {

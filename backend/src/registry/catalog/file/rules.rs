@@ -29,10 +29,11 @@ pub async fn check_put(
     let mut conn = conn.into();
     check_no_folder_clash(conn.again(), target, path).await?;
     // A published version takes the bytes that it has, so that a repeated upload is no error.
-    if target.sealed && sql::find(conn, target.id(), path.as_str()).await?.is_none() {
-        return Err(published());
+    let new = if target.sealed { Err(published()) } else { path.check_new() };
+    if new.is_err() && sql::find(conn, target.id(), path.as_str()).await?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    new
 }
 
 /// Makes `path` point at a blob.
@@ -59,6 +60,9 @@ pub async fn put(
     }
     if sealed {
         return Err(published());
+    }
+    if old.is_none() {
+        path.check_new()?;
     }
     check_no_folder_clash(&mut **change, target, path).await?;
     let content_type = content_type(path);

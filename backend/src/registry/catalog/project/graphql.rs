@@ -396,7 +396,8 @@ pub struct ProjectMutation;
 
 #[Object]
 impl ProjectMutation {
-    /// Creates a project; you become its owner.
+    /// Creates a project; you become its owner. `default`, where clients are that name none, is created, renamed,
+    /// deleted and restored by administrators only.
     async fn create_project(
         &self,
         ctx: &Context<'_>,
@@ -404,8 +405,7 @@ impl ProjectMutation {
     ) -> Result<CreateProjectPayload> {
         let mut change = change::of(ctx).await?;
         let creator = access::creator(actor(ctx))?;
-        let project =
-            lifecycle::project::create(&mut change, &creator, actor(ctx).user()?, input).await?;
+        let project = lifecycle::project::create(&mut change, &creator, actor(ctx), input).await?;
         change.commit().await?;
         Ok(CreateProjectPayload { project })
     }
@@ -431,7 +431,7 @@ impl ProjectMutation {
     ) -> Result<RenameProjectPayload> {
         let mut change = change::of(ctx).await?;
         let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
-        let project = rules::rename(&mut change, &owner, &input.path).await?;
+        let project = rules::rename(&mut change, actor(ctx), &owner, &input.path).await?;
         change.commit().await?;
         Ok(RenameProjectPayload { project })
     }
@@ -444,7 +444,7 @@ impl ProjectMutation {
     ) -> Result<DeleteProjectPayload> {
         let mut change = change::of(ctx).await?;
         let owner = access::owner(&mut *change, actor(ctx), &input.project).await?;
-        let project = rules::delete(&mut change, &owner).await?;
+        let project = rules::delete(&mut change, actor(ctx), &owner).await?;
         change.commit().await?;
         Ok(DeleteProjectPayload { project })
     }
@@ -458,7 +458,7 @@ impl ProjectMutation {
         let mut change = change::of(ctx).await?;
         let deleted = rules::find_deleted(&mut change, actor(ctx).user()?, &input).await?;
         let owner = access::owner_of_deleted(&mut *change, actor(ctx), deleted).await?;
-        let project = rules::restore(&mut change, &owner).await?;
+        let project = rules::restore(&mut change, actor(ctx), &owner).await?;
         change.commit().await?;
         Ok(RestoreProjectPayload { project })
     }

@@ -11,6 +11,7 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::AnyId;
 use crate::log::Subject;
+use crate::registry::catalog::project::DEFAULT;
 use crate::registry::target;
 use crate::role::Visibility;
 use crate::text::{self, ProjectPath};
@@ -63,9 +64,27 @@ fn changes(old: &Project, new: &Project) -> serde_json::Value {
     detail.into()
 }
 
-pub(super) async fn rename(change: &mut Change, owner: &Owner, path: &str) -> Result<Project> {
+/// Refuses to give or take the path of clients that name no project, unless the caller is an administrator: what
+/// they publish would go to whoever came first.
+pub fn check_default(actor: &Actor, path: &str) -> Result<()> {
+    if path == DEFAULT && !actor.is_admin() {
+        return Err(Error::Forbidden(
+            "clients that name no project are in default: only an administrator creates, renames, deletes or restores it",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) async fn rename(
+    change: &mut Change,
+    actor: &Actor,
+    owner: &Owner,
+    path: &str,
+) -> Result<Project> {
     let path = ProjectPath::parse("path", path)?;
     let old = &owner.project().path;
+    check_default(actor, old)?;
+    check_default(actor, path.as_str())?;
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET path = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!(),
@@ -91,7 +110,8 @@ pub(super) async fn rename(change: &mut Change, owner: &Owner, path: &str) -> Re
     Ok(project)
 }
 
-pub async fn delete(change: &mut Change, owner: &Owner) -> Result<Project> {
+pub async fn delete(change: &mut Change, actor: &Actor, owner: &Owner) -> Result<Project> {
+    check_default(actor, &owner.project().path)?;
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL
          RETURNING ",
@@ -139,8 +159,9 @@ pub(super) async fn find_deleted(
     .ok_or_else(not_found)
 }
 
-pub(super) async fn restore(change: &mut Change, owner: &Owner) -> Result<Project> {
+pub(super) async fn restore(change: &mut Change, actor: &Actor, owner: &Owner) -> Result<Project> {
     let path = &owner.project().path;
+    check_default(actor, path)?;
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET deleted_at_ms = NULL, deleted_by_id = NULL, updated_at_ms = $2
          WHERE id = $1 AND deleted_at_ms IS NOT NULL
