@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 
 const MAX_PATH_BYTES: usize = 1024;
 
-const HIDDEN: &str = "must have no control characters, nor such as turn the direction of text";
+const HIDDEN: &str =
+    "must have no characters that turn the direction of text: one name would look like another";
 
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -164,10 +165,7 @@ impl FilePath {
 
     /// Refuses what no new file is called, though older ones may be.
     pub fn check_new(&self) -> Result<()> {
-        if self.0.chars().any(names::is_hidden) {
-            return Err(Error::invalid("path", HIDDEN));
-        }
-        Ok(())
+        check_shown("path", &self.0)
     }
 
     /// The folders that the file is in, outermost first: `a`, `a/b` for `a/b/c`.
@@ -182,8 +180,8 @@ pub fn name(field: &str, text: &str) -> Result<String> {
     if text.trim() != text {
         return Err(Error::invalid(field, "must not begin or end with a space"));
     }
-    if text.chars().any(names::is_hidden) {
-        return Err(Error::invalid(field, HIDDEN));
+    if text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "must have no control characters"));
     }
     if !(1..=names::MAX_NAME).contains(&text.chars().count()) {
         return Err(Error::invalid(field, "must be 1 to 255 characters"));
@@ -191,14 +189,31 @@ pub fn name(field: &str, text: &str) -> Result<String> {
     Ok(text)
 }
 
+/// As [`name`], of something that is made.
+pub fn new_name(field: &str, text: &str) -> Result<String> {
+    let name = name(field, text)?;
+    check_shown(field, &name)?;
+    Ok(name)
+}
+
+/// As [`new_name`], of something that is there, and may keep the name that it has.
+pub fn changed_name(field: &str, text: &str, old: &str) -> Result<String> {
+    if text == old { name(field, text) } else { new_name(field, text) }
+}
+
+/// Refuses what nothing new is called, though older things may be.
+pub fn check_shown(field: &str, text: &str) -> Result<()> {
+    if text.chars().any(names::is_hidden) {
+        return Err(Error::invalid(field, HIDDEN));
+    }
+    Ok(())
+}
+
 /// As [`name`], of at most 500 characters: of an experiment.
 pub fn long_name(field: &str, text: &str) -> Result<String> {
     let text: String = text.nfc().collect();
-    if !(1..=500).contains(&text.chars().count()) {
-        return Err(Error::invalid(field, "must be 1 to 500 characters"));
-    }
-    if text.chars().any(names::is_hidden) {
-        return Err(Error::invalid(field, HIDDEN));
+    if !(1..=500).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "must be 1 to 500 characters, no control characters"));
     }
     Ok(text)
 }
@@ -337,9 +352,10 @@ mod tests {
         }
         assert_eq!(ModelName::parse("name", "cafe\u{301}").unwrap().as_str(), "café");
         // Turned around, `exe.` and what follows it look like another ending.
-        assert!(ModelName::parse("name", "model-\u{202e}exe.xnno").is_err());
-        assert!(name("name", "a\u{2066}b").is_err() && long_name("name", "a\u{200f}b").is_err());
-        assert!(name("name", "می\u{200c}خواهم").is_ok(), "a joiner between letters is text");
+        let turned = "model-\u{202e}exe.xnno";
+        assert!(new_name("name", turned).is_err() && changed_name("name", turned, "old").is_err());
+        assert!(changed_name("name", turned, turned).is_ok(), "what is there stays");
+        assert!(new_name("name", "می\u{200c}خواهم").is_ok(), "a joiner between letters is text");
         for alias in ["", "latest", "LATEST", "v1", "a b", "a.b"] {
             assert!(AliasName::parse("name", alias).is_err(), "{alias:?}");
         }

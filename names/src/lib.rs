@@ -64,7 +64,7 @@ pub fn is_hidden(character: char) -> bool {
 
 /// Whether no name of a model has this character: it has a meaning in addresses, or is none that people see.
 pub fn is_no_model_character(character: char) -> bool {
-    "/:\\@#?%".contains(character) || is_hidden(character)
+    "/:\\@#?%".contains(character) || character.is_control()
 }
 
 /// Whether a text means something else than a model where it stands in an address.

@@ -1,6 +1,7 @@
 //! The schema: the steps of migrations/, each applied once and never changed.
 
 use sqlx::AssertSqlSafe;
+use sqlx::error::DatabaseError;
 
 use super::message::Statement;
 use super::query::Text;
@@ -41,8 +42,7 @@ pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
 /// Refuses a schema that is not this program's, and changes nothing.
 pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
     let done = match applied(db).await {
-        // There is no such table.
-        Err(sqlx::Error::Database(_)) => 0,
+        Err(sqlx::Error::Database(error)) if is_missing_table(error.as_ref()) => 0,
         done => done?,
     };
     refuse_newer(done)?;
@@ -59,6 +59,10 @@ pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
 async fn applied(on: impl Into<Conn<'_>>) -> Result<i64, sqlx::Error> {
     let last = query("SELECT COALESCE(MAX(number), 0) FROM migrations");
     last.fetch_one::<(i64,)>(on).await.map(|(done,)| done)
+}
+
+fn is_missing_table(error: &dyn DatabaseError) -> bool {
+    error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table")
 }
 
 fn refuse_newer(done: i64) -> Result<(), sqlx::Error> {

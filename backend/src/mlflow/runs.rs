@@ -146,8 +146,11 @@ fn take_name(tags: &mut Vec<TagInput>) -> Option<String> {
 
 /// A name as it is kept: what MLflow takes and we do not is left out.
 fn clean_name(name: &str) -> String {
-    let name: String =
-        name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(255).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if model_registry_names::is_hidden(c) { ' ' } else { c })
+        .take(255)
+        .collect();
     match name.trim() {
         "" => names::random_name(),
         name => name.to_owned(),

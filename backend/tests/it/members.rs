@@ -262,12 +262,22 @@ async fn what_is_protected_names_no_draft_whose_files_a_developer_could_change()
     for pattern in ["champion", "c*"] {
         let refusal = bob.refused(protect, json!({ "p": pattern })).await;
         assert_eq!(refusal.code, "CONFLICT");
-        assert!(refusal.message.contains("@champion names the draft 1.0.0"), "{}", refusal.message);
+        assert!(
+            refusal.message.contains("champion names the draft 1.0.0 of ocr"),
+            "{}",
+            refusal.message
+        );
     }
+    // Nor does it come back out of the trash with the name.
+    let delete = "mutation { deleteModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } } }";
+    let restore = "mutation { restoreModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) { modelVersion { id } } }";
+    cleo.ok(delete, json!({})).await;
+    assert_eq!(bob.refused(protect, json!({"p": "champion"})).await.code, "CONFLICT");
+    cleo.ok(restore, json!({})).await;
     bob.ok(protect, json!({"p": "prod*"})).await;
     let refusal = bob.refused(set, json!({"n": "production", "v": "1.0.0"})).await;
     assert_eq!(refusal.code, "CONFLICT");
-    assert!(refusal.message.contains("publish 1.0.0 first"), "{}", refusal.message);
+    assert!(refusal.message.contains("1.0.0 is a draft"), "{}", refusal.message);
 
     admin.publish("1.0.0").await;
     bob.ok(protect, json!({"p": "champion"})).await;

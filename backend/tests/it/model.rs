@@ -247,3 +247,23 @@ async fn tags_are_set_replaced_and_deleted() {
     admin.ok(delete, json!({})).await;
     assert_eq!(admin.refused(delete, json!({})).await.code, "NOT_FOUND");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_name_that_turns_text_around_is_there_and_no_new_one_is_given() {
+    let (server, admin) = Server::with_model().await;
+    let create = "mutation($n: String!) { createModel(input: {project: \"vision\", name: $n}) { model { id } } }";
+    let turned = "model-\u{202e}xnno.exe";
+    let refusal = admin.refused(create, json!({ "n": turned })).await;
+    assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("INVALID", "name"));
+    let older = "UPDATE models SET name = 'model-\u{202e}xnno.exe';
+        UPDATE projects SET name = 'a\u{200f}b'; UPDATE users SET name = 'c\u{200f}d'";
+    server.app.db.run_script(older).await.unwrap();
+    // Clients create a model before they register a version of it, and go on where it is there.
+    assert_eq!(admin.refused(create, json!({ "n": turned })).await.code, "ALREADY_EXISTS");
+    let path = format!("vision/{turned}");
+    let version = "mutation($m: String!) { createModelVersion(input: {model: $m}) { modelVersion { version } } }";
+    admin.ok(version, json!({ "m": path })).await;
+    let project = "mutation($n: String!) { updateProject(input: {project: \"vision\", name: $n, description: \"d\"}) { project { name } } }";
+    admin.ok(project, json!({"n": "a\u{200f}b"})).await;
+    assert_eq!(admin.refused(project, json!({"n": "\u{200f}b"})).await.field, "name");
+}

@@ -50,7 +50,7 @@ pub fn model_name(name: &str) -> Option<String> {
     if name.is_empty() {
         return None;
     }
-    match name.chars().find(|c| names::is_no_model_character(*c)) {
+    match name.chars().find(|c| names::is_no_model_character(*c) || names::is_hidden(*c)) {
         Some(bad) if names::is_hidden(bad) => {
             return Some("Characters that are not shown, or that turn text around, cannot be part of a name.".to_owned());
         }

@@ -30,7 +30,7 @@ pub async fn create(
 
 async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) -> Result<Project> {
     let path = ProjectPath::parse("path", &input.path)?;
-    let name = text::name("name", input.name.as_deref().unwrap_or(path.as_str()))?;
+    let name = text::new_name("name", input.name.as_deref().unwrap_or(path.as_str()))?;
     let description = text::description("description", input.description)?;
     let project: Project = query(
         concat!(

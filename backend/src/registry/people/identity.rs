@@ -166,7 +166,7 @@ fn username(wish: &str) -> String {
 
 /// A name to show, without what names cannot have.
 fn shown_name(wish: &str) -> Option<String> {
-    let name: String = wish.nfc().filter(|c| !c.is_control()).collect();
+    let name: String = wish.nfc().filter(|c| !model_registry_names::is_hidden(*c)).collect();
     let name: String = name.trim().chars().take(MAX_NAME).collect();
     text::name("name", name.trim_end()).ok()
 }

@@ -22,6 +22,8 @@ pub async fn set(
     reference: &str,
 ) -> Result<Alias> {
     let name = AliasName::parse("name", name)?;
+    let version = version::sql::get(&mut **change, model, reference).await?;
+    protection::rules::hold_for(change, writer, &version).await?;
     // The lock of the model keeps the version from being deleted meanwhile.
     target::touch(change, &model.id).await?;
     protection::rules::check_alias(change, writer, &model.id, name.as_str()).await?;

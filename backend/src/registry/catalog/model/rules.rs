@@ -23,6 +23,12 @@ pub struct NewModel {
 
 pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Result<Model> {
     let name = ModelName::parse("name", &new.name)?;
+    if let Err(refused) = text::check_shown("name", name.as_str()) {
+        // Clients create a model, whether or not it is there, before they register a version of it.
+        let there = sql::find(&mut **change, &writer.project().id, name.as_str()).await?;
+        let key = name.as_str().to_owned();
+        return Err(there.map_or(refused, |_| Error::AlreadyExists { kind: "model", key }));
+    }
     let description = text::description("description", new.description)?;
     let id = ModelId::new(change.now);
     let model = Model {
@@ -107,6 +113,7 @@ pub async fn update(
 /// Renames a model by itself; for what goes with it see [`lifecycle::model`](crate::registry::lifecycle::model).
 pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str) -> Result<Model> {
     let name = ModelName::parse("name", name)?;
+    text::check_shown("name", name.as_str())?;
     target::touch(change, &old.id).await?;
     protection::rules::check_model(change, writer, &old.id).await?;
     let renamed: Option<Model> = query(concat!(

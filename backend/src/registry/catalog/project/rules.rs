@@ -24,7 +24,9 @@ pub async fn update(
     if input.name.is_value() || input.visibility.is_value() {
         Owner::of((***maintainer).clone())?;
     }
-    let name = input.name.take().map(|name| text::name("name", name.as_ref())).transpose()?;
+    let old = &maintainer.project().name;
+    let name = input.name.take().map(|name: String| text::changed_name("name", &name, old));
+    let name = name.transpose()?;
     let description = text::new_description(input.description)?;
     // What is not given stays as it is by then, not as it was read.
     let project: Option<Project> = query(concat!(

@@ -13,6 +13,7 @@ use crate::log::Subject;
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::project;
 use crate::registry::catalog::version::{ModelVersion, VersionState};
+use crate::registry::target;
 
 /// A project or one of its models, whose aliases may be protected by the caller.
 pub(super) struct Place {
@@ -71,6 +72,8 @@ pub(super) async fn protect(
     if !good {
         return Err(Error::invalid("pattern", "must be 1 to 255 of A-Z, a-z, 0-9, _, - and *"));
     }
+    // Who gives an alias to a draft holds the project, too.
+    target::touch(change, &place.maintainer.project().id).await?;
     let (there,): (i64,) = query("SELECT COUNT(*) FROM protected_aliases WHERE project_id = $1")
         .bind(&place.maintainer.project().id)
         .fetch_one(&mut **change)
@@ -105,25 +108,25 @@ async fn check_no_draft(
     place: &Place,
     protected: &ProtectedAlias,
 ) -> Result<()> {
-    let names: Vec<(String, String, String)> = query(
-        "SELECT named.alias, v.version, v.model_id FROM (
-             SELECT name AS alias, version_id FROM aliases
-             UNION ALL SELECT LOWER(stage), id FROM model_versions WHERE stage <> 'NONE'
-         ) AS named
-         JOIN model_versions v ON v.id = named.version_id
-         JOIN models m ON m.id = v.model_id
-         WHERE m.project_id = $1 AND v.state = 'DRAFT' AND v.deleted_at_ms IS NULL AND m.deleted_at_ms IS NULL
-         ORDER BY v.model_id, v.number",
+    let named: Vec<(String, String, String, String)> = query(
+        "SELECT v.model_id, m.name, v.version, a.name
+         FROM model_versions v JOIN models m ON m.id = v.model_id JOIN aliases a ON a.version_id = v.id
+         WHERE v.project_id = $1 AND v.state = 'DRAFT' AND (v.model_id = $2 OR $2 = '')
+         UNION ALL SELECT v.model_id, m.name, v.version, LOWER(v.stage)
+         FROM model_versions v JOIN models m ON m.id = v.model_id
+         WHERE v.project_id = $1 AND v.state = 'DRAFT' AND (v.model_id = $2 OR $2 = '') AND v.stage <> 'NONE'",
     )
     .bind(&place.maintainer.project().id)
+    .bind(place.model_id())
     .fetch_all(&mut **change)
     .await?;
-    let draft = names
+    let draft = named
         .into_iter()
-        .find(|(alias, _, model)| protected.protects(&ModelId::from_raw(model), alias));
+        .find(|(model, .., alias)| protected.protects(&ModelId::from_raw(model), alias));
     match draft {
-        Some((alias, version, _)) => Err(Error::Conflict(format!(
-            "@{alias} names the draft {version}, whose files may change: publish it or move the alias first"
+        Some((_, model, version, alias)) => Err(Error::Conflict(format!(
+            "{alias} names the draft {version} of {model}, whose files may change: publish it, give the alias or stage \
+             to another version, or empty it out of the trash"
         ))),
         None => Ok(()),
     }
@@ -184,6 +187,16 @@ async fn are_protected(
     Ok(aliases.iter().any(|alias| protected.iter().any(|rule| rule.protects(model, alias))))
 }
 
+/// Holds the project where a version is a draft, before its model is held: an alias that is being protected meanwhile
+/// is seen by [`check_named`].
+pub async fn hold_for(change: &mut Change, writer: &Writer, version: &ModelVersion) -> Result<()> {
+    if version.state == VersionState::Draft {
+        let reader: &Reader = writer;
+        target::touch(change, &reader.project().id).await?;
+    }
+    Ok(())
+}
+
 /// Refuses to have a protected alias, or a stage of such a name, name a draft, as [`protect`] does.
 pub async fn check_named(
     change: &mut Change,
@@ -195,7 +208,7 @@ pub async fn check_named(
         && are_protected(change, writer, &version.model_id, &[alias.to_owned()]).await?
     {
         return Err(Error::Conflict(format!(
-            "@{alias} is protected and names published versions only: publish {} first",
+            "{alias} is protected and names published versions only: {} is a draft until it is published or its run ends",
             version.version
         )));
     }

@@ -182,7 +182,12 @@ pub async fn set_stage(
     version: &ModelVersion,
     (stage, archive_others): (ModelStage, bool),
 ) -> Result<ModelVersion> {
+    protection::rules::hold_for(change, writer, version).await?;
     target::touch(change, &model.id).await?;
+    let version = &super::sql::get(&mut **change, model, &version.version).await?;
+    if archive_others {
+        protection::rules::check_alias(change, writer, &model.id, "archived").await?;
+    }
     for stage in [version.stage, stage].into_iter().filter(|stage| *stage != ModelStage::None) {
         let name = stage.as_str().to_ascii_lowercase();
         protection::rules::check_alias(change, writer, &model.id, &name).await?;

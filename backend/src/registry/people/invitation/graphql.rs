@@ -69,10 +69,11 @@ impl InvitationMutation {
         let unknown = || Error::not_found("invitation", "");
         // Looked at before the password is hashed: strangers cannot keep the server busy.
         let known = find(&app.db, app.clock.now(), &input.secret).await?.ok_or_else(unknown)?;
-        let name = input.name.map(|name| text::name("name", &name)).transpose()?;
+        let user = access::user::get_by_id(&app.db, &known.user_id).await?;
+        let name = input.name.map(|name| text::changed_name("name", &name, &user.name));
+        let name = name.transpose()?;
         password::check_new("password", &input.password)?;
         let hash = app.access.passwords.hash(input.password).await?;
-        let user = access::user::get_by_id(&app.db, &known.user_id).await?;
         let mut change = Change::begin(app, &actor(ctx).recognised(user)).await?;
         let user = rules::accept(&mut change, &known.user_id, &input.secret, &hash, name)
             .await?

@@ -91,7 +91,7 @@ pub(super) async fn create_for_project(
     if input.role > Role::Maintainer {
         return Err(Error::invalid("role", "must be at most MAINTAINER: owners are persons"));
     }
-    let name = text::name("name", &input.name)?;
+    let name = text::new_name("name", &input.name)?;
     let (live,): (i64,) = query(
         "SELECT COUNT(*) FROM credentials c JOIN users u ON u.id = c.user_id
          WHERE u.project_id = $1 AND c.kind = 'TOKEN' AND c.revoked_at_ms IS NULL",
@@ -123,7 +123,7 @@ async fn make(
     scope: TokenScope,
     expires_at_ms: Option<Timestamp>,
 ) -> Result<(Token, String)> {
-    let name = text::name("name", name)?;
+    let name = text::new_name("name", name)?;
     if expires_at_ms.is_some_and(|expires_at| expires_at <= change.now) {
         return Err(Error::invalid("expiresAt", "must be in the future"));
     }

@@ -59,7 +59,7 @@ pub(super) async fn invite(
     is_admin: bool,
 ) -> Result<User> {
     let username = Username::parse("username", username)?;
-    let name = text::name("name", name.as_deref().unwrap_or(username.as_str()))?;
+    let name = text::new_name("name", name.as_deref().unwrap_or(username.as_str()))?;
     let new = NewUser {
         username: username.as_str(),
         name: &name,
@@ -135,7 +135,8 @@ pub(super) async fn update(
     if changes.is_admin == Some(false) {
         refuse_oneself(change, &user).await?;
     }
-    let name = changes.name.map(|name| text::name("name", &name)).transpose()?;
+    let name =
+        changes.name.map(|name| text::changed_name("name", &name, &user.name)).transpose()?;
     query("UPDATE users SET name = COALESCE($2, name), is_admin = $3 WHERE id = $1")
         .bind(&user.id)
         .bind(name)
@@ -218,8 +219,8 @@ pub(super) async fn rename_oneself(
     account: &Account,
     name: &str,
 ) -> Result<User> {
-    let name = text::name("name", name)?;
     let user = account.user();
+    let name = text::changed_name("name", name, &user.name)?;
     query("UPDATE users SET name = $2 WHERE id = $1")
         .bind(&user.id)
         .bind(name)

@@ -69,7 +69,7 @@ pub async fn create(
     model: Option<&Model>,
     new: NewCandidate,
 ) -> Result<Candidate> {
-    let name = new.name.map(|name| text::name("name", &name)).transpose()?;
+    let name = new.name.map(|name| text::new_name("name", &name)).transpose()?;
     let status = new.status.unwrap_or(CandidateStatus::Running);
     let number = match model {
         Some(model) => Some(next_number(change, model).await?),
@@ -147,10 +147,10 @@ pub async fn update(
     target: &Target,
     changes: CandidateChanges,
 ) -> Result<Candidate> {
-    let name = changes.name.map(|name| text::name("name", &name)).transpose()?;
     // Locked first, then read again: two who log at once change each their own.
     target.touch(change).await?;
     let old = sql::get_run(&mut **change, &CandidateId::from_raw(target.id())).await?;
+    let name = changes.name.map(|name| text::changed_name("name", &name, &old.name)).transpose()?;
     let status = changes.status.unwrap_or(old.status);
     let ended = match (changes.ended_at, old.ended_at_ms) {
         (Some(ended), _) => Some(ended),

@@ -58,6 +58,7 @@ fn parse_name(field: &str, name: &str) -> Result<String> {
         let reason = "experiments named [model]NAME come with their models: create the model";
         return Err(Error::invalid(field, reason));
     }
+    text::check_shown(field, name)?;
     text::long_name(field, name)
 }
 

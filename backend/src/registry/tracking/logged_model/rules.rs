@@ -43,7 +43,7 @@ pub async fn create(
     .bind(&id)
     .bind(&experiment.id)
     .bind(run.map(|run| run.id.raw().to_owned()))
-    .bind(text::name("name", &new.name)?)
+    .bind(text::new_name("name", &new.name)?)
     .bind(text::value("model_type", new.model_type)?)
     .bind(change.author())
     .bind(change.now)
