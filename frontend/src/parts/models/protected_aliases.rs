@@ -35,7 +35,7 @@ pub fn ProtectedAliases(
             <div>
                 <h2 class="font-semibold">"Protected aliases"</h2>
                 <p class="text-sm text-muted">
-                    "Only maintainers move or remove these. " <code>"*"</code> " stands for any characters, as in "
+                    "Only maintainers move or remove these, and they name published versions only. " <code>"*"</code> " stands for any characters, as in "
                     <code>"release-*"</code> "."
                 </p>
             </div>

@@ -111,7 +111,7 @@ pub struct AliasMutation;
 
 #[Object]
 impl AliasMutation {
-    /// Makes an alias name a version; one that is there already is moved.
+    /// Makes an alias name a version; one that is there already is moved. A protected one names published versions only.
     async fn set_alias(
         &self,
         ctx: &Context<'_>,

@@ -88,12 +88,14 @@ pub(super) async fn rename(
     check_default(actor, old)?;
     check_default(actor, path.as_str())?;
     let project: Option<Project> = query(concat!(
-        "UPDATE projects SET path = $2, updated_at_ms = $3 WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
+        "UPDATE projects SET path = $2, updated_at_ms = $3
+         WHERE id = $1 AND path = $4 AND deleted_at_ms IS NULL RETURNING ",
         columns!(),
     ))
     .bind(&owner.project().id)
     .bind(&path)
     .bind(change.now)
+    .bind(old)
     .fetch_optional(&mut **change)
     .await
     .map_err(Error::unless_unique("project", path.as_str()))?;
@@ -113,18 +115,20 @@ pub(super) async fn rename(
 }
 
 pub async fn delete(change: &mut Change, actor: &Actor, owner: &Owner) -> Result<Project> {
-    check_default(actor, &owner.project().path)?;
+    // What is checked is what is deleted: the path of this moment.
+    let path = &owner.project().path;
+    check_default(actor, path)?;
     let project: Option<Project> = query(concat!(
-        "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3 WHERE id = $1 AND deleted_at_ms IS NULL
-         RETURNING ",
+        "UPDATE projects SET deleted_at_ms = $2, deleted_by_id = $3
+         WHERE id = $1 AND path = $4 AND deleted_at_ms IS NULL RETURNING ",
         columns!(),
     ))
     .bind(&owner.project().id)
     .bind(change.now)
     .bind(change.author())
+    .bind(path)
     .fetch_optional(&mut **change)
     .await?;
-    let path = &owner.project().path;
     let project = project.ok_or_else(|| Error::not_found("project", path))?;
     record(change, Action::ProjectDelete, &project).await?;
     Ok(project)
