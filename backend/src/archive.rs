@@ -8,8 +8,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
+use crate::app::App;
+use crate::registry::catalog::blob;
 use crate::registry::catalog::file::File;
-use crate::store::Store;
 
 /// Everything in a tar begins at a multiple of this.
 const TAR_BLOCK: u64 = 512;
@@ -41,14 +42,14 @@ impl Format {
 /// The archive of `files`, with paths inside `folder`. An error ends the stream early, which the
 /// client sees as a transfer that was cut off.
 pub fn stream(
-    store: Store,
+    app: App,
     format: Format,
     folder: String,
     files: Vec<File>,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        if let Err(error) = write(&store, format, &folder, files, &sender).await
+        if let Err(error) = write(&app, format, &folder, files, &sender).await
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             tracing::error!(?error, "an archive was cut off");
@@ -63,7 +64,7 @@ pub fn stream(
 type Sender = mpsc::Sender<io::Result<Bytes>>;
 
 async fn write(
-    store: &Store,
+    app: &App,
     format: Format,
     folder: &str,
     files: Vec<File>,
@@ -75,7 +76,7 @@ async fn write(
         let inside = file.path.strip_prefix(folder).unwrap_or(&file.path);
         archive.begin(inside.trim_start_matches('/'), &file)?;
         let size = file.size.0.unsigned_abs();
-        let read = store.read(&file.sha256, 0..size).await;
+        let read = blob::read::whole(app, &file.sha256).await;
         let mut pieces = read.map_err(|error| io::Error::other(error.message()))?;
         while let Some(piece) = pieces.next().await {
             let piece = archive.add(piece?)?;

@@ -26,6 +26,16 @@ pub enum Command {
     Schema,
     /// Make a personal access token and print it; also beside a running server
     Token(Token),
+    /// Compare all files with their hashes; also beside a running server. Ends with 0 where all are right, 1 where some
+    /// are not, 2 where it could not look
+    Verify(Verify),
+    /// Remove now what has been unused for long, as a server does every hour; also beside a running server
+    Sweep(Sweep),
+    /// Copy the database and the files into a folder; also beside a running server. What is there of an earlier backup is not
+    /// copied again
+    Backup(Backup),
+    /// Make a registry of a backup, where there is none yet
+    Restore(Restore),
 }
 
 /// Where the registry keeps its things.
@@ -109,6 +119,18 @@ pub struct Serve {
         value_name = "BYTES"
     )]
     pub max_file_size: u64,
+
+    #[command(flatten)]
+    pub keep: Keep,
+
+    /// How fast the server reads all its files again and again, to find what a disk lost, in MiB a second; 0 never does
+    #[arg(long, env = "MODEL_REGISTRY_SCRUB_RATE", default_value_t = 20, value_name = "MIB")]
+    pub scrub_rate: u32,
+
+    /// Let this database and this --data belong together from now on, whatever they say: give it once, after the
+    /// server refused them and you know that they are right
+    #[arg(long, env = "MODEL_REGISTRY_ADOPT")]
+    pub adopt: bool,
 
     /// Connections at once; more wait
     #[arg(
@@ -258,6 +280,82 @@ pub struct Token {
     /// Days until it expires [default: never]
     #[arg(long, value_name = "DAYS")]
     pub days: Option<u32>,
+
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Args)]
+pub struct Verify {
+    /// Look at the sizes of files only
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Look elsewhere for what is lost: among files that an upload left, and in the backup of --from
+    #[arg(long)]
+    pub repair: bool,
+
+    /// A backup that has what is lost
+    #[arg(long, value_name = "DIR", requires = "repair")]
+    pub from: Option<PathBuf>,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the hash and the place of each file, as `sha256sum --check` reads it in --data, and do nothing else
+    #[arg(long, conflicts_with_all = ["quick", "repair", "json"])]
+    pub list: bool,
+
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Args)]
+pub struct Sweep {
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub keep: Keep,
+
+    #[command(flatten)]
+    pub data: Data,
+}
+
+/// How long what was deleted for good stays.
+#[derive(Args, Clone, Debug)]
+pub struct Keep {
+    /// Days that the bytes of what was deleted for good stay, for when it was a mistake
+    #[arg(
+        long = "keep-removed",
+        env = "MODEL_REGISTRY_KEEP_REMOVED",
+        default_value_t = 7,
+        value_name = "DAYS"
+    )]
+    pub days: u32,
+}
+
+#[derive(Args)]
+pub struct Backup {
+    /// Where to; made if missing. One folder for each registry
+    #[arg(value_name = "DIR")]
+    pub to: PathBuf,
+
+    /// PostgreSQL only: the database was dumped into DIR/registry.dump.new just now, and the files are left to copy
+    #[arg(long)]
+    pub dumped: bool,
+
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Args)]
+pub struct Restore {
+    /// The backup
+    #[arg(value_name = "DIR")]
+    pub from: PathBuf,
 
     #[command(flatten)]
     pub data: Data,

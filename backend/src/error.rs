@@ -11,6 +11,7 @@
 //! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
 //! | `Forbidden` | `FORBIDDEN` | 403 |
 //! | `TooLarge` | `TOO_LARGE` | 413 |
+//! | `DataLoss` | `DATA_LOSS` | 410 |
 //! | `RateLimited` | `RATE_LIMITED` | 429 |
 //! | `Timeout` | `TIMEOUT` | 408 |
 //! | `Internal` | `INTERNAL` | 500 |
@@ -58,6 +59,8 @@ pub enum Error {
     Unauthenticated(&'static str),
     Forbidden(&'static str),
     TooLarge(String),
+    /// The bytes with this SHA-256 are lost: no copy of them is right. Trying again does not help.
+    DataLoss(String),
     RateLimited(String),
     /// The client sent too little for too long.
     Timeout(&'static str),
@@ -107,6 +110,7 @@ impl Error {
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::TooLarge(_) => "TOO_LARGE",
+            Self::DataLoss(_) => "DATA_LOSS",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Timeout(_) => "TIMEOUT",
             Self::Internal(_) => "INTERNAL",
@@ -152,6 +156,10 @@ impl Error {
                      (withoutUploads: true in GraphQL)"
                 )
             }
+            Self::DataLoss(sha256) => format!(
+                "the bytes of this file were damaged on the server, and there is no good copy (SHA-256 {sha256}): whoever \
+                 has them can upload them again to the same path"
+            ),
             Self::Stale => "something was changed meanwhile: try again".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()

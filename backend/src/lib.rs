@@ -16,6 +16,7 @@ pub mod audit;
 pub mod audit_denied;
 pub mod cache;
 pub mod change;
+pub mod command;
 pub mod config;
 pub mod connection;
 pub mod db;

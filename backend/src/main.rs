@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use model_registry::app::App;
 use model_registry::change::Change;
+use model_registry::command::{self, opened};
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
+use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::lifecycle::project;
 use model_registry::registry::people::token::rules as token;
 use model_registry::registry::people::token::rules::CreateTokenInput;
@@ -20,25 +22,26 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Serve(config) => serve(config).await,
+    let success = |()| ExitCode::SUCCESS;
+    let (done, failure) = match Cli::parse().command {
+        Command::Serve(config) => (serve(config).await.map(success), 1),
         Command::Schema => {
             print!("{}", graphql::sdl());
-            Ok(())
+            (Ok(ExitCode::SUCCESS), 1)
         }
-        Command::Token(token) => print_token(token).await,
+        Command::Token(token) => (print_token(token).await.map(success), 1),
+        Command::Verify(input) => (command::verify::run(input).await, 2),
+        Command::Sweep(input) => (command::sweep::run(input).await.map(success), 1),
+        Command::Backup(input) => (command::backup::run(input).await, 2),
+        Command::Restore(input) => (command::restore::run(input).await, 2),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Internal(source)) => {
-            eprintln!("model-registry: {source:?}");
-            ExitCode::FAILURE
+    done.unwrap_or_else(|error| {
+        match error {
+            Error::Internal(source) => eprintln!("model-registry: {source:?}"),
+            error => eprintln!("model-registry: {}", error.message()),
         }
-        Err(error) => {
-            eprintln!("model-registry: {}", error.message());
-            ExitCode::FAILURE
-        }
-    }
+        ExitCode::from(failure)
+    })
 }
 
 async fn serve(config: Serve) -> Result<()> {
@@ -48,8 +51,7 @@ async fn serve(config: Serve) -> Result<()> {
         return Err(Error::invalid("--no-auth", "goes with a loopback address in --listen only"));
     }
     let listener = TcpListener::bind(config.listen).await?;
-    let store = Store::open(&config.data.data).await?;
-    let db = opened(Db::open(&config.data.database_url()).await)?;
+    let (db, store) = open(&config).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.clone().unwrap_or(address);
     let app = App::new(db, store, config, Clock::System);
@@ -73,12 +75,16 @@ async fn serve(config: Serve) -> Result<()> {
     Ok(())
 }
 
-/// The database; where its schema or its address is wrong, that is for whoever started the program.
-fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
-    db.map_err(|error| match error {
-        sqlx::Error::Configuration(reason) => Error::invalid("--database", reason.to_string()),
-        error => error.into(),
-    })
+/// The database and the store, if they belong together.
+async fn open(config: &Serve) -> Result<(Db, Store)> {
+    let url = config.data.database_url();
+    let store = Store::open(&config.data.data).await?;
+    if Db::is_missing(&url) {
+        pairing::check_new(&store, config.adopt).await?;
+    }
+    let db = opened(Db::open(&url).await)?;
+    pairing::pair(&db, &store, config.adopt, Clock::System.now()).await?;
+    Ok((db, store))
 }
 
 /// Makes a token straight in the database, which may be a running server's.

@@ -14,17 +14,21 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::app::App;
 use crate::network::Peer;
-use crate::registry::catalog::{file, mlmodel, model, upload};
+use crate::registry::catalog::blob::scrub;
+use crate::registry::catalog::blob::sweep::Sweep;
+use crate::registry::catalog::{mlmodel, model, upload};
 use crate::registry::people::session;
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+const SCRUB_INTERVAL: Duration = Duration::from_secs(600);
 /// How long what goes on beside the answers may take when the server stops.
 const BESIDE: Duration = Duration::from_secs(5);
 
@@ -35,6 +39,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
     let sweeping = tokio::spawn(sweep(app.clone()));
+    let scrubbing = tokio::spawn(scrub(app.clone()));
     let mut stop = pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -63,6 +68,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     }
     drop(listener);
     sweeping.abort();
+    scrubbing.abort();
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
     stopping.send_replace(());
@@ -119,9 +125,9 @@ async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         interval.tick().await;
-        match file::sweep::sweep(&app).await {
+        match Sweep::of(&app).run().await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed blobs that no file names"),
+            Ok(removed) => tracing::info!(removed, "removed objects that were unused for long"),
             Err(error) => tracing::error!(?error, "sweeping failed"),
         }
         if let Err(error) = app.store.sweep_parts().await {
@@ -138,6 +144,26 @@ async fn sweep(app: App) {
         }
         if let Err(error) = session::rules::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");
+        }
+    }
+}
+
+/// Reads all files again and again, slowly, with a pause where there is nothing to read.
+async fn scrub(app: App) {
+    let mut interval = tokio::time::interval(SCRUB_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.tick().await;
+    loop {
+        interval.tick().await;
+        loop {
+            match scrub::scrub(&app).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(?error, "reading files to prove them failed");
+                    break;
+                }
+            }
         }
     }
 }

@@ -166,17 +166,21 @@ class Server:
             after = page["pageInfo"]["endCursor"]
 
     def blob(self, sha256: str) -> Path:
-        return self.data / "blobs" / sha256[:2] / sha256
+        """The one object that has these bytes."""
+        (path,) = (self.data / "blobs").glob(f"*/{sha256}.*")
+        return path
 
     def blobs(self) -> set[str]:
-        """The blobs on the disk, each checked to be named after its bytes."""
+        """The blobs on the disk: each is there once, and checked to be named after its bytes."""
         stored = [path for path in (self.data / "blobs").rglob("*") if path.is_file()]
+        hashes = {path.name.split(".")[0] for path in stored}
         for path in stored:
-            assert sha256_of(path) == path.name
-        return {path.name for path in stored}
+            assert sha256_of(path) == path.name.split(".")[0]
+        assert len(hashes) == len(stored)
+        return hashes
 
     def unfinished_uploads(self) -> list[Path]:
-        return [path for path in (self.data / "uploads").rglob("*") if path.is_file()]
+        return [path for path in (self.data / "staging").rglob("*") if path.is_file()]
 
     def memory(self, kind: str) -> int:
         """`VmRSS`, or `VmHWM`, which is its peak, in bytes."""

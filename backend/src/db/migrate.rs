@@ -56,7 +56,7 @@ pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
 }
 
 /// The number of the last step that was applied.
-async fn applied(on: impl Into<Conn<'_>>) -> Result<i64, sqlx::Error> {
+pub async fn applied(on: impl Into<Conn<'_>>) -> Result<i64, sqlx::Error> {
     let last = query("SELECT COALESCE(MAX(number), 0) FROM migrations");
     last.fetch_one::<(i64,)>(on).await.map(|(done,)| done)
 }

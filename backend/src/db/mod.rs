@@ -11,8 +11,10 @@ mod message;
 mod migrate;
 mod notice;
 mod query;
+mod snapshot;
 mod writer;
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +41,8 @@ pub struct Db {
     pools: Pools,
     notices: Notices,
     statements: Arc<AtomicU64>,
+    /// Held by a server while it has an SQLite file open.
+    lock: Option<Arc<File>>,
 }
 
 #[derive(Clone)]
@@ -108,10 +112,18 @@ impl Conn<'_> {
 }
 
 impl Db {
-    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`) and migrates it to this
-    /// program's schema. A schema that is newer than the program is an error.
+    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`) for a server and migrates it to this
+    /// program's schema. A schema that is newer than the program is an error, and so is an SQLite file that another
+    /// server has open: neither would know what the other keeps in its memory.
     pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        Self::open_at(url, migrate::COUNT).await
+        let lock = Self::sqlite_file(url).map(lock).transpose()?;
+        Ok(Self { lock: lock.map(Arc::new), ..Self::open_at(url, migrate::COUNT).await? })
+    }
+
+    /// Whether there is no database yet: an SQLite file that is not there. Nobody knows of a PostgreSQL before it is
+    /// opened.
+    pub fn is_missing(url: &str) -> bool {
+        Self::sqlite_file(url).is_some_and(|file| !file.exists())
     }
 
     /// As [`Db::open`], but only up to the migration with this number: for tests of the later ones.
@@ -125,7 +137,7 @@ impl Db {
     /// as it is.
     pub async fn open_beside(url: &str) -> Result<Self, sqlx::Error> {
         let file = Self::sqlite_file(url);
-        if let Some(file) = file.filter(|file| !file.exists()) {
+        if let Some(file) = file.filter(|_| Self::is_missing(url)) {
             let reason = format!("there is no database {}: start the server once", file.display());
             return Err(sqlx::Error::Configuration(reason.into()));
         }
@@ -145,11 +157,11 @@ impl Db {
                 .await?;
             (Pools::Postgres(pool.clone()), Notices::shared(pool, url))
         };
-        Ok(Self { pools, notices, statements: Arc::default() })
+        Ok(Self { pools, notices, statements: Arc::default(), lock: None })
     }
 
     /// The file of an SQLite database; none for the URL of another.
-    fn sqlite_file(url: &str) -> Option<&Path> {
+    pub fn sqlite_file(url: &str) -> Option<&Path> {
         let is_postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
         (!is_postgres).then(|| Path::new(url.strip_prefix("sqlite:").unwrap_or(url)))
     }
@@ -240,6 +252,11 @@ impl Db {
         sql
     }
 
+    /// The number of the last migration that was applied.
+    pub async fn schema(&self) -> Result<i64, sqlx::Error> {
+        migrate::applied(self).await
+    }
+
     /// How many migrations there are.
     pub const fn migrations() -> usize {
         migrate::COUNT
@@ -262,7 +279,25 @@ impl Db {
             }
             Pools::Postgres(pool) => pool.close().await,
         }
+        if let Some(lock) = &self.lock {
+            lock.unlock().ok();
+        }
     }
+}
+
+/// Takes the lock of an SQLite file, which is a file beside it.
+fn lock(database: &Path) -> Result<File, sqlx::Error> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::create(Path::new(&name))?;
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            let reason = format!("another server has {} open: stop it first", database.display());
+            sqlx::Error::Configuration(reason.into())
+        }
+        TryLockError::Error(error) => error.into(),
+    })?;
+    Ok(file)
 }
 
 impl Tx {
@@ -330,4 +365,9 @@ async fn open_sqlite(file: &Path) -> Result<Pools, sqlx::Error> {
 /// Whether a statement failed because a row with that key is there.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
+/// Whether a statement failed because a row is needed, or one that is needed is missing.
+pub fn is_foreign_key_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
 }

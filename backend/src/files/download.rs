@@ -9,15 +9,20 @@ use axum::http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::App;
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
+use crate::registry::catalog::blob;
 use crate::registry::catalog::file::File;
 use crate::registry::target::Target;
+
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Serves one file, or what `method` and the headers ask of it.
 pub async fn serve(
@@ -35,6 +40,7 @@ pub async fn serve(
             .map_err(Error::internal)
     };
     set(ETAG, &etag)?;
+    set(REPR_DIGEST, &repr_digest(&file.sha256)?)?;
     // A reference may come to name another version, so caches ask each time; the ETag makes it cheap.
     set(CACHE_CONTROL, "private, no-cache")?;
     set(ACCEPT_RANGES, "bytes")?;
@@ -67,8 +73,18 @@ pub async fn serve(
         }
     };
     set(CONTENT_LENGTH, &(range.end - range.start).to_string())?;
-    let body = Body::from_stream(app.store.read(&file.sha256, range).await?);
+    let body = match (method, status) {
+        (&Method::HEAD, _) => Body::from_stream(blob::read::range(app, &file.sha256, 0..0).await?),
+        (_, StatusCode::OK) => Body::from_stream(blob::read::whole(app, &file.sha256).await?),
+        _ => Body::from_stream(blob::read::range(app, &file.sha256, range).await?),
+    };
     Ok((status, headers, body).into_response())
+}
+
+/// The hash of the whole file, also where a part is sent, as in RFC 9530: `sha-256=:BASE64:`.
+fn repr_digest(sha256: &str) -> Result<String> {
+    let digest = hex::decode(sha256).map_err(Error::internal)?;
+    Ok(format!("sha-256=:{}:", STANDARD.encode(digest)))
 }
 
 /// Whether a header lists an ETag, or `*`.
@@ -141,7 +157,7 @@ pub fn archive(
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
-    (headers, Body::from_stream(archive::stream(app.store, format, folder, files))).into_response()
+    (headers, Body::from_stream(archive::stream(app, format, folder, files))).into_response()
 }
 
 #[cfg(test)]

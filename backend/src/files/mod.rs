@@ -30,7 +30,7 @@ use crate::archive::Format;
 use crate::audit_denied;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::registry::catalog::file::rules::Put;
+use crate::registry::catalog::file::rules::Outcome;
 use crate::registry::catalog::file::{self, File};
 use crate::registry::object;
 use crate::registry::target::Target;
@@ -175,9 +175,10 @@ async fn put_file(
             return Err(error);
         }
     };
-    let (status, file) = match put {
-        Put::Created(file) => (StatusCode::CREATED, file),
-        Put::Unchanged(file) | Put::Replaced(file) => (StatusCode::OK, file),
+    let file = put.file;
+    let status = match put.outcome {
+        Outcome::Created => StatusCode::CREATED,
+        Outcome::Unchanged | Outcome::Replaced => StatusCode::OK,
     };
     let etag = format!("\"{}\"", file.sha256);
     let headers = [(ETAG, etag), (LOCATION, parts.uri.path().to_owned())];

@@ -4,7 +4,8 @@
 //! at a time writes; one that comes later stops it, because it may be of a client whose connection is gone.
 
 use axum::http::HeaderMap;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
 
 use super::{Place, upload};
 use crate::access::{Actor, Writer};
@@ -13,10 +14,10 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::in_flight::Arrival;
+use crate::registry::catalog::upload as uploads;
 use crate::registry::catalog::upload::Upload;
 use crate::registry::catalog::upload::rules::NewUpload;
-use crate::registry::catalog::{mlmodel, upload as uploads};
-use crate::store::{Blob, Checksum, Partial, next_part};
+use crate::store::{Blob, Checksum, Found, Partial, next_part};
 use crate::time::Timestamp;
 
 /// How much arrives before it is made durable and noted.
@@ -27,6 +28,8 @@ pub struct Held {
     pub upload: Upload,
     place: Place,
     partial: Partial,
+    /// All bytes, where they are in the store already and the file is not yet at its place.
+    finished: Option<Blob>,
 }
 
 /// How far an upload is.
@@ -58,6 +61,7 @@ pub async fn begin(app: &App, actor: &Actor, place: &Place, new: NewUpload) -> R
     let (reader, target) = place.find((&mut *change).into(), actor).await?;
     let upload = uploads::rules::create(&mut change, &Writer::of(reader)?, &target, new).await?;
     change.commit().await?;
+    app.store.begin_partial(&upload.id).await?;
     Ok(upload)
 }
 
@@ -82,23 +86,29 @@ pub async fn hold(app: &App, actor: &Actor, id: &str) -> Result<Held> {
     find(app, actor, id).await?;
     let partial = app.store.partial(id).await;
     let (upload, place) = find(app, actor, id).await?;
-    Ok(Held { upload, place, partial })
+    let finished = match upload.is_over() {
+        true => None,
+        false => partial.finished().await?.filter(|blob| blob.size == upload.size),
+    };
+    Ok(Held { upload, place, partial, finished })
 }
 
 impl Held {
     /// How many bytes need not be sent again.
     pub async fn progress(&self) -> Result<Progress> {
         let received = self.upload.received.unsigned_abs();
-        let there = self.upload.is_over() || self.partial.size().await? >= received;
+        let there = self.upload.is_over()
+            || self.finished.is_some()
+            || self.partial.size().await? >= received;
         // Where the bytes are gone, from the beginning.
         let offset = if there { received } else { 0 };
         Ok(Progress { offset, expires_at: self.upload.expires_at_ms })
     }
 
-    /// Gives the upload up.
+    /// Gives the upload up: its bytes first, so that a full disk has room for the change.
     pub async fn terminate(self, app: &App) -> Result<()> {
-        uploads::rules::delete(&app.db, &self.upload.id).await?;
-        self.partial.remove().await
+        self.partial.remove().await?;
+        uploads::rules::delete(&app.db, &self.upload.id).await
     }
 
     /// Refuses what could not be put, before its bytes are taken in.
@@ -119,6 +129,10 @@ impl Held {
         let Upload { owner_id, path, .. } = self.upload.clone();
         let _under_way = app.in_flight.begin(Arrival { owner_id, path });
         let size = self.upload.size.unsigned_abs();
+        if let Some(blob) = &self.finished {
+            check_same(app, blob, from, body).await?;
+            return Ok(self.finish(app, actor).await?);
+        }
         let (checksum, digest) = checksum.unzip();
         let mut writing = self.partial.write_from(from, checksum).await?;
         let mut cut_off = None;
@@ -188,26 +202,61 @@ impl Held {
     /// Puts the file at its place, all of whose bytes are there. That they are is noted in the same
     /// transaction, so an upload is over when the file is there and not before.
     async fn finish(self, app: &App, actor: &Actor) -> Result<Progress> {
-        let Self { upload, place, partial } = self;
+        let Self { upload, place, partial, finished } = self;
         let size = upload.size.unsigned_abs();
-        let sha256 = partial.sha256(size).await?;
-        if upload.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
-            uploads::rules::delete(&app.db, &upload.id).await?;
-            partial.remove().await?;
-            let reason = format!("the bytes that arrived have {sha256}: begin a new upload");
-            return Err(Error::invalid("sha256", reason));
-        }
         let headers = HeaderMap::new();
-        let blob = Blob { size: upload.size, sha256: sha256.clone() };
-        // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
-        drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
-        let (blob, guard) = partial.move_to_blob(sha256, size).await?;
-        let (mut change, _) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
+        let blob = match finished {
+            Some(blob) => blob,
+            None => {
+                let sha256 = partial.sha256(size).await?;
+                if upload.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
+                    partial.remove().await?;
+                    uploads::rules::delete(&app.db, &upload.id).await?;
+                    let reason =
+                        format!("the bytes that arrived have {sha256}: begin a new upload");
+                    return Err(Error::invalid("sha256", reason));
+                }
+                // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
+                let blob = partial.blob(sha256, upload.size);
+                drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
+                partial.finish(&blob).await?;
+                blob
+            }
+        };
+        let (mut change, put) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
         uploads::rules::finish(&mut change, &upload.id).await?;
         change.commit().await?;
-        drop(guard);
+        upload::settle(app, &place.path()?, &blob, &put).await;
         partial.forget();
-        mlmodel::sql::index(app, &place.path()?, &blob).await;
         Ok(Progress { offset: size, expires_at: upload.expires_at_ms })
     }
+}
+
+/// Takes in bytes again that are in the store already: they must be the same.
+async fn check_same(
+    app: &App,
+    blob: &Blob,
+    from: u64,
+    body: &mut (impl Stream<Item = Result<axum::body::Bytes>> + Send + Unpin),
+) -> Result<()> {
+    let (mut came, mut to) = (Sha256::new(), from);
+    while let Some(bytes) = body.next().await.transpose()? {
+        came.update(&bytes);
+        to += bytes.len() as u64;
+        if to > blob.size.unsigned_abs() {
+            let message = format!("the file has {} bytes, as Upload-Length said", blob.size);
+            return Err(Error::TooLarge(message));
+        }
+    }
+    let mut there = Sha256::new();
+    if let Found::Whole(mut pieces) = app.store.read(blob, from..to).await? {
+        while let Some(piece) = pieces.try_next().await? {
+            there.update(&piece);
+        }
+    }
+    if came.finalize() != there.finalize() {
+        let message = "these are other bytes than those that came before: begin a new upload";
+        return Err(Error::Conflict(message.into()));
+    }
+    Ok(())
 }

@@ -86,18 +86,39 @@ pub async fn receive(
 ) -> Result<Put> {
     let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
     let expected = expected_digests(headers)?;
-    let (blob, guard) = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
-    check_digests(&expected, &blob)?;
-    // By itself: a client who goes away now must not part the commit from what guards its blob.
+    let blob = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
+    // By itself: a client who goes away now leaves nothing half done.
     let (app, actor, place, headers) = (app.clone(), actor.clone(), place.clone(), headers.clone());
     let named = tokio::spawn(async move {
-        let (change, put) = put_blob(&app, &actor, &place, &headers, &blob).await?;
+        let put = match check_digests(&expected, &blob) {
+            Ok(()) => put_blob(&app, &actor, &place, &headers, &blob).await,
+            Err(error) => Err(error),
+        };
+        let (change, put) = match put {
+            Ok(put) => put,
+            Err(error) => {
+                app.store.delete(&blob.key).await?;
+                return Err(error);
+            }
+        };
+        // Where this fails nobody knows whether it is durable: the sweep finds out whose the bytes are.
         change.commit().await?;
-        drop((guard, under_way));
-        mlmodel::sql::index(&app, &place.path()?, &blob).await;
+        drop(under_way);
+        settle(&app, &place.path()?, &blob, &put).await;
         Ok(put)
     });
     named.await.map_err(Error::internal)?
+}
+
+/// What is left to do when a file is durably at its place: its bytes go if they were there before, and what they say
+/// is read. What fails here is done by the next sweep.
+pub async fn settle(app: &App, path: &FilePath, blob: &Blob, put: &Put) {
+    if !put.is_copy
+        && let Err(error) = app.store.delete(&blob.key).await
+    {
+        tracing::warn!(?error, key = blob.key, "bytes that came twice cannot be removed yet");
+    }
+    mlmodel::sql::index(app, path, blob).await;
 }
 
 /// Gives bytes that are in the store their name, in a change that is yet to be committed. Everything is asked

@@ -10,6 +10,7 @@
 //! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
 //! | `Forbidden` | `PERMISSION_DENIED` | 403 |
 //! | `TooLarge` | `BAD_REQUEST` | 413 |
+//! | `DataLoss` | `DATA_LOSS` | 410 |
 //! | `RateLimited` | `REQUEST_LIMIT_EXCEEDED` | 429 |
 //! | `Timeout` | `TEMPORARILY_UNAVAILABLE` | 408 |
 //! | `Internal` | `INTERNAL_ERROR` | 500 |
@@ -60,6 +61,7 @@ impl Failure {
             Error::PreconditionFailed(_) | Error::TooLarge(_) => "BAD_REQUEST",
             Error::Unauthenticated(_) => "UNAUTHENTICATED",
             Error::Forbidden(_) => "PERMISSION_DENIED",
+            Error::DataLoss(_) => "DATA_LOSS",
             Error::RateLimited(_) => "REQUEST_LIMIT_EXCEEDED",
             Error::Timeout(_) => "TEMPORARILY_UNAVAILABLE",
             Error::Internal(_) => "INTERNAL_ERROR",

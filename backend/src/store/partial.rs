@@ -1,7 +1,8 @@
 //! Bytes that come one after the other with interruptions, restarts of the server among them.
 //!
-//! They are in a file of their own behind which more is written, which no object store can, and become a blob
-//! by its being moved. How many of them are durable is for the caller to note; what was written behind those
+//! They are in a file of their own behind which more is written, which no object store can, and become an object
+//! by its being moved, to a key with the name that they had: so they are found again, too, if the server ends before
+//! the row is there. How many of them are durable is for the caller to note; what was written behind those
 //! is cut off again. The hash goes on from where it was, unless the server was started anew meanwhile: then
 //! the bytes are read once more at the end.
 
@@ -10,16 +11,21 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Result as Done};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Blob, READ_SIZE, Store, SweepGuard};
+use super::key::{self, Parts};
+use super::read::READ_SIZE;
+use super::{Blob, Store};
 use crate::error::{Error, Result};
 
 const FOLDER: &str = "partial";
@@ -91,6 +97,14 @@ impl Store {
         });
         let hashed = slot.hashed.clone().lock_owned().await;
         Partial { store: self.clone(), name: name.to_owned(), slot, turn, hashed }
+    }
+
+    /// Makes the place for bytes of this name: where it is missing, they may be an object already.
+    pub async fn begin_partial(&self, name: &str) -> Result<()> {
+        let folder = self.folder.join(FOLDER);
+        tokio::fs::create_dir_all(&folder).await?;
+        tokio::fs::File::create(folder.join(name)).await?;
+        Ok(())
     }
 
     /// The names of all that is there.
@@ -181,12 +195,34 @@ impl Partial {
         Ok(hex::encode(hash.await.map_err(Error::internal)??))
     }
 
-    /// Makes a blob of all bytes, of which this is the hash. They are here no more.
-    pub async fn move_to_blob(&self, sha256: String, size: u64) -> Result<(Blob, SweepGuard)> {
-        let guard = SweepGuard(self.store.sweep_lock.clone().read_owned().await);
+    /// The object that all bytes will be, of which this is the hash.
+    pub fn blob(&self, sha256: String, size: i64) -> Blob {
+        Blob { key: key::new(&sha256, &self.name), sha256, size }
+    }
+
+    /// Makes the object of the bytes. They are here no more.
+    pub async fn finish(&self, blob: &Blob) -> Result<()> {
         let from = Path::from(format!("{FOLDER}/{}", self.name));
-        self.store.move_into_place(&from, &sha256, size).await?;
-        Ok((Blob { size: i64::try_from(size).map_err(Error::internal)?, sha256 }, guard))
+        self.store.objects.rename(&from, &Path::from(blob.key.as_str())).await?;
+        Ok(())
+    }
+
+    /// The object that was made of the bytes, where the server ended before anybody noted it.
+    pub async fn finished(&self) -> Result<Option<Blob>> {
+        if tokio::fs::try_exists(self.file()).await? {
+            return Ok(None);
+        }
+        let mut objects = pin!(self.store.list(&key::folder_of(&self.name)));
+        while let Some(object) = objects.try_next().await? {
+            if let Some(Parts { sha256, id: Some(id) }) = key::parse(&object.key)
+                && id == self.name
+            {
+                let (sha256, size) = (sha256.to_owned(), object.size);
+                let size = i64::try_from(size).map_err(Error::internal)?;
+                return Ok(Some(Blob { key: object.key, sha256, size }));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes the bytes of an upload that is given up.

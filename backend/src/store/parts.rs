@@ -11,10 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, Result as Stored};
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 use tokio::time::Instant;
 
-use super::{Store, receive};
+use super::read::pieces;
+use super::write::receive;
+use super::{STAGING, Store, if_there};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::time::Timestamp;
@@ -124,7 +126,7 @@ impl Store {
         let uploads = self.uploads.clone();
         let mut share = Share { uploads, upload: upload.to_owned(), number, bytes: 0 };
         share.grow(0, max_size)?;
-        let place = Path::from(format!("uploads/{}", new_uuid(now)));
+        let place = Path::from(format!("{STAGING}/{}", new_uuid(now)));
         let mut writing = self.objects.put_multipart(&place).await?;
         let body = body.map(|bytes| {
             let bytes = bytes.map_err(Into::into)?;
@@ -174,10 +176,16 @@ impl Store {
         let pieces = futures_util::stream::iter(parts).then(move |part| {
             let store = store.clone();
             async move {
-                match store.read_object(&part.place, 0..part.size).await {
+                let found = match store.objects.get_opts(&part.place, GetOptions::new()).await {
                     // Somebody else put the parts together, or gave them up.
-                    Err(object_store::Error::NotFound { .. }) => Err(over()),
-                    pieces => Ok(pieces?.map_err(Error::from)),
+                    Err(object_store::Error::NotFound { .. }) => return Err(over()),
+                    found => found?,
+                };
+                match found.payload {
+                    GetResultPayload::File(file, _) => {
+                        Ok(pieces(file, 0..part.size, None).map_err(Error::from))
+                    }
+                    GetResultPayload::Stream(_) => Err(Error::internal("the store is a folder")),
                 }
             }
         });
@@ -212,13 +220,6 @@ impl Store {
     }
 }
 
-fn if_there(done: Stored<()>) -> Result<()> {
-    match done {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +235,7 @@ mod tests {
     async fn parts_share_a_limit_and_go_when_their_upload_is_stale() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
-        let left = || std::fs::read_dir(folder.path().join("uploads")).unwrap().count();
+        let left = || std::fs::read_dir(folder.path().join(STAGING)).unwrap().count();
         let upload = store.begin_upload(NOW);
         let first = write(&store, &upload, 1, "12345").await.unwrap();
         assert!(matches!(write(&store, &upload, 2, "123456").await, Err(Error::TooLarge(_))));

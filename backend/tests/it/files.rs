@@ -17,7 +17,7 @@ async fn with_version() -> (Server, Caller) {
 }
 
 fn left_over(server: &Server) -> usize {
-    std::fs::read_dir(server.data.path().join("uploads")).unwrap().count()
+    std::fs::read_dir(server.data.path().join("staging")).unwrap().count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve};
 use model_registry::db::{Db, query};
+use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
@@ -74,6 +75,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
         let db = Db::open(database).await.unwrap();
+        let paired = pairing::pair(&db, &store, config.adopt, clock.now()).await;
+        paired.unwrap_or_else(|error| panic!("{}", error.message()));
         let app = App::new(db, store, config, clock);
         user::rules::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();

@@ -458,7 +458,7 @@ async fn what_another_server_writes_is_heard_too() {
     let database = crate::harness::database(&data).await;
     let one = Server::start_on(data, &database, &[]).await;
     let elsewhere = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let other = Server::start_on(elsewhere, &database, &[]).await;
+    let other = Server::start_on(elsewhere, &database, &["--adopt"]).await;
     let admin = one.admin().await;
     admin.ok(crate::harness::CREATE_PROJECT, json!({ "path": "vision" })).await;
     admin.create_model("ocr").await;

@@ -83,7 +83,7 @@ async fn version_address(server: &Server, version: &str) -> String {
 }
 
 pub fn left_over(server: &Server) -> usize {
-    std::fs::read_dir(server.data.path().join("uploads")).unwrap().count()
+    std::fs::read_dir(server.data.path().join("staging")).unwrap().count()
 }
 
 pub fn sha256(bytes: &[u8]) -> String {

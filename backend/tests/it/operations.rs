@@ -149,12 +149,12 @@ async fn killed_in_an_upload_it_leaves_neither_row_nor_stray_file() {
     admin.create_version(Some("1.0.0")).await;
     admin.put("/files/vision/ocr/1.0.0/small", "kept").await;
     let stream = half_an_upload(&process, &admin);
-    eventually("it begins", || files_below(&data.path().join("uploads")).len() == 1).await;
+    eventually("it begins", || files_below(&data.path().join("staging")).len() == 1).await;
     process.signal("-KILL");
     drop((process, stream));
 
     let process = Process::start(data.path());
-    assert_eq!(files_below(&data.path().join("uploads")), [""; 0]);
+    assert_eq!(files_below(&data.path().join("staging")), [""; 0]);
     let admin = Caller { url: process.url.clone(), ..admin };
     let files =
         "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") { files { nodes { path } } } } }";
@@ -173,7 +173,7 @@ async fn a_stopping_server_finishes_the_transfer_that_is_running() {
     admin.create_model("ocr").await;
     admin.create_version(Some("1.0.0")).await;
     let mut stream = half_an_upload(&process, &admin);
-    eventually("it begins", || files_below(&data.path().join("uploads")).len() == 1).await;
+    eventually("it begins", || files_below(&data.path().join("staging")).len() == 1).await;
     process.signal("-TERM");
     let refuses = || TcpStream::connect(process.url.trim_start_matches("http://")).is_err();
     eventually("nobody new is let in", refuses).await;

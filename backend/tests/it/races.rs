@@ -159,7 +159,7 @@ async fn racing_uploads_of_one_path_agree_on_one_content() {
     assert_eq!(statuses[..8], [200, 200, 200, 200, 200, 200, 200, 201], "{statuses:?}");
     assert_eq!(statuses[8..], [409; 8], "{statuses:?}");
     assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
-    assert_eq!(std::fs::read_dir(server.data.path().join("uploads")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(server.data.path().join("staging")).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,16 @@
-//! The sweep of blobs that no file points at, also beside the wrong database.
+//! The sweep of what no file names: what goes, when, and what never does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use model_registry::app::App;
-use model_registry::db::{Db, query};
-use model_registry::registry::catalog::file;
+use model_registry::db::query;
+use model_registry::registry::catalog::blob::sweep::Sweep;
 use model_registry::time::Clock;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::damage;
 use crate::harness::{CREATE_PROJECT, Caller, Server};
 
 const BASE: &str = "/files/vision/ocr/1.0.0";
@@ -44,19 +44,9 @@ impl World {
         self.time.store(START_MS + day * DAY_MS, Ordering::Relaxed);
     }
 
-    /// What the sweep does that each start begins with: here with another database.
-    async fn sweep_with(&self, database: &Path) -> Result<usize, String> {
-        let db = Db::open(&Db::sqlite_url(database)).await.map_err(|error| error.to_string())?;
-        let app = App { db, ..self.server.app.clone() };
-        let swept = file::sweep::sweep(&app).await.map_err(|error| error.message());
-        app.db.close().await;
-        swept
-    }
-
     async fn sweep(&self) -> usize {
-        file::sweep::sweep(&self.server.app)
-            .await
-            .unwrap_or_else(|error| panic!("{}", error.message()))
+        let swept = Sweep::of(&self.server.app).run().await;
+        swept.unwrap_or_else(|error| panic!("{}", error.message()))
     }
 
     /// As many sweeps as an ordinary day has, so that only the days count.
@@ -66,17 +56,38 @@ impl World {
         }
     }
 
-    /// Blobs that no row knows, as an interrupted upload leaves one.
-    fn strays(&self, count: usize) -> Vec<PathBuf> {
+    /// Objects that no row names, as an interrupted upload leaves one, with keys of this day or of before keys had one.
+    fn strays(&self, day: Option<i64>, count: usize) -> Vec<PathBuf> {
         let stray = |number| {
             let sha256 = format!("{:x}", Sha256::digest(format!("stray {number}")));
-            let folder = self.server.data.path().join("blobs").join(&sha256[..2]);
+            let (folder, name) = match day {
+                Some(day) => {
+                    let id =
+                        format!("{:012x}7000800000000000{number:04x}", START_MS + day * DAY_MS);
+                    (id[30..].to_owned(), format!("{sha256}.{id}"))
+                }
+                None => (sha256[..2].to_owned(), sha256),
+            };
+            let folder = self.server.data.path().join("blobs").join(folder);
             std::fs::create_dir_all(&folder).unwrap();
-            let path = folder.join(sha256);
+            let path = folder.join(name);
             std::fs::write(&path, "stray").unwrap();
             path
         };
         (0..count).map(stray).collect()
+    }
+
+    /// Puts a file into a draft and deletes it again.
+    async fn drop_file(&self, draft: &str, name: &str) {
+        assert_eq!(self.admin.put(&format!("{draft}/{name}"), name.to_owned()).await.status(), 201);
+        let delete = "mutation($path: String!) { deleteFile(input: {
+            model: \"vision/ocr\", version: \"1.1.0\", path: $path}) { file { path } } }";
+        self.admin.ok(delete, json!({ "path": name })).await;
+    }
+
+    async fn draft(&self) -> &'static str {
+        self.admin.create_version(Some("1.1.0")).await;
+        "/files/vision/ocr/1.1.0"
     }
 
     async fn check_served(&self, count: usize) {
@@ -85,75 +96,22 @@ impl World {
             assert_eq!(answer.text().await.unwrap(), format!("file {number}"));
         }
     }
-}
 
-/// A database as it was: a file by itself, of a registry with one model and a version.
-async fn older_database(folder: &Path) -> PathBuf {
-    let path = folder.join("yesterday.sqlite");
-    let data = Arc::new(tempfile::tempdir().unwrap());
-    let server = Server::start_on(data, &Db::sqlite_url(&path), &[]).await;
-    let admin = server.admin().await;
-    admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
-    admin.create_model("ocr").await;
-    admin.create_version(Some("0.9.0")).await;
-    server.app.db.close().await;
-    path
-}
-
-/// Damages an index, as a disk may: what does not use it is read as before.
-async fn damage(database: &Path) {
-    let db = Db::open(&Db::sqlite_url(database)).await.unwrap();
-    let page = "SELECT rootpage FROM sqlite_master WHERE name = 'events_of_actor'";
-    let (page,): (i64,) = query(page).fetch_one(&db).await.unwrap();
-    db.close().await;
-    let mut bytes = std::fs::read(database).unwrap();
-    let from = usize::try_from(page - 1).unwrap() * 4096;
-    bytes[from..from + 64].fill(0xff);
-    std::fs::write(database, bytes).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn files_outlive_a_start_with_another_an_older_an_empty_or_a_damaged_database() {
-    let world = World::with_files(20).await;
-    let folder = tempfile::tempdir().unwrap();
-    let (other, empty) =
-        (folder.path().join("other.sqlite"), folder.path().join("registry.sqlite"));
-    let older = older_database(folder.path()).await;
-    std::fs::write(&empty, "").unwrap();
-    for database in [&other, &older, &empty] {
-        assert_eq!(world.sweep_with(database).await, Ok(0), "{}", database.display());
+    /// How many objects there are, known or not.
+    fn objects(&self) -> usize {
+        let folders = std::fs::read_dir(self.server.data.path().join("blobs")).unwrap();
+        folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum()
     }
-    world.check_served(20).await;
-
-    // A database that knows of no version is not to be believed, however often it is started with.
-    for day in 1..20 {
-        world.day(day);
-        for database in [&other, &empty] {
-            assert_eq!(world.sweep_with(database).await, Ok(0));
-        }
-    }
-    // The right one in between, and nothing is unused any more.
-    assert_eq!(world.sweep().await, 0);
-    assert_eq!(world.sweep_with(&older).await, Ok(0));
-    // Seen by all sweeps for long enough; but the database is damaged.
-    world.day(40);
-    damage(&older).await;
-    assert!(!matches!(world.sweep_with(&older).await, Ok(1..)));
-    world.check_served(20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_unused_for_seven_days_goes_a_part_at_a_time() {
     let world = World::with_files(3).await;
-    let draft = world.admin.create_version(Some("1.1.0")).await["version"].take();
-    let draft = format!("/files/vision/ocr/{}", draft.as_str().unwrap());
+    let draft = world.draft().await;
     for name in ["drop", "back"] {
-        assert_eq!(world.admin.put(&format!("{draft}/{name}"), name).await.status(), 201);
-        let delete = "mutation($path: String!) { deleteFile(input: {
-            model: \"vision/ocr\", version: \"1.1.0\", path: $path}) { file { path } } }";
-        world.admin.ok(delete, json!({ "path": name })).await;
+        world.drop_file(draft, name).await;
     }
-    let strays = world.strays(130);
+    let strays = world.strays(Some(0), 130);
     let left = || strays.iter().filter(|path| path.exists()).count();
     assert_eq!(world.sweep().await, 0);
     world.day(8);
@@ -166,35 +124,105 @@ async fn what_was_unused_for_seven_days_goes_a_part_at_a_time() {
     world.sweep_for_a_day().await;
     world.day(3);
     assert_eq!(world.admin.put(&format!("{draft}/back"), "back").await.status(), 201);
+    assert_eq!(world.objects(), 3 + 2 + 130, "the object that was unused is the copy again");
     assert_eq!(world.sweep().await, 0);
     world.day(6);
     assert_eq!((world.sweep().await, left()), (0, 130));
     world.day(7);
+    let due = Sweep::of(&world.server.app).due().await.ok().unwrap();
+    assert_eq!((due.blobs.len(), due.objects.len(), due.more), (1, 99, true));
+    assert_eq!(left(), 130, "who only asks what is due removes nothing");
     assert_eq!(world.sweep().await, 100, "a tenth of all, or 100");
     assert_eq!(world.sweep().await, 31);
     assert_eq!((world.sweep().await, left()), (0, 0));
     world.check_served(3).await;
     assert_eq!(world.admin.get(&format!("{draft}/back")).await.text().await.unwrap(), "back");
 
-    // What went can come again, and is new then.
+    // What went can come again, and is new then, under a key of its own.
     assert_eq!(world.admin.put(&format!("{draft}/drop"), "drop").await.status(), 201);
     assert_eq!(world.admin.get(&format!("{draft}/drop")).await.text().await.unwrap(), "drop");
     assert_eq!(world.server.count("SELECT COUNT(*) FROM blobs").await, 5);
-    world.strays(1);
-    world.day(8);
-    assert_eq!((world.sweep().await, left()), (0, 1));
+    let keys = "SELECT COUNT(*) FROM copies WHERE sha256 IN (SELECT sha256 FROM copies WHERE state = 'GONE')";
+    assert_eq!(world.server.count(keys).await, 132);
+    world.day(38);
+    assert_eq!(world.sweep().await, 0);
+    assert_eq!(world.server.count("SELECT COUNT(*) FROM copies").await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_memory_that_cannot_be_read_begins_anew() {
+async fn objects_of_before_keys_were_given_once_stay_for_a_month() {
     let world = World::with_files(1).await;
-    world.strays(1);
+    world.strays(None, 1);
     assert_eq!(world.sweep().await, 0);
-    let memory = world.server.data.path().join("unused.json");
-    assert!(memory.exists());
-    std::fs::write(&memory, "{\"cut").unwrap();
-    world.day(7);
+    world.day(29);
     world.sweep_for_a_day().await;
-    world.day(14);
+    world.day(30);
     assert_eq!(world.sweep().await, 1);
+    world.check_served(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_database_that_is_older_than_the_files_nothing_goes_for_a_month() {
+    let world = World::with_files(1).await;
+    let draft = world.draft().await;
+    world.drop_file(draft, "drop").await;
+    world.sweep_for_a_day().await;
+    world.strays(Some(6), 1);
+    world.day(8);
+    assert_eq!(world.sweep().await, 0, "the stray is newer than all that the database knows");
+    world.day(37);
+    world.sweep_for_a_day().await;
+    world.day(38);
+    assert_eq!(world.sweep().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_where_an_index_lost_what_the_table_has() {
+    if std::env::var("MODEL_REGISTRY_TEST_POSTGRES").is_ok() {
+        return; // The damage is made in a file.
+    }
+    for (column, index, of, left) in [
+        (("files", "sha256"), "files_of_blob", "path = '0.bin'", 5),
+        (("copies", "key"), "sqlite_autoindex_copies_1", "size = 6 AND state = 'READY'", 5),
+        // What is not found there is not removed either.
+        (("blobs", "sha256"), "sqlite_autoindex_blobs_1", "size = 6", 3),
+    ] {
+        let world = World::with_files(3).await;
+        let draft = world.draft().await;
+        world.drop_file(draft, "drop").await;
+        world.strays(Some(0), 1);
+        let file = world.server.data.path().join("registry.sqlite");
+        damage::lose_entries(&file, column, index, of).await;
+        let (said,): (String,) =
+            query("PRAGMA quick_check").fetch_one(&world.server.app.db).await.unwrap();
+        assert_eq!(said, "ok", "the quick check sees nothing");
+        for day in [0, 8, 60] {
+            world.day(day);
+            for _ in 0..24 {
+                world.sweep().await;
+            }
+        }
+        assert_eq!(world.objects(), left, "{index}");
+        world.check_served(3).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_bytes_is_what_the_sweep_asks() {
+    if std::env::var("MODEL_REGISTRY_TEST_POSTGRES").is_ok() {
+        return; // The schema is the same.
+    }
+    let server = Server::start().await;
+    let needs: Vec<(String,)> = query(
+        "SELECT t.name FROM sqlite_master t, pragma_foreign_key_list(t.name) k
+         WHERE t.type = 'table' AND k.\"table\" = 'blobs' AND k.on_delete <> 'CASCADE' ORDER BY t.name",
+    )
+    .fetch_all(&server.app.db)
+    .await
+    .unwrap();
+    assert_eq!(
+        needs,
+        [("files".to_owned(),)],
+        "a table that needs bytes must be asked by the sweep"
+    );
 }

@@ -24,7 +24,6 @@ use crate::mlflow::call::Call;
 use crate::mlflow::error::{Failure, Result};
 use crate::mlflow::message::Message;
 use crate::registry::catalog::file;
-use crate::registry::catalog::file::rules::Put;
 use crate::registry::tracking::candidate;
 use crate::registry::tracking::candidate::sql::FoundRun;
 
@@ -76,9 +75,7 @@ pub async fn store_body(
     body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
 ) -> Result<Response> {
     match upload::receive(app, actor, place, &parts.headers, body).await {
-        Ok(Put::Created(file) | Put::Unchanged(file) | Put::Replaced(file)) => {
-            Ok(stored(&file.sha256))
-        }
+        Ok(put) => Ok(stored(&put.file.sha256)),
         Err(error) => {
             Err(reject_upload(app, actor, &place.project, parts, body, error.into()).await)
         }

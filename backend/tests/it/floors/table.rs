@@ -8,7 +8,7 @@ pub type Floor = (&'static str, &'static [&'static str], &'static str);
 pub const BACKEND: &[Floor] = &[
     (
         "start",
-        &["", "main", "server"],
+        &["", "main", "command", "server"],
         "the router, subcommands, connections and shutdown, what is done once in a while",
     ),
     (
@@ -38,7 +38,10 @@ pub const BACKEND: &[Floor] = &[
         "its rules",
         &[
             "registry::*::*::rules",
-            "registry::catalog::file::sweep",
+            "registry::catalog::blob::pairing",
+            "registry::catalog::blob::scrub",
+            "registry::catalog::blob::sweep",
+            "registry::catalog::blob::verify",
             "registry::catalog::version::names",
             "registry::catalog::version::new",
             "registry::lifecycle::*",
@@ -51,6 +54,8 @@ pub const BACKEND: &[Floor] = &[
         "its SQL",
         &[
             "registry::*::*::sql",
+            "registry::catalog::blob::proof",
+            "registry::catalog::blob::read",
             "registry::catalog::model::best",
             "registry::catalog::model::facet",
             "registry::event::export",
@@ -95,9 +100,9 @@ pub const BACKEND: &[Floor] = &[
     ),
     ("questions", &["page", "filter"], "keyset pages, filter strings and orders to SQL"),
     (
-        "blobs",
+        "objects",
         &["store"],
-        "blobs over object_store, parts of uploads, what is unused and since when",
+        "immutable bytes under keys that are given once, over object_store; parts of uploads; whose store it is",
     ),
     (
         "words",

@@ -7,7 +7,6 @@
 pub mod graphql;
 pub mod rules;
 pub mod sql;
-pub mod sweep;
 
 use async_graphql::SimpleObject;
 

@@ -6,17 +6,26 @@ use crate::action::Action;
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
+use crate::registry::catalog::blob;
 use crate::registry::target::{Target, TargetId};
 use crate::store::Blob;
 use crate::text::{self, FilePath};
 
 /// What came of an upload.
-pub enum Put {
-    Created(File),
+pub struct Put {
+    pub file: File,
+    pub outcome: Outcome,
+    /// Whether the bytes that came are the copy of the blob from now on: if not, it had one.
+    pub is_copy: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Created,
     /// The path had these bytes already.
-    Unchanged(File),
+    Unchanged,
     /// The path of a candidate had other bytes.
-    Replaced(File),
+    Replaced,
 }
 
 /// Refuses what could not be put, before its bytes are taken in.
@@ -48,7 +57,9 @@ pub async fn put(
     let old = sql::find(&mut **change, target.id(), path.as_str()).await?;
     if let Some(old) = &old {
         if old.sha256 == blob.sha256 {
-            return Ok(Put::Unchanged(old.clone()));
+            // Their copy may be lost.
+            let is_copy = blob::rules::put(change, blob).await?;
+            return Ok(Put { file: old.clone(), outcome: Outcome::Unchanged, is_copy });
         }
         if matches!(target.id, TargetId::Version(_)) || sealed {
             return Err(Error::Conflict(format!(
@@ -66,12 +77,7 @@ pub async fn put(
     }
     check_no_folder_clash(&mut **change, target, path).await?;
     let content_type = content_type(path);
-    query("INSERT INTO blobs (sha256, size, created_at_ms) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING")
-        .bind(&blob.sha256)
-        .bind(blob.size)
-        .bind(change.now)
-        .execute(change)
-        .await?;
+    let is_copy = blob::rules::put(change, blob).await?;
     let file: File = query(concat!(
         "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -92,7 +98,8 @@ pub async fn put(
     .await?;
     let detail = serde_json::json!({ "path": file.path, "size": blob.size, "sha256": blob.sha256 });
     change.record(Action::FilePut, target.subject(), detail).await?;
-    Ok(if old.is_some() { Put::Replaced(file) } else { Put::Created(file) })
+    let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Created };
+    Ok(Put { file, outcome, is_copy })
 }
 
 pub async fn delete(

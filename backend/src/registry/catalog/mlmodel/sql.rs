@@ -12,8 +12,8 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::VersionId;
 use crate::loader::{Loaders, loaders};
-use crate::registry::catalog::file;
-use crate::store::{Blob, Store};
+use crate::registry::catalog::{blob, file};
+use crate::store::Blob;
 use crate::text::FilePath;
 
 /// By the request's loader, so that each file is read once.
@@ -69,7 +69,8 @@ pub async fn index_all(app: &App) -> Result<()> {
         let files: Vec<(String, i64)> = query(
             "SELECT DISTINCT f.sha256, f.size FROM files f
              WHERE (f.path = 'MLmodel' OR f.path LIKE '%/MLmodel') AND f.size <= $1
-               AND NOT EXISTS (SELECT 1 FROM flavors v WHERE v.sha256 = f.sha256) LIMIT 100",
+               AND NOT EXISTS (SELECT 1 FROM flavors v WHERE v.sha256 = f.sha256)
+               AND EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = f.sha256 AND c.state = 'READY') LIMIT 100",
         )
         .bind(MAX_BYTES)
         .fetch_all(&app.db)
@@ -83,8 +84,12 @@ pub async fn index_all(app: &App) -> Result<()> {
 
 async fn keep_flavors(app: &App, files: &[(String, i64)]) -> Result<()> {
     let mut rows = Vec::new();
-    for (sha256, size) in files {
-        let mut flavors = parse(&bytes_of(&app.store, sha256, *size).await?).flavors;
+    for (sha256, _) in files {
+        let mut flavors = match bytes_of(app, sha256).await {
+            // Read when somebody brings it again.
+            Err(Error::DataLoss(_)) => continue,
+            text => parse(&text?).flavors,
+        };
         // PostgreSQL takes no NUL, and an index no text without end.
         flavors.retain(|flavor| flavor.len() <= 255 && !flavor.contains('\0'));
         flavors.truncate(MAX_FLAVORS);
@@ -111,15 +116,14 @@ async fn keep_flavors(app: &App, files: &[(String, i64)]) -> Result<()> {
 async fn read(loaders: &Loaders, owner: &str, path: &str) -> Result<Option<String>> {
     match file::sql::find(&loaders.app.db, owner, path).await? {
         Some(file) if file.size.0 <= MAX_BYTES => {
-            bytes_of(&loaders.app.store, &file.sha256, file.size.0).await.map(Some)
+            bytes_of(&loaders.app, &file.sha256).await.map(Some)
         }
         _ => Ok(None),
     }
 }
 
-async fn bytes_of(store: &Store, sha256: &str, size: i64) -> Result<String> {
-    let pieces = store.read(sha256, 0..size.unsigned_abs()).await?;
-    let pieces: Vec<_> = pieces.try_collect().await?;
+async fn bytes_of(app: &App, sha256: &str) -> Result<String> {
+    let pieces: Vec<_> = blob::read::whole(app, sha256).await?.try_collect().await?;
     Ok(String::from_utf8_lossy(&pieces.concat()).into_owned())
 }
 

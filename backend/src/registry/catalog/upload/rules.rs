@@ -141,17 +141,26 @@ async fn missing(
     Ok(required)
 }
 
-/// Forgets uploads that have expired, and removes bytes that belong to none.
+/// Forgets uploads that have expired, and removes bytes that belong to none: the bytes first, so that a full disk has
+/// room for the change.
 pub async fn sweep(app: &App) -> Result<()> {
-    let mut tx = app.db.begin().await?;
-    let expired: Vec<(String,)> =
-        query("DELETE FROM uploads WHERE expires_at_ms <= $1 RETURNING id")
-            .bind(app.clock.now())
-            .fetch_all(&mut tx)
-            .await?;
-    tx.commit().await?;
+    let now = app.clock.now();
+    let expired: Vec<(String,)> = query("SELECT id FROM uploads WHERE expires_at_ms <= $1")
+        .bind(now)
+        .fetch_all(&app.db)
+        .await?;
     for (id,) in expired {
-        app.store.partial(&id).await.remove().await?;
+        let partial = app.store.partial(&id).await;
+        // Whoever had it may have brought more.
+        let still = query("SELECT id FROM uploads WHERE id = $1 AND expires_at_ms <= $2")
+            .bind(&id)
+            .bind(now)
+            .fetch_optional::<(String,)>(&app.db)
+            .await?;
+        if still.is_some() {
+            partial.remove().await?;
+            delete(&app.db, &id).await?;
+        }
     }
     let names = app.store.partial_names().await?;
     for names in names.chunks(500) {

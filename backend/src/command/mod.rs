@@ -1,0 +1,75 @@
+//! The subcommands that look after a registry: they run beside its server, or without one, and print what they did.
+
+pub mod backup;
+pub mod restore;
+pub mod sweep;
+pub mod verify;
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Data;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::registry::catalog::blob::pairing;
+use crate::store::Store;
+
+/// What a backup says of itself, in `backup.json`: it is written last.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    /// The id of the registry.
+    registry: String,
+    /// The number of the last migration.
+    schema: i64,
+    /// When the database was copied, in RFC 3339.
+    created_at: String,
+    /// The file that has the database: `registry.sqlite` or `registry.dump`.
+    database: String,
+    /// How many files the database names, and their bytes together.
+    files: u64,
+    bytes: u64,
+}
+
+const MADE: &str = "backup.json";
+const SQLITE: &str = "registry.sqlite";
+const DUMP: &str = "registry.dump";
+
+impl Made {
+    /// What is said of the backup in a folder; none where there is none, or none that was finished.
+    fn of(folder: &Path) -> Result<Option<Self>> {
+        match std::fs::read(folder.join(MADE)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            bytes => serde_json::from_slice(&bytes?).map(Some).map_err(|error| {
+                let file = folder.join(MADE);
+                Error::Conflict(format!("{} cannot be read ({error})", file.display()))
+            }),
+        }
+    }
+}
+
+/// The database; where its schema or its address is wrong, that is for whoever started the program.
+pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
+    db.map_err(|error| match error {
+        sqlx::Error::Configuration(reason) => Error::invalid("--database", reason.to_string()),
+        error => error.into(),
+    })
+}
+
+/// The database and the store of a registry, beside the server that has them.
+async fn open_beside(data: &Data) -> Result<(Db, Store)> {
+    let db = opened(Db::open_beside(&data.database_url()).await)?;
+    let store = Store::open_beside(&data.data)
+        .map_err(|_| Error::invalid("--data", format!("{} is no folder", data.data.display())))?;
+    pairing::check(&db, &store).await?;
+    Ok((db, store))
+}
+
+/// A bar for so many bytes, where somebody looks at it.
+fn bar(bytes: u64) -> ProgressBar {
+    let template = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(template).expect("the template is right");
+    ProgressBar::new(bytes).with_style(style)
+}

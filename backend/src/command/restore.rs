@@ -1,0 +1,202 @@
+//! `model-registry restore`: makes a registry of a backup, where there is none yet.
+//!
+//! The files are proven as they are copied. Sessions end, and nothing is removed for a month: the files may be newer than
+//! the database. What is interrupted goes on when it is called again.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Output};
+
+use indicatif::{HumanBytes, HumanCount};
+
+use super::backup::without_password;
+use super::{DUMP, Made, bar, opened};
+use crate::config;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::id::new_uuid;
+use crate::registry::catalog::blob::proof::{self, Finding};
+use crate::registry::catalog::blob::{Copy, pairing, sql};
+use crate::store::{Found, Identity, Store};
+use crate::time::Clock;
+
+/// Says that a restore into a folder has begun.
+const BEGUN: &str = "restoring";
+
+/// Makes the registry; the exit code says whether all files of the backup were right.
+pub async fn run(input: config::Restore) -> Result<ExitCode> {
+    let made = Made::of(&input.from)?.ok_or_else(|| {
+        let reason = format!("{} has no backup.json: it is no backup", input.from.display());
+        Error::invalid("DIR", reason)
+    })?;
+    if made.schema > Db::migrations() as i64 {
+        let reason = "the backup is of a newer program: restore it with that one";
+        return Err(Error::invalid("DIR", reason));
+    }
+    let url = input.data.database_url();
+    let store = Store::open(&input.data.data).await?;
+    check_place(&store, &made, &url).await?;
+    let backup = Store::open_beside(&input.from)?;
+    let begun = input.data.data.join(BEGUN);
+    std::fs::write(&begun, &made.registry)?;
+
+    let database = input.from.join(&made.database);
+    let (db, renamed) = match Db::sqlite_file(&url) {
+        Some(file) => {
+            let new = file.with_extension("restoring");
+            std::fs::copy(&database, &new)?;
+            std::fs::File::open(&new)?.sync_all()?;
+            (opened(Db::open_at(&Db::sqlite_url(&new), 0).await)?, Some((new, file)))
+        }
+        None => {
+            let db = opened(Db::open_at(&url, 0).await)?;
+            if db.schema().await? == 0 {
+                fill(&url, &database)?;
+            }
+            (db, None)
+        }
+    };
+    let restored = copy_files(&db, &backup, &store).await?;
+    let identity = Identity {
+        registry: made.registry.clone(),
+        storage: new_uuid(Clock::System.now()),
+        former: Vec::new(),
+    };
+    pairing::restore(&db, &store, &identity, Clock::System.now()).await?;
+    db.close().await;
+    if let Some((new, file)) = renamed {
+        std::fs::rename(new, file)?;
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
+    }
+    std::fs::remove_file(begun)?;
+    println!(
+        "{} files, {}, were restored as of {}",
+        HumanCount(restored.files),
+        HumanBytes(restored.bytes),
+        made.created_at
+    );
+    for line in &restored.bad {
+        println!("not in the backup: {line}");
+    }
+    Ok(if restored.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses a place where there is something.
+async fn check_place(store: &Store, made: &Made, url: &str) -> Result<()> {
+    let folder = store.folder();
+    if std::fs::read_to_string(folder.join(BEGUN)).is_ok_and(|of| of == made.registry) {
+        return Ok(());
+    }
+    if store.identity().await?.is_some() || !store.is_empty().await? {
+        let reason =
+            format!("{} has files already: restore into an empty folder", folder.display());
+        return Err(Error::invalid("--data", reason));
+    }
+    let is_sqlite = Db::sqlite_file(url).is_some();
+    if is_sqlite && (!Db::is_missing(url) || made.database == DUMP) {
+        let reason = match made.database.as_str() {
+            DUMP => "the backup is of a PostgreSQL database: give a postgres:// that is empty",
+            _ => "there is a database already: restore where there is none",
+        };
+        return Err(Error::invalid("--database", reason));
+    }
+    if !is_sqlite {
+        if made.database != DUMP {
+            let reason = "the backup is of an SQLite database: leave --database out";
+            return Err(Error::invalid("--database", reason));
+        }
+        let db = opened(Db::open_at(url, 0).await)?;
+        let schema = db.schema().await?;
+        db.close().await;
+        if schema > 0 {
+            let reason = "there is a registry in this database already: give one that is empty";
+            return Err(Error::invalid("--database", reason));
+        }
+    }
+    Ok(())
+}
+
+/// Has PostgreSQL's own program make what is in a dump, all of it or nothing.
+fn fill(url: &str, dump: &Path) -> Result<()> {
+    let (shown, password) = without_password(url)?;
+    let arguments = [
+        "--single-transaction".to_owned(),
+        "--clean".to_owned(),
+        "--if-exists".to_owned(),
+        "--no-owner".to_owned(),
+        format!("--dbname={shown}"),
+        dump.display().to_string(),
+    ];
+    let mut command = Command::new("pg_restore");
+    command.args(&arguments);
+    if let Some(password) = password {
+        command.env("PGPASSWORD", password);
+    }
+    match command.output() {
+        Ok(done) if done.status.success() => Ok(()),
+        Ok(Output { stderr, .. }) => {
+            let said = String::from_utf8_lossy(&stderr).trim().to_owned();
+            Err(Error::Conflict(format!("pg_restore failed: {said}")))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::Conflict(format!(
+                "pg_restore is not here. Run it where it is, then the restore again:\n  pg_restore {}",
+                arguments.join(" ")
+            )))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Default)]
+struct Restored {
+    files: u64,
+    bytes: u64,
+    /// Files that the backup has not, or not with the right bytes.
+    bad: Vec<String>,
+}
+
+/// Copies all files that the database names, and proves them.
+async fn copy_files(db: &Db, backup: &Store, store: &Store) -> Result<Restored> {
+    let (_, bytes) = sql::totals(db).await?;
+    let bar = bar(bytes.unsigned_abs());
+    let (mut restored, mut last) = (Restored::default(), String::new());
+    loop {
+        let copies = sql::after(db, &last, 500).await?;
+        let Some(end) = copies.last() else { break };
+        last.clone_from(&end.key);
+        for copy in copies {
+            let finding = copy_file(&copy, backup, store).await?;
+            bar.inc(copy.size.unsigned_abs());
+            if finding == Finding::Good {
+                restored.files += 1;
+                restored.bytes += copy.size.unsigned_abs();
+            } else {
+                let now = Clock::System.now();
+                sql::suspect(db, &copy, now).await?;
+                sql::lose(db, &copy, now).await?;
+                restored.bad.push(format!("{}: {}", copy.key, finding.problem()));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(restored)
+}
+
+async fn copy_file(copy: &Copy, backup: &Store, store: &Store) -> Result<Finding> {
+    if proof::examine(store, copy).await? == Finding::Good {
+        return Ok(Finding::Good);
+    }
+    let Found::Whole(pieces) = backup.read_proven(&copy.blob()).await? else {
+        return proof::look(backup, copy).await;
+    };
+    match store.put(&copy.blob(), pieces).await {
+        Ok(()) => Ok(Finding::Good),
+        // Of the backup, or of where it goes: the difference matters.
+        Err(error) => match proof::examine(backup, copy).await? {
+            Finding::Good => Err(error),
+            finding => Ok(finding),
+        },
+    }
+}

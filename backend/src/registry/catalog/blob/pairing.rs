@@ -1,0 +1,190 @@
+//! The pairing of a database and a store: a server is started with the two that belong together, or not at all.
+//!
+//! A store says whose it is in `registry.json`, and the database which store it has. What began before there was
+//! either is taken over where the files that the database names are there.
+
+use super::{STORAGE, sweep};
+use crate::db::{Db, query};
+use crate::error::{Error, Result};
+use crate::id::new_uuid;
+use crate::store::{Identity, Store};
+use crate::time::Timestamp;
+
+/// How many copies are looked for where nothing says whose a store is.
+const LOOKED_FOR: i64 = 1000;
+
+const NO_DATABASE: &str = "has the files of a registry, and its database is not there. Restore the database from a backup, \
+     or give the right --database";
+const NO_FILES_KNOWN: &str = "has files, and this database knows of none. Restore the database from a backup, or give the \
+     right --database";
+const OF_ANOTHER: &str = "has the files of another registry than this database. Give the --data and the --database that \
+     belong together";
+const ANOTHER_FOLDER: &str = "is not the folder that this database has its files in. Give the --data and the --database \
+     that belong together";
+const NOT_MARKED: &str = "has no registry.json, and this database has its files in a folder that has one. Is the disk \
+     mounted, and --data right?";
+
+/// Refuses to begin a new database beside a store that has files, before one is made.
+pub async fn check_new(store: &Store, adopt: bool) -> Result<()> {
+    if adopt || (store.identity().await?.is_none() && store.is_empty().await?) {
+        return Ok(());
+    }
+    Err(refusal(store, NO_DATABASE))
+}
+
+/// Refuses a store that is not this database's. `adopt` takes any; then nothing is removed for a month.
+///
+/// The id of the registry is in the database first, then in the store with the store's own id, and that is in the
+/// database last: whoever is interrupted goes on from there.
+pub async fn pair(db: &Db, store: &Store, adopt: bool, now: Timestamp) -> Result<()> {
+    let registry = registry_id(db, now).await?;
+    let (storage,): (Option<String>,) =
+        query("SELECT id FROM storages WHERE name = $1").bind(STORAGE).fetch_one(db).await?;
+    let identity = store.identity().await?;
+    let wrong = match &identity {
+        Some(identity) => why_not(identity, &registry, storage.as_deref()).map(str::to_owned),
+        None if storage.is_some() => Some(NOT_MARKED.to_owned()),
+        None => why_not_ours(db, store).await?,
+    };
+    if adopt && wrong.is_none() {
+        tracing::warn!("--adopt has nothing to do: take it away, it would hide a mistake");
+    }
+    match (wrong, identity) {
+        (None, Some(identity)) => note(db, store, &identity).await,
+        (None, None) => {
+            let identity = Identity { registry, storage: new_uuid(now), former: Vec::new() };
+            store.identify(&identity).await?;
+            note(db, store, &identity).await
+        }
+        (Some(_), before) if adopt => {
+            let (former, before) = before.map(|before| (before.former, before.registry)).unzip();
+            let mut former = former.unwrap_or_default();
+            former.extend(before.filter(|before| *before != registry));
+            let identity = Identity { registry, storage: new_uuid(now), former };
+            tracing::warn!(
+                "this folder and this database belong together from now on. Nothing is removed for 30 days"
+            );
+            replace(db, store, &identity, now).await
+        }
+        (Some(reason), _) => Err(refusal(store, &reason)),
+    }
+}
+
+/// Refuses a store that is not this database's, beside the server of both: nothing is changed.
+pub async fn check(db: &Db, store: &Store) -> Result<()> {
+    let known: (Option<String>, Option<String>) =
+        query("SELECT r.id, s.id FROM registry r JOIN storages s ON s.name = $1")
+            .bind(STORAGE)
+            .fetch_one(db)
+            .await?;
+    match (store.identity().await?, known) {
+        (Some(identity), (Some(registry), storage)) => {
+            match why_not(&identity, &registry, storage.as_deref()) {
+                Some(reason) => Err(refusal(store, reason)),
+                None => Ok(()),
+            }
+        }
+        (_, (_, None)) => Err(Error::Conflict(
+            "no server was started with this database yet: start it once".into(),
+        )),
+        _ => Err(refusal(store, NOT_MARKED)),
+    }
+}
+
+/// The id of the registry, which a server has given.
+pub async fn registry(db: &Db) -> Result<String> {
+    let (id,): (String,) = query("SELECT id FROM registry").fetch_one(db).await?;
+    Ok(id)
+}
+
+/// Makes a pair of a database and a store that come from a backup. Who was signed in is not any more.
+pub async fn restore(db: &Db, store: &Store, identity: &Identity, now: Timestamp) -> Result<()> {
+    let mut tx = db.begin().await?;
+    query("DELETE FROM credentials WHERE kind = 'SESSION'").execute(&mut tx).await?;
+    tx.commit().await?;
+    replace(db, store, identity, now).await
+}
+
+/// Why a store cannot be this database's, by what it says.
+fn why_not(identity: &Identity, registry: &str, storage: Option<&str>) -> Option<&'static str> {
+    if identity.registry != registry {
+        return Some(OF_ANOTHER);
+    }
+    storage.is_some_and(|id| id != identity.storage).then_some(ANOTHER_FOLDER)
+}
+
+/// The id of the registry; the first start gives it.
+async fn registry_id(db: &Db, now: Timestamp) -> Result<String> {
+    let mut tx = db.begin().await?;
+    query("UPDATE registry SET id = $1 WHERE id IS NULL")
+        .bind(new_uuid(now))
+        .execute(&mut tx)
+        .await?;
+    let (id,): (String,) = query("SELECT id FROM registry").fetch_one(&mut tx).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Why a store of which nothing says whose it is cannot be this database's. It is if the files are there that the
+/// database names.
+async fn why_not_ours(db: &Db, store: &Store) -> Result<Option<String>> {
+    let copies: Vec<(String, i64)> =
+        query("SELECT key, size FROM copies WHERE state = 'READY' ORDER BY key LIMIT $1")
+            .bind(LOOKED_FOR)
+            .fetch_all(db)
+            .await?;
+    if copies.is_empty() {
+        return Ok((!store.is_empty().await?).then(|| NO_FILES_KNOWN.to_owned()));
+    }
+    let mut missing = 0;
+    for (key, size) in &copies {
+        if store.size(key).await? != Some(size.unsigned_abs()) {
+            missing += 1;
+        }
+    }
+    let of = copies.len();
+    Ok((missing > 0).then(|| {
+        format!(
+            "has not the files of this database: of {of} that were looked for, {missing} are not there. Is the disk \
+             mounted, and --data right?"
+        )
+    }))
+}
+
+/// Notes which store the database has, unless it has another one by now.
+async fn note(db: &Db, store: &Store, identity: &Identity) -> Result<()> {
+    let mut tx = db.begin().await?;
+    query("UPDATE storages SET id = $2 WHERE name = $1 AND id IS NULL")
+        .bind(STORAGE)
+        .bind(&identity.storage)
+        .execute(&mut tx)
+        .await?;
+    let (id,): (String,) =
+        query("SELECT id FROM storages WHERE name = $1").bind(STORAGE).fetch_one(&mut tx).await?;
+    tx.commit().await?;
+    if id != identity.storage {
+        return Err(refusal(store, "is a second folder of this database, which has one already"));
+    }
+    Ok(())
+}
+
+/// Makes a store this database's, whosever it was.
+async fn replace(db: &Db, store: &Store, identity: &Identity, now: Timestamp) -> Result<()> {
+    store.identify(identity).await?;
+    let mut tx = db.begin().await?;
+    query("UPDATE storages SET id = $2 WHERE name = $1")
+        .bind(STORAGE)
+        .bind(&identity.storage)
+        .execute(&mut tx)
+        .await?;
+    sweep::pause(&mut tx, now).await?;
+    Ok(tx.commit().await?)
+}
+
+fn refusal(store: &Store, reason: &str) -> Error {
+    let folder = store.folder().display();
+    Error::Conflict(format!(
+        "{folder} {reason}\nIf they are to belong together from now on, start once with --adopt: then no file is removed \
+         for 30 days."
+    ))
+}

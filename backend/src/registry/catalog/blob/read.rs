@@ -1,0 +1,70 @@
+//! The bytes of a blob as they are read: a whole one is proven by its hash, and what is wrong is noted.
+
+use std::ops::Range;
+
+use futures_util::TryStreamExt;
+use futures_util::stream::StreamExt;
+
+use super::{Copy, proof, sql};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::store::{Found, Pieces};
+
+/// All bytes. The stream fails before its last piece where they are not those of the blob.
+pub async fn whole(app: &App, sha256: &str) -> Result<Pieces> {
+    open(app, sha256, None).await
+}
+
+/// Some of the bytes, as they are in the store.
+pub async fn range(app: &App, sha256: &str, range: Range<u64>) -> Result<Pieces> {
+    open(app, sha256, Some(range)).await
+}
+
+async fn open(app: &App, sha256: &str, range: Option<Range<u64>>) -> Result<Pieces> {
+    // What is wrong is suspect, and looked at again before it is lost; meanwhile there may be another copy.
+    for _ in 0..3 {
+        let Some(copy) = sql::find(&app.db, sha256).await? else { break };
+        let now = app.clock.now();
+        if copy.is_suspect() && !proof::check(&app.db, &app.store, &copy, now).await? {
+            continue;
+        }
+        let found = match &range {
+            None => app.store.read_proven(&copy.blob()).await?,
+            Some(range) => app.store.read(&copy.blob(), range.clone()).await?,
+        };
+        let wrong = match found {
+            // A small file has one piece: it is proven before anything is answered.
+            Found::Whole(mut pieces) => match pieces.next().await {
+                Some(Err(error)) => error.to_string(),
+                first => {
+                    let pieces = futures_util::stream::iter(first).chain(pieces).boxed();
+                    return Ok(watched(app, copy, pieces));
+                }
+            },
+            Found::Missing => {
+                proof::check_store(&app.store).await?;
+                "it is not in the store, or has another size".to_owned()
+            }
+        };
+        if sql::suspect(&app.db, &copy, now).await? {
+            proof::report(&copy, &wrong);
+        }
+    }
+    Err(Error::DataLoss(sha256.to_owned()))
+}
+
+/// Notes what is found while the bytes go out.
+fn watched(app: &App, copy: Copy, pieces: Pieces) -> Pieces {
+    let (db, beside, clock) = (app.db.clone(), app.beside.clone(), app.clock.clone());
+    pieces
+        .inspect_err(move |error| {
+            proof::report(&copy, &format!("{error}, and the download was cut off"));
+            let (db, copy, now) = (db.clone(), copy.clone(), clock.now());
+            beside.spawn(async move {
+                if let Err(error) = sql::suspect(&db, &copy, now).await {
+                    tracing::error!(?error, "a copy that is wrong cannot be noted");
+                }
+            });
+        })
+        .boxed()
+}

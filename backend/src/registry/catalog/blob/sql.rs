@@ -1,0 +1,174 @@
+//! Copies as they are found, and what becomes known of their bytes.
+
+use super::{Copy, STORAGE, columns};
+use crate::db::{Db, Query, Sql, query};
+use crate::error::Result;
+use crate::store;
+use crate::time::Timestamp;
+
+/// The copy of a blob: a good one before one that was found wrong once. None where there is none, or it is lost.
+pub async fn find(db: &Db, sha256: &str) -> Result<Option<Copy>> {
+    let copy = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM copies WHERE sha256 = $1 AND state IN ('READY', 'SUSPECT') ORDER BY state LIMIT 1"
+    ))
+    .bind(sha256)
+    .fetch_optional(db)
+    .await?;
+    Ok(copy)
+}
+
+/// Copies that are there for blobs, good or not, by their keys behind this one.
+pub async fn after(db: &Db, key: &str, limit: i64) -> Result<Vec<Copy>> {
+    let copies = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND key > $1 ORDER BY key LIMIT $2"
+    ))
+    .bind(key)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(copies)
+}
+
+/// How many copies are to be there, and how large they are together, in bytes.
+pub async fn totals(db: &Db) -> Result<(i64, i64)> {
+    let totals = query(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM copies
+         WHERE state IN ('READY', 'SUSPECT', 'LOST')",
+    );
+    Ok(totals.fetch_one(db).await?)
+}
+
+/// The copies whose bytes were compared with their hash the longest ago, or never, before this time.
+pub async fn least_checked(db: &Db, before: Timestamp, limit: i64) -> Result<Vec<Copy>> {
+    let copies = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND checked_at_ms < $1
+          ORDER BY checked_at_ms LIMIT $2"
+    ))
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(copies)
+}
+
+/// Notes that the bytes of a copy were found to be wrong, or not there, once. Returns whether it was thought good: a
+/// sweep may have removed it meanwhile.
+pub async fn suspect(db: &Db, copy: &Copy, now: Timestamp) -> Result<bool> {
+    let mut tx = db.begin().await?;
+    let changed = query(
+        "UPDATE copies SET state = 'SUSPECT', since_ms = $2 WHERE key = $1 AND state = 'READY'",
+    )
+    .bind(&copy.key)
+    .bind(now)
+    .execute(&mut tx)
+    .await?;
+    tx.commit().await?;
+    Ok(changed > 0)
+}
+
+/// Notes that the bytes of these good copies were read and are right.
+pub async fn checked(db: &Db, keys: &[String], now: Timestamp) -> Result<()> {
+    let mut sql = Sql::new("UPDATE copies SET checked_at_ms = ");
+    sql.push_value(now).push(" WHERE ").push_sql(Sql::is_in("key", keys));
+    let mut tx = db.begin().await?;
+    Query::from(sql).execute(&mut tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Notes that the bytes of a copy were read and are right. One that was not good is the copy again, unless there is
+/// another one by now.
+pub async fn prove(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
+    let mut tx = db.begin().await?;
+    query(
+        "UPDATE copies SET state = 'READY', since_ms = $2, checked_at_ms = $2
+         WHERE key = $1 AND state IN ('SUSPECT', 'LOST', 'UNKNOWN')
+           AND EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = copies.sha256)
+           AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = copies.sha256 AND c.storage = $3
+                                                    AND c.state = 'READY')",
+    )
+    .bind(&copy.key)
+    .bind(now)
+    .bind(STORAGE)
+    .execute(&mut tx)
+    .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Makes an object the copy of its blob, of which there is none. Its bytes were just compared with the hash.
+pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<()> {
+    let mut tx = db.begin().await?;
+    query(
+        "INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep, checked_at_ms)
+         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), b.sha256, b.size, 'READY', CAST($4 AS BIGINT), 0,
+                CAST($4 AS BIGINT)
+         FROM blobs b WHERE b.sha256 = $3
+           AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = b.sha256 AND c.storage = $2
+                                                    AND c.state = 'READY')",
+    )
+    .bind(&blob.key)
+    .bind(STORAGE)
+    .bind(&blob.sha256)
+    .bind(now)
+    .execute(&mut tx)
+    .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Notes that the bytes of a suspect copy were found to be wrong again.
+pub async fn lose(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
+    let mut tx = db.begin().await?;
+    query(
+        "UPDATE copies SET state = 'LOST', since_ms = $2, checked_at_ms = $2
+         WHERE key = $1 AND state = 'SUSPECT'",
+    )
+    .bind(&copy.key)
+    .bind(now)
+    .execute(&mut tx)
+    .await?;
+    Ok(tx.commit().await?)
+}
+
+/// A blob that has no good copy.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Lost {
+    /// In hexadecimal.
+    pub sha256: String,
+    /// In bytes.
+    pub size: i64,
+}
+
+/// The blobs without a good copy that files name, by their SHA-256.
+pub async fn lost(db: &Db) -> Result<Vec<Lost>> {
+    let lost = query(
+        "SELECT b.sha256, b.size FROM blobs b
+         WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = b.sha256 AND c.state = 'READY')
+           AND EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256) ORDER BY b.sha256",
+    );
+    Ok(lost.fetch_all(db).await?)
+}
+
+/// What else may have the bytes of a blob: objects that are no copy of it.
+pub async fn others(db: &Db, sha256: &str) -> Result<Vec<Copy>> {
+    let others = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM copies WHERE sha256 = $1 AND state IN ('SUSPECT', 'LOST', 'UNKNOWN') ORDER BY key"
+    ));
+    Ok(others.bind(sha256).fetch_all(db).await?)
+}
+
+/// Which of some objects no row names.
+pub async fn without_row(db: &Db, mut listed: Vec<store::Listed>) -> Result<Vec<store::Listed>> {
+    let mut sql = Sql::new("SELECT key FROM copies WHERE ");
+    sql.push_sql(Sql::is_in("key", listed.iter().map(|object| &object.key)));
+    let known: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
+    let known: std::collections::HashSet<String> = known.into_iter().map(|(key,)| key).collect();
+    listed.retain(|object| !known.contains(&object.key));
+    Ok(listed)
+}

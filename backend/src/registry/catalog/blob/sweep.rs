@@ -1,0 +1,399 @@
+//! The sweep: garbage collection of blobs that no file names, and of objects that no row names.
+//!
+//! Nothing goes at once. A blob goes when it has been unused for days, and in so many sweeps that no clock that
+//! jumped is the reason; an object that no row names is noted, and goes after as long. First its row goes, which
+//! the foreign key of files refuses as long as one names it; then the object. Where something is not as it should be,
+//! nothing goes: a database that finds damage in itself, files that only the table knows and not its index, an
+//! older copy of the database.
+
+use std::pin::pin;
+
+use futures_util::TryStreamExt;
+
+use super::{STORAGE, sql};
+use crate::app::App;
+use crate::db::{Db, Query, Sql, Tx, is_foreign_key_violation, query};
+use crate::error::Result;
+use crate::store::{Listed, Store, key};
+use crate::time::Timestamp;
+
+/// How long nothing is removed after a database and a store were put together by hand, or the database is an older one.
+const PAUSE_SECONDS: i64 = 30 * DAY_SECONDS;
+/// How long an object stays whose key does not say when it was given.
+const OLD_KEY_SECONDS: i64 = 30 * DAY_SECONDS;
+/// How long a row says that a key was given.
+const GONE_SECONDS: i64 = 30 * DAY_SECONDS;
+const DAY_SECONDS: i64 = 24 * 3600;
+/// In how many sweeps something must have been unused: a server makes one at its start, and one an hour.
+const MIN_SWEEPS: i64 = 24;
+/// One sweep removes a tenth of all objects at most, or so many where that is more.
+const AT_LEAST: i64 = 100;
+/// How many rows are looked at, or changed, at once.
+const BATCH: usize = 200;
+/// How many are looked for at once in a table without its indexes.
+const SCANNED: usize = 2000;
+/// How much newer than the whole database an object may be.
+const NEWER_MS: i64 = 3600 * 1000;
+
+/// A registry that is swept.
+pub struct Sweep<'a> {
+    db: &'a Db,
+    store: &'a Store,
+    now: Timestamp,
+    /// How long what is unused stays.
+    keep_seconds: i64,
+}
+
+/// What a sweep removes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Blobs that no file names, by their SHA-256.
+    pub blobs: Vec<String>,
+    /// Objects that no row named, or whose blob has a better copy, by their keys.
+    pub objects: Vec<String>,
+    /// Whether more will be removed by the next sweeps.
+    pub more: bool,
+}
+
+impl Due {
+    pub fn count(&self) -> usize {
+        self.blobs.len() + self.objects.len()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct State {
+    sweeps: i64,
+    sweep_not_before_ms: Timestamp,
+}
+
+impl<'a> Sweep<'a> {
+    pub fn of(app: &'a App) -> Self {
+        Self::new(&app.db, &app.store, app.clock.now(), app.config.keep.days)
+    }
+
+    /// A sweep after which what is unused stays for so many days.
+    pub fn new(db: &'a Db, store: &'a Store, now: Timestamp, days: u32) -> Self {
+        Self { db, store, now, keep_seconds: i64::from(days) * DAY_SECONDS }
+    }
+
+    /// Notes what is unused, and removes what has been for long. Returns how many objects went.
+    pub async fn run(&self) -> Result<usize> {
+        let sweeps = self.begin().await?;
+        self.unmark().await?;
+        self.mark(sweeps).await?;
+        let believed = self.note_unknown(sweeps).await?;
+        let due = self.due().await?;
+        if due.count() > 0 && believed && self.is_believed(&due).await? {
+            for blobs in due.blobs.chunks(BATCH) {
+                self.forget(blobs).await?;
+            }
+            for keys in due.objects.chunks(BATCH) {
+                self.give_up(keys).await?;
+            }
+        }
+        self.remove_objects().await
+    }
+
+    /// What the next sweep will remove, as far as is known now.
+    pub async fn due(&self) -> Result<Due> {
+        let state: State =
+            query("SELECT sweeps, sweep_not_before_ms FROM registry").fetch_one(self.db).await?;
+        if state.sweep_not_before_ms > self.now {
+            return Ok(Due::default());
+        }
+        let (all,): (i64,) =
+            query("SELECT COUNT(*) FROM copies WHERE state <> 'GONE'").fetch_one(self.db).await?;
+        let most = AT_LEAST.max(all / 10);
+        let min_sweeps = if self.keep_seconds > 0 { MIN_SWEEPS } else { 0 };
+        let last_sweep = state.sweeps - min_sweeps;
+        let blobs: Vec<(String,)> = query(
+            "SELECT b.sha256 FROM blobs b WHERE b.unused_since_ms <= $1 AND b.unused_since_sweep <= $2
+               AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256)
+             ORDER BY b.unused_since_ms, b.sha256 LIMIT $3",
+        )
+        .bind(self.before(self.keep_seconds))
+        .bind(last_sweep)
+        .bind(most + 1)
+        .fetch_all(self.db)
+        .await?;
+        let objects: Vec<(String, Timestamp)> = query(
+            "SELECT c.key, c.since_ms FROM copies c
+             WHERE c.since_ms <= $1 AND c.since_sweep <= $2
+               AND (c.state = 'UNKNOWN' OR c.state IN ('SUSPECT', 'LOST') AND EXISTS
+                    (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256 AND r.state = 'READY'))
+             ORDER BY c.since_ms, c.key LIMIT $3",
+        )
+        .bind(self.before(self.keep_seconds))
+        .bind(last_sweep)
+        .bind(most + 1)
+        .fetch_all(self.db)
+        .await?;
+        let old_key = self.before(OLD_KEY_SECONDS.max(self.keep_seconds));
+        let is_due = |key: &str, since: Timestamp| {
+            key::parse(key).is_some_and(|key| key.id.is_some()) || since <= old_key
+        };
+        let objects = objects.into_iter().filter(|(key, since)| is_due(key, *since));
+        let mut due = Due {
+            blobs: blobs.into_iter().map(|(sha256,)| sha256).collect(),
+            objects: objects.map(|(key, _)| key).collect(),
+            more: false,
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        due.more = due.count() > most;
+        due.blobs.truncate(most);
+        due.objects.truncate(most - due.blobs.len());
+        Ok(due)
+    }
+
+    fn before(&self, seconds: i64) -> Timestamp {
+        self.now.plus_seconds(-seconds)
+    }
+
+    /// Counts the sweep; returns which one it is.
+    async fn begin(&self) -> Result<i64> {
+        let mut tx = self.db.begin().await?;
+        let count = query("UPDATE registry SET sweeps = sweeps + 1 RETURNING sweeps");
+        let (sweeps,): (i64,) = count.fetch_one(&mut tx).await?;
+        tx.commit().await?;
+        Ok(sweeps)
+    }
+
+    /// Forgets that blobs were unused that a file names again.
+    async fn unmark(&self) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        query(
+            "UPDATE blobs SET unused_since_ms = NULL, unused_since_sweep = NULL
+             WHERE unused_since_ms IS NOT NULL AND EXISTS (SELECT 1 FROM files f WHERE f.sha256 = blobs.sha256)",
+        )
+        .execute(&mut tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Notes which blobs no file names. They are looked for where nobody waits, and marked a few at a time.
+    async fn mark(&self, sweeps: i64) -> Result<()> {
+        let mut last = String::new();
+        loop {
+            let found: Vec<(String, bool)> = query(
+                "SELECT b.sha256, b.unused_since_ms IS NULL AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256)
+                 FROM blobs b WHERE b.sha256 > $1 ORDER BY b.sha256 LIMIT 1000",
+            )
+            .bind(&last)
+            .fetch_all(self.db)
+            .await?;
+            let Some((end, _)) = found.last() else { return Ok(()) };
+            last.clone_from(end);
+            let unused = found.iter().filter(|(_, unused)| *unused).map(|(sha256, _)| sha256);
+            let unused: Vec<&String> = unused.collect();
+            for unused in unused.chunks(BATCH) {
+                let mut sql = Sql::new("UPDATE blobs SET unused_since_ms = ");
+                sql.push_value(self.now).push(", unused_since_sweep = ").push_value(sweeps);
+                sql.push(" WHERE ");
+                sql.push_sql(Sql::is_in("sha256", unused.iter().copied()));
+                sql.push(" AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = blobs.sha256)");
+                let mut tx = self.db.begin().await?;
+                Query::from(sql).execute(&mut tx).await?;
+                tx.commit().await?;
+            }
+        }
+    }
+
+    /// Notes objects that no row names: what an interrupted upload left, or what only a newer database knows. Returns
+    /// whether the rows can be believed.
+    async fn note_unknown(&self, sweeps: i64) -> Result<bool> {
+        let newest = self.newest_ms().await?;
+        let (old, settled) = (self.before(self.keep_seconds), self.now.millis() - NEWER_MS);
+        let mut newer = 0;
+        let mut objects = pin!(self.store.all());
+        while let Some(listed) = objects.try_next().await? {
+            let mut noted = Vec::new();
+            for object in sql::without_row(self.db, listed).await? {
+                let given = key::parse(&object.key).and_then(|key| key.given_at_ms());
+                let is_newer = given.is_some_and(|given| given > newest + NEWER_MS)
+                    && object.modified_at.millis() <= settled;
+                newer += usize::from(is_newer);
+                if is_newer || object.modified_at <= old {
+                    noted.push(object);
+                }
+            }
+            if !self.has_no_row(noted.iter().map(|object| object.key.as_str())).await? {
+                return Ok(false);
+            }
+            self.insert_unknown(&noted, sweeps).await?;
+        }
+        if newer > 0 {
+            tracing::warn!(
+                objects = newer,
+                "there are files that are newer than the database: is it an older backup? Nothing is removed for 30 days"
+            );
+            let mut tx = self.db.begin().await?;
+            pause(&mut tx, self.now).await?;
+            tx.commit().await?;
+        }
+        Ok(true)
+    }
+
+    /// When the last thing that the database knows of happened, in milliseconds since 1970.
+    async fn newest_ms(&self) -> Result<i64> {
+        let newest: Option<(Timestamp,)> =
+            query("SELECT at_ms FROM events ORDER BY id DESC LIMIT 1")
+                .fetch_optional(self.db)
+                .await?;
+        Ok(newest.map_or(0, |(at,)| at.millis()))
+    }
+
+    async fn insert_unknown(&self, objects: &[Listed], sweeps: i64) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        for object in objects {
+            let Some(parts) = key::parse(&object.key) else { continue };
+            query(
+                "INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
+                 VALUES ($1, $2, $3, $4, 'UNKNOWN', $5, $6) ON CONFLICT (key) DO NOTHING",
+            )
+            .bind(&object.key)
+            .bind(STORAGE)
+            .bind(parts.sha256)
+            .bind(i64::try_from(object.size).unwrap_or(i64::MAX))
+            .bind(self.now)
+            .bind(sweeps)
+            .later(&mut tx)
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether the table itself has no copy with one of these keys that is of use: an index may have lost it.
+    async fn has_no_row(&self, keys: impl ExactSizeIterator<Item = &str>) -> Result<bool> {
+        if keys.len() == 0 {
+            return Ok(true);
+        }
+        let mut sql = Sql::new("SELECT c.size FROM copies c WHERE c.state || '' = 'READY' AND ");
+        sql.push_sql(Sql::is_in("c.key || ''", keys)).push(" LIMIT 1");
+        let found: Option<(i64,)> = Query::from(sql).fetch_optional(self.db).await?;
+        Ok(not_damaged("copies", found.is_none()))
+    }
+
+    /// Whether the table itself has no file of these blobs: an index may have lost it, and the foreign key looks into
+    /// the same one.
+    async fn has_no_file(&self, blobs: &[String]) -> Result<bool> {
+        let mut sql = Sql::new("SELECT f.size FROM files f WHERE ");
+        sql.push_sql(Sql::is_in("f.sha256 || ''", blobs)).push(" LIMIT 1");
+        let found: Option<(i64,)> = Query::from(sql).fetch_optional(self.db).await?;
+        Ok(not_damaged("files", found.is_none()))
+    }
+
+    /// Whether what the database says of these can be taken for the truth.
+    async fn is_believed(&self, due: &Due) -> Result<bool> {
+        if !not_damaged("the database", self.db.is_sound().await?) {
+            return Ok(false);
+        }
+        for blobs in due.blobs.chunks(SCANNED) {
+            if !self.has_no_file(blobs).await? {
+                return Ok(false);
+            }
+        }
+        for keys in due.objects.chunks(SCANNED) {
+            if !self.has_no_row(keys.iter().map(String::as_str)).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes the rows of blobs that no file names still, and has their objects removed.
+    async fn forget(&self, blobs: &[String]) -> Result<()> {
+        // Where a file came to name one of many, the others go in parts.
+        let mut parts = vec![blobs];
+        while let Some(part) = parts.pop() {
+            match self.forget_at_once(part).await {
+                Err(error) if is_foreign_key_violation(&error) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([first, second].into_iter().filter(|_| part.len() > 1));
+                }
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget_at_once(&self, blobs: &[String]) -> Result<(), sqlx::Error> {
+        let mut tx = self.db.begin().await?;
+        let mut sql = Sql::new("DELETE FROM blobs WHERE unused_since_ms <= ");
+        sql.push_value(self.before(self.keep_seconds)).push(" AND ");
+        sql.push_sql(Sql::is_in("sha256", blobs));
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = blobs.sha256) RETURNING sha256");
+        let removed: Vec<(String,)> = Query::from(sql).fetch_all(&mut tx).await?;
+        let mut sql = Sql::new("UPDATE copies SET state = 'DELETING', since_ms = ");
+        sql.push_value(self.now).push(" WHERE state <> 'GONE' AND ");
+        sql.push_sql(Sql::is_in("sha256", removed.into_iter().map(|(sha256,)| sha256)));
+        Query::from(sql).execute(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Has objects removed that are of no use still.
+    async fn give_up(&self, keys: &[String]) -> Result<()> {
+        let mut sql = Sql::new("UPDATE copies SET state = 'DELETING', since_ms = ");
+        sql.push_value(self.now).push(" WHERE state IN ('UNKNOWN', 'SUSPECT', 'LOST') AND ");
+        sql.push_sql(Sql::is_in("key", keys));
+        let mut tx = self.db.begin().await?;
+        Query::from(sql).execute(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Removes the objects whose rows say so, also those of a sweep that was interrupted. Returns how many there were.
+    async fn remove_objects(&self) -> Result<usize> {
+        let (mut removed, mut last) = (0, String::new());
+        loop {
+            let keys: Vec<(String,)> = query(
+                "SELECT key FROM copies WHERE state = 'DELETING' AND key > $1 ORDER BY key LIMIT 200",
+            )
+            .bind(&last)
+            .fetch_all(self.db)
+            .await?;
+            let Some((end,)) = keys.last() else { break };
+            last.clone_from(end);
+            let mut gone = Vec::new();
+            for (key,) in keys {
+                match self.store.delete(&key).await {
+                    Ok(()) => gone.push(key),
+                    // One must not hold up the others: its turn comes again.
+                    Err(error) => tracing::error!(?error, key, "an object cannot be removed"),
+                }
+            }
+            removed += gone.len();
+            let mut sql = Sql::new("UPDATE copies SET state = 'GONE', since_ms = ");
+            sql.push_value(self.now).push(" WHERE ").push_sql(Sql::is_in("key", gone));
+            let mut tx = self.db.begin().await?;
+            Query::from(sql).execute(&mut tx).await?;
+            tx.commit().await?;
+        }
+        let mut tx = self.db.begin().await?;
+        query("DELETE FROM copies WHERE state = 'GONE' AND since_ms <= $1")
+            .bind(self.before(GONE_SECONDS))
+            .execute(&mut tx)
+            .await?;
+        tx.commit().await?;
+        Ok(removed)
+    }
+}
+
+/// Has nothing removed for a month.
+pub(super) async fn pause(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    query("UPDATE registry SET sweep_not_before_ms = $1")
+        .bind(now.plus_seconds(PAUSE_SECONDS))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Says so where something is damaged.
+fn not_damaged(what: &str, is_sound: bool) -> bool {
+    if !is_sound {
+        metrics::counter!("model_registry_damaged_total").increment(1);
+        tracing::error!(
+            "nothing is removed: {what} is damaged, and its indexes are not to be believed"
+        );
+    }
+    is_sound
+}

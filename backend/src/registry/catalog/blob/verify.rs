@@ -1,0 +1,251 @@
+//! The check of all bytes: each copy is compared with its hash, and what is lost is looked for elsewhere.
+//!
+//! It runs beside a server. It reads the store, and writes what it finds of copies, so that nobody is served what is
+//! known to be wrong.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use super::proof::{self, Finding};
+use super::{Copy, sql};
+use crate::db::{Db, query};
+use crate::error::Result;
+use crate::registry::catalog::file;
+use crate::store::{Blob, Found, Store, key};
+use crate::time::Clock;
+
+/// How many copies are read at once.
+const AT_ONCE: usize = 4;
+/// How many rows are read at once.
+const PAGE: i64 = 500;
+/// How many files of one blob are named.
+const NAMED: i64 = 20;
+
+/// A registry whose bytes are checked.
+pub struct Verify<'a> {
+    pub db: &'a Db,
+    pub store: &'a Store,
+    pub clock: &'a Clock,
+    /// Whether only sizes are looked at.
+    pub quick: bool,
+    /// Told how many bytes were read, or passed over, as they are.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// How many copies were looked at, and their bytes together.
+    pub copies: u64,
+    pub bytes: u64,
+    /// Copies that are wrong.
+    pub bad: Vec<Bad>,
+    /// Bytes that were lost, and are there again.
+    pub healed: Vec<Gone>,
+    /// Bytes that files name, and of which there is no good copy.
+    pub lost: Vec<Gone>,
+    /// Objects that no row names, as an upload leaves one that is cut off: the sweep removes them in its time.
+    pub unknown: Vec<String>,
+}
+
+impl Report {
+    /// Whether there is nothing that somebody must look into.
+    pub fn is_clean(&self) -> bool {
+        self.bad.is_empty() && self.lost.is_empty()
+    }
+}
+
+/// A copy that is wrong.
+#[derive(Debug, Serialize)]
+pub struct Bad {
+    pub key: String,
+    pub sha256: String,
+    pub problem: String,
+}
+
+/// Bytes that are, or were, nowhere.
+#[derive(Debug, Serialize)]
+pub struct Gone {
+    pub sha256: String,
+    /// In bytes.
+    pub size: i64,
+    /// Some of the files that they are of, such as `vision/ocr/1.0.0/model.onnx`.
+    pub files: Vec<String>,
+}
+
+impl Verify<'_> {
+    /// Looks at all copies; with `repair`, what is lost is looked for among objects that no row names, and in a backup
+    /// where one is given.
+    pub async fn run(&self, repair: bool, backup: Option<&Store>) -> Result<Report> {
+        proof::check_store(self.store).await?;
+        let mut report = Report::default();
+        let mut last = String::new();
+        loop {
+            let copies = sql::after(self.db, &last, PAGE).await?;
+            let Some(end) = copies.last() else { break };
+            last.clone_from(&end.key);
+            self.page(copies, &mut report).await?;
+        }
+        let mut objects = pin!(self.store.all());
+        while let Some(listed) = objects.try_next().await? {
+            let unknown = sql::without_row(self.db, listed).await?;
+            report.unknown.extend(unknown.into_iter().map(|object| object.key));
+        }
+        let elsewhere = match backup.filter(|_| repair) {
+            Some(backup) => self.found_in(backup).await?,
+            None => HashMap::new(),
+        };
+        for lost in sql::lost(self.db).await? {
+            let gone = Gone {
+                files: files_of(self.db, &lost.sha256).await?,
+                sha256: lost.sha256,
+                size: lost.size,
+            };
+            let healed = repair
+                && (self.heal_here(&gone, &report.unknown).await?
+                    || match (backup, elsewhere.get(&gone.sha256)) {
+                        (Some(backup), Some(key)) => self.heal_from(backup, key, &gone).await?,
+                        _ => false,
+                    });
+            if healed { report.healed.push(gone) } else { report.lost.push(gone) }
+        }
+        Ok(report)
+    }
+
+    async fn page(&self, copies: Vec<Copy>, report: &mut Report) -> Result<()> {
+        let examined = stream::iter(copies).map(|copy| async move {
+            let finding = self.look(&copy).await?;
+            Ok::<_, crate::error::Error>((copy, finding))
+        });
+        let mut examined = pin!(examined.buffer_unordered(AT_ONCE));
+        let mut good = Vec::new();
+        while let Some((copy, finding)) = examined.try_next().await? {
+            report.copies += 1;
+            report.bytes += copy.size.unsigned_abs();
+            let now = self.clock.now();
+            match finding {
+                Finding::Good if self.quick => {}
+                Finding::Good if copy.state == "READY" => good.push(copy.key),
+                Finding::Good => sql::prove(self.db, &copy, now).await?,
+                wrong => {
+                    // Once more: what a sweep removed meanwhile is not wrong.
+                    if self.is_wanted(&copy).await? && self.look(&copy).await? != Finding::Good {
+                        sql::suspect(self.db, &copy, now).await?;
+                        sql::lose(self.db, &copy, now).await?;
+                        let (problem, Copy { key, sha256, .. }) = (wrong.problem(), copy);
+                        report.bad.push(Bad { key, sha256, problem });
+                    }
+                }
+            }
+        }
+        if !good.is_empty() {
+            sql::checked(self.db, &good, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, copy: &Copy) -> Result<Finding> {
+        if self.quick {
+            (self.progress)(copy.size.unsigned_abs());
+            return proof::look(self.store, copy).await;
+        }
+        let progress = |read| {
+            (self.progress)(read);
+            Duration::ZERO
+        };
+        proof::examine_paced(self.store, copy, progress).await
+    }
+
+    /// Whether a copy is still to be there.
+    async fn is_wanted(&self, copy: &Copy) -> Result<bool> {
+        let wanted = query(
+            "SELECT key FROM copies WHERE key = $1 AND state IN ('READY', 'SUSPECT', 'LOST')",
+        )
+        .bind(&copy.key)
+        .fetch_optional::<(String,)>(self.db)
+        .await?;
+        Ok(wanted.is_some())
+    }
+
+    /// Makes an object of the store the copy of what is lost, if one has its bytes.
+    async fn heal_here(&self, gone: &Gone, unknown: &[String]) -> Result<bool> {
+        let now = self.clock.now();
+        for other in sql::others(self.db, &gone.sha256).await? {
+            if proof::examine(self.store, &other).await? == Finding::Good {
+                sql::prove(self.db, &other, now).await?;
+                return Ok(true);
+            }
+        }
+        let is_of = |key: &&String| key::parse(key).is_some_and(|key| key.sha256 == gone.sha256);
+        for key in unknown.iter().filter(is_of) {
+            let blob = Blob { key: key.clone(), sha256: gone.sha256.clone(), size: gone.size };
+            if is_whole(self.store, &blob).await? {
+                sql::add(self.db, &blob, now).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Copies what is lost from a backup, if its bytes are right there.
+    async fn heal_from(&self, backup: &Store, key: &str, gone: &Gone) -> Result<bool> {
+        let there = Blob { key: key.to_owned(), sha256: gone.sha256.clone(), size: gone.size };
+        if !is_whole(backup, &there).await? {
+            return Ok(false);
+        }
+        let Found::Whole(pieces) = backup.read_proven(&there).await? else { return Ok(false) };
+        let blob = self.store.write(pieces, u64::MAX, self.clock.now()).await?;
+        sql::add(self.db, &blob, self.clock.now()).await?;
+        Ok(true)
+    }
+
+    /// Where a backup has the bytes that are lost, by their SHA-256.
+    async fn found_in(&self, backup: &Store) -> Result<HashMap<String, String>> {
+        let lost = sql::lost(self.db).await?.into_iter().map(|lost| lost.sha256);
+        let lost: std::collections::HashSet<String> = lost.collect();
+        let mut found = HashMap::new();
+        let mut objects = pin!(backup.all());
+        while let Some(listed) = objects.try_next().await? {
+            for object in listed {
+                let sha256 = key::parse(&object.key).map(|key| key.sha256.to_owned());
+                if let Some(sha256) = sha256.filter(|sha256| lost.contains(sha256)) {
+                    found.insert(sha256, object.key);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether an object has the bytes of a blob.
+async fn is_whole(store: &Store, blob: &Blob) -> Result<bool> {
+    let Blob { key, sha256, size } = blob.clone();
+    let copy = Copy { key, sha256, size, state: String::new() };
+    Ok(proof::examine(store, &copy).await? == Finding::Good)
+}
+
+/// Some of the files that have these bytes.
+async fn files_of(db: &Db, sha256: &str) -> Result<Vec<String>> {
+    let files: Vec<(String, String)> = query(
+        "SELECT owner_id, path FROM files WHERE sha256 = $1 ORDER BY owner_id, path LIMIT $2",
+    )
+    .bind(sha256)
+    .bind(NAMED)
+    .fetch_all(db)
+    .await?;
+    let mut named = Vec::new();
+    for (owner, path) in files {
+        named.push(match file::sql::find_address(db, &owner).await? {
+            Some(file::sql::Address { project, model, reference }) => {
+                format!("{project}/{model}/{reference}/{path}")
+            }
+            None => path,
+        });
+    }
+    Ok(named)
+}

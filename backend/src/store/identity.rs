@@ -1,0 +1,53 @@
+//! Whose store this is: `registry.json`, which names the registry that the objects belong to.
+
+use std::io::{ErrorKind, Write};
+
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::Store;
+use crate::error::{Error, Result};
+
+const FILE: &str = "registry.json";
+
+/// Whose objects a store has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The id of the registry, which its database knows.
+    pub registry: String,
+    /// The id of this store, which the database knows, too: another folder is another store.
+    pub storage: String,
+    /// The registries that it belonged to before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<String>,
+}
+
+impl Store {
+    /// Whose store this is; nobody's if nothing says so.
+    pub async fn identity(&self) -> Result<Option<Identity>> {
+        let bytes = match tokio::fs::read(self.folder.join(FILE)).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            bytes => bytes?,
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let file = self.folder.join(FILE);
+            let reason = format!("{} cannot be read ({error})", file.display());
+            Error::invalid("--data", reason)
+        })
+    }
+
+    /// Writes down whose store this is; durable when this returns.
+    pub async fn identify(&self, identity: &Identity) -> Result<()> {
+        let bytes = serde_json::to_vec_pretty(identity).map_err(Error::internal)?;
+        let folder = self.folder.clone();
+        let written = spawn_blocking(move || {
+            let temporary = folder.join(format!("{FILE}.new"));
+            let mut file = std::fs::File::create(&temporary)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, folder.join(FILE))?;
+            std::fs::File::open(&folder)?.sync_all()
+        });
+        Ok(written.await.map_err(Error::internal)??)
+    }
+}

@@ -1,0 +1,115 @@
+//! Bytes coming in: hashed while they are written, synced, and renamed to a key that nothing had before.
+
+use bytes::Bytes;
+use futures_util::stream::{Stream, StreamExt};
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStoreExt};
+use sha2::{Digest, Sha256};
+
+use super::{Blob, STAGING, Store, if_there, key};
+use crate::error::{Error, Result};
+use crate::id::new_uuid;
+use crate::time::Timestamp;
+
+/// How much is hashed and written at once.
+const PART_SIZE: usize = 2 << 20;
+
+impl Store {
+    /// Takes in the bytes of `body` with flat memory. They are durable when this returns, and nothing is
+    /// left of them when it fails. More than `max_size` bytes are refused.
+    pub async fn write<E: Into<Error>>(
+        &self,
+        body: impl Stream<Item = Result<Bytes, E>>,
+        max_size: u64,
+        now: Timestamp,
+    ) -> Result<Blob> {
+        let id = new_uuid(now);
+        let staged = Path::from(format!("{STAGING}/{id}"));
+        let mut upload = self.objects.put_multipart(&staged).await?;
+        let (sha256, size) = match receive(&mut *upload, body, max_size).await {
+            Ok(done) => done,
+            Err(error) => {
+                upload.abort().await?;
+                return Err(error);
+            }
+        };
+        // From here on by itself: a caller who goes away leaves no temporary file.
+        let store = self.clone();
+        tokio::spawn(async move {
+            upload.complete().await?;
+            let key = key::new(&sha256, &id);
+            store.objects.rename(&staged, &Path::from(key.as_str())).await?;
+            Ok(Blob { key, sha256, size: i64::try_from(size).map_err(Error::internal)? })
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+
+    /// Removes an object for good; it may be gone already. Only for what no row names any more, or ever did.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        if_there(self.objects.delete(&Path::from(key)).await)
+    }
+}
+
+/// Hashes and writes one part while the next arrives.
+pub(super) async fn receive<E: Into<Error>>(
+    upload: &mut dyn MultipartUpload,
+    body: impl Stream<Item = Result<Bytes, E>>,
+    max_size: u64,
+) -> Result<(String, u64)> {
+    let mut body = std::pin::pin!(body);
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    let mut working = None;
+    loop {
+        let (part, ended) = next_part(&mut body).await?;
+        size += part.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        if size > max_size {
+            return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
+        }
+        if let Some(previous) = working.take() {
+            hasher = finish_part(previous).await?;
+        }
+        if !part.is_empty() {
+            let written = tokio::spawn(upload.put_part(part.iter().cloned().collect()));
+            let hashed = tokio::task::spawn_blocking(move || {
+                part.iter().for_each(|bytes| hasher.update(bytes));
+                hasher
+            });
+            hasher = Sha256::new();
+            working = Some((written, hashed));
+        }
+        if ended {
+            if let Some(last) = working.take() {
+                hasher = finish_part(last).await?;
+            }
+            return Ok((hex::encode(hasher.finalize()), size));
+        }
+    }
+}
+
+type Part = (tokio::task::JoinHandle<object_store::Result<()>>, tokio::task::JoinHandle<Sha256>);
+
+async fn finish_part((written, hashed): Part) -> Result<Sha256> {
+    written.await.map_err(Error::internal)??;
+    hashed.await.map_err(Error::internal)
+}
+
+/// The next [`PART_SIZE`] bytes or so, and whether they are the last.
+pub async fn next_part<E: Into<Error>>(
+    body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+) -> Result<(Vec<Bytes>, bool)> {
+    let mut part = Vec::new();
+    let mut size = 0;
+    while size < PART_SIZE {
+        match body.next().await {
+            Some(bytes) => {
+                let bytes = bytes.map_err(Into::into)?;
+                size += bytes.len();
+                part.push(bytes);
+            }
+            None => return Ok((part, true)),
+        }
+    }
+    Ok((part, false))
+}
