@@ -40,3 +40,7 @@ CREATE INDEX copies_to_do ON copies (state, since_ms) WHERE state <> 'READY';
 CREATE INDEX copies_by_check ON copies (checked_at_ms);
 INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
 SELECT 'blobs/' || SUBSTR(sha256, 1, 2) || '/' || sha256, 'default', sha256, size, 'READY', created_at_ms, 0 FROM blobs;
+
+-- Where an upload goes, so that those of a project can be counted. Those of before are over within a day.
+ALTER TABLE uploads ADD COLUMN project_id TEXT;
+CREATE INDEX uploads_of_project ON uploads (project_id);

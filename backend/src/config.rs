@@ -123,6 +123,11 @@ pub struct Serve {
     #[command(flatten)]
     pub keep: Keep,
 
+    /// How much of the disk stays free of uploads, in MiB, so that everything else goes on [default: a twentieth of it,
+    /// but 1 to 10 GiB]
+    #[arg(long, env = "MODEL_REGISTRY_KEEP_FREE", value_name = "MIB")]
+    pub keep_free: Option<u64>,
+
     /// How fast the server reads all its files again and again, to find what a disk lost, in MiB a second; 0 never does
     #[arg(long, env = "MODEL_REGISTRY_SCRUB_RATE", default_value_t = 20, value_name = "MIB")]
     pub scrub_rate: u32,

@@ -12,16 +12,19 @@
 //! | `Forbidden` | `FORBIDDEN` | 403 |
 //! | `TooLarge` | `TOO_LARGE` | 413 |
 //! | `DataLoss` | `DATA_LOSS` | 410 |
+//! | `NoSpace` | `NO_SPACE` | 507 |
 //! | `RateLimited` | `RATE_LIMITED` | 429 |
 //! | `Timeout` | `TIMEOUT` | 408 |
 //! | `Internal` | `INTERNAL` | 500 |
 //!
 //! `Error` must not implement `Display`: async-graphql converts whatever does and would drop the code.
 
+use std::error::Error as _;
 use std::fmt::Debug;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use crate::db::{Unmet, is_unique_violation};
+use crate::db::{Unmet, is_disk_full, is_unique_violation};
 
 /// A refused or failed request. Codes are what callers branch on, messages what people read.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub enum Error {
     TooLarge(String),
     /// The bytes with this SHA-256 are lost: no copy of them is right. Trying again does not help.
     DataLoss(String),
+    /// There is no room for more bytes; what is there can be read, changed and deleted.
+    NoSpace,
     RateLimited(String),
     /// The client sent too little for too long.
     Timeout(&'static str),
@@ -87,6 +92,12 @@ impl Error {
         Self::Internal(Arc::new(source))
     }
 
+    /// No room, as the system says it: operators see where.
+    fn no_space(source: impl Debug) -> Self {
+        tracing::error!(?source, "the disk is full");
+        Self::NoSpace
+    }
+
     /// For `map_err` on an insert: a row with that key becomes [`Error::AlreadyExists`].
     pub fn unless_unique(kind: &'static str, key: &str) -> impl FnOnce(sqlx::Error) -> Self {
         let key = key.to_owned();
@@ -111,6 +122,7 @@ impl Error {
             Self::Forbidden(_) => "FORBIDDEN",
             Self::TooLarge(_) => "TOO_LARGE",
             Self::DataLoss(_) => "DATA_LOSS",
+            Self::NoSpace => "NO_SPACE",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Timeout(_) => "TIMEOUT",
             Self::Internal(_) => "INTERNAL",
@@ -160,6 +172,9 @@ impl Error {
                 "the bytes of this file were damaged on the server, and there is no good copy (SHA-256 {sha256}): whoever \
                  has them can upload them again to the same path"
             ),
+            Self::NoSpace => "the server has no room for more files: whoever runs it must make some. What is there can be \
+                              read, changed and deleted"
+                .to_owned(),
             Self::Stale => "something was changed meanwhile: try again".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()
@@ -189,6 +204,7 @@ impl From<sqlx::Error> for Error {
                 Ok(Unmet::Stale) => Self::Stale,
                 Err(error) => Self::internal(error),
             },
+            error if is_disk_full(&error) => Self::no_space(error),
             error => Self::internal(error),
         }
     }
@@ -196,12 +212,24 @@ impl From<sqlx::Error> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::internal(error)
+        if is_full(&error) { Self::no_space(error) } else { Self::internal(error) }
     }
 }
 
 impl From<object_store::Error> for Error {
     fn from(error: object_store::Error) -> Self {
+        let mut source = error.source();
+        while let Some(inner) = source {
+            if inner.downcast_ref().is_some_and(is_full) {
+                return Self::no_space(error);
+            }
+            source = inner.source();
+        }
         Self::internal(error)
     }
+}
+
+/// Whether there is no room, on the disk or in a quota of it.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

@@ -20,6 +20,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod db;
+mod disk;
 pub mod error;
 pub mod files;
 pub mod filter;

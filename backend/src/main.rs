@@ -78,7 +78,7 @@ async fn serve(config: Serve) -> Result<()> {
 /// The database and the store, if they belong together.
 async fn open(config: &Serve) -> Result<(Db, Store)> {
     let url = config.data.database_url();
-    let store = Store::open(&config.data.data).await?;
+    let store = Store::open(&config.data.data).await?.keeping_free(config.keep_free);
     if Db::is_missing(&url) {
         pairing::check_new(&store, config.adopt).await?;
     }

@@ -125,6 +125,7 @@ async fn sweep(app: App) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         interval.tick().await;
+        app.db.lay_ballast(&app.config.data.database_url(), app.config.keep_free);
         match Sweep::of(&app).run().await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed objects that were unused for long"),

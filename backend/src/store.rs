@@ -11,6 +11,7 @@ pub mod key;
 mod partial;
 mod parts;
 mod read;
+mod room;
 mod write;
 
 use std::fs::{File, TryLockError};
@@ -30,7 +31,9 @@ use crate::time::Timestamp;
 pub use give::Given;
 pub use identity::Identity;
 pub use partial::{Checksum, Partial};
+pub use parts::Begun;
 pub use read::{Found, Pieces};
+pub use room::Promise;
 pub use write::next_part;
 
 /// Where bytes are until they have a key. What is here when a server starts was promised to nobody.
@@ -66,6 +69,7 @@ pub struct Store {
     uploads: parts::Uploads,
     /// Bytes that come with interruptions.
     partials: partial::Partials,
+    room: room::Room,
     folder: Arc<FsPath>,
     /// Held by the server for as long as the store is open: two on one folder would not know of each other's uploads.
     _lock: Option<Arc<File>>,
@@ -101,6 +105,7 @@ impl Store {
             objects: Arc::new(objects),
             uploads: parts::Uploads::default(),
             partials: partial::Partials::default(),
+            room: room::Room::default(),
             folder: folder.into(),
             _lock: None,
         })

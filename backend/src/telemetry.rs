@@ -54,10 +54,13 @@ pub fn routes() -> Router<App> {
 async fn ready(State(app): State<App>) -> Response {
     let check = async {
         let (_,): (i64,) = query("SELECT CAST(1 AS BIGINT)").fetch_one(&app.db).await?;
-        app.store.check().await
+        app.store.check().await?;
+        app.store.has_room()
     };
     match tokio::time::timeout(Duration::from_secs(5), check).await {
-        Ok(Ok(())) => "ready\n".into_response(),
+        Ok(Ok(true)) => "ready\n".into_response(),
+        // Everything but uploads goes on: a balancer that took it away would make it worse.
+        Ok(Ok(false)) => "read-only: no room\n".into_response(),
         Ok(Err(error)) => {
             tracing::warn!(?error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log says why\n").into_response()

@@ -76,6 +76,7 @@ fn Shell() -> impl IntoView {
     view! {
         <a class="skip-link btn btn-primary" href="#main" on:click=skip>"Skip to content"</a>
         <Header/>
+        <ReadOnly/>
         <main
             id=focus::MAIN
             tabindex="-1"
@@ -88,6 +89,22 @@ fn Shell() -> impl IntoView {
         <Shortcuts/>
         <OutdatedNotice/>
         <ToastStack/>
+    }
+}
+
+/// Says that the server has no room for more files, as long as it is so.
+#[component]
+fn ReadOnly() -> impl IntoView {
+    let read_only = use_session().read_only;
+    view! {
+        <div role="status">
+            {move || read_only.get().then(|| view! {
+                <p class="flex items-center gap-2 border-b border-warning bg-warning/10 px-4 py-2 text-sm sm:px-6 lg:px-8">
+                    <span class="text-warning"><Icon d=icon::WARNING class="size-5 shrink-0"/></span>
+                    "Read-only: the server has no room for more files. What is there can be read, changed and deleted."
+                </p>
+            })}
+        </div>
     }
 }
 

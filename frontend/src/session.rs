@@ -1,4 +1,4 @@
-//! Who is signed in, for the whole app.
+//! Who is signed in, and whether the server takes files, for the whole app.
 
 use leptos::prelude::*;
 
@@ -23,6 +23,8 @@ pub enum Standing {
 pub struct CurrentSession {
     load: Load<Session>,
     pub standing: Memo<Standing>,
+    /// Whether the server has said that it has no room for more files.
+    pub read_only: Memo<bool>,
 }
 
 impl CurrentSession {
@@ -35,7 +37,10 @@ impl CurrentSession {
                 None => Standing::Unknown,
             })
         });
-        Self { load, standing }
+        let read_only = Memo::new(move |_| {
+            load.with(|session| matches!(session, Some(Ok(Session { has_room: false, .. }))))
+        });
+        Self { load, standing, read_only }
     }
 
     /// Asks the server again.

@@ -10,6 +10,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::mpsc;
 
 use super::access::Access;
+use super::ballast::Ballast;
+use super::is_disk_full;
 use super::message::{Answer, Reply, Request, Statement, Turn, ends_transaction, send};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -25,6 +27,8 @@ const MAX_TIME: Duration = Duration::from_millis(50);
 
 pub struct Task {
     options: SqliteConnectOptions,
+    /// Given up when the disk is full.
+    ballast: Ballast,
     access: Arc<Access>,
     /// None before it is opened, and after a failure that leaves in doubt what it is in.
     connection: Option<SqliteConnection>,
@@ -47,13 +51,19 @@ pub fn lost() -> sqlx::Error {
     sqlx::Error::Protocol("the transaction was lost".to_owned())
 }
 
+/// What those are told whose group found no room on the disk.
+fn full() -> sqlx::Error {
+    std::io::Error::from(std::io::ErrorKind::StorageFull).into()
+}
+
 impl Task {
     pub fn new(
         options: SqliteConnectOptions,
+        ballast: Ballast,
         access: Arc<Access>,
         turns: mpsc::UnboundedReceiver<Turn>,
     ) -> Self {
-        Self { options, access, connection: None, is_open: false, turns, next: None }
+        Self { options, ballast, access, connection: None, is_open: false, turns, next: None }
     }
 
     /// Opens the connection, if it is not open.
@@ -74,13 +84,20 @@ impl Task {
             let ended = self.group(first, &mut done).await;
             if let Err(error) = &ended {
                 tracing::warn!(?error, "a transaction was lost");
+                if is_disk_full(error) {
+                    self.ballast.give_up();
+                }
                 // Undoes whatever it is in.
                 self.connection = None;
             }
             self.is_open = false;
             self.access.settled();
             for reply in done {
-                let told = if ended.is_ok() { Ok(Answer::default()) } else { Err(lost()) };
+                let told = match &ended {
+                    Ok(()) => Ok(Answer::default()),
+                    Err(error) if is_disk_full(error) => Err(full()),
+                    Err(_) => Err(lost()),
+                };
                 // Who gave up waiting hears nothing.
                 let _ = reply.send(told);
             }
@@ -147,8 +164,9 @@ impl Task {
                 Ok(answer) => drop(reply.send(Ok(answer))),
                 Err((Undone::Group, error)) => {
                     tracing::error!(?error, "a statement ended the transaction that it was in");
+                    let ended = if is_disk_full(&error) { full() } else { lost() };
                     let _ = reply.send(Err(error));
-                    return Err(lost());
+                    return Err(ended);
                 }
                 Err((undone, error)) => {
                     let _ = reply.send(Err(error));

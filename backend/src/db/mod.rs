@@ -6,6 +6,7 @@
 //! transaction must never wait for a network or a blob.
 
 mod access;
+mod ballast;
 mod group;
 mod message;
 mod migrate;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ballast::Ballast;
 use notice::Notices;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -189,6 +191,14 @@ impl Db {
         Ok(Tx { inner, notices, changed: Vec::new(), statements })
     }
 
+    /// Lays the ballast of an SQLite database again where there is room for it: `keep_mib` MiB of the disk are kept free.
+    pub fn lay_ballast(&self, url: &str, keep_mib: Option<u64>) {
+        let Some(file) = Self::sqlite_file(url) else { return };
+        if let Err(error) = Ballast::of(file).lay(keep_mib) {
+            tracing::warn!(%error, "there is no ballast for when the disk is full");
+        }
+    }
+
     /// What is changed from now on of the thing with this id, or of its parts.
     pub async fn watch(&self, id: &str) -> Watch {
         self.notices.watch(id).await
@@ -350,7 +360,7 @@ async fn open_sqlite(file: &Path) -> Result<Pools, sqlx::Error> {
         // 32 MiB: what is changed again and again meanwhile moves from the log to the file once.
         .pragma("wal_autocheckpoint", "8192");
     // Makes the file, which readers cannot.
-    let writer = Writer::open(writing).await?;
+    let writer = open_writer(writing, Ballast::of(file)).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(4)
         // There is no network that a connection could be lost to, so none is asked whether it lives.
@@ -362,6 +372,25 @@ async fn open_sqlite(file: &Path) -> Result<Pools, sqlx::Error> {
     Ok(Pools::Sqlite { readers, writer })
 }
 
+/// Opens the connection that writes; where the disk is full, with what the ballast had.
+async fn open_writer(
+    options: SqliteConnectOptions,
+    ballast: Ballast,
+) -> Result<Writer, sqlx::Error> {
+    match Writer::open(options.clone(), ballast.clone()).await {
+        Err(_) if ballast.is_needed() => {
+            ballast.give_up();
+            Writer::open(options, ballast.clone()).await.map_err(|error| {
+                match ballast.is_needed() {
+                    true => sqlx::Error::Configuration("its disk is full: make some room".into()),
+                    false => error,
+                }
+            })
+        }
+        opened => opened,
+    }
+}
+
 /// Whether a statement failed because a row with that key is there.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_unique_violation())
@@ -370,4 +399,14 @@ pub fn is_unique_violation(error: &sqlx::Error) -> bool {
 /// Whether a statement failed because a row is needed, or one that is needed is missing.
 pub fn is_foreign_key_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
+}
+
+/// Whether a statement failed because there is no room for what it writes.
+pub fn is_disk_full(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+        // SQLITE_FULL, and PostgreSQL's disk_full.
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("13" | "53100")),
+        _ => false,
+    }
 }

@@ -25,6 +25,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::access::Access;
+use super::ballast::Ballast;
 use super::group::{Task, lost};
 use super::message::{Answer, Request, Statement, Turn};
 
@@ -55,10 +56,10 @@ pub struct Write {
 
 impl Writer {
     /// Opens the database, which is made if there is none.
-    pub async fn open(options: SqliteConnectOptions) -> Result<Self> {
+    pub async fn open(options: SqliteConnectOptions, ballast: Ballast) -> Result<Self> {
         let access = Arc::<Access>::default();
         let (queue, turns) = mpsc::unbounded_channel();
-        let mut task = Task::new(options, access.clone(), turns);
+        let mut task = Task::new(options, ballast, access.clone(), turns);
         task.connect().await?;
         let (running, ended) = watch::channel(());
         tokio::spawn(async move {

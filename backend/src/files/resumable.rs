@@ -57,6 +57,7 @@ fn not_found(id: &str) -> Error {
 
 /// Begins an upload to a place, for which [`upload::check`] has been asked.
 pub async fn begin(app: &App, actor: &Actor, place: &Place, new: NewUpload) -> Result<Upload> {
+    let _promise = upload::promise(app, new.size.unsigned_abs()).await?;
     let mut change = Change::begin(app, actor).await?;
     let (reader, target) = place.find((&mut *change).into(), actor).await?;
     let upload = uploads::rules::create(&mut change, &Writer::of(reader)?, &target, new).await?;
@@ -135,7 +136,7 @@ impl Held {
         }
         let (checksum, digest) = checksum.unzip();
         let mut writing = self.partial.write_from(from, checksum).await?;
-        let mut cut_off = None;
+        let (mut cut_off, mut full) = (None, None);
         {
             // An error ends the bytes: what came before it is kept.
             let arriving = body.take_until(self.partial.wanted()).scan((), |(), bytes| {
@@ -156,6 +157,12 @@ impl Held {
                     let message = format!("the file has {size} bytes, as Upload-Length said");
                     return Err(Error::TooLarge(message).into());
                 }
+                if !piece.is_empty()
+                    && let Err(error) = app.store.check_room()
+                {
+                    full = Some(error);
+                    break;
+                }
                 writing.put(piece).await?;
                 if ended {
                     break;
@@ -169,7 +176,7 @@ impl Held {
             }
         }
         let written = writing.sync().await?;
-        let failure = match cut_off {
+        let failure = match full.or(cut_off) {
             Some(error) => Some(error),
             None if self.partial.is_wanted() => Some(Error::Conflict(
                 "another request goes on with this upload: HEAD says from where".into(),

@@ -23,14 +23,16 @@ use crate::error::{Error, Result};
 use crate::in_flight::Arrival;
 use crate::registry::catalog::file::rules::Put;
 use crate::registry::catalog::file::{self, File};
-use crate::registry::catalog::mlmodel;
+use crate::registry::catalog::{mlmodel, upload as uploads};
 use crate::registry::target::Target;
-use crate::store::Blob;
+use crate::store::{Blob, Promise};
 use crate::text::FilePath;
 
 /// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
 const DRAIN_BYTES: usize = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How many bytes are so few that nobody is asked whether there is room for them and all others.
+const SMALL: u64 = 1 << 20;
 /// What an upload must bring, in bytes a second.
 const SLOWEST: u64 = 1024;
 
@@ -68,11 +70,25 @@ pub async fn check(
     )?;
     file::rules::check_put(&app.db, &writer, &target, &path).await?;
     let max_size = app.config.max_file_size;
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|size: u64| size > max_size) {
+    if announced(headers).is_some_and(|size| size > max_size) {
         return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
     }
     Ok(Arrival { owner_id: target.id().to_owned(), path: path.as_str().to_owned() })
+}
+
+/// How many bytes the client says that there are.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Promises room for a file, beside what others were promised that did not come yet.
+pub async fn promise(app: &App, bytes: u64) -> Result<Promise> {
+    // What is small finds its room without asking for all.
+    let elsewhere = match bytes < SMALL {
+        true => 0,
+        false => uploads::announced(&app.db, app.clock.now()).await?,
+    };
+    app.store.promise(bytes, elsewhere)
 }
 
 /// Takes in the bytes of a file and gives them their name. The headers are the request's: what they say
@@ -85,6 +101,7 @@ pub async fn receive(
     body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
 ) -> Result<Put> {
     let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
+    let _promise = promise(app, announced(headers).unwrap_or(0)).await?;
     let expected = expected_digests(headers)?;
     let blob = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
     // By itself: a client who goes away now leaves nothing half done.

@@ -82,6 +82,11 @@ impl ServerQuery {
         env!("CARGO_PKG_VERSION")
     }
 
+    /// Whether there is room for more files: where not, uploads are refused with `NO_SPACE`, and everything else goes on.
+    async fn has_room(&self, ctx: &Context<'_>) -> Result<bool> {
+        loader::loaders(ctx).loader().app.store.has_room()
+    }
+
     /// How people can sign in here.
     async fn sign_in_methods(&self, ctx: &Context<'_>) -> SignInMethods {
         let config = &loader::loaders(ctx).loader().app.config;

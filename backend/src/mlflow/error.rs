@@ -11,11 +11,12 @@
 //! | `Forbidden` | `PERMISSION_DENIED` | 403 |
 //! | `TooLarge` | `BAD_REQUEST` | 413 |
 //! | `DataLoss` | `DATA_LOSS` | 410 |
+//! | `NoSpace` | `RESOURCE_EXHAUSTED` | 507 |
 //! | `RateLimited` | `REQUEST_LIMIT_EXCEEDED` | 429 |
 //! | `Timeout` | `TEMPORARILY_UNAVAILABLE` | 408 |
 //! | `Internal` | `INTERNAL_ERROR` | 500 |
 //!
-//! Clients try again for minutes after 408, 429 and 5xx: what a user sent is never answered so.
+//! Clients try again for minutes after 408, 429, 500 and 502 to 504: what a user sent is never answered so.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -62,6 +63,7 @@ impl Failure {
             Error::Unauthenticated(_) => "UNAUTHENTICATED",
             Error::Forbidden(_) => "PERMISSION_DENIED",
             Error::DataLoss(_) => "DATA_LOSS",
+            Error::NoSpace => "RESOURCE_EXHAUSTED",
             Error::RateLimited(_) => "REQUEST_LIMIT_EXCEEDED",
             Error::Timeout(_) => "TEMPORARILY_UNAVAILABLE",
             Error::Internal(_) => "INTERNAL_ERROR",

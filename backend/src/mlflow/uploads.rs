@@ -94,11 +94,14 @@ async fn create(call: Call) -> Result<Begun> {
     let parts = parts.ok_or_else(|| Failure::invalid("num_parts must be at least 1"))?;
     let arrival = upload::check(&call.app, &call.actor, &place, &HeaderMap::new()).await?;
     let now = call.app.clock.now();
+    let (user, project) = (call.actor.user()?.id.raw().to_owned(), call.project.clone());
+    call.app.store.check_room()?;
+    let of = crate::store::Begun { user: user.clone(), project: project.clone(), parts };
     let id = UploadId {
-        upload: call.app.store.begin_upload(now),
-        project: call.project.clone(),
+        upload: call.app.store.begin_upload(of, now)?,
+        project,
         address: place.address.to_string(),
-        user: call.actor.user()?.id.raw().to_owned(),
+        user,
         parts,
     };
     call.app.in_flight.touch(&id.upload, arrival, now);

@@ -48,7 +48,7 @@ impl Store {
         let name = blob.key.rsplit('/').next().unwrap_or_default();
         let staged = Path::from(format!("{STAGING}/{name}"));
         let mut upload = self.objects.put_multipart(&staged).await?;
-        let received = receive(&mut *upload, pieces.map_err(Error::from), u64::MAX).await;
+        let received = receive(self, &mut *upload, pieces.map_err(Error::from), u64::MAX).await;
         match received {
             Ok(_) => upload.complete().await?,
             Err(error) => {

@@ -24,12 +24,27 @@ use crate::time::Timestamp;
 /// An upload that began so long ago is given up.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 
+/// How many uploads somebody may have begun and not ended, and how many there may be in a project.
+const MAX_OPEN: usize = 1000;
+const MAX_OPEN_IN_PROJECT: usize = 5000;
+/// How many parts the uploads of somebody may have together: as many as two of the largest.
+const MAX_PARTS: u64 = 20_000;
+
+/// Whose an upload is, and how many parts it has.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    pub user: String,
+    pub project: String,
+    pub parts: u32,
+}
+
 /// The uploads that have begun and are not over.
 #[derive(Clone, Default)]
 pub(super) struct Uploads(Arc<Mutex<HashMap<String, Upload>>>);
 
 struct Upload {
     begun: Instant,
+    of: Begun,
     /// In all parts, with those that are arriving.
     bytes: u64,
     /// By number and SHA-256.
@@ -106,11 +121,25 @@ impl Drop for Share {
 
 impl Store {
     /// Begins an upload in parts; returns its name.
-    pub fn begin_upload(&self, now: Timestamp) -> String {
+    pub fn begin_upload(&self, of: Begun, now: Timestamp) -> Result<String> {
+        let mut uploads = self.uploads.lock();
+        let (mut own, mut in_project, mut parts) = (0, 0, u64::from(of.parts));
+        for other in uploads.values().map(|upload| &upload.of) {
+            in_project += usize::from(other.project == of.project);
+            if other.user == of.user {
+                own += 1;
+                parts += u64::from(other.parts);
+            }
+        }
+        if own >= MAX_OPEN || in_project >= MAX_OPEN_IN_PROJECT || parts > MAX_PARTS {
+            return Err(Error::RateLimited(
+                "there are too many uploads in parts that nobody ended: end or abort some, or wait a day".into(),
+            ));
+        }
         let name = new_uuid(now);
-        let upload = Upload { begun: Instant::now(), bytes: 0, parts: BTreeMap::new() };
-        self.uploads.lock().insert(name.clone(), upload);
-        name
+        let upload = Upload { begun: Instant::now(), of, bytes: 0, parts: BTreeMap::new() };
+        uploads.insert(name.clone(), upload);
+        Ok(name)
     }
 
     /// Takes in one part with flat memory; returns its SHA-256. It is durable when this returns, and nothing
@@ -133,7 +162,7 @@ impl Store {
             share.grow(bytes.len() as u64, max_size)?;
             Ok::<_, Error>(bytes)
         });
-        let (sha256, _) = match receive(&mut *writing, body, max_size).await {
+        let (sha256, _) = match receive(self, &mut *writing, body, max_size).await {
             Ok(done) => done,
             Err(error) => {
                 writing.abort().await?;
@@ -226,6 +255,29 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
+    fn of(user: &str, parts: u32) -> Begun {
+        Begun { user: user.to_owned(), project: "vision".to_owned(), parts }
+    }
+
+    #[tokio::test]
+    async fn nobody_begins_more_than_so_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let large = store.begin_upload(of("ada", 10_000), NOW).unwrap();
+        store.begin_upload(of("ada", 10_000), NOW).unwrap();
+        assert!(matches!(store.begin_upload(of("ada", 1), NOW), Err(Error::RateLimited(_))));
+        store.end_upload(&large).await.unwrap();
+        for user in ["ada", "bob", "eve", "joe", "sam"] {
+            for _ in usize::from(user == "ada")..MAX_OPEN {
+                store.begin_upload(of(user, 1), NOW).unwrap();
+            }
+            assert!(matches!(store.begin_upload(of(user, 1), NOW), Err(Error::RateLimited(_))));
+        }
+        assert!(matches!(store.begin_upload(of("new", 1), NOW), Err(Error::RateLimited(_))));
+        let elsewhere = Begun { project: "speech".to_owned(), ..of("new", 1) };
+        store.begin_upload(elsewhere, NOW).unwrap();
+    }
+
     async fn write(store: &Store, upload: &str, number: u32, bytes: &str) -> Result<String> {
         let body = [Ok::<_, Error>(Bytes::from(bytes.to_owned()))];
         store.write_part(upload, number, futures_util::stream::iter(body), 10, NOW).await
@@ -236,7 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         let left = || std::fs::read_dir(folder.path().join(STAGING)).unwrap().count();
-        let upload = store.begin_upload(NOW);
+        let upload = store.begin_upload(of("ada", 2), NOW).unwrap();
         let first = write(&store, &upload, 1, "12345").await.unwrap();
         assert!(matches!(write(&store, &upload, 2, "123456").await, Err(Error::TooLarge(_))));
         // What was refused gave its room back, and the same again takes no more.

@@ -26,7 +26,7 @@ impl Store {
         let id = new_uuid(now);
         let staged = Path::from(format!("{STAGING}/{id}"));
         let mut upload = self.objects.put_multipart(&staged).await?;
-        let (sha256, size) = match receive(&mut *upload, body, max_size).await {
+        let (sha256, size) = match receive(self, &mut *upload, body, max_size).await {
             Ok(done) => done,
             Err(error) => {
                 upload.abort().await?;
@@ -53,6 +53,7 @@ impl Store {
 
 /// Hashes and writes one part while the next arrives.
 pub(super) async fn receive<E: Into<Error>>(
+    store: &Store,
     upload: &mut dyn MultipartUpload,
     body: impl Stream<Item = Result<Bytes, E>>,
     max_size: u64,
@@ -71,6 +72,7 @@ pub(super) async fn receive<E: Into<Error>>(
             hasher = finish_part(previous).await?;
         }
         if !part.is_empty() {
+            store.check_room()?;
             let written = tokio::spawn(upload.put_part(part.iter().cloned().collect()));
             let hashed = tokio::task::spawn_blocking(move || {
                 part.iter().for_each(|bytes| hasher.update(bytes));

@@ -74,6 +74,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
+        let store = store.keeping_free(config.keep_free);
         let db = Db::open(database).await.unwrap();
         let paired = pairing::pair(&db, &store, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));

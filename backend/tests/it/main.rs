@@ -30,6 +30,7 @@ mod pairing;
 mod people;
 mod project;
 mod races;
+mod room;
 mod schema;
 mod socket;
 mod sweep;

@@ -44,13 +44,13 @@ async fn addresses_that_are_nothing_say_so_in_json() {
 }
 
 /// The program itself, in a folder of its own.
-struct Process {
+pub struct Process {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Process {
-    fn start(data: &Path) -> Self {
+    pub fn start(data: &Path) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(env!("CARGO_BIN_EXE_model-registry"))
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
@@ -75,7 +75,7 @@ impl Process {
         panic!("the server did not start");
     }
 
-    fn admin(&self, data: &Path) -> Caller {
+    pub fn admin(&self, data: &Path) -> Caller {
         let made = Command::new(env!("CARGO_BIN_EXE_model-registry"))
             .args(["token", "--user", "admin", "--name", "test", "--data"])
             .arg(data)
@@ -86,7 +86,7 @@ impl Process {
         Caller { url: self.url.clone(), token: Some(token), http: reqwest::Client::new() }
     }
 
-    fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         assert!(
             Command::new("kill")
                 .args([signal, &self.child.id().to_string()])
@@ -94,6 +94,14 @@ impl Process {
                 .unwrap()
                 .success()
         );
+    }
+}
+
+impl Process {
+    /// Stops it as a service manager does.
+    pub fn stop(mut self) {
+        self.signal("-TERM");
+        assert!(self.child.wait().unwrap().success());
     }
 }
 
@@ -118,7 +126,7 @@ fn files_below(folder: &Path) -> Vec<String> {
 }
 
 /// Waits until something is so.
-async fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..1000 {
         if is_so() {
             return;

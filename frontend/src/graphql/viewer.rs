@@ -22,11 +22,12 @@ pub struct Viewer {
     pub has_password: Option<bool>,
 }
 
-/// The signed-in person, if any.
+/// The signed-in person, if any, and whether the server takes files.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Query")]
 pub struct Session {
     pub viewer: Option<Viewer>,
+    pub has_room: bool,
 }
 
 pub async fn session() -> Result<Session, ApiError> {

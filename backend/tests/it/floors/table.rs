@@ -102,7 +102,7 @@ pub const BACKEND: &[Floor] = &[
     (
         "objects",
         &["store"],
-        "immutable bytes under keys that are given once, over object_store; parts of uploads; whose store it is",
+        "immutable bytes under keys that are given once, over object_store; parts of uploads; room for them; whose store it is",
     ),
     (
         "words",
@@ -115,7 +115,7 @@ pub const BACKEND: &[Floor] = &[
         &["db"],
         "SQLite or PostgreSQL behind one facade, SQLite's one writer, who is told of changes",
     ),
-    ("the ground", &["sql"], "SQL that is put together"),
+    ("the ground", &["sql", "disk"], "SQL that is put together, room on disks"),
 ];
 
 /// The wings of the registry: the types, SQL and rules of one use only those before it.

@@ -92,6 +92,18 @@ pub async fn receive(db: &Db, id: &str, received: i64, now: Timestamp) -> Result
     Ok(expires_at)
 }
 
+/// How many bytes uploads that have begun are still to bring.
+pub async fn announced(db: &Db, now: Timestamp) -> Result<u64> {
+    let (bytes,): (i64,) = query(
+        "SELECT CAST(COALESCE(SUM(size - received), 0) AS BIGINT) FROM uploads
+         WHERE received < size AND expires_at_ms > $1",
+    )
+    .bind(now)
+    .fetch_one(db)
+    .await?;
+    Ok(bytes.unsigned_abs())
+}
+
 /// A file whose upload began and is not over.
 #[derive(Clone, Debug, PartialEq, SimpleObject)]
 pub struct UnfinishedUpload {

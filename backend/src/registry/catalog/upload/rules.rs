@@ -14,6 +14,10 @@ use crate::text::FilePath;
 
 /// How many uploads somebody may have begun and not finished.
 pub const MAX_OPEN: i64 = 1000;
+/// How many there may be in a project.
+pub const MAX_OPEN_IN_PROJECT: i64 = 5000;
+/// How large those of one person may be together, in bytes.
+const MAX_ANNOUNCED: i64 = 1 << 40;
 /// How many paths may be said to have to be there.
 const MAX_REQUIRED: usize = 1000;
 
@@ -26,6 +30,32 @@ pub struct NewUpload {
     pub metadata: String,
 }
 
+/// Refuses one upload more than somebody, or all in a project, may have begun and not finished.
+async fn check_open(change: &mut Change, target: &Target, size: i64) -> Result<()> {
+    let open = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM uploads
+                WHERE received < size AND expires_at_ms > ? AND ";
+    let mut own = Sql::new(open).bind(change.now);
+    own.push("user_id = ").push_value(change.author());
+    let (count, bytes): (i64, i64) = Query::from(own).fetch_one(&mut **change).await?;
+    let refuse = |what: String| {
+        let remedy = "finish or DELETE some, or wait until they expire";
+        Err(Error::RateLimited(format!("{what}: {remedy}")))
+    };
+    if count >= MAX_OPEN {
+        return refuse(format!("you have {MAX_OPEN} unfinished uploads"));
+    }
+    if bytes.saturating_add(size) > MAX_ANNOUNCED {
+        return refuse("your unfinished uploads would be more than 1 TiB together".to_owned());
+    }
+    let mut all = Sql::new(open).bind(change.now);
+    all.push("project_id = ").push_value(&target.project_id);
+    let (count, _): (i64, i64) = Query::from(all).fetch_one(&mut **change).await?;
+    if count >= MAX_OPEN_IN_PROJECT {
+        return refuse(format!("the project has {MAX_OPEN_IN_PROJECT} unfinished uploads"));
+    }
+    Ok(())
+}
+
 /// Begins an upload.
 pub async fn create(
     change: &mut Change,
@@ -34,23 +64,12 @@ pub async fn create(
     new: NewUpload,
 ) -> Result<Upload> {
     let now = change.now;
-    let (open,): (i64,) = query(
-        "SELECT COUNT(*) FROM uploads WHERE user_id = $1 AND received < size AND expires_at_ms > $2",
-    )
-    .bind(change.author())
-    .bind(now)
-    .fetch_one(&mut **change)
-    .await?;
-    if open >= MAX_OPEN {
-        return Err(Error::RateLimited(format!(
-            "you have {MAX_OPEN} unfinished uploads: finish or DELETE some, or wait until they expire"
-        )));
-    }
+    check_open(change, target, new.size).await?;
     // An empty file is on its way, too, until it is put at its place.
     let upload = query(concat!(
         "INSERT INTO uploads (id, user_id, owner_id, path, size, received, sha256, metadata,
-             created_at_ms, expires_at_ms)
-         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)
+             created_at_ms, expires_at_ms, project_id)
+         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10)
          RETURNING ",
         columns!()
     ))
@@ -63,6 +82,7 @@ pub async fn create(
     .bind(new.metadata)
     .bind(now)
     .bind(now.plus_seconds(LIFE_SECONDS))
+    .bind(&target.project_id)
     .fetch_one(&mut **change)
     .await?;
     Ok(upload)
