@@ -37,7 +37,7 @@ CREATE TABLE copies (
 CREATE UNIQUE INDEX copies_ready ON copies (sha256, storage) WHERE state = 'READY';
 CREATE INDEX copies_of_blob ON copies (sha256);
 CREATE INDEX copies_to_do ON copies (state, since_ms) WHERE state <> 'READY';
-CREATE INDEX copies_by_check ON copies (checked_at_ms);
+CREATE INDEX copies_by_check ON copies (checked_at_ms) WHERE state IN ('READY', 'SUSPECT', 'LOST');
 INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
 SELECT 'blobs/' || SUBSTR(sha256, 1, 2) || '/' || sha256, 'default', sha256, size, 'READY', created_at_ms, 0 FROM blobs;
 

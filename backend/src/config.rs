@@ -348,6 +348,10 @@ pub struct Backup {
     #[arg(value_name = "DIR")]
     pub to: PathBuf,
 
+    /// Prove also what an earlier backup copied, and copy it again where it is wrong
+    #[arg(long)]
+    pub full: bool,
+
     /// PostgreSQL only: the database was dumped into DIR/registry.dump.new just now, and the files are left to copy
     #[arg(long)]
     pub dumped: bool,

@@ -21,13 +21,15 @@ use tower::Service;
 use crate::app::App;
 use crate::network::Peer;
 use crate::registry::catalog::blob::scrub;
-use crate::registry::catalog::blob::sweep::Sweep;
+use crate::registry::catalog::blob::sweep::{Sweep, newest_ms};
 use crate::registry::catalog::{mlmodel, model, upload};
 use crate::registry::people::session;
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// All objects are listed once a day.
+const SWEEPS_OF_A_DAY: u64 = 24;
 const SCRUB_INTERVAL: Duration = Duration::from_secs(600);
 /// How long what goes on beside the answers may take when the server stops.
 const BESIDE: Duration = Duration::from_secs(5);
@@ -38,7 +40,13 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     let free = Arc::new(Semaphore::new(app.config.max_connections));
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
-    let sweeping = tokio::spawn(sweep(app.clone()));
+    let sweeping = match newest_ms(&app.db).await {
+        Ok(newest) => Some(tokio::spawn(sweep(app.clone(), newest))),
+        Err(error) => {
+            tracing::error!(?error, "nothing will be swept");
+            None
+        }
+    };
     let scrubbing = tokio::spawn(scrub(app.clone()));
     let mut stop = pin!(stop);
     loop {
@@ -67,7 +75,9 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
         }
     }
     drop(listener);
-    sweeping.abort();
+    if let Some(sweeping) = sweeping {
+        sweeping.abort();
+    }
     scrubbing.abort();
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
@@ -121,12 +131,19 @@ async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: wa
 
 /// Removes blobs that nothing has named for long, and uploads and sessions that are over, and reads what was never
 /// read, at the start and then every hour.
-async fn sweep(app: App) {
+///
+/// `newest_ms` is of before the first request.
+async fn sweep(app: App, newest_ms: i64) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
-    loop {
+    for number in 0_u64.. {
         interval.tick().await;
         app.db.lay_ballast(&app.config.data.database_url(), app.config.keep_free);
-        match Sweep::of(&app).run().await {
+        let sweep = match number {
+            0 => Sweep::of(&app).first(newest_ms),
+            _ if number % SWEEPS_OF_A_DAY == 0 => Sweep::of(&app),
+            _ => Sweep::of(&app).without_listing(),
+        };
+        match sweep.run().await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed objects that were unused for long"),
             Err(error) => tracing::error!(?error, "sweeping failed"),

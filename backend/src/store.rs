@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 pub use give::Given;
-pub use identity::Identity;
+pub use identity::{BACKUP, Identity, RESTORING};
 pub use partial::{Checksum, Partial};
 pub use parts::Begun;
 pub use read::{Found, Pieces};

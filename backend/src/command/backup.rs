@@ -4,70 +4,117 @@
 //! same folder again copies what is new. Until it ends, the folder has the backup of before.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::pin::pin;
 use std::process::{Command, ExitCode, Output};
+use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::{DUMP, MADE, Made, SQLITE, bar, open_beside, opened};
+use super::{DUMP, Made, SQLITE, bar, open_beside, opened, remove_database};
 use crate::config;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::proof::{self, Finding};
-use crate::registry::catalog::blob::{pairing, sql};
-use crate::store::{Given, Store};
+use crate::registry::catalog::blob::{Copy, pairing, sql};
+use crate::store::{BACKUP, Given, Store};
 use crate::time::Clock;
+
+/// How old a dump may be that somebody made by hand.
+const DUMP_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Makes a backup; the exit code says whether all files are in it.
 pub async fn run(input: config::Backup) -> Result<ExitCode> {
     let (db, store) = open_beside(&input.data).await?;
     let (registry, schema) = (pairing::registry(&db).await?, db.schema().await?);
-    std::fs::create_dir_all(&input.to)?;
-    if let Some(before) = Made::of(&input.to)?
-        && before.registry != registry
-    {
-        let reason = format!("{} has the backup of another registry", input.to.display());
-        return Err(Error::invalid("DIR", reason));
-    }
-    let now = Clock::System.now();
     let url = input.data.database_url();
-    let mut backup = Backup { store: &store, to: &input.to, files: 0, bytes: 0, bad: Vec::new() };
-    let (database, copy) = match Db::sqlite_file(&url) {
+    check_place(&input, &store, &url, &registry)?;
+    let now = Clock::System.now();
+    let mut backup = Backup {
+        store: &store,
+        there: Store::new_at(&input.to)?,
+        full: input.full,
+        files: 0,
+        bytes: 0,
+        bad: Vec::new(),
+    };
+    let named = match Db::sqlite_file(&url) {
         Some(file) => {
             let new = input.to.join(format!("{SQLITE}.new"));
-            remove(&new)?;
+            remove_database(&new)?;
             Db::snapshot(file, &new).await?;
-            let snapshot = opened(Db::open_beside(&Db::sqlite_url(&new)).await)?;
-            backup.copy_files(&snapshot).await?;
-            snapshot.close().await;
-            (SQLITE, new)
+            opened(Db::open_beside(&Db::sqlite_url(&new)).await)?
         }
         None => {
             let new = input.to.join(format!("{DUMP}.new"));
-            if !input.dumped {
-                dump(&url, &new, &input.to)?;
+            match input.dumped {
+                true => check_dump(&new)?,
+                false => dump(&url, &new, &input.to)?,
             }
-            // Those that came since are as well there.
-            backup.copy_files(&db).await?;
-            (DUMP, new)
+            // It names what came since, too.
+            db.clone()
         }
     };
-    std::fs::rename(copy, input.to.join(database))?;
-    let Backup { files, bytes, bad, .. } = backup;
-    let database = database.to_owned();
-    let created_at = now.to_rfc3339();
-    finish(&input.to, &Made { registry, schema, created_at, database, files, bytes })?;
-    println!("{} files, {}, are in {}", HumanCount(files), HumanBytes(bytes), input.to.display());
-    for line in &bad {
+    backup.copy_files(&named).await?;
+    let others = backup.others(&named).await?;
+    named.close().await;
+    let database = if Db::sqlite_file(&url).is_some() { SQLITE } else { DUMP }.to_owned();
+    let made = Made {
+        registry,
+        schema,
+        created_at: now.to_rfc3339(),
+        database,
+        files: backup.files,
+        bytes: backup.bytes,
+    };
+    std::fs::rename(
+        input.to.join(format!("{}.new", made.database)),
+        input.to.join(&made.database),
+    )?;
+    finish(&input.to, &made)?;
+    // What only the backup of before named: not sooner.
+    for key in &others {
+        backup.there.delete(key).await?;
+    }
+    println!(
+        "{} files, {}, are in {}; {} that are in no model any more were removed from it",
+        HumanCount(made.files),
+        HumanBytes(made.bytes),
+        input.to.display(),
+        HumanCount(others.len() as u64)
+    );
+    for line in &backup.bad {
         println!("not in it: {line}");
     }
-    Ok(if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if backup.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses a folder that is not a backup's, and the backup of another registry.
+fn check_place(input: &config::Backup, store: &Store, url: &str, registry: &str) -> Result<()> {
+    std::fs::create_dir_all(&input.to)?;
+    let to = input.to.canonicalize()?;
+    let holds = |path: &Path| path.canonicalize().is_ok_and(|path| path.parent() == Some(&*to));
+    if to == store.folder().canonicalize()?
+        || to.join("registry.json").exists()
+        || Db::sqlite_file(url).is_some_and(holds)
+    {
+        let reason = format!("{} is the data of a registry: give another folder", to.display());
+        return Err(Error::invalid("DIR", reason));
+    }
+    if Made::of(&to)?.is_some_and(|before| before.registry != registry) {
+        let reason = format!("{} has the backup of another registry", to.display());
+        return Err(Error::invalid("DIR", reason));
+    }
+    Ok(())
 }
 
 struct Backup<'a> {
     store: &'a Store,
-    to: &'a Path,
+    there: Store,
+    /// Whether what an earlier backup copied is proven again.
+    full: bool,
     files: u64,
     bytes: u64,
     /// What is wrong in the registry, or became so on the way.
@@ -75,46 +122,74 @@ struct Backup<'a> {
 }
 
 impl Backup<'_> {
-    /// Has all objects that a database names in the folder, and proves those that were not there.
+    /// Has all objects that a database names in the folder, proven.
     async fn copy_files(&mut self, db: &Db) -> Result<()> {
         let (_, bytes) = sql::totals(db).await?;
         let bar = bar(bytes.unsigned_abs());
-        let there = Store::new_at(self.to)?;
         let (mut last, mut folders) = (String::new(), BTreeSet::new());
+        folders.insert(self.there.folder().join("blobs"));
         loop {
             let copies = sql::after(db, &last, 500).await?;
             let Some(end) = copies.last() else { break };
             last.clone_from(&end.key);
             for copy in copies {
+                let finding = self.copy_file(&copy).await?;
+                folders.extend(self.there.folder().join(&copy.key).parent().map(Path::to_owned));
                 bar.inc(copy.size.unsigned_abs());
-                let finding = match self.store.give(&copy.blob(), self.to).await? {
-                    Given::There => Finding::Good,
-                    Given::Missing => Finding::Missing,
-                    Given::New => {
-                        folders.extend(folder_of(self.to, &copy.key));
-                        proof::examine(&there, &copy).await?
-                    }
-                };
                 if finding == Finding::Good {
                     self.files += 1;
                     self.bytes += copy.size.unsigned_abs();
-                } else {
-                    there.delete(&copy.key).await?;
+                } else if sql::is_used(db, &copy.sha256).await? {
                     self.bad.push(format!("{}: {}", copy.key, finding.problem()));
                 }
             }
         }
-        folders.insert(self.to.join("blobs"));
-        for folder in folders {
+        for folder in folders.iter().filter(|folder| folder.exists()) {
             std::fs::File::open(folder)?.sync_all()?;
         }
         bar.finish_and_clear();
         Ok(())
     }
-}
 
-fn folder_of(to: &Path, key: &str) -> Option<PathBuf> {
-    to.join(key).parent().map(Path::to_owned)
+    async fn copy_file(&self, copy: &Copy) -> Result<Finding> {
+        let given = self.store.give(&copy.blob(), self.there.folder()).await?;
+        if matches!(given, Given::There) && self.full {
+            if proof::examine(&self.there, copy).await? == Finding::Good {
+                return Ok(Finding::Good);
+            }
+            self.there.delete(&copy.key).await?;
+        }
+        let new = match given {
+            Given::There if !self.full => return Ok(Finding::Good),
+            Given::There => self.store.give(&copy.blob(), self.there.folder()).await?,
+            given => given,
+        };
+        match new {
+            Given::New(new) => {
+                let copied = Copy { key: new.key.clone(), ..copy.clone() };
+                let finding = proof::examine(&self.there, &copied).await?;
+                match finding {
+                    Finding::Good => self.there.keep(&new).await?,
+                    _ => self.there.delete(&new.key).await?,
+                }
+                Ok(finding)
+            }
+            Given::There => Ok(Finding::Good),
+            Given::Not(error) if error.kind() == ErrorKind::NotFound => Ok(Finding::Missing),
+            Given::Not(error) => Ok(Finding::Unreadable(error.to_string())),
+        }
+    }
+
+    /// What earlier backups had and this one does not name, by their keys.
+    async fn others(&self, db: &Db) -> Result<Vec<String>> {
+        let mut others = Vec::new();
+        let mut objects = pin!(self.there.all());
+        while let Some(listed) = objects.try_next().await? {
+            let listed = sql::without_row(db, listed).await?;
+            others.extend(listed.into_iter().map(|object| object.key));
+        }
+        Ok(others)
+    }
 }
 
 /// Has PostgreSQL's own program write a database into a file; says how, where that program is not there.
@@ -132,14 +207,12 @@ fn dump(url: &str, file: &Path, folder: &Path) -> Result<()> {
             "pg_dump failed: {}",
             String::from_utf8_lossy(&stderr).trim()
         ))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::Conflict(format!(
-                "pg_dump is not here. Run it where it is, then the backup again, within a day:\n  \
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::Conflict(format!(
+            "pg_dump is not here. Run it where it is, then the backup again, within a day:\n  \
              pg_dump {}\n  model-registry backup --dumped {}",
-                arguments.join(" "),
-                folder.display()
-            )))
-        }
+            arguments.join(" "),
+            folder.display()
+        ))),
         Err(error) => Err(error.into()),
     }
 }
@@ -148,26 +221,28 @@ fn dump(url: &str, file: &Path, folder: &Path) -> Result<()> {
 pub(super) fn without_password(url: &str) -> Result<(String, Option<String>)> {
     let wrong = |error: &dyn std::fmt::Display| Error::invalid("--database", error.to_string());
     let mut parsed = openidconnect::url::Url::parse(url).map_err(|error| wrong(&error))?;
-    let password = parsed.password().map(|password| {
-        percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned()
-    });
+    let Some(password) = parsed.password() else { return Ok((url.to_owned(), None)) };
+    let password = percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned();
     parsed.set_password(None).map_err(|()| wrong(&"must be postgres://…"))?;
-    Ok((parsed.into(), password))
+    Ok((parsed.into(), Some(password)))
 }
 
-fn remove(file: &Path) -> Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+/// Refuses a dump that was not made just now: its files may be gone.
+fn check_dump(file: &Path) -> Result<()> {
+    let age = std::fs::metadata(file).and_then(|file| file.modified()).map(|at| at.elapsed());
+    if age.is_ok_and(|age| age.unwrap_or_default() < DUMP_AGE) {
+        return Ok(());
     }
+    let reason = format!("there is no {} of the last day: run pg_dump first", file.display());
+    Err(Error::invalid("--dumped", reason))
 }
 
 /// Writes down that the backup is whole; durable when this returns.
 fn finish(folder: &Path, made: &Made) -> Result<()> {
-    let new = folder.join(format!("{MADE}.new"));
+    let new = folder.join(format!("{BACKUP}.new"));
     let mut file = std::fs::File::create(&new)?;
     file.write_all(&serde_json::to_vec_pretty(made).map_err(Error::internal)?)?;
     file.sync_all()?;
-    std::fs::rename(new, folder.join(MADE))?;
+    std::fs::rename(new, folder.join(BACKUP))?;
     Ok(std::fs::File::open(folder)?.sync_all()?)
 }

@@ -14,7 +14,7 @@ use crate::config::Data;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::pairing;
-use crate::store::Store;
+use crate::store::{BACKUP, Store};
 
 /// What a backup says of itself, in `backup.json`: it is written last.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,17 +33,16 @@ struct Made {
     bytes: u64,
 }
 
-const MADE: &str = "backup.json";
 const SQLITE: &str = "registry.sqlite";
 const DUMP: &str = "registry.dump";
 
 impl Made {
     /// What is said of the backup in a folder; none where there is none, or none that was finished.
     fn of(folder: &Path) -> Result<Option<Self>> {
-        match std::fs::read(folder.join(MADE)) {
+        match std::fs::read(folder.join(BACKUP)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             bytes => serde_json::from_slice(&bytes?).map(Some).map_err(|error| {
-                let file = folder.join(MADE);
+                let file = folder.join(BACKUP);
                 Error::Conflict(format!("{} cannot be read ({error})", file.display()))
             }),
         }
@@ -65,6 +64,19 @@ async fn open_beside(data: &Data) -> Result<(Db, Store)> {
         .map_err(|_| Error::invalid("--data", format!("{} is no folder", data.data.display())))?;
     pairing::check(&db, &store).await?;
     Ok((db, store))
+}
+
+/// Removes a copy of an SQLite database, with what SQLite had beside it: it would be taken for a part of the next.
+fn remove_database(file: &Path) -> Result<()> {
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        match std::fs::remove_file(name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A bar for so many bytes, where somebody looks at it.

@@ -9,18 +9,15 @@ use std::process::{Command, ExitCode, Output};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::backup::without_password;
-use super::{DUMP, Made, bar, opened};
+use super::{DUMP, Made, bar, opened, remove_database};
 use crate::config;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::registry::catalog::blob::proof::{self, Finding};
 use crate::registry::catalog::blob::{Copy, pairing, sql};
-use crate::store::{Found, Identity, Store};
+use crate::store::{Found, Identity, RESTORING, Store};
 use crate::time::Clock;
-
-/// Says that a restore into a folder has begun.
-const BEGUN: &str = "restoring";
 
 /// Makes the registry; the exit code says whether all files of the backup were right.
 pub async fn run(input: config::Restore) -> Result<ExitCode> {
@@ -36,20 +33,21 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
     let store = Store::open(&input.data.data).await?;
     check_place(&store, &made, &url).await?;
     let backup = Store::open_beside(&input.from)?;
-    let begun = input.data.data.join(BEGUN);
+    let begun = input.data.data.join(RESTORING);
     std::fs::write(&begun, &made.registry)?;
 
     let database = input.from.join(&made.database);
     let (db, renamed) = match Db::sqlite_file(&url) {
         Some(file) => {
             let new = file.with_extension("restoring");
+            remove_database(&new)?;
             std::fs::copy(&database, &new)?;
             std::fs::File::open(&new)?.sync_all()?;
-            (opened(Db::open_at(&Db::sqlite_url(&new), 0).await)?, Some((new, file)))
+            (opened(Db::open_bare(&Db::sqlite_url(&new)).await)?, Some((new, file)))
         }
         None => {
-            let db = opened(Db::open_at(&url, 0).await)?;
-            if db.schema().await? == 0 {
+            let db = opened(Db::open_bare(&url).await)?;
+            if db.tables().await? == 0 {
                 fill(&url, &database)?;
             }
             (db, None)
@@ -85,7 +83,7 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
 /// Refuses a place where there is something.
 async fn check_place(store: &Store, made: &Made, url: &str) -> Result<()> {
     let folder = store.folder();
-    if std::fs::read_to_string(folder.join(BEGUN)).is_ok_and(|of| of == made.registry) {
+    if std::fs::read_to_string(folder.join(RESTORING)).is_ok_and(|of| of == made.registry) {
         return Ok(());
     }
     if store.identity().await?.is_some() || !store.is_empty().await? {
@@ -93,26 +91,28 @@ async fn check_place(store: &Store, made: &Made, url: &str) -> Result<()> {
             format!("{} has files already: restore into an empty folder", folder.display());
         return Err(Error::invalid("--data", reason));
     }
-    let is_sqlite = Db::sqlite_file(url).is_some();
-    if is_sqlite && (!Db::is_missing(url) || made.database == DUMP) {
-        let reason = match made.database.as_str() {
-            DUMP => "the backup is of a PostgreSQL database: give a postgres:// that is empty",
-            _ => "there is a database already: restore where there is none",
-        };
-        return Err(Error::invalid("--database", reason));
-    }
-    if !is_sqlite {
+    let wrong = |reason: &str| Err(Error::invalid("--database", reason));
+    let Some(file) = Db::sqlite_file(url) else {
         if made.database != DUMP {
-            let reason = "the backup is of an SQLite database: leave --database out";
-            return Err(Error::invalid("--database", reason));
+            return wrong("the backup is of an SQLite database: leave --database out");
         }
-        let db = opened(Db::open_at(url, 0).await)?;
-        let schema = db.schema().await?;
+        let db = opened(Db::open_bare(url).await)?;
+        let tables = db.tables().await?;
         db.close().await;
-        if schema > 0 {
-            let reason = "there is a registry in this database already: give one that is empty";
-            return Err(Error::invalid("--database", reason));
-        }
+        return match tables {
+            0 => Ok(()),
+            _ => wrong("there are tables in this database already: give one that is empty"),
+        };
+    };
+    if made.database == DUMP {
+        return wrong("the backup is of a PostgreSQL database: give a postgres:// that is empty");
+    }
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    if file.exists() || Path::new(&log).exists() {
+        return wrong(
+            "there is a database already, or the -wal of one: restore where there is none",
+        );
     }
     Ok(())
 }
@@ -122,8 +122,6 @@ fn fill(url: &str, dump: &Path) -> Result<()> {
     let (shown, password) = without_password(url)?;
     let arguments = [
         "--single-transaction".to_owned(),
-        "--clean".to_owned(),
-        "--if-exists".to_owned(),
         "--no-owner".to_owned(),
         format!("--dbname={shown}"),
         dump.display().to_string(),

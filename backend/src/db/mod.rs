@@ -148,6 +148,11 @@ impl Db {
         Ok(db)
     }
 
+    /// Opens a database as it is, whatever is in it: for a restore.
+    pub async fn open_bare(url: &str) -> Result<Self, sqlx::Error> {
+        Self::connect(url).await
+    }
+
     async fn connect(url: &str) -> Result<Self, sqlx::Error> {
         let (pools, notices) = if let Some(file) = Self::sqlite_file(url) {
             (open_sqlite(file).await?, Notices::alone())
@@ -260,6 +265,18 @@ impl Db {
             sql.push(" ESCAPE '\\'");
         }
         sql
+    }
+
+    /// How many tables there are, whosever they are.
+    pub async fn tables(&self) -> Result<i64, sqlx::Error> {
+        let count = match self.pools {
+            Pools::Sqlite { .. } => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'",
+            Pools::Postgres(_) => {
+                "SELECT COUNT(*) FROM information_schema.tables
+                 WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+            }
+        };
+        Ok(query(count).fetch_one::<(i64,)>(self).await?.0)
     }
 
     /// The number of the last migration that was applied.

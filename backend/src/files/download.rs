@@ -73,9 +73,12 @@ pub async fn serve(
         }
     };
     set(CONTENT_LENGTH, &(range.end - range.start).to_string())?;
-    let body = match (method, status) {
-        (&Method::HEAD, _) => Body::from_stream(blob::read::range(app, &file.sha256, 0..0).await?),
-        (_, StatusCode::OK) => Body::from_stream(blob::read::whole(app, &file.sha256).await?),
+    let body = match method {
+        &Method::HEAD => {
+            blob::read::check_there(app, &file.sha256).await?;
+            Body::empty()
+        }
+        _ if range == (0..size) => Body::from_stream(blob::read::whole(app, &file.sha256).await?),
         _ => Body::from_stream(blob::read::range(app, &file.sha256, range).await?),
     };
     Ok((status, headers, body).into_response())

@@ -9,6 +9,10 @@ use super::Store;
 use crate::error::{Error, Result};
 
 const FILE: &str = "registry.json";
+/// What a backup says of itself.
+pub const BACKUP: &str = "backup.json";
+/// Says that a restore into a folder has begun.
+pub const RESTORING: &str = "restoring";
 
 /// Whose objects a store has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,17 @@ impl Store {
             let reason = format!("{} cannot be read ({error})", file.display());
             Error::invalid("--data", reason)
         })
+    }
+
+    /// Whether the folder is there, which a disk that is not mounted is not: something says whose it is, of what it is a
+    /// backup, or that it is being restored.
+    pub async fn is_there(&self) -> Result<bool> {
+        for file in [FILE, BACKUP, RESTORING] {
+            if tokio::fs::try_exists(self.folder.join(file)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Writes down whose store this is; durable when this returns.

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::db::Unmet;
+use crate::db::ballast::Ballast;
 use crate::db::query::Text;
 
 /// A writer with a table of numbers, and a second connection that sees what is durable.
@@ -19,7 +20,8 @@ async fn writer(folder: &tempfile::TempDir) -> (Writer, SqliteConnection) {
         .filename(folder.path().join("test.db"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal);
-    let writer = Writer::open(options.clone()).await.unwrap();
+    let writer =
+        Writer::open(options.clone(), Ballast::of(&folder.path().join("none"))).await.unwrap();
     let mut write = writer.begin().await.unwrap();
     write.later("CREATE TABLE numbers (number INTEGER PRIMARY KEY)".into());
     write.commit().await.unwrap();

@@ -170,6 +170,10 @@ async fn note(db: &Db, store: &Store, identity: &Identity) -> Result<()> {
 
 /// Makes a store this database's, whosever it was.
 async fn replace(db: &Db, store: &Store, identity: &Identity, now: Timestamp) -> Result<()> {
+    // Before anything else: what is interrupted removes nothing.
+    let mut tx = db.begin().await?;
+    sweep::pause(&mut tx, now).await?;
+    tx.commit().await?;
     store.identify(identity).await?;
     let mut tx = db.begin().await?;
     query("UPDATE storages SET id = $2 WHERE name = $1")
@@ -177,7 +181,6 @@ async fn replace(db: &Db, store: &Store, identity: &Identity, now: Timestamp) ->
         .bind(&identity.storage)
         .execute(&mut tx)
         .await?;
-    sweep::pause(&mut tx, now).await?;
     Ok(tx.commit().await?)
 }
 

@@ -1,8 +1,10 @@
 //! The proof of a copy: all its bytes are read and compared with the hash of its blob. What is wrong twice is lost.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use tokio::sync::Mutex;
 
 use super::{Copy, sql};
 use crate::db::Db;
@@ -18,8 +20,10 @@ pub enum Finding {
     Missing,
     /// The object has so many bytes.
     Size(u64),
-    /// The bytes are others, or cannot be read.
-    Wrong(String),
+    /// The bytes are others.
+    Wrong,
+    /// The bytes cannot be read now; that may pass.
+    Unreadable(String),
 }
 
 impl Finding {
@@ -29,18 +33,30 @@ impl Finding {
             Self::Good => "nothing".to_owned(),
             Self::Missing => "it is not in the store".to_owned(),
             Self::Size(size) => format!("it has {size} bytes"),
-            Self::Wrong(reason) => reason.clone(),
+            Self::Wrong => "its bytes are others".to_owned(),
+            Self::Unreadable(reason) => format!("it cannot be read: {reason}"),
         }
     }
 }
 
 /// Looks at a copy without reading it.
 pub async fn look(store: &Store, copy: &Copy) -> Result<Finding> {
-    Ok(match store.size(&copy.key).await? {
-        None => Finding::Missing,
-        Some(size) if size != copy.size.unsigned_abs() => Finding::Size(size),
-        Some(_) => Finding::Good,
-    })
+    match store.size(&copy.key).await {
+        Ok(None) => gone(store).await,
+        Ok(Some(size)) if size != copy.size.unsigned_abs() => Ok(Finding::Size(size)),
+        Ok(Some(_)) => Ok(Finding::Good),
+        Err(error) => Ok(Finding::Unreadable(format!("{error:?}"))),
+    }
+}
+
+/// An object that is not there. Where the whole folder is not, such as a disk that is not mounted, that says nothing of
+/// the files that were in it.
+async fn gone(store: &Store) -> Result<Finding> {
+    if store.is_there().await? {
+        return Ok(Finding::Missing);
+    }
+    let folder = store.folder().display();
+    Err(Error::internal(format!("{folder} is not what it was: is the disk mounted?")))
 }
 
 /// Reads all bytes of a copy.
@@ -54,8 +70,10 @@ pub async fn examine_paced(
     copy: &Copy,
     mut pace: impl FnMut(u64) -> Duration,
 ) -> Result<Finding> {
-    let Found::Whole(mut pieces) = store.read_proven(&copy.blob()).await? else {
-        return look(store, copy).await;
+    let mut pieces = match store.read_proven(&copy.blob()).await {
+        Ok(Found::Whole(pieces)) => pieces,
+        Ok(Found::Missing) => return look(store, copy).await,
+        Err(error) => return Ok(Finding::Unreadable(format!("{error:?}"))),
     };
     loop {
         match pieces.try_next().await {
@@ -66,33 +84,32 @@ pub async fn examine_paced(
                 }
             }
             Ok(None) => return Ok(Finding::Good),
-            Err(error) => return Ok(Finding::Wrong(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(Finding::Wrong),
+            Err(error) => return Ok(Finding::Unreadable(error.to_string())),
         }
     }
 }
 
-/// Reads a copy that was found wrong once, or lost, and notes what is found. Returns whether its bytes are right.
+/// Reads a copy that was found wrong once, or lost, and notes what is found. Returns whether its bytes are right. Copies
+/// are read one after the other: who asks for one that another is reading waits for what is found.
 pub async fn check(db: &Db, store: &Store, copy: &Copy, now: Timestamp) -> Result<bool> {
+    static CHECKING: Mutex<()> = Mutex::const_new(());
+    let _alone = CHECKING.lock().await;
+    match sql::find(db, &copy.sha256).await? {
+        Some(copy) if !copy.is_suspect() => return Ok(true),
+        Some(_) => {}
+        None => return Ok(false),
+    }
     let finding = examine(store, copy).await?;
-    if finding == Finding::Good {
-        sql::prove(db, copy, now).await?;
-    } else {
-        check_store(store).await?;
-        report(copy, &format!("{}, for the second time: it is lost", finding.problem()));
-        sql::lose(db, copy, now).await?;
+    match finding {
+        Finding::Good => sql::prove(db, copy, now).await?,
+        Finding::Unreadable(_) => report(copy, &finding.problem()),
+        _ => {
+            report(copy, &format!("{}, for the second time: it is lost", finding.problem()));
+            sql::lose(db, copy, now).await?;
+        }
     }
     Ok(finding == Finding::Good)
-}
-
-/// A folder that is not there, such as a disk that is not mounted, says nothing of the files that were in it.
-pub async fn check_store(store: &Store) -> Result<()> {
-    match store.identity().await? {
-        Some(_) => Ok(()),
-        None => Err(Error::internal(format!(
-            "{} has no registry.json: is the disk mounted?",
-            store.folder().display()
-        ))),
-    }
 }
 
 /// Has operators hear of bytes that are wrong.

@@ -20,12 +20,23 @@ pub async fn range(app: &App, sha256: &str, range: Range<u64>) -> Result<Pieces>
     open(app, sha256, Some(range)).await
 }
 
+/// Refuses what is lost, without reading anything.
+pub async fn check_there(app: &App, sha256: &str) -> Result<()> {
+    match sql::find(&app.db, sha256).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::DataLoss(sha256.to_owned())),
+    }
+}
+
 async fn open(app: &App, sha256: &str, range: Option<Range<u64>>) -> Result<Pieces> {
     // What is wrong is suspect, and looked at again before it is lost; meanwhile there may be another copy.
     for _ in 0..3 {
         let Some(copy) = sql::find(&app.db, sha256).await? else { break };
         let now = app.clock.now();
-        if copy.is_suspect() && !proof::check(&app.db, &app.store, &copy, now).await? {
+        if copy.is_suspect() {
+            if !proof::check(&app.db, &app.store, &copy, now).await? {
+                break;
+            }
             continue;
         }
         let found = match &range {
@@ -41,10 +52,7 @@ async fn open(app: &App, sha256: &str, range: Option<Range<u64>>) -> Result<Piec
                     return Ok(watched(app, copy, pieces));
                 }
             },
-            Found::Missing => {
-                proof::check_store(&app.store).await?;
-                "it is not in the store, or has another size".to_owned()
-            }
+            Found::Missing => proof::look(&app.store, &copy).await?.problem(),
         };
         if sql::suspect(&app.db, &copy, now).await? {
             proof::report(&copy, &wrong);

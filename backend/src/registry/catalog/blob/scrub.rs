@@ -10,37 +10,42 @@ use crate::error::Result;
 
 /// How long ago a copy was compared with its hash at most: those that have just come are looked at first.
 const DAYS: i64 = 28;
-/// How many copies are looked at before it is noted.
+/// After how many days what is not good is looked at again: a disk may have come back.
+const BAD_DAYS: i64 = 1;
+/// How many copies, and about how many bytes of them, are looked at before it is noted.
 const BATCH: i64 = 50;
+const BYTES: u64 = 256 << 20;
 
-/// Reads the copies that were not looked at for long, with as many bytes a second as the configuration says. Returns
-/// how many there were; none when all have been.
+/// Reads some of the copies that were not looked at for long, with as many bytes a second as the configuration says.
+/// Returns how many there were; none when all have been.
 pub async fn scrub(app: &App) -> Result<usize> {
     let rate = u64::from(app.config.scrub_rate) << 20;
     if rate == 0 {
         return Ok(0);
     }
-    let before = app.clock.now().plus_seconds(-DAYS * 24 * 3600);
-    let copies = sql::least_checked(&app.db, before, BATCH).await?;
-    let count = copies.len();
-    let mut looked_at = Vec::new();
+    let before = |days: i64| app.clock.now().plus_seconds(-days * 24 * 3600);
+    let copies = sql::least_checked(&app.db, (before(DAYS), before(BAD_DAYS)), BATCH).await?;
+    let (mut looked_at, mut bytes) = (Vec::new(), 0);
     for copy in copies {
         let pace = |read| Duration::from_secs_f64(read as f64 / rate as f64);
         let finding = proof::examine_paced(&app.store, &copy, pace).await?;
         let now = app.clock.now();
-        if finding == Finding::Good && copy.state != "READY" {
-            sql::prove(&app.db, &copy, now).await?;
-            continue;
-        }
-        if finding != Finding::Good {
-            proof::check_store(&app.store).await?;
-            if sql::suspect(&app.db, &copy, now).await? {
-                proof::report(&copy, &finding.problem());
-                proof::check(&app.db, &app.store, &copy, now).await?;
+        match finding {
+            Finding::Good if copy.state == "READY" => {}
+            Finding::Good => sql::prove(&app.db, &copy, now).await?,
+            wrong => {
+                if sql::suspect(&app.db, &copy, now).await? {
+                    proof::report(&copy, &wrong.problem());
+                    proof::check(&app.db, &app.store, &copy, now).await?;
+                }
             }
         }
+        bytes += copy.size.unsigned_abs();
         looked_at.push(copy.key);
+        if bytes > BYTES {
+            break;
+        }
     }
     sql::checked(&app.db, &looked_at, app.clock.now()).await?;
-    Ok(count)
+    Ok(looked_at.len())
 }

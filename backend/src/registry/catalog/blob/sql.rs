@@ -19,12 +19,15 @@ pub async fn find(db: &Db, sha256: &str) -> Result<Option<Copy>> {
     Ok(copy)
 }
 
-/// Copies that are there for blobs, good or not, by their keys behind this one.
+/// The copies that are to be there: good ones, and others where there is no good one; by their keys behind this one.
 pub async fn after(db: &Db, key: &str, limit: i64) -> Result<Vec<Copy>> {
     let copies = query(concat!(
         "SELECT ",
         columns!(),
-        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND key > $1 ORDER BY key LIMIT $2"
+        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND key > $1
+            AND (state = 'READY' OR NOT EXISTS
+                 (SELECT 1 FROM copies r WHERE r.sha256 = copies.sha256 AND r.state = 'READY'))
+          ORDER BY key LIMIT $2"
     ))
     .bind(key)
     .bind(limit)
@@ -42,15 +45,22 @@ pub async fn totals(db: &Db) -> Result<(i64, i64)> {
     Ok(totals.fetch_one(db).await?)
 }
 
-/// The copies whose bytes were compared with their hash the longest ago, or never, before this time.
-pub async fn least_checked(db: &Db, before: Timestamp, limit: i64) -> Result<Vec<Copy>> {
+/// The copies whose bytes were compared with their hash the longest ago, or never: good ones before the first time, and
+/// others before the second.
+pub async fn least_checked(
+    db: &Db,
+    (before, before_if_bad): (Timestamp, Timestamp),
+    limit: i64,
+) -> Result<Vec<Copy>> {
     let copies = query(concat!(
         "SELECT ",
         columns!(),
-        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND checked_at_ms < $1
-          ORDER BY checked_at_ms LIMIT $2"
+        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND checked_at_ms < $2
+            AND (state <> 'READY' OR checked_at_ms < $1)
+          ORDER BY checked_at_ms LIMIT $3"
     ))
     .bind(before)
+    .bind(before_if_bad)
     .bind(limit)
     .fetch_all(db)
     .await?;
@@ -100,16 +110,18 @@ pub async fn prove(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Makes an object the copy of its blob, of which there is none. Its bytes were just compared with the hash.
-pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<()> {
+/// Makes an object the copy of its blob, unless there is one. Its bytes were just compared with the hash. Returns whether
+/// it is the copy.
+pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<bool> {
     let mut tx = db.begin().await?;
-    query(
+    let added = query(
         "INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep, checked_at_ms)
          SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), b.sha256, b.size, 'READY', CAST($4 AS BIGINT), 0,
                 CAST($4 AS BIGINT)
          FROM blobs b WHERE b.sha256 = $3
            AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = b.sha256 AND c.storage = $2
-                                                    AND c.state = 'READY')",
+                                                    AND c.state = 'READY')
+         ON CONFLICT (key) DO NOTHING",
     )
     .bind(&blob.key)
     .bind(STORAGE)
@@ -117,7 +129,14 @@ pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<()> {
     .bind(now)
     .execute(&mut tx)
     .await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(added > 0)
+}
+
+/// Whether a file has these bytes.
+pub async fn is_used(db: &Db, sha256: &str) -> Result<bool> {
+    let used = query("SELECT sha256 FROM files WHERE sha256 = $1 LIMIT 1").bind(sha256);
+    Ok(used.fetch_optional::<(String,)>(db).await?.is_some())
 }
 
 /// Notes that the bytes of a suspect copy were found to be wrong again.

@@ -42,6 +42,10 @@ pub struct Sweep<'a> {
     now: Timestamp,
     /// How long what is unused stays.
     keep_seconds: i64,
+    /// When the last copy came that the database knew when the server started, in milliseconds since 1970.
+    newest_ms: Option<i64>,
+    /// Whether all objects are listed, to find those that no row names.
+    lists: bool,
 }
 
 /// What a sweep removes.
@@ -74,7 +78,20 @@ impl<'a> Sweep<'a> {
 
     /// A sweep after which what is unused stays for so many days.
     pub fn new(db: &'a Db, store: &'a Store, now: Timestamp, days: u32) -> Self {
-        Self { db, store, now, keep_seconds: i64::from(days) * DAY_SECONDS }
+        let keep_seconds = i64::from(days) * DAY_SECONDS;
+        Self { db, store, now, keep_seconds, newest_ms: None, lists: true }
+    }
+
+    /// The first sweep of a server: `newest_ms` was asked for before anything came.
+    #[must_use]
+    pub fn first(self, newest_ms: i64) -> Self {
+        Self { newest_ms: Some(newest_ms), ..self }
+    }
+
+    /// A sweep that does not list all objects.
+    #[must_use]
+    pub fn without_listing(self) -> Self {
+        Self { lists: false, ..self }
     }
 
     /// Notes what is unused, and removes what has been for long. Returns how many objects went.
@@ -82,9 +99,14 @@ impl<'a> Sweep<'a> {
         let sweeps = self.begin().await?;
         self.unmark().await?;
         self.mark(sweeps).await?;
-        let believed = self.note_unknown(sweeps).await?;
+        if self.lists && !self.note_unknown(sweeps).await? {
+            return Ok(0);
+        }
         let due = self.due().await?;
-        if due.count() > 0 && believed && self.is_believed(&due).await? {
+        if due.count() > 0 {
+            if !self.is_believed(&due).await? {
+                return Ok(0);
+            }
             for blobs in due.blobs.chunks(BATCH) {
                 self.forget(blobs).await?;
             }
@@ -120,8 +142,9 @@ impl<'a> Sweep<'a> {
         let objects: Vec<(String, Timestamp)> = query(
             "SELECT c.key, c.since_ms FROM copies c
              WHERE c.since_ms <= $1 AND c.since_sweep <= $2
-               AND (c.state = 'UNKNOWN' OR c.state IN ('SUSPECT', 'LOST') AND EXISTS
-                    (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256 AND r.state = 'READY'))
+               AND c.state IN ('UNKNOWN', 'SUSPECT', 'LOST')
+               AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256 AND r.state = 'READY')
+                    OR NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = c.sha256))
              ORDER BY c.since_ms, c.key LIMIT $3",
         )
         .bind(self.before(self.keep_seconds))
@@ -159,19 +182,28 @@ impl<'a> Sweep<'a> {
         Ok(sweeps)
     }
 
-    /// Forgets that blobs were unused that a file names again.
+    /// Forgets that blobs were unused that a file names again. They are looked for where nobody waits, and changed a few
+    /// at a time, as in all that follows.
     async fn unmark(&self) -> Result<()> {
-        let mut tx = self.db.begin().await?;
-        query(
-            "UPDATE blobs SET unused_since_ms = NULL, unused_since_sweep = NULL
-             WHERE unused_since_ms IS NOT NULL AND EXISTS (SELECT 1 FROM files f WHERE f.sha256 = blobs.sha256)",
+        let used: Vec<(String,)> = query(
+            "SELECT b.sha256 FROM blobs b WHERE b.unused_since_ms IS NOT NULL
+               AND EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256)",
         )
-        .execute(&mut tx)
+        .fetch_all(self.db)
         .await?;
-        Ok(tx.commit().await?)
+        for used in used.chunks(BATCH) {
+            let mut sql = Sql::new(
+                "UPDATE blobs SET unused_since_ms = NULL, unused_since_sweep = NULL WHERE ",
+            );
+            sql.push_sql(Sql::is_in("sha256", used.iter().map(|(sha256,)| sha256)));
+            let mut tx = self.db.begin().await?;
+            Query::from(sql).execute(&mut tx).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
-    /// Notes which blobs no file names. They are looked for where nobody waits, and marked a few at a time.
+    /// Notes which blobs no file names.
     async fn mark(&self, sweeps: i64) -> Result<()> {
         let mut last = String::new();
         loop {
@@ -202,7 +234,10 @@ impl<'a> Sweep<'a> {
     /// Notes objects that no row names: what an interrupted upload left, or what only a newer database knows. Returns
     /// whether the rows can be believed.
     async fn note_unknown(&self, sweeps: i64) -> Result<bool> {
-        let newest = self.newest_ms().await?;
+        let newest = match self.newest_ms {
+            Some(newest) => newest,
+            None => newest_ms(self.db).await?,
+        };
         let (old, settled) = (self.before(self.keep_seconds), self.now.millis() - NEWER_MS);
         let mut newer = 0;
         let mut objects = pin!(self.store.all());
@@ -234,15 +269,6 @@ impl<'a> Sweep<'a> {
         Ok(true)
     }
 
-    /// When the last thing that the database knows of happened, in milliseconds since 1970.
-    async fn newest_ms(&self) -> Result<i64> {
-        let newest: Option<(Timestamp,)> =
-            query("SELECT at_ms FROM events ORDER BY id DESC LIMIT 1")
-                .fetch_optional(self.db)
-                .await?;
-        Ok(newest.map_or(0, |(at,)| at.millis()))
-    }
-
     async fn insert_unknown(&self, objects: &[Listed], sweeps: i64) -> Result<()> {
         let mut tx = self.db.begin().await?;
         for object in objects {
@@ -263,22 +289,26 @@ impl<'a> Sweep<'a> {
         Ok(tx.commit().await?)
     }
 
-    /// Whether the table itself has no copy with one of these keys that is of use: an index may have lost it.
+    /// Whether the table itself has no copy with one of these keys that is of use and that its index has not.
     async fn has_no_row(&self, keys: impl ExactSizeIterator<Item = &str>) -> Result<bool> {
         if keys.len() == 0 {
             return Ok(true);
         }
         let mut sql = Sql::new("SELECT c.size FROM copies c WHERE c.state || '' = 'READY' AND ");
-        sql.push_sql(Sql::is_in("c.key || ''", keys)).push(" LIMIT 1");
+        sql.push_sql(Sql::is_in("c.key || ''", keys));
+        sql.push(
+            " AND NOT EXISTS (SELECT 1 FROM copies d WHERE d.key = c.key AND d.state = 'READY') LIMIT 1",
+        );
         let found: Option<(i64,)> = Query::from(sql).fetch_optional(self.db).await?;
         Ok(not_damaged("copies", found.is_none()))
     }
 
-    /// Whether the table itself has no file of these blobs: an index may have lost it, and the foreign key looks into
-    /// the same one.
+    /// Whether the table itself has no file of these blobs that its index has not: the foreign key looks into the same
+    /// one.
     async fn has_no_file(&self, blobs: &[String]) -> Result<bool> {
         let mut sql = Sql::new("SELECT f.size FROM files f WHERE ");
-        sql.push_sql(Sql::is_in("f.sha256 || ''", blobs)).push(" LIMIT 1");
+        sql.push_sql(Sql::is_in("f.sha256 || ''", blobs));
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM files g WHERE g.sha256 = f.sha256) LIMIT 1");
         let found: Option<(i64,)> = Query::from(sql).fetch_optional(self.db).await?;
         Ok(not_damaged("files", found.is_none()))
     }
@@ -336,6 +366,10 @@ impl<'a> Sweep<'a> {
         let mut sql = Sql::new("UPDATE copies SET state = 'DELETING', since_ms = ");
         sql.push_value(self.now).push(" WHERE state IN ('UNKNOWN', 'SUSPECT', 'LOST') AND ");
         sql.push_sql(Sql::is_in("key", keys));
+        sql.push(
+            " AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = copies.sha256 AND r.state = 'READY')
+                   OR NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = copies.sha256))",
+        );
         let mut tx = self.db.begin().await?;
         Query::from(sql).execute(&mut tx).await?;
         Ok(tx.commit().await?)
@@ -368,14 +402,35 @@ impl<'a> Sweep<'a> {
             Query::from(sql).execute(&mut tx).await?;
             tx.commit().await?;
         }
-        let mut tx = self.db.begin().await?;
-        query("DELETE FROM copies WHERE state = 'GONE' AND since_ms <= $1")
+        self.forget_keys().await?;
+        Ok(removed)
+    }
+
+    /// Forgets keys that were given long ago: no other is like them.
+    async fn forget_keys(&self) -> Result<()> {
+        loop {
+            let mut tx = self.db.begin().await?;
+            let forgotten = query(
+                "DELETE FROM copies WHERE key IN
+                     (SELECT key FROM copies WHERE state = 'GONE' AND since_ms <= $1 LIMIT 200)",
+            )
             .bind(self.before(GONE_SECONDS))
             .execute(&mut tx)
             .await?;
-        tx.commit().await?;
-        Ok(removed)
+            tx.commit().await?;
+            if forgotten == 0 {
+                return Ok(());
+            }
+        }
     }
+}
+
+/// When the last copy came that a database knows, in milliseconds since 1970.
+pub async fn newest_ms(db: &Db) -> Result<i64> {
+    let newest = query(
+        "SELECT CAST(COALESCE(MAX(since_ms), 0) AS BIGINT) FROM copies WHERE state = 'READY'",
+    );
+    Ok(newest.fetch_one::<(i64,)>(db).await?.0)
 }
 
 /// Has nothing removed for a month.

@@ -3,7 +3,7 @@
 //! It runs beside a server. It reads the store, and writes what it finds of copies, so that nobody is served what is
 //! known to be wrong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,13 +15,15 @@ use super::{Copy, sql};
 use crate::db::{Db, query};
 use crate::error::Result;
 use crate::registry::catalog::file;
-use crate::store::{Blob, Found, Store, key};
+use crate::store::{Blob, Found, Listed, Store, key};
 use crate::time::Clock;
 
 /// How many copies are read at once.
 const AT_ONCE: usize = 4;
 /// How many rows are read at once.
 const PAGE: i64 = 500;
+/// An object that is older than this is of no upload that is going on.
+const SETTLED_SECONDS: i64 = 24 * 3600;
 /// How many files of one blob are named.
 const NAMED: i64 = 20;
 
@@ -82,7 +84,6 @@ impl Verify<'_> {
     /// Looks at all copies; with `repair`, what is lost is looked for among objects that no row names, and in a backup
     /// where one is given.
     pub async fn run(&self, repair: bool, backup: Option<&Store>) -> Result<Report> {
-        proof::check_store(self.store).await?;
         let mut report = Report::default();
         let mut last = String::new();
         loop {
@@ -91,11 +92,7 @@ impl Verify<'_> {
             last.clone_from(&end.key);
             self.page(copies, &mut report).await?;
         }
-        let mut objects = pin!(self.store.all());
-        while let Some(listed) = objects.try_next().await? {
-            let unknown = sql::without_row(self.db, listed).await?;
-            report.unknown.extend(unknown.into_iter().map(|object| object.key));
-        }
+        let here = self.unknown(&mut report).await?;
         let elsewhere = match backup.filter(|_| repair) {
             Some(backup) => self.found_in(backup).await?,
             None => HashMap::new(),
@@ -107,7 +104,7 @@ impl Verify<'_> {
                 size: lost.size,
             };
             let healed = repair
-                && (self.heal_here(&gone, &report.unknown).await?
+                && (self.heal_here(&gone, here.get(&gone.sha256)).await?
                     || match (backup, elsewhere.get(&gone.sha256)) {
                         (Some(backup), Some(key)) => self.heal_from(backup, key, &gone).await?,
                         _ => false,
@@ -132,21 +129,57 @@ impl Verify<'_> {
                 Finding::Good if self.quick => {}
                 Finding::Good if copy.state == "READY" => good.push(copy.key),
                 Finding::Good => sql::prove(self.db, &copy, now).await?,
-                wrong => {
-                    // Once more: what a sweep removed meanwhile is not wrong.
-                    if self.is_wanted(&copy).await? && self.look(&copy).await? != Finding::Good {
-                        sql::suspect(self.db, &copy, now).await?;
-                        sql::lose(self.db, &copy, now).await?;
-                        let (problem, Copy { key, sha256, .. }) = (wrong.problem(), copy);
-                        report.bad.push(Bad { key, sha256, problem });
-                    }
-                }
+                wrong => report.bad.extend(self.confirm(copy, wrong).await?),
             }
         }
         if !good.is_empty() {
             sql::checked(self.db, &good, self.clock.now()).await?;
         }
         Ok(())
+    }
+
+    /// Looks once more at a copy that is wrong: what a sweep removed meanwhile is not, and what cannot be read may be
+    /// right.
+    async fn confirm(&self, copy: Copy, wrong: Finding) -> Result<Option<Bad>> {
+        if !self.is_wanted(&copy).await? {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        match self.look(&copy).await? {
+            Finding::Good => return Ok(None),
+            Finding::Unreadable(_) => drop(sql::suspect(self.db, &copy, now).await?),
+            _ => {
+                sql::suspect(self.db, &copy, now).await?;
+                sql::lose(self.db, &copy, now).await?;
+            }
+        }
+        let (problem, Copy { key, sha256, .. }) = (wrong.problem(), copy);
+        Ok(Some(Bad { key, sha256, problem }))
+    }
+
+    /// Lists the objects that no row names; returns those of what is lost, by their SHA-256.
+    async fn unknown(&self, report: &mut Report) -> Result<HashMap<String, Vec<String>>> {
+        let lost = self.lost().await?;
+        let settled = self.clock.now().plus_seconds(-SETTLED_SECONDS);
+        let mut found = HashMap::<String, Vec<String>>::new();
+        let mut objects = pin!(self.store.all());
+        while let Some(mut listed) = objects.try_next().await? {
+            // What is newer may be of an upload that is going on.
+            listed.retain(|object| object.modified_at < settled);
+            for Listed { key, .. } in sql::without_row(self.db, listed).await? {
+                if let Some(key::Parts { sha256, .. }) =
+                    key::parse(&key).filter(|key| lost.contains(key.sha256))
+                {
+                    found.entry(sha256.to_owned()).or_default().push(key.clone());
+                }
+                report.unknown.push(key);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn lost(&self) -> Result<HashSet<String>> {
+        Ok(sql::lost(self.db).await?.into_iter().map(|lost| lost.sha256).collect())
     }
 
     async fn look(&self, copy: &Copy) -> Result<Finding> {
@@ -173,7 +206,7 @@ impl Verify<'_> {
     }
 
     /// Makes an object of the store the copy of what is lost, if one has its bytes.
-    async fn heal_here(&self, gone: &Gone, unknown: &[String]) -> Result<bool> {
+    async fn heal_here(&self, gone: &Gone, unknown: Option<&Vec<String>>) -> Result<bool> {
         let now = self.clock.now();
         for other in sql::others(self.db, &gone.sha256).await? {
             if proof::examine(self.store, &other).await? == Finding::Good {
@@ -181,11 +214,9 @@ impl Verify<'_> {
                 return Ok(true);
             }
         }
-        let is_of = |key: &&String| key::parse(key).is_some_and(|key| key.sha256 == gone.sha256);
-        for key in unknown.iter().filter(is_of) {
+        for key in unknown.into_iter().flatten() {
             let blob = Blob { key: key.clone(), sha256: gone.sha256.clone(), size: gone.size };
-            if is_whole(self.store, &blob).await? {
-                sql::add(self.db, &blob, now).await?;
+            if is_whole(self.store, &blob).await? && sql::add(self.db, &blob, now).await? {
                 return Ok(true);
             }
         }
@@ -200,14 +231,12 @@ impl Verify<'_> {
         }
         let Found::Whole(pieces) = backup.read_proven(&there).await? else { return Ok(false) };
         let blob = self.store.write(pieces, u64::MAX, self.clock.now()).await?;
-        sql::add(self.db, &blob, self.clock.now()).await?;
-        Ok(true)
+        sql::add(self.db, &blob, self.clock.now()).await
     }
 
     /// Where a backup has the bytes that are lost, by their SHA-256.
     async fn found_in(&self, backup: &Store) -> Result<HashMap<String, String>> {
-        let lost = sql::lost(self.db).await?.into_iter().map(|lost| lost.sha256);
-        let lost: std::collections::HashSet<String> = lost.collect();
+        let lost = self.lost().await?;
         let mut found = HashMap::new();
         let mut objects = pin!(backup.all());
         while let Some(listed) = objects.try_next().await? {
