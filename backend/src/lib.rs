@@ -14,6 +14,7 @@ pub mod app;
 pub mod archive;
 pub mod audit;
 pub mod audit_denied;
+mod body;
 pub mod cache;
 pub mod change;
 pub mod command;

@@ -11,8 +11,6 @@ mod resumable;
 mod tus;
 pub mod upload;
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -28,6 +26,7 @@ use crate::action::Action;
 use crate::app::App;
 use crate::archive::Format;
 use crate::audit_denied;
+use crate::body;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::registry::catalog::file::rules::Outcome;
@@ -152,8 +151,7 @@ async fn put_file(
     body: Body,
 ) -> Result<Response> {
     let Path(address) = address.map_err(|_| not_utf8())?;
-    let stall = Duration::from_secs(app.config.stall_seconds);
-    let mut body = Box::pin(upload::arriving(body, stall));
+    let mut body = body::arriving(&app, body);
     let subject = address.subject();
     let actor = match Actor::of_request(&app.access, &parts).await {
         Ok(actor) => actor,
@@ -171,7 +169,7 @@ async fn put_file(
         Ok(put) => put,
         Err(error) => {
             audit_denied::log_error(&app, &actor, Action::FilePut, &subject, &error).await;
-            upload::take_rest(&mut body, &parts.headers, &error).await;
+            body::take_rest(&mut body, &parts.headers, &error).await;
             return Err(error);
         }
     };

@@ -5,8 +5,6 @@
 //! `POST` to the address of a file, or of a folder with the name in `Upload-Metadata`, begins an upload. It
 //! goes on at `/api/uploads/{upload}`.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -25,6 +23,7 @@ use crate::access::Actor;
 use crate::action::Action;
 use crate::app::App;
 use crate::audit_denied;
+use crate::body;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::registry::catalog::upload::rules::NewUpload;
@@ -309,12 +308,11 @@ async fn append(
     let (headers, subject) = (headers.clone(), subject.to_owned());
     let done = tokio::spawn(async move {
         let checksum = checksum(&headers)?;
-        let stall = Duration::from_secs(app.config.stall_seconds);
-        let mut body = Box::pin(upload::arriving(body, stall));
+        let mut body = body::arriving(&app, body);
         let done = held.append(&app, &actor, from, checksum, &mut body).await;
         if let Err(Refused::Error(error)) = &done {
             audit_denied::log_error(&app, &actor, Action::FilePut, &subject, error).await;
-            upload::take_rest(&mut body, &headers, error).await;
+            body::take_rest(&mut body, &headers, error).await;
         }
         Ok::<_, Failure>(done?)
     });
@@ -341,8 +339,7 @@ async fn refuse(
     failure: Failure,
 ) -> Response {
     audit_denied::log_error(app, actor, Action::FilePut, subject, &failure.1).await;
-    let stall = Duration::from_secs(app.config.stall_seconds);
-    upload::take_rest(&mut Box::pin(upload::arriving(body, stall)), headers, &failure.1).await;
+    body::take_rest(&mut body::arriving(app, body), headers, &failure.1).await;
     answer(Err(failure))
 }
 

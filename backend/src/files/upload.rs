@@ -4,15 +4,13 @@
 //! again inside the transaction that names the bytes.
 
 use std::future::Future;
-use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, EXPECT, IF_MATCH, IF_NONE_MATCH};
+use axum::body::Bytes;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::{Stream, StreamExt};
-use tokio::time::Instant;
+use futures_util::Stream;
 
 use super::download::lists;
 use crate::access::{Actor, Reader, Writer};
@@ -28,13 +26,8 @@ use crate::registry::target::Target;
 use crate::store::{Blob, Promise};
 use crate::text::FilePath;
 
-/// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
-const DRAIN_BYTES: usize = 64 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// How many bytes are so few that nobody is asked whether there is room for them and all others.
 const SMALL: u64 = 1 << 20;
-/// What an upload must bring, in bytes a second.
-const SLOWEST: u64 = 1024;
 
 /// Where an upload goes.
 pub trait Place: Clone + Send + Sync + 'static {
@@ -156,66 +149,6 @@ pub async fn put_blob(
     check_conditions(headers, there.as_ref())?;
     let put = file::rules::put(&mut change, &writer, &target, &path, blob).await?;
     Ok((change, put))
-}
-
-/// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.
-pub fn arriving(body: Body, stall: Duration) -> impl Stream<Item = Result<Bytes>> {
-    struct Arriving {
-        body: BodyDataStream,
-        /// Waiting for the client, not for our disk.
-        waited: Duration,
-        bytes: u64,
-    }
-    let begin = Arriving { body: body.into_data_stream(), waited: Duration::ZERO, bytes: 0 };
-    let bytes = futures_util::stream::unfold(Some(begin), move |state| async move {
-        let mut state = state?;
-        let stopped = |message| Some((Err(Error::Timeout(message)), None));
-        let asked = Instant::now();
-        let next = tokio::time::timeout(stall, state.body.next()).await;
-        state.waited += asked.elapsed();
-        match next {
-            Ok(Some(Ok(bytes))) => {
-                state.bytes += bytes.len() as u64;
-                if state.waited > stall {
-                    if state.bytes < SLOWEST * stall.as_secs() {
-                        return stopped("the upload is too slow: send at least 1 KiB a second");
-                    }
-                    (state.waited, state.bytes) = (Duration::ZERO, 0);
-                }
-                Some((Ok(bytes), Some(state)))
-            }
-            Ok(Some(Err(_))) => stopped("the upload was cut off"),
-            Ok(None) => None,
-            Err(_) => stopped("the upload stood still for too long"),
-        }
-    });
-    bytes.fuse()
-}
-
-/// Reads on where an upload was refused, so that a client that sends before it listens sees why.
-pub async fn take_rest(
-    body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
-    headers: &HeaderMap,
-    error: &Error,
-) {
-    // Who asks first has sent nothing yet, and need not; strangers are not waited for.
-    let stranger = matches!(error, Error::Unauthenticated(_));
-    if !stranger && !headers.contains_key(EXPECT) {
-        drain(body).await;
-    }
-}
-
-async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin)) {
-    let reading = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(bytes)) = body.next().await {
-            match left.checked_sub(bytes.len()) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    tokio::time::timeout(DRAIN_TIME, reading).await.ok();
 }
 
 /// The SHA-256 that the client says the bytes have, in hexadecimal, by the header that says it:

@@ -12,7 +12,7 @@ use async_graphql::{
     Context, MergedObject, MergedSubscription, Object, Pos, Request, Response, Schema,
     SimpleObject, Variables,
 };
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -26,6 +26,7 @@ use crate::access::Actor;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
 use crate::audit_denied::MutationAttempt;
+use crate::body;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
 use crate::markdown::MarkdownQuery;
@@ -255,13 +256,13 @@ async fn prepare(app: &App, parts: &request::Parts, body: Body) -> Result<Prepar
     if !json {
         return Err(Error::invalid("content-type", "must be application/json"));
     }
-    let stall = Duration::from_secs(app.config.stall_seconds);
-    let body = tokio::time::timeout(stall, to_bytes(body, limits::MAX_BODY_WITH_VARIABLES))
-        .await
-        .map_err(|_| Error::Timeout("the request stood still for too long"))?
-        .map_err(|_| limits::too_large())?;
+    let body = body::whole(body, limits::MAX_BODY_WITH_VARIABLES).await;
+    let body = body.map_err(|error| match error {
+        Error::TooLarge(_) => limits::too_large(),
+        error => error,
+    })?;
     // Through an object: serde would take a struct from an array, too.
-    let operation: Operation = serde_json::from_slice::<serde_json::Map<_, _>>(&body)
+    let operation: Operation = serde_json::from_slice::<serde_json::Map<_, _>>(&body.bytes)
         .and_then(|object| serde_json::from_value(object.into()))
         .map_err(|error| {
             Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))

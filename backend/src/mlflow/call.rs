@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::RawPathParams;
 use axum::handler::Handler;
 use axum::http::header::{CONTENT_TYPE, HOST};
@@ -14,6 +14,7 @@ use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, RequestExt};
 use serde::Serialize;
+use tokio::sync::SemaphorePermit;
 
 use super::error::{ENDPOINT, Failure, Result};
 use super::message::Message;
@@ -21,6 +22,7 @@ use crate::access::{self, Actor, Reader, Writer};
 use crate::action::Action;
 use crate::app::App;
 use crate::audit_denied;
+use crate::body;
 use crate::change::Change;
 use crate::error::Error;
 use crate::loader::Loaders;
@@ -32,6 +34,9 @@ const WORKSPACE: &str = "x-mlflow-workspace";
 const MAX_BODY: usize = 20 << 20;
 const MAX_ANONYMOUS_BODY: usize = 256 << 10;
 
+/// What a large message has of the memory for those.
+type Share = Option<SemaphorePermit<'static>>;
+
 /// One request: who makes it, of which project, and what it says.
 pub struct Call {
     pub app: App,
@@ -41,6 +46,8 @@ pub struct Call {
     pub message: Message<'static>,
     /// The address that the client has of this server.
     pub host: Option<HeaderValue>,
+    /// Kept until the answer is there.
+    _share: Share,
 }
 
 impl Call {
@@ -56,7 +63,7 @@ impl Call {
             message.set(name, value);
         }
         let host = parts.headers.get(HOST).cloned();
-        Self { app: app.clone(), actor, project, message, host }
+        Self { app: app.clone(), actor, project, message, host, _share: None }
     }
 
     /// Proof that the caller may read the project.
@@ -232,13 +239,13 @@ pub async fn recognise(
                 audit_denied::log_error(app, &stranger, action, &project, &failure.error).await;
             }
             // Read all the same: a client that is still sending would not see the answer.
-            to_bytes(body, MAX_ANONYMOUS_BODY).await.ok();
+            body::ignore(body).await;
             return Err(failure);
         }
     };
     let limit = if actor.user().is_ok() { MAX_BODY } else { MAX_ANONYMOUS_BODY };
-    let message = read_message(parts, body, limit).await?;
-    Ok(Call::new(app, parts, params, (actor, project), message))
+    let (message, share) = read_message(parts, body, limit).await?;
+    Ok(Call { _share: share, ..Call::new(app, parts, params, (actor, project), message) })
 }
 
 /// Who makes a request. What changes something a browser may send from our own pages only.
@@ -250,25 +257,24 @@ pub async fn recognised(app: &App, parts: &Parts, writes: bool) -> Result<Actor>
     Ok(actor)
 }
 
-async fn read_message(parts: &Parts, body: Body, limit: usize) -> Result<Message<'static>> {
-    if let (&Method::GET, Some(query)) = (&parts.method, parts.uri.query()) {
-        return Ok(Message::from_query(query));
-    }
+async fn read_message(
+    parts: &Parts,
+    body: Body,
+    limit: usize,
+) -> Result<(Message<'static>, Share)> {
     if parts.method == Method::GET {
-        return Ok(Message::from_query(""));
+        return Ok((Message::from_query(parts.uri.query().unwrap_or_default()), None));
     }
     let content_type = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     let is_json = |value: &[u8]| {
         value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
             == b"application/json"
     };
-    let body = to_bytes(body, limit)
-        .await
-        .map_err(|_| Error::TooLarge(format!("a request has at most {limit} bytes")))?;
+    let body::Whole { bytes, share } = body::whole(body, limit).await?;
     match content_type {
-        Some(value) if is_json(value) => Ok(Message::from_json(&body)),
+        Some(value) if is_json(value) => Ok((Message::from_json(&bytes), share)),
         // Nothing can be sent so that means anything.
-        _ if body.is_empty() && parts.method == Method::DELETE => Ok(Message::default()),
+        _ if bytes.is_empty() && parts.method == Method::DELETE => Ok((Message::default(), None)),
         Some(_) => {
             Err(Failure::invalid("Bad Request. Content-Type must be one of ['application/json']."))
         }

@@ -1,7 +1,5 @@
 //! Presigned URLs of artifacts, as parallel transfers use them: where clients ask for one, and where it leads.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -21,6 +19,7 @@ use crate::access::Actor;
 use crate::action::Action;
 use crate::app::App;
 use crate::audit_denied;
+use crate::body;
 use crate::files::{download, upload};
 use crate::registry::catalog::file;
 use crate::registry::tracking::logged_model;
@@ -142,8 +141,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
             return Err(failure);
         }
     };
-    let stall = Duration::from_secs(app.config.stall_seconds);
-    let mut body = Box::pin(upload::arriving(body, stall));
+    let mut body = body::arriving(&app, body);
     let actor = match signer(&app, &claim, &parts).await {
         Ok(actor) => actor,
         Err(failure) => {

@@ -246,3 +246,35 @@ fn every_flag_is_explained_and_is_an_environment_variable() {
         );
     }
 }
+
+/// Half a message holds its connection for the least time that a message may take, whatever route it is for.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_messages_end() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let token = admin.token.as_deref().unwrap();
+    let mut streams = Vec::new();
+    for path in
+        ["/graphql", "/api/2.0/mlflow/experiments/create", "/mlflow/x/api/2.0/mlflow/runs/create"]
+    {
+        for authorization in [format!("authorization: Bearer {token}\r\n"), String::new()] {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\n{authorization}content-type: application/json\r\n\
+                 content-length: 20\r\n\r\n{{\"name\":"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            streams.push((path, stream));
+        }
+    }
+    for (path, mut stream) in streams {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).map(|()| answer)
+        });
+        let answer = read.await.unwrap().unwrap_or_else(|error| panic!("{path}: {error}"));
+        let status = String::from_utf8_lossy(&answer[9..]).into_owned();
+        assert!(["408", "401"].contains(&status.as_str()), "{path}: {status}");
+    }
+}

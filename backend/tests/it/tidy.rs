@@ -47,6 +47,22 @@ fn only_db_names_a_database() {
 }
 
 #[test]
+fn there_is_one_way_in_for_bodies() {
+    let words = [
+        "to_bytes(body",
+        "into_data_stream",
+        "BodyExt",
+        "Multipart,",
+        "RawForm",
+        "): Json<",
+        "): Form<",
+        "body: Bytes",
+        "body: String",
+    ];
+    nowhere("backend/src", &["src/body.rs"], &words, "a body is read with a deadline, in body.rs");
+}
+
+#[test]
 fn sql_is_beside_what_it_is_about() {
     let words = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM"];
     let except = [

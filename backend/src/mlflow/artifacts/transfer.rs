@@ -1,8 +1,5 @@
 //! Artifacts on the wire: the body of a request is stored, and a file is sent.
 
-use std::future::Future;
-use std::time::Duration;
-
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header::ETAG;
@@ -10,12 +7,14 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
+use std::future::Future;
 
 use super::place::folder;
 use crate::access::{Actor, Reader};
 use crate::action::Action;
 use crate::app::App;
 use crate::audit_denied;
+use crate::body;
 use crate::error::Result as Found;
 use crate::files::{download, upload};
 use crate::mlflow::address::Address;
@@ -47,8 +46,7 @@ where
 {
     let (parts, params, body) = crate::mlflow::call::parse(request).await?;
     let project = crate::mlflow::call::workspace(&parts, &params)?;
-    let stall = Duration::from_secs(app.config.stall_seconds);
-    let mut body = Box::pin(upload::arriving(body, stall));
+    let mut body = body::arriving(&app, body);
     let actor = match crate::mlflow::call::recognised(&app, &parts, true).await {
         Ok(actor) => actor,
         Err(failure) => {
@@ -97,7 +95,7 @@ pub async fn reject_upload(
     failure: Failure,
 ) -> Failure {
     audit_denied::log_error(app, actor, Action::FilePut, project, &failure.error).await;
-    upload::take_rest(body, &parts.headers, &failure.error).await;
+    body::take_rest(body, &parts.headers, &failure.error).await;
     failure
 }
 

@@ -58,6 +58,7 @@ pub const OTHER_TYPES: [&str; 10] = [
 
 pub const QUERIES: &[(&str, &str)] = &[
     ("serverVersion", "serverVersion"),
+    ("hasRoom", "hasRoom"),
     ("signInMethods", "signInMethods { password }"),
     ("viewer", "viewer { id }"),
     ("user", "user(username: \"owner\") { id }"),

@@ -1,0 +1,126 @@
+//! Bodies of requests, and the one way to read them: with a deadline, a least rate and a greatest size.
+//!
+//! Half a body that never ends would hold its connection for ever, and there are not many of those.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::http::HeaderMap;
+use axum::http::header::EXPECT;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
+const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// What an upload must bring, in bytes a second.
+const SLOWEST: u64 = 1024;
+/// How long a message may take that is read whole, and how many bytes of it give it a second more.
+const WHOLE_TIME: Duration = Duration::from_secs(30);
+const WHOLE_RATE: usize = 100 << 10;
+/// Messages that are larger than this share what there is for them: so many MiB at once.
+const LARGE: usize = 1 << 20;
+static LARGE_MIB: Semaphore = Semaphore::const_new(64);
+
+/// A message that was read whole; while it is kept, its share of the memory for large ones is.
+pub struct Whole {
+    pub bytes: Vec<u8>,
+    pub share: Option<SemaphorePermit<'static>>,
+}
+
+/// Reads a message of at most `limit` bytes.
+pub async fn whole(body: Body, limit: usize) -> Result<Whole> {
+    let too_large = || Error::TooLarge(format!("a request has at most {limit} bytes"));
+    let too_slow = |_| Error::Timeout("the request took too long to arrive");
+    let mut deadline = Instant::now() + WHOLE_TIME;
+    let mut stream = body.into_data_stream();
+    let mut whole = Whole { bytes: Vec::new(), share: None };
+    while let Some(piece) =
+        tokio::time::timeout_at(deadline, stream.next()).await.map_err(too_slow)?
+    {
+        let piece = piece.map_err(|_| Error::Timeout("the request was cut off"))?;
+        let length = whole.bytes.len() + piece.len();
+        if length > limit {
+            return Err(too_large());
+        }
+        if length > LARGE && whole.share.is_none() {
+            let mib = u32::try_from(limit.div_ceil(LARGE)).unwrap_or(u32::MAX);
+            let share = tokio::time::timeout_at(deadline, LARGE_MIB.acquire_many(mib));
+            whole.share = Some(share.await.map_err(too_slow)?.map_err(Error::internal)?);
+            deadline = Instant::now() + WHOLE_TIME;
+        }
+        deadline += Duration::from_secs_f64(piece.len() as f64 / WHOLE_RATE as f64);
+        whole.bytes.extend_from_slice(&piece);
+    }
+    Ok(whole)
+}
+
+/// Reads what somebody sends whose request is refused already, so that they see why.
+pub async fn ignore(body: Body) {
+    drain(&mut body.into_data_stream().map(|bytes| bytes.map_err(Error::internal))).await;
+}
+
+/// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.
+pub fn arriving(app: &App, body: Body) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + use<> {
+    let stall = Duration::from_secs(app.config.stall_seconds);
+    struct Arriving {
+        body: BodyDataStream,
+        /// Waiting for the client, not for our disk.
+        waited: Duration,
+        bytes: u64,
+    }
+    let begin = Arriving { body: body.into_data_stream(), waited: Duration::ZERO, bytes: 0 };
+    let bytes = futures_util::stream::unfold(Some(begin), move |state| async move {
+        let mut state = state?;
+        let stopped = |message| Some((Err(Error::Timeout(message)), None));
+        let asked = Instant::now();
+        let next = tokio::time::timeout(stall, state.body.next()).await;
+        state.waited += asked.elapsed();
+        match next {
+            Ok(Some(Ok(bytes))) => {
+                state.bytes += bytes.len() as u64;
+                if state.waited > stall {
+                    if state.bytes < SLOWEST * stall.as_secs() {
+                        return stopped("the upload is too slow: send at least 1 KiB a second");
+                    }
+                    (state.waited, state.bytes) = (Duration::ZERO, 0);
+                }
+                Some((Ok(bytes), Some(state)))
+            }
+            Ok(Some(Err(_))) => stopped("the upload was cut off"),
+            Ok(None) => None,
+            Err(_) => stopped("the upload stood still for too long"),
+        }
+    });
+    Box::pin(bytes.fuse())
+}
+
+/// Reads on where an upload was refused, so that a client that sends before it listens sees why.
+pub async fn take_rest(
+    body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
+    headers: &HeaderMap,
+    error: &Error,
+) {
+    // Who asks first has sent nothing yet, and need not; strangers are not waited for.
+    let stranger = matches!(error, Error::Unauthenticated(_));
+    if !stranger && !headers.contains_key(EXPECT) {
+        drain(body).await;
+    }
+}
+
+async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin)) {
+    let reading = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(bytes)) = body.next().await {
+            match left.checked_sub(bytes.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    tokio::time::timeout(DRAIN_TIME, reading).await.ok();
+}
