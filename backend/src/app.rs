@@ -47,7 +47,7 @@ impl App {
         let config = Arc::new(config);
         let beside = TaskTracker::new();
         Self {
-            access: Access::new(db.clone(), config.clone(), clock.clone(), beside.clone()),
+            access: Access::new(db.reserved(), config.clone(), clock.clone(), beside.clone()),
             db,
             store,
             sockets: Arc::new(Sockets::new(config.max_connections)),

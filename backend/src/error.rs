@@ -24,7 +24,7 @@ use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use crate::db::{Unmet, is_disk_full, is_unique_violation};
+use crate::db::{Unmet, is_disk_full, is_interrupted, is_unique_violation};
 
 /// A refused or failed request. Codes are what callers branch on, messages what people read.
 #[derive(Clone, Debug)]
@@ -205,6 +205,13 @@ impl From<sqlx::Error> for Error {
                 Err(error) => Self::internal(error),
             },
             error if is_disk_full(&error) => Self::no_space(error),
+            error if is_interrupted(&error) => {
+                tracing::warn!(?error, "a statement took too long");
+                Self::Timeout("the operation took too long: ask for less")
+            }
+            sqlx::Error::PoolTimedOut => {
+                Self::RateLimited("the server is busy: try again in a few seconds".into())
+            }
             error => Self::internal(error),
         }
     }

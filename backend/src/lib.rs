@@ -37,6 +37,7 @@ pub mod network;
 pub mod oidc;
 pub mod origin;
 pub mod page;
+mod peers;
 pub mod registry;
 pub mod role;
 pub mod server;

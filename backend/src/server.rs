@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::app::App;
 use crate::network::Peer;
+use crate::peers::Peers;
 use crate::registry::catalog::blob::scrub;
 use crate::registry::catalog::blob::sweep::{Sweep, newest_ms};
 use crate::registry::catalog::{mlmodel, model, upload};
@@ -38,9 +39,10 @@ const BESIDE: Duration = Duration::from_secs(5);
 pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
     let service = crate::app(app.clone());
     let free = Arc::new(Semaphore::new(app.config.max_connections));
+    let peers = Peers::default();
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
-    let sweeping = match newest_ms(&app.db).await {
+    let sweeping = match newest_ms(&app.db.reserved()).await {
         Ok(newest) => Some(tokio::spawn(sweep(app.clone(), newest))),
         Err(error) => {
             tracing::error!(?error, "nothing will be swept");
@@ -60,11 +62,12 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
         };
         match connection {
             Ok((stream, address)) => {
+                let Some(seat) = peers.seat(&app.config, address.ip()) else { continue };
                 let stream = guard(stream, app);
                 let connection = run(stream, address.ip(), service.clone(), stopping.subscribe());
                 tokio::spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((permit, seat));
                 });
             }
             Err(error) => {

@@ -53,7 +53,7 @@ pub fn routes() -> Router<App> {
 /// Whether requests can be served: the database and the place of the blobs answer.
 async fn ready(State(app): State<App>) -> Response {
     let check = async {
-        let (_,): (i64,) = query("SELECT CAST(1 AS BIGINT)").fetch_one(&app.db).await?;
+        let (_,): (i64,) = query("SELECT CAST(1 AS BIGINT)").fetch_one(&app.db.reserved()).await?;
         app.store.check().await?;
         app.store.has_room()
     };

@@ -59,7 +59,7 @@ pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
 
 /// The database and the store of a registry, beside the server that has them.
 async fn open_beside(data: &Data) -> Result<(Db, Store)> {
-    let db = opened(Db::open_beside(&data.database_url()).await)?;
+    let db = opened(Db::open_beside(&data.database_url()).await)?.patient();
     let store = Store::open_beside(&data.data)
         .map_err(|_| Error::invalid("--data", format!("{} is no folder", data.data.display())))?;
     pairing::check(&db, &store).await?;

@@ -95,7 +95,11 @@ impl Tx {
     async fn lock_migrations(&mut self) -> Result<(), sqlx::Error> {
         match self.inner {
             TxInner::Sqlite(..) => Ok(()),
-            TxInner::Postgres(_) => self.script("SELECT pg_advisory_xact_lock(7035)").await,
+            // A step takes as long as it takes.
+            TxInner::Postgres(_) => {
+                self.script("SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(7035)")
+                    .await
+            }
         }
     }
 }

@@ -8,10 +8,12 @@
 mod access;
 mod ballast;
 mod group;
+mod lane;
 mod message;
 mod migrate;
 mod notice;
 mod query;
+mod readers;
 mod snapshot;
 mod writer;
 
@@ -22,12 +24,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ballast::Ballast;
+use lane::{Lane, STATEMENT};
 use notice::Notices;
+use readers::Readers;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Postgres, Transaction};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use writer::{Write, Writer};
 
 use crate::sql::{escape_like, glob_containing, like_to_glob};
@@ -43,14 +47,33 @@ pub struct Db {
     pools: Pools,
     notices: Notices,
     statements: Arc<AtomicU64>,
+    lane: Lane,
     /// Held by a server while it has an SQLite file open.
     lock: Option<Arc<File>>,
 }
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { readers: SqlitePool, writer: Writer },
-    Postgres(PgPool),
+    Sqlite { readers: Readers, writer: Writer },
+    Postgres(PgPools),
+}
+
+/// Connections to PostgreSQL, by who uses them.
+#[derive(Clone)]
+struct PgPools {
+    general: PgPool,
+    reserved: PgPool,
+    patient: PgPool,
+}
+
+impl PgPools {
+    fn of(&self, lane: Lane) -> &PgPool {
+        match lane {
+            Lane::General(_) => &self.general,
+            Lane::Reserved => &self.reserved,
+            Lane::Patient => &self.patient,
+        }
+    }
 }
 
 /// A transaction; rolled back unless committed.
@@ -157,14 +180,12 @@ impl Db {
         let (pools, notices) = if let Some(file) = Self::sqlite_file(url) {
             (open_sqlite(file).await?, Notices::alone())
         } else {
-            let pool = PgPoolOptions::new()
-                .max_connections(16)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect(url)
-                .await?;
-            (Pools::Postgres(pool.clone()), Notices::shared(pool, url))
+            let pools = open_postgres(url).await?;
+            let notices = Notices::shared(pools.general.clone(), url);
+            (Pools::Postgres(pools), notices)
         };
-        Ok(Self { pools, notices, statements: Arc::default(), lock: None })
+        let lane = Lane::General(STATEMENT);
+        Ok(Self { pools, notices, statements: Arc::default(), lane, lock: None })
     }
 
     /// The file of an SQLite database; none for the URL of another.
@@ -176,6 +197,24 @@ impl Db {
     /// The URL of an SQLite database in the file `path`.
     pub fn sqlite_url(path: &Path) -> String {
         format!("sqlite:{}", path.display())
+    }
+
+    /// The same database for what must go on when all who read are busy.
+    #[must_use]
+    pub fn reserved(&self) -> Self {
+        Self { lane: Lane::Reserved, ..self.clone() }
+    }
+
+    /// The same database for what nobody waits for, whose statements take as long as they take.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        Self { lane: Lane::Patient, ..self.clone() }
+    }
+
+    /// The same database, of which a statement reads for so long at most.
+    #[must_use]
+    pub fn reading_at_most(&self, patience: Duration) -> Self {
+        Self { lane: Lane::General(patience), ..self.clone() }
     }
 
     /// Whether the database finds no damage in itself. SQLite looks at every page; PostgreSQL checks those it reads.
@@ -190,7 +229,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
-            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+            Pools::Postgres(pools) => TxInner::Postgres(pools.of(self.lane).begin().await?),
         };
         let (notices, statements) = (self.notices.clone(), self.statements.clone());
         Ok(Tx { inner, notices, changed: Vec::new(), statements })
@@ -304,7 +343,9 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(PgPools { general, reserved, patient }) => {
+                tokio::join!(general.close(), reserved.close(), patient.close());
+            }
         }
         if let Some(lock) = &self.lock {
             lock.unlock().ok();
@@ -378,15 +419,38 @@ async fn open_sqlite(file: &Path) -> Result<Pools, sqlx::Error> {
         .pragma("wal_autocheckpoint", "8192");
     // Makes the file, which readers cannot.
     let writer = open_writer(writing, Ballast::of(file)).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(4)
-        // There is no network that a connection could be lost to, so none is asked whether it lives.
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options.pragma("query_only", "ON"))
-        .await?;
+    let readers = Readers::open(options.pragma("query_only", "ON")).await?;
     Ok(Pools::Sqlite { readers, writer })
+}
+
+async fn open_postgres(url: &str) -> Result<PgPools, sqlx::Error> {
+    let limit = format!("SET statement_timeout = {}", STATEMENT.as_millis());
+    let pool = |most: u32, limit: Option<String>| {
+        PgPoolOptions::new()
+            .max_connections(most)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                let limit = limit.clone();
+                Box::pin(async move {
+                    if let Some(limit) = limit {
+                        sqlx::raw_sql(AssertSqlSafe(limit)).execute(connection).await?;
+                    }
+                    Ok(())
+                })
+            })
+    };
+    Ok(PgPools {
+        general: pool(14, Some(limit.clone())).connect(url).await?,
+        reserved: pool(2, Some(limit)).connect_lazy(url)?,
+        patient: pool(2, None).connect_lazy(url)?,
+    })
+}
+
+/// Whether a statement took too long and was interrupted.
+pub fn is_interrupted(error: &sqlx::Error) -> bool {
+    // SQLITE_INTERRUPT, and PostgreSQL's query_canceled.
+    let code = |error: &dyn DatabaseError| matches!(error.code().as_deref(), Some("9" | "57014"));
+    error.as_database_error().is_some_and(code)
 }
 
 /// Opens the connection that writes; where the disk is full, with what the ballast had.

@@ -127,13 +127,16 @@ impl Query {
         on.count();
         let Self { text, values } = self;
         Ok(match on {
-            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, .. }) => {
+            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, lane, .. }) => {
                 let query = query_with(text.for_sqlite(), sqlite_arguments(&values)?);
-                Rows::Sqlite(fetch(query, readers, wanted).await?)
+                let mut reader = readers.acquire(*lane).await?;
+                let rows = fetch(query, &mut *reader, wanted).await;
+                reader.done();
+                Rows::Sqlite(rows?)
             }
-            Conn::Db(Db { pools: Pools::Postgres(pool), .. }) => {
+            Conn::Db(Db { pools: Pools::Postgres(pools), lane, .. }) => {
                 let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
-                Rows::Postgres(fetch(query, pool, wanted).await?)
+                Rows::Postgres(fetch(query, pools.of(*lane), wanted).await?)
             }
             Conn::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => {
                 Rows::Sqlite(write.run(Statement::new(text, values)).await?.rows)

@@ -13,6 +13,9 @@ use crate::db::{Db, Sql};
 use crate::error::{Error, Result};
 
 const MAX_COMPARISONS: usize = 20;
+/// How long a pattern may be, in bytes, and with how many characters of a value it is compared: each is tried at each.
+const MAX_PATTERN: usize = 256;
+const COMPARED: usize = 8192;
 /// MLflow's clients always ask for what is no prompt so, and mean what has no such tag, too.
 const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
@@ -61,6 +64,14 @@ pub fn of_datasets(datasets: &[(String, Option<String>)]) -> Sql {
         any.push(")");
     }
     any
+}
+
+/// As much of a value as is compared with patterns; names are short.
+fn beginning(column: &str) -> String {
+    match column {
+        "f.value" => format!("SUBSTR({column}, 1, {COMPARED})"),
+        column => column.to_owned(),
+    }
 }
 
 /// The condition that `text` means; everything, where it is empty.
@@ -372,13 +383,21 @@ impl<'a> Parser<'a> {
         }
     }
 
+    fn pattern(&mut self) -> Result<String> {
+        let pattern = self.quoted()?;
+        if pattern.len() > MAX_PATTERN {
+            return Err(self.wrong(&format!("a pattern has at most {MAX_PATTERN} bytes")));
+        }
+        Ok(pattern)
+    }
+
     fn text(&mut self, column: &str, operator: Operator) -> Result<Sql> {
         match operator {
             Operator::Compare(symbol) => {
                 Ok(Sql::new(format!("{column} {symbol} ?")).bind(self.quoted()?))
             }
-            Operator::Like => Ok(self.db.like(column, &self.quoted()?)),
-            Operator::ILike => Ok(self.db.ilike(column, &self.quoted()?)),
+            Operator::Like => Ok(self.db.like(&beginning(column), &self.pattern()?)),
+            Operator::ILike => Ok(self.db.ilike(&beginning(column), &self.pattern()?)),
             Operator::In | Operator::NotIn => {
                 if !self.symbol("(") {
                     return Err(self.wrong("IN is followed by a list such as ('a', 'b')"));

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::RawPathParams;
@@ -33,6 +34,9 @@ const WORKSPACE: &str = "x-mlflow-workspace";
 /// A batch of a thousand metrics is about 100 kB; a dataset may describe itself at length.
 const MAX_BODY: usize = 20 << 20;
 const MAX_ANONYMOUS_BODY: usize = 256 << 10;
+/// How long what only reads may take.
+const READ_TIME: Duration = Duration::from_secs(30);
+const TOO_LONG: Error = Error::Timeout("the request took too long: ask for less");
 
 /// What a large message has of the memory for those.
 type Share = Option<SemaphorePermit<'static>>;
@@ -183,7 +187,15 @@ impl MethodHandler {
         };
         let stranger = call.stranger();
         let log = self.action.map(|action| (action, call.actor.clone(), subject(&call, action)));
-        match (self.rule)(call).await {
+        let answer = (self.rule)(call);
+        let answer = match self.action {
+            None => tokio::time::timeout(READ_TIME, answer)
+                .await
+                .unwrap_or_else(|_| Err(TOO_LONG.into())),
+            // Parts of a large file take long to be put together.
+            Some(_) => answer.await,
+        };
+        match answer {
             Ok(answer) => answer,
             Err(failure) => {
                 if let Some((action, actor, subject)) = log {

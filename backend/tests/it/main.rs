@@ -4,6 +4,7 @@
 mod access;
 mod alias;
 mod arriving;
+mod budgets;
 mod bytes;
 mod candidate;
 mod curve;

@@ -84,8 +84,8 @@ pub const BACKEND: &[Floor] = &[
     ("what a request can reach", &["app"], "database, blobs, settings, clock, caches: one value"),
     (
         "what only this server knows",
-        &["signing", "sockets", "in_flight"],
-        "what only we can have written, how many sockets are open, which files are arriving",
+        &["signing", "sockets", "in_flight", "peers"],
+        "what only we can have written, how many sockets are open, which files are arriving, who is connected",
     ),
     (
         "who may",

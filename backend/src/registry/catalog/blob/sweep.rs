@@ -37,7 +37,8 @@ const NEWER_MS: i64 = 3600 * 1000;
 
 /// A registry that is swept.
 pub struct Sweep<'a> {
-    db: &'a Db,
+    /// For statements that nobody waits for.
+    db: Db,
     store: &'a Store,
     now: Timestamp,
     /// How long what is unused stays.
@@ -77,9 +78,9 @@ impl<'a> Sweep<'a> {
     }
 
     /// A sweep after which what is unused stays for so many days.
-    pub fn new(db: &'a Db, store: &'a Store, now: Timestamp, days: u32) -> Self {
+    pub fn new(db: &Db, store: &'a Store, now: Timestamp, days: u32) -> Self {
         let keep_seconds = i64::from(days) * DAY_SECONDS;
-        Self { db, store, now, keep_seconds, newest_ms: None, lists: true }
+        Self { db: db.patient(), store, now, keep_seconds, newest_ms: None, lists: true }
     }
 
     /// The first sweep of a server: `newest_ms` was asked for before anything came.
@@ -120,12 +121,12 @@ impl<'a> Sweep<'a> {
     /// What the next sweep will remove, as far as is known now.
     pub async fn due(&self) -> Result<Due> {
         let state: State =
-            query("SELECT sweeps, sweep_not_before_ms FROM registry").fetch_one(self.db).await?;
+            query("SELECT sweeps, sweep_not_before_ms FROM registry").fetch_one(&self.db).await?;
         if state.sweep_not_before_ms > self.now {
             return Ok(Due::default());
         }
         let (all,): (i64,) =
-            query("SELECT COUNT(*) FROM copies WHERE state <> 'GONE'").fetch_one(self.db).await?;
+            query("SELECT COUNT(*) FROM copies WHERE state <> 'GONE'").fetch_one(&self.db).await?;
         let most = AT_LEAST.max(all / 10);
         let min_sweeps = if self.keep_seconds > 0 { MIN_SWEEPS } else { 0 };
         let last_sweep = state.sweeps - min_sweeps;
@@ -137,7 +138,7 @@ impl<'a> Sweep<'a> {
         .bind(self.before(self.keep_seconds))
         .bind(last_sweep)
         .bind(most + 1)
-        .fetch_all(self.db)
+        .fetch_all(&self.db)
         .await?;
         let objects: Vec<(String, Timestamp)> = query(
             "SELECT c.key, c.since_ms FROM copies c
@@ -150,7 +151,7 @@ impl<'a> Sweep<'a> {
         .bind(self.before(self.keep_seconds))
         .bind(last_sweep)
         .bind(most + 1)
-        .fetch_all(self.db)
+        .fetch_all(&self.db)
         .await?;
         let old_key = self.before(OLD_KEY_SECONDS.max(self.keep_seconds));
         let is_due = |key: &str, since: Timestamp| {
@@ -189,7 +190,7 @@ impl<'a> Sweep<'a> {
             "SELECT b.sha256 FROM blobs b WHERE b.unused_since_ms IS NOT NULL
                AND EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256)",
         )
-        .fetch_all(self.db)
+        .fetch_all(&self.db)
         .await?;
         for used in used.chunks(BATCH) {
             let mut sql = Sql::new(
@@ -212,7 +213,7 @@ impl<'a> Sweep<'a> {
                  FROM blobs b WHERE b.sha256 > $1 ORDER BY b.sha256 LIMIT 1000",
             )
             .bind(&last)
-            .fetch_all(self.db)
+            .fetch_all(&self.db)
             .await?;
             let Some((end, _)) = found.last() else { return Ok(()) };
             last.clone_from(end);
@@ -236,14 +237,14 @@ impl<'a> Sweep<'a> {
     async fn note_unknown(&self, sweeps: i64) -> Result<bool> {
         let newest = match self.newest_ms {
             Some(newest) => newest,
-            None => newest_ms(self.db).await?,
+            None => newest_ms(&self.db).await?,
         };
         let (old, settled) = (self.before(self.keep_seconds), self.now.millis() - NEWER_MS);
         let mut newer = 0;
         let mut objects = pin!(self.store.all());
         while let Some(listed) = objects.try_next().await? {
             let mut noted = Vec::new();
-            for object in sql::without_row(self.db, listed).await? {
+            for object in sql::without_row(&self.db, listed).await? {
                 let given = key::parse(&object.key).and_then(|key| key.given_at_ms());
                 let is_newer = given.is_some_and(|given| given > newest + NEWER_MS)
                     && object.modified_at.millis() <= settled;
@@ -299,7 +300,7 @@ impl<'a> Sweep<'a> {
         sql.push(
             " AND NOT EXISTS (SELECT 1 FROM copies d WHERE d.key = c.key AND d.state = 'READY') LIMIT 1",
         );
-        let found: Option<(i64,)> = Query::from(sql).fetch_optional(self.db).await?;
+        let found: Option<(i64,)> = Query::from(sql).fetch_optional(&self.db).await?;
         Ok(not_damaged("copies", found.is_none()))
     }
 
@@ -309,7 +310,7 @@ impl<'a> Sweep<'a> {
         let mut sql = Sql::new("SELECT f.size FROM files f WHERE ");
         sql.push_sql(Sql::is_in("f.sha256 || ''", blobs));
         sql.push(" AND NOT EXISTS (SELECT 1 FROM files g WHERE g.sha256 = f.sha256) LIMIT 1");
-        let found: Option<(i64,)> = Query::from(sql).fetch_optional(self.db).await?;
+        let found: Option<(i64,)> = Query::from(sql).fetch_optional(&self.db).await?;
         Ok(not_damaged("files", found.is_none()))
     }
 
@@ -383,7 +384,7 @@ impl<'a> Sweep<'a> {
                 "SELECT key FROM copies WHERE state = 'DELETING' AND key > $1 ORDER BY key LIMIT 200",
             )
             .bind(&last)
-            .fetch_all(self.db)
+            .fetch_all(&self.db)
             .await?;
             let Some((end,)) = keys.last() else { break };
             last.clone_from(end);
