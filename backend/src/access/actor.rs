@@ -13,7 +13,7 @@ use headers::authorization::{Authorization, Basic, Bearer};
 
 use super::cache::AccessCache;
 use super::project::Project;
-use super::session::{SESSION_COOKIE, cookie};
+use super::session::{cookie, session_name};
 use super::user::{self, User};
 use super::{Access, SCOPE, SIGN_IN_FIRST, credential, member, password};
 use crate::db::{Conn, Sql};
@@ -78,34 +78,36 @@ impl Actor {
             actor.caller = Some(everybody_is_admin(access, headers).await?);
             return Ok(actor);
         }
-        let found = match (headers.get(AUTHORIZATION), cookie(headers, SESSION_COOKIE)) {
-            (Some(_), _) => {
-                let given = authorization(headers);
-                let found = match &given {
-                    Some((_, secret)) => {
-                        credential::find_by_secret(access, CredentialKind::Token, secret).await?
+        let found =
+            match (headers.get(AUTHORIZATION), cookie(headers, session_name(&access.config))) {
+                (Some(_), _) => {
+                    let given = authorization(headers);
+                    let found = match &given {
+                        Some((_, secret)) => {
+                            credential::find_by_secret(access, CredentialKind::Token, secret)
+                                .await?
+                        }
+                        None => None,
+                    };
+                    if let (None, Some((Some(username), password))) = (&found, given)
+                        && let Some(user) =
+                            password::find_by_password(access, &actor, &username, password).await?
+                    {
+                        // Taken for a token: no browser sends a password by itself.
+                        actor.caller =
+                            Some(Caller::without_credential(user, CredentialKind::Token, None));
+                        return Ok(actor);
                     }
-                    None => None,
-                };
-                if let (None, Some((Some(username), password))) = (&found, given)
-                    && let Some(user) =
-                        password::find_by_password(access, &actor, &username, password).await?
-                {
-                    // Taken for a token: no browser sends a password by itself.
-                    actor.caller =
-                        Some(Caller::without_credential(user, CredentialKind::Token, None));
-                    return Ok(actor);
-                }
-                Some(found.ok_or(Error::Unauthenticated(
+                    Some(found.ok_or(Error::Unauthenticated(
                     "the token is not valid: send Authorization: Bearer TOKEN with one that was \
                      not revoked and has not expired",
                 ))?)
-            }
-            (None, Some(secret)) => {
-                credential::find_by_secret(access, CredentialKind::Session, &secret).await?
-            }
-            (None, None) => None,
-        };
+                }
+                (None, Some(secret)) => {
+                    credential::find_by_secret(access, CredentialKind::Session, &secret).await?
+                }
+                (None, None) => None,
+            };
         actor.caller = found.map(|found| Caller {
             user: Arc::new(found.user),
             credential: Some(found.credential_id),

@@ -100,7 +100,8 @@ pub async fn check_live(conn: impl Into<Conn<'_>>, actor: &Actor, now: Timestamp
     Err(Error::Unauthenticated("your account or token was changed: sign in again"))
 }
 
-/// Whether somebody who was recognised when the request began still may what they could then.
+/// Whether somebody who was recognised when the request began still may what they could then: by a token or session that
+/// is good still, or by a password that is the same still.
 pub async fn is_live(
     conn: impl Into<Conn<'_>>,
     user: &User,
@@ -110,6 +111,7 @@ pub async fn is_live(
     let found: Option<(String,)> = query(
         "SELECT u.id FROM users u
          WHERE u.id = $1 AND u.is_admin = $2 AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL
+           AND ($3 IS NOT NULL OR u.password_hash = $5)
            AND ($3 IS NULL OR EXISTS
                (SELECT 1 FROM credentials c WHERE c.id = $3 AND c.revoked_at_ms IS NULL
                 AND (c.expires_at_ms IS NULL OR c.expires_at_ms > $4)))",
@@ -118,6 +120,7 @@ pub async fn is_live(
     .bind(user.is_admin)
     .bind(credential.map(|id| id.raw().to_owned()))
     .bind(now)
+    .bind(&user.password_hash)
     .fetch_optional(conn)
     .await?;
     Ok(found.is_some())

@@ -11,10 +11,22 @@ use cookie::{Cookie, SameSite};
 
 use crate::config::Serve;
 
-/// What the cookie is called.
-pub const SESSION_COOKIE: &str = "model_registry_session";
+/// What the cookie is called where the server is reached by http.
+const PLAIN_NAME: &str = "model_registry_session";
+/// What it is called with https: a browser takes it from this host alone, so that no other server of the same domain
+/// can set it (RFC 6265bis §4.1.3).
+const HOST_NAME: &str = "__Host-model_registry_session";
 /// How long a session lasts, in seconds.
 pub const SESSION_SECONDS: i64 = 14 * 24 * 3600;
+
+fn is_https(config: &Serve) -> bool {
+    config.public_url.as_deref().is_some_and(|url| url.starts_with("https:"))
+}
+
+/// What the session cookie is called.
+pub fn session_name(config: &Serve) -> &'static str {
+    if is_https(config) { HOST_NAME } else { PLAIN_NAME }
+}
 
 /// The value of a cookie that a request came with. Other programs on this host have cookies, too, and whatever is in
 /// those, also what is no ASCII, ends at the next `;`.
@@ -35,9 +47,8 @@ pub fn set_cookie<'a>(name: &'a str, value: &'a str, seconds: i64) -> cookie::Co
 
 /// The cookie of a session with this secret; without one the browser drops the one it has.
 pub fn session_cookie(config: &Serve, secret: &str) -> String {
-    let public_url = config.public_url.as_deref().unwrap_or_default();
-    let cookie = set_cookie(SESSION_COOKIE, secret, SESSION_SECONDS);
-    cookie.secure(public_url.starts_with("https:")).to_string()
+    let cookie = set_cookie(session_name(config), secret, SESSION_SECONDS);
+    cookie.secure(is_https(config)).to_string()
 }
 
 /// What the answer to a request tells the browser of its session: nothing, the secret of a new one, or, with an empty
@@ -79,7 +90,7 @@ mod tests {
             for text in texts {
                 headers.append(COOKIE, HeaderValue::from_bytes(text).unwrap());
             }
-            cookie(&headers, SESSION_COOKIE)
+            cookie(&headers, PLAIN_NAME)
         };
         for texts in [
             &[&b"model_registry_session=mrs_x"[..]][..],

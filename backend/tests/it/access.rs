@@ -75,6 +75,35 @@ async fn a_session_begins_with_the_password_and_ends_with_sign_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_https_the_session_is_of_this_host_alone() {
+    let server = Server::start_with(&["--public-url", "https://models.example.org"]).await;
+    let sign_in = server
+        .anonymous()
+        .request(Method::POST, "/graphql")
+        .json(&json!({"query": SIGN_IN, "variables": {"u": "admin", "p": PASSWORD}}))
+        .send()
+        .await
+        .unwrap();
+    let cookie = sign_in.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let (name, rest) = cookie.split_once('=').unwrap();
+    assert_eq!(name, "__Host-model_registry_session");
+    assert!(
+        rest.contains("; Secure") && rest.contains("Path=/") && !rest.contains("Domain"),
+        "{rest}"
+    );
+    let secret = rest.split(';').next().unwrap();
+    for (name, known) in [(name, true), ("model_registry_session", false)] {
+        let asked = server
+            .anonymous()
+            .request(Method::POST, "/graphql")
+            .header("cookie", format!("{name}={secret}"))
+            .json(&json!({"query": "{ viewer { username } }"}));
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["data"]["viewer"].is_object(), known, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_shown_once_used_and_revoked() {
     let server = Server::start().await;
     let admin = server.admin().await;

@@ -71,6 +71,27 @@ async fn a_version_pins_what_it_was_made_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_logged_model_names_versions_of_its_own_project_only() {
+    let (_server, admin) = Server::with_model().await;
+    let project = "mutation { createProject(input: {path: \"other\"}) { project { id } } }";
+    admin.ok(project, json!({})).await;
+    let (_, made) =
+        ask(&admin, "other", "POST registered-models/create", json!({"name": "own"})).await;
+    assert_eq!(made["registered_model"]["name"], "own");
+    let logged = json!({"experiment_id": "0", "name": "net"});
+    let (_, logged) = ask(&admin, "other", "POST logged-models", logged).await;
+    let logged = logged["model"]["info"]["model_id"].as_str().unwrap().to_owned();
+    for (project, name) in [("vision", "ocr"), ("other", "own")] {
+        let new = json!({"name": name, "source": "s3://bucket/m", "model_id": logged});
+        let (status, made) = ask(&admin, project, "POST model-versions/create", new).await;
+        assert_eq!(status, 200, "{made}");
+    }
+    let (_, found) = ask(&admin, "other", &format!("GET logged-models/{logged}"), json!({})).await;
+    let tags = found["model"]["info"]["tags"].to_string();
+    assert!(tags.contains("own") && !tags.contains("ocr"), "{tags}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sources_that_are_not_ones_own_are_refused_and_those_elsewhere_kept() {
     let (_server, admin) = Server::with_model().await;
     let project = "mutation { createProject(input: {path: \"other\"}) { project { id } } }";

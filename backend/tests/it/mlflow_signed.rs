@@ -8,7 +8,7 @@ use model_registry::time::Clock;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::harness::{CREATE_PROJECT, Caller, Server};
+use crate::harness::{CREATE_PROJECT, Caller, PASSWORD, Server};
 use crate::mlflow_artifacts::{PROXY, answer, get, left_over, post, put, run, sha256, text};
 
 /// Begins an upload; its id and the addresses of its parts.
@@ -205,6 +205,34 @@ async fn signed_addresses_are_for_one_thing_and_end_with_who_asked() {
     admin.ok(revoke, json!({"id": id})).await;
     assert_eq!(anybody.get(url).send().await.unwrap().status(), 403);
     assert_eq!(left_over(&server), 1, "what she began, until it is stale");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_addresses_end_with_the_password_that_made_them() {
+    let (server, _, ada, _) = with_developers().await;
+    let (_, root) = run(&ada).await;
+    put(&ada, &format!("{root}/a.bin"), "0123456789").await;
+    let by_password = |path: &str| {
+        ada.http
+            .get(format!("{}/mlflow/vision/api/2.0{path}", server.url))
+            .basic_auth("ada", Some(PASSWORD))
+    };
+    let asked = by_password(&format!("/mlflow-artifacts/presigned/{root}/a.bin"));
+    let (status, signed) = answer(asked.send().await.unwrap()).await;
+    assert_eq!(status, 200, "{signed}");
+    let url = signed["url"].as_str().unwrap();
+    let anybody = Client::new();
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 200);
+    let change = "mutation($old: String!) { changePassword(input: {
+        currentPassword: $old, newPassword: \"another battery staple\"}) { user { id } } }";
+    let changed = ada
+        .http
+        .post(format!("{}/graphql", server.url))
+        .basic_auth("ada", Some(PASSWORD))
+        .json(&json!({"query": change, "variables": {"old": PASSWORD}}));
+    let (_, changed) = answer(changed.send().await.unwrap()).await;
+    assert!(changed.get("errors").is_none(), "{changed}");
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -176,10 +176,13 @@ pub struct Registration {
 }
 
 load_by_owner!(
-    /// The versions that were registered from a logged model; by its id as MLflow has it.
+    /// The versions that were registered from a logged model; by its id as MLflow has it. Only those of its own project:
+    /// who made a version elsewhere said so of it, and the name is for who reads that project.
     RegistrationsOf => Registration,
     "SELECT v.logged_model_id AS owner_id, m.name, v.number FROM model_versions v
      JOIN models m ON m.id = v.model_id
+     JOIN logged_models l ON l.id = SUBSTR(v.logged_model_id, 3)
+     JOIN experiments e ON e.id = l.experiment_id AND e.project_id = m.project_id
      WHERE v.deleted_at_ms IS NULL AND m.deleted_at_ms IS NULL AND ",
     "v.logged_model_id",
     " ORDER BY v.logged_model_id, m.name, v.number"
