@@ -62,6 +62,10 @@ test-clients: build ## The release binary with real Python clients
 conformance: build ## Compare our answers to MLflow's requests with those of MLflow's own server
 	scripts/conformance $(ARGS)
 
+.PHONY: faults
+faults: ## Kill the server and fail its disk for ten minutes while many work: nothing acknowledged may be lost (FAULTS_SEED repeats a run)
+	FAULTS_SECONDS=$${FAULTS_SECONDS:-600} cargo test --test it -- --nocapture faults
+
 .PHONY: bench
 bench: build ## Measure against references taken in the same run, MLflow's own server among them
 	scripts/bench

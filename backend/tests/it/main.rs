@@ -10,6 +10,7 @@ mod candidate;
 mod curve;
 mod damage;
 mod facets;
+mod faults;
 mod files;
 mod floors;
 mod graphql;
