@@ -1,6 +1,7 @@
 //! Where a request comes from: the address of the client, and the network that it is in.
 
 use std::net::IpAddr;
+use std::sync::Once;
 
 use axum::http::request::Parts;
 
@@ -42,6 +43,32 @@ pub fn of(address: IpAddr) -> String {
         }
         IpAddr::V4(address) => address.to_string(),
     }
+}
+
+/// Whether many may come from an address: from a proxy that the configuration trusts, and where it trusts none from this
+/// machine and its network, of which one may be a proxy that nobody named.
+pub fn may_be_proxy(config: &Serve, address: IpAddr) -> bool {
+    if !config.trusted_proxies.is_empty() {
+        return config.trusted_proxies.iter().any(|proxy| proxy.contains(&address));
+    }
+    let is_near = match address {
+        IpAddr::V4(address) => {
+            address.is_loopback() || address.is_private() || address.is_link_local()
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    };
+    if is_near && !address.is_loopback() {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                %address,
+                "if this is a reverse proxy, name it in --trusted-proxies: limits go by the addresses that it forwards then"
+            );
+        });
+    }
+    is_near
 }
 
 #[cfg(test)]

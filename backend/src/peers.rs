@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Serve;
 use crate::network;
@@ -28,7 +28,7 @@ impl Peers {
 
     /// Takes in one more connection; none if its network has its share already.
     pub fn seat(&self, config: &Serve, address: IpAddr) -> Option<Seat> {
-        let network = match is_exempt(config, address.to_canonical()) {
+        let network = match network::may_be_proxy(config, address.to_canonical()) {
             true => None,
             false => Some(network::of(address.to_canonical())),
         };
@@ -54,30 +54,6 @@ impl Drop for Seat {
             }
         }
     }
-}
-
-fn is_exempt(config: &Serve, address: IpAddr) -> bool {
-    if !config.trusted_proxies.is_empty() {
-        return config.trusted_proxies.iter().any(|proxy| proxy.contains(&address));
-    }
-    let is_near = match address {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    };
-    if is_near && !address.is_loopback() {
-        static SAID: Once = Once::new();
-        SAID.call_once(|| {
-            tracing::warn!(
-                %address,
-                "if this is a reverse proxy, name it in --trusted-proxies: limits go by the addresses that it forwards then"
-            );
-        });
-    }
-    is_near
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::action::Action;
 use crate::error::{Error, Result};
 use crate::id::random_text;
 use crate::log::{self, Refusal};
+use crate::network;
 use crate::role::CredentialKind;
 use crate::throttle::Throttle;
 use crate::time::Timestamp;
@@ -88,6 +89,8 @@ pub struct Passwords {
     verified: VerifiedPasswords,
     /// Wrong ones, by account and address.
     wrong: Throttle,
+    /// Wrong ones, by network: who tries many accounts.
+    pub wrong_by_network: Throttle,
     /// Wrong ones that were written into the log, by network.
     logged: Throttle,
 }
@@ -98,6 +101,7 @@ impl Default for Passwords {
             hashing: Arc::new(Semaphore::new(2)),
             verified: VerifiedPasswords::new(),
             wrong: Throttle::new(20),
+            wrong_by_network: Throttle::new(200),
             logged: Throttle::new(1000),
         }
     }
@@ -156,7 +160,7 @@ pub async fn log_wrong_password(
 }
 
 /// Checks a password, and slows down who tries many: for one account from one address, so that nobody
-/// can keep others out.
+/// can keep others out, and for many accounts from one.
 pub async fn check_password(
     access: &Access,
     actor: &Actor,
@@ -164,15 +168,23 @@ pub async fn check_password(
     stored: Option<&str>,
     password: String,
 ) -> Result<bool> {
-    let key = format!("{} {}", actor.network(), hash_secret(username));
-    if let Err(seconds) = access.passwords.wrong.count(&key, access.clock.now()) {
-        return Err(Error::RateLimited(format!(
-            "too many wrong passwords: try again in {seconds} seconds"
-        )));
+    let (network, now) = (actor.network(), access.clock.now());
+    let key = format!("{network} {}", hash_secret(username));
+    let passwords = &access.passwords;
+    let waits = |seconds| {
+        Error::RateLimited(format!("too many wrong passwords: try again in {seconds} seconds"))
+    };
+    // Of a proxy that nobody named, everybody would have to wait.
+    let alone = actor.address.is_some_and(|at| !network::may_be_proxy(&access.config, at));
+    if alone {
+        passwords.wrong_by_network.check(&network, now).map_err(waits)?;
     }
-    let right = access.passwords.verify(stored, password).await?;
+    passwords.wrong.count(&key, now).map_err(waits)?;
+    let right = passwords.verify(stored, password).await?;
     if right {
-        access.passwords.wrong.forget(&key);
+        passwords.wrong.forget(&key);
+    } else if alone {
+        passwords.wrong_by_network.count(&network, now).ok();
     }
     Ok(right)
 }

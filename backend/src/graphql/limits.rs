@@ -21,6 +21,7 @@ pub fn check(query: &str) -> Result<ExecutableDocument> {
     let document = async_graphql::parser::parse_query(query)
         .map_err(|error| Error::invalid("query", error.to_string()))?;
     check_aliases(&document)?;
+    check_sign_ins(&document)?;
     Ok(document)
 }
 
@@ -78,6 +79,25 @@ fn string_length(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+/// Each takes a slow hash, and would be a guess more for one request.
+fn check_sign_ins(document: &ExecutableDocument) -> Result<()> {
+    fn count(selections: &SelectionSet) -> usize {
+        let selections = selections.items.iter().map(|selection| match &selection.node {
+            Selection::Field(field) => usize::from(field.node.name.node == "signIn"),
+            Selection::InlineFragment(fragment) => count(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => 0,
+        });
+        selections.sum()
+    }
+    let operations =
+        document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    if operations.chain(fragments).map(count).sum::<usize>() > 1 {
+        return Err(Error::invalid("query", "must have at most one signIn"));
+    }
+    Ok(())
 }
 
 fn check_aliases(document: &ExecutableDocument) -> Result<()> {

@@ -3,6 +3,7 @@
 //! The handler is ours: it takes only `application/json`, and one operation within the [`limits`].
 
 mod limits;
+mod size;
 mod socket;
 
 use std::time::Duration;
@@ -144,6 +145,7 @@ pub fn schema() -> RegistrySchema {
         .limit_recursive_depth(2 * MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)
+        .extension(size::Size)
         .finish()
 }
 

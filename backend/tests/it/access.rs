@@ -75,6 +75,30 @@ async fn a_session_begins_with_the_password_and_ends_with_sign_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_the_passwords_of_many_waits() {
+    let server = Server::start_with(&["--trusted-proxies", "127.0.0.1"]).await;
+    let guess = async |address: &str, username: String| {
+        let request = server
+            .anonymous()
+            .request(Method::POST, "/graphql")
+            .header("x-forwarded-for", address)
+            .json(&json!({"query": SIGN_IN, "variables": {"u": username, "p": "wrong"}}));
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        answer["errors"][0]["extensions"]["code"].as_str().unwrap().to_owned()
+    };
+    let passwords = &server.app.access.passwords;
+    for _ in 0..200 {
+        passwords.wrong_by_network.count("192.0.2.1", server.app.clock.now()).unwrap();
+    }
+    assert_eq!(guess("192.0.2.1", "anybody".into()).await, "RATE_LIMITED");
+    assert_eq!(guess("192.0.2.2", "anybody".into()).await, "UNAUTHENTICATED");
+    let twice = "mutation { a: signIn(input: {username: \"a\", password: \"b\"}) { user { id } } ...F }
+        fragment F on Mutation { signIn(input: {username: \"a\", password: \"b\"}) { user { id } } }";
+    let refused = server.anonymous().refused(twice, json!({})).await;
+    assert_eq!(refused.message, "query: must have at most one signIn");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_https_the_session_is_of_this_host_alone() {
     let server = Server::start_with(&["--public-url", "https://models.example.org"]).await;
     let sign_in = server

@@ -94,3 +94,27 @@ async fn patterns_are_short() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_not_larger_than_32_mib() {
+    let (_server, admin) = Server::with_model().await;
+    let text = "x".repeat(60_000);
+    let make = "mutation($d: String!) { createModelVersion(input: {model: \"vision/ocr\", description: $d}) { modelVersion { id } } }";
+    for _ in 0..15 {
+        admin.ok(make, json!({ "d": text })).await;
+    }
+    let ask = |times: usize| {
+        let fields =
+            (0..times).map(|n| format!("a{n}: versions(first: 15) {{ nodes {{ description }} }} "));
+        format!("{{ model(path: \"vision/ocr\") {{ {} }} }}", fields.collect::<String>())
+    };
+    let some = admin.ok(&ask(30), json!({})).await;
+    assert_eq!(some["model"]["a29"]["nodes"][14]["description"].as_str().unwrap().len(), 60_000);
+    let answer = admin.graphql(&ask(50), json!({})).await;
+    let errors = answer["errors"].as_array().unwrap();
+    assert_eq!(
+        (errors.len(), &errors[0]["extensions"]["code"]),
+        (1, &json!("TOO_LARGE")),
+        "{errors:?}"
+    );
+}

@@ -439,16 +439,17 @@ async fn fail(name: &str, fault: impl Fn(&mut Random) -> Fault) {
         kill(&mut server);
     }
     let report: Value = serde_json::from_str(&world.run(&["verify", "--json"])).unwrap();
-    let ledger = world.ledger.lock().unwrap();
+    let (acknowledged, unanswered, files) = {
+        let ledger = world.ledger.lock().unwrap();
+        (ledger.acknowledged, ledger.unanswered, ledger.files.len())
+    };
+    let lost = report["lost"].as_array().unwrap().len();
     eprintln!(
-        "{name}, seed {seed}: {faults} faults, {} acknowledged, {} unanswered, {} files at the end, {} lost",
-        ledger.acknowledged,
-        ledger.unanswered,
-        ledger.files.len(),
-        report["lost"].as_array().unwrap().len()
+        "{name}, seed {seed}: {faults} faults, {acknowledged} acknowledged, {unanswered} unanswered, {files} files at the \
+         end, {lost} lost"
     );
-    assert!(faults > 0 && ledger.acknowledged > 0);
-    drop(ledger);
+    assert!(faults > 0 && acknowledged > 0);
+    assert_eq!(lost, 0, "seed {seed}: {report}");
     world.check_restored().await;
     assert_eq!(report["lost"], json!([]), "seed {seed}");
 }
