@@ -47,11 +47,17 @@ pub async fn whole(body: Body, limit: usize) -> Result<Whole> {
         if length > limit {
             return Err(too_large());
         }
-        if length > LARGE && whole.share.is_none() {
-            let mib = u32::try_from(limit.div_ceil(LARGE)).unwrap_or(u32::MAX);
-            let share = tokio::time::timeout_at(deadline, LARGE_MIB.acquire_many(mib));
-            whole.share = Some(share.await.map_err(too_slow)?.map_err(Error::internal)?);
-            deadline = Instant::now() + WHOLE_TIME;
+        // What is beyond the first MiB, as it comes.
+        let held = whole.share.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let wanted = (length / LARGE).saturating_sub(held);
+        if wanted > 0 {
+            let more = LARGE_MIB.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX));
+            let more = tokio::time::timeout_at(deadline, more).await.map_err(too_slow)?;
+            let more = more.map_err(Error::internal)?;
+            match &mut whole.share {
+                Some(share) => share.merge(more),
+                None => whole.share = Some(more),
+            }
         }
         deadline += Duration::from_secs_f64(piece.len() as f64 / WHOLE_RATE as f64);
         whole.bytes.extend_from_slice(&piece);

@@ -19,6 +19,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::app::App;
+use crate::error::Result;
 use crate::network::Peer;
 use crate::peers::Peers;
 use crate::registry::catalog::blob::scrub;
@@ -42,13 +43,8 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     let peers = Peers::default();
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
-    let sweeping = match newest_ms(&app.db.reserved()).await {
-        Ok(newest) => Some(tokio::spawn(sweep(app.clone(), newest))),
-        Err(error) => {
-            tracing::error!(?error, "nothing will be swept");
-            None
-        }
-    };
+    let newest = newest_ms(&app.db.patient()).await;
+    let sweeping = tokio::spawn(sweep(app.clone(), newest));
     let scrubbing = tokio::spawn(scrub(app.clone()));
     let mut stop = pin!(stop);
     loop {
@@ -62,7 +58,10 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
         };
         match connection {
             Ok((stream, address)) => {
-                let Some(seat) = peers.seat(&app.config, address.ip()) else { continue };
+                let Some(seat) = peers.seat(&app.config, address.ip()) else {
+                    metrics::counter!("model_registry_refused_connections_total").increment(1);
+                    continue;
+                };
                 let stream = guard(stream, app);
                 let connection = run(stream, address.ip(), service.clone(), stopping.subscribe());
                 tokio::spawn(async move {
@@ -78,9 +77,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
         }
     }
     drop(listener);
-    if let Some(sweeping) = sweeping {
-        sweeping.abort();
-    }
+    sweeping.abort();
     scrubbing.abort();
     tracing::info!("stopping: waiting for running transfers");
     let patience = Duration::from_secs(app.config.shutdown_seconds);
@@ -135,18 +132,23 @@ async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: wa
 /// Removes blobs that nothing has named for long, and uploads and sessions that are over, and reads what was never
 /// read, at the start and then every hour.
 ///
-/// `newest_ms` is of before the first request.
-async fn sweep(app: App, newest_ms: i64) {
+/// `newest_ms` is of before the first request. Where that could not be read, nothing says whether the database is an
+/// older one, and objects are not listed.
+async fn sweep(app: App, newest_ms: Result<i64>) {
+    let mut has_listed = false;
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     for number in 0_u64.. {
         interval.tick().await;
         app.db.lay_ballast(&app.config.data.database_url(), app.config.keep_free);
-        let sweep = match number {
-            0 => Sweep::of(&app).first(newest_ms),
-            _ if number % SWEEPS_OF_A_DAY == 0 => Sweep::of(&app),
-            _ => Sweep::of(&app).without_listing(),
+        let sweep = Sweep::of(&app);
+        let (sweep, lists) = match &newest_ms {
+            Ok(newest) if !has_listed => (sweep.first(*newest), true),
+            Ok(_) if number % SWEEPS_OF_A_DAY == 0 => (sweep, true),
+            _ => (sweep.without_listing(), false),
         };
-        match sweep.run().await {
+        let swept = sweep.run().await;
+        has_listed |= lists && swept.is_ok();
+        match swept {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed objects that were unused for long"),
             Err(error) => tracing::error!(?error, "sweeping failed"),

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
 use crate::access::Actor;
+use crate::access::credential::hash_secret;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -69,8 +70,12 @@ impl Signing {
     /// Keeps who asks for addresses that are good until then; returns what to find them by. Nobody is
     /// kept longer than that, and each but once.
     pub fn remember(&self, actor: &Actor, until: Timestamp, now: Timestamp) -> Option<String> {
-        let user = actor.user().ok()?.id.raw();
-        let key = actor.credential().map_or(user, |credential| credential.raw()).to_owned();
+        let user = actor.user().ok()?;
+        // With another password they are somebody else: what the one before made stays what it was.
+        let key = actor.credential().map_or_else(
+            || format!("{} {}", user.id.raw(), hash_secret(&user.password_hash)),
+            |credential| credential.raw().to_owned(),
+        );
         let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
         signers.retain(|_, signer| signer.until >= now);
         let until = signers.get(&key).map_or(until, |signer| signer.until.max(until));

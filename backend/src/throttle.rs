@@ -44,16 +44,6 @@ impl Throttle {
         Self { free, counts: Mutex::default() }
     }
 
-    /// How many seconds `key` must wait, if it must; counts nothing.
-    pub fn check(&self, key: &str, now: Timestamp) -> Result<(), i64> {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = counts.get(key).filter(|count| !count.is_over(now)) else {
-            return Ok(());
-        };
-        let next = count.last.plus_seconds(count.wait_seconds(self.free));
-        if next > now { Err((next.millis() - now.millis() + 999).div_euclid(1000)) } else { Ok(()) }
-    }
-
     /// Counts one more by `key`, unless it comes too early: then says how many seconds to wait.
     pub fn count(&self, key: &str, now: Timestamp) -> Result<(), i64> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,6 +69,14 @@ impl Throttle {
         }
         counts.insert(key.to_owned(), Count { times: 1, last: now });
         Ok(())
+    }
+
+    /// Takes back one that was counted: it went well.
+    pub fn take_back(&self, key: &str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(key) {
+            count.times = count.times.saturating_sub(1);
+        }
     }
 
     /// Forgets what was counted: it went well.

@@ -176,15 +176,15 @@ pub async fn check_password(
     };
     // Of a proxy that nobody named, everybody would have to wait.
     let alone = actor.address.is_some_and(|at| !network::may_be_proxy(&access.config, at));
+    // Counted first: of many who come at once, each is one.
     if alone {
-        passwords.wrong_by_network.check(&network, now).map_err(waits)?;
+        passwords.wrong_by_network.count(&network, now).map_err(waits)?;
     }
     passwords.wrong.count(&key, now).map_err(waits)?;
     let right = passwords.verify(stored, password).await?;
     if right {
         passwords.wrong.forget(&key);
-    } else if alone {
-        passwords.wrong_by_network.count(&network, now).ok();
+        passwords.wrong_by_network.take_back(&network);
     }
     Ok(right)
 }

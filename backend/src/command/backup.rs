@@ -152,19 +152,16 @@ impl Backup<'_> {
     }
 
     async fn copy_file(&self, copy: &Copy) -> Result<Finding> {
-        let given = self.store.give(&copy.blob(), self.there.folder()).await?;
+        let to = self.there.folder();
+        let mut given = self.store.give(&copy.blob(), to, false).await?;
         if matches!(given, Given::There) && self.full {
             if proof::examine(&self.there, copy).await? == Finding::Good {
                 return Ok(Finding::Good);
             }
-            self.there.delete(&copy.key).await?;
+            // What is there stays until there is something better.
+            given = self.store.give(&copy.blob(), to, true).await?;
         }
-        let new = match given {
-            Given::There if !self.full => return Ok(Finding::Good),
-            Given::There => self.store.give(&copy.blob(), self.there.folder()).await?,
-            given => given,
-        };
-        match new {
+        match given {
             Given::New(new) => {
                 let copied = Copy { key: new.key.clone(), ..copy.clone() };
                 let finding = proof::examine(&self.there, &copied).await?;

@@ -63,7 +63,8 @@ async fn open_beside(data: &Data) -> Result<(Db, Store)> {
     let store = Store::open_beside(&data.data)
         .map_err(|_| Error::invalid("--data", format!("{} is no folder", data.data.display())))?;
     pairing::check(&db, &store).await?;
-    Ok((db, store))
+    // What heals is no upload.
+    Ok((db, store.keeping_free(Some(0))))
 }
 
 /// Removes a copy of an SQLite database, with what SQLite had beside it: it would be taken for a part of the next.

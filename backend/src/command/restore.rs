@@ -30,7 +30,7 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
         return Err(Error::invalid("DIR", reason));
     }
     let url = input.data.database_url();
-    let store = Store::open(&input.data.data).await?;
+    let store = Store::open(&input.data.data).await?.keeping_free(Some(0));
     check_place(&store, &made, &url).await?;
     let backup = Store::open_beside(&input.from)?;
     let begun = input.data.data.join(RESTORING);
@@ -68,6 +68,7 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
         }
     }
     std::fs::remove_file(begun)?;
+    std::fs::File::open(&input.data.data)?.sync_all()?;
     println!(
         "{} files, {}, were restored as of {}",
         HumanCount(restored.files),
@@ -83,7 +84,8 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
 /// Refuses a place where there is something.
 async fn check_place(store: &Store, made: &Made, url: &str) -> Result<()> {
     let folder = store.folder();
-    if std::fs::read_to_string(folder.join(RESTORING)).is_ok_and(|of| of == made.registry) {
+    let begun = std::fs::read_to_string(folder.join(RESTORING)).is_ok_and(|of| of == made.registry);
+    if begun && Db::sqlite_file(url).is_none_or(|file| !file.exists()) {
         return Ok(());
     }
     if store.identity().await?.is_some() || !store.is_empty().await? {

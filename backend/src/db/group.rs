@@ -84,7 +84,7 @@ impl Task {
             let ended = self.group(first, &mut done).await;
             if let Err(error) = &ended {
                 tracing::warn!(?error, "a transaction was lost");
-                if is_disk_full(error) {
+                if is_disk_full(error) || self.ballast.is_needed() {
                     self.ballast.give_up();
                 }
                 // Undoes whatever it is in.

@@ -12,6 +12,7 @@ mod lane;
 mod message;
 mod migrate;
 mod notice;
+mod postgres;
 mod query;
 mod readers;
 mod snapshot;
@@ -26,12 +27,12 @@ use std::time::Duration;
 use ballast::Ballast;
 use lane::{Lane, STATEMENT};
 use notice::Notices;
+use postgres::PgPools;
 use readers::Readers;
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 use writer::{Write, Writer};
 
 use crate::sql::{escape_like, glob_containing, like_to_glob};
@@ -56,24 +57,6 @@ pub struct Db {
 enum Pools {
     Sqlite { readers: Readers, writer: Writer },
     Postgres(PgPools),
-}
-
-/// Connections to PostgreSQL, by who uses them.
-#[derive(Clone)]
-struct PgPools {
-    general: PgPool,
-    reserved: PgPool,
-    patient: PgPool,
-}
-
-impl PgPools {
-    fn of(&self, lane: Lane) -> &PgPool {
-        match lane {
-            Lane::General(_) => &self.general,
-            Lane::Reserved => &self.reserved,
-            Lane::Patient => &self.patient,
-        }
-    }
 }
 
 /// A transaction; rolled back unless committed.
@@ -180,8 +163,8 @@ impl Db {
         let (pools, notices) = if let Some(file) = Self::sqlite_file(url) {
             (open_sqlite(file).await?, Notices::alone())
         } else {
-            let pools = open_postgres(url).await?;
-            let notices = Notices::shared(pools.general.clone(), url);
+            let pools = PgPools::open(url).await?;
+            let notices = Notices::shared(pools.general().clone(), url);
             (Pools::Postgres(pools), notices)
         };
         let lane = Lane::General(STATEMENT);
@@ -229,7 +212,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
-            Pools::Postgres(pools) => TxInner::Postgres(pools.of(self.lane).begin().await?),
+            Pools::Postgres(pools) => TxInner::Postgres(pools.writing(self.lane).begin().await?),
         };
         let (notices, statements) = (self.notices.clone(), self.statements.clone());
         Ok(Tx { inner, notices, changed: Vec::new(), statements })
@@ -343,9 +326,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(PgPools { general, reserved, patient }) => {
-                tokio::join!(general.close(), reserved.close(), patient.close());
-            }
+            Pools::Postgres(pools) => pools.close().await,
         }
         if let Some(lock) = &self.lock {
             lock.unlock().ok();
@@ -421,29 +402,6 @@ async fn open_sqlite(file: &Path) -> Result<Pools, sqlx::Error> {
     let writer = open_writer(writing, Ballast::of(file)).await?;
     let readers = Readers::open(options.pragma("query_only", "ON")).await?;
     Ok(Pools::Sqlite { readers, writer })
-}
-
-async fn open_postgres(url: &str) -> Result<PgPools, sqlx::Error> {
-    let limit = format!("SET statement_timeout = {}", STATEMENT.as_millis());
-    let pool = |most: u32, limit: Option<String>| {
-        PgPoolOptions::new()
-            .max_connections(most)
-            .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |connection, _| {
-                let limit = limit.clone();
-                Box::pin(async move {
-                    if let Some(limit) = limit {
-                        sqlx::raw_sql(AssertSqlSafe(limit)).execute(connection).await?;
-                    }
-                    Ok(())
-                })
-            })
-    };
-    Ok(PgPools {
-        general: pool(14, Some(limit.clone())).connect(url).await?,
-        reserved: pool(2, Some(limit)).connect_lazy(url)?,
-        patient: pool(2, None).connect_lazy(url)?,
-    })
 }
 
 /// Whether a statement took too long and was interrupted.

@@ -136,7 +136,7 @@ impl Query {
             }
             Conn::Db(Db { pools: Pools::Postgres(pools), lane, .. }) => {
                 let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
-                Rows::Postgres(fetch(query, pools.of(*lane), wanted).await?)
+                Rows::Postgres(fetch(query, pools.reading(*lane), wanted).await?)
             }
             Conn::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => {
                 Rows::Sqlite(write.run(Statement::new(text, values)).await?.rows)

@@ -10,7 +10,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, IF_MATCH, IF_NONE_MATCH}
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt};
 
 use super::download::lists;
 use crate::access::{Actor, Reader, Writer};
@@ -94,7 +94,8 @@ pub async fn receive(
     body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
 ) -> Result<Put> {
     let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
-    let _promise = promise(app, announced(headers).unwrap_or(0)).await?;
+    let promise = promise(app, announced(headers).unwrap_or(0)).await?;
+    let body = body.inspect_ok(|bytes| promise.came(bytes.len() as u64));
     let expected = expected_digests(headers)?;
     let blob = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
     // By itself: a client who goes away now leaves nothing half done.

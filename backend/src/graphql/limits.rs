@@ -93,9 +93,14 @@ fn check_sign_ins(document: &ExecutableDocument) -> Result<()> {
     }
     let operations =
         document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    if operations.chain(fragments).map(count).sum::<usize>() > 1 {
-        return Err(Error::invalid("query", "must have at most one signIn"));
+    // A fragment may be spread any number of times.
+    let mut fragments =
+        document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    if operations.map(count).sum::<usize>() > 1 || fragments.any(|fragment| count(fragment) > 0) {
+        return Err(Error::invalid(
+            "query",
+            "must have at most one signIn, and none in a fragment",
+        ));
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub struct Call {
     /// The address that the client has of this server.
     pub host: Option<HeaderValue>,
     /// Kept until the answer is there.
-    _share: Share,
+    share: Share,
 }
 
 impl Call {
@@ -67,7 +67,13 @@ impl Call {
             message.set(name, value);
         }
         let host = parts.headers.get(HOST).cloned();
-        Self { app: app.clone(), actor, project, message, host, _share: None }
+        Self { app: app.clone(), actor, project, message, host, share: None }
+    }
+
+    /// Gives back the memory of a large message, which is done with: what follows takes long.
+    pub fn is_read(&mut self) {
+        self.message = Message::default();
+        self.share = None;
     }
 
     /// Proof that the caller may read the project.
@@ -257,7 +263,7 @@ pub async fn recognise(
     };
     let limit = if actor.user().is_ok() { MAX_BODY } else { MAX_ANONYMOUS_BODY };
     let (message, share) = read_message(parts, body, limit).await?;
-    Ok(Call { _share: share, ..Call::new(app, parts, params, (actor, project), message) })
+    Ok(Call { share, ..Call::new(app, parts, params, (actor, project), message) })
 }
 
 /// Who makes a request. What changes something a browser may send from our own pages only.

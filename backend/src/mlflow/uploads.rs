@@ -162,7 +162,7 @@ async fn own_upload(call: &Call, place: &Place) -> Result<UploadId> {
 }
 
 /// Puts the parts together, and stores the file as if it had come as one.
-async fn complete(call: Call) -> Result<Done> {
+async fn complete(mut call: Call) -> Result<Done> {
     let place = place(&call)?;
     if !call.message.has("parts") {
         return Err(message::missing("parts"));
@@ -170,6 +170,8 @@ async fn complete(call: Call) -> Result<Done> {
     let parts = call.message.messages("parts")?;
     let id = own_upload(&call, &place).await?;
     let wanted = wanted(&parts, id.parts)?;
+    drop(parts);
+    call.is_read();
     let mut bytes = call.app.store.read_parts(&id.upload, &wanted)?;
     let headers = HeaderMap::new();
     upload::receive(&call.app, &call.actor, &place, &headers, &mut bytes).await?;

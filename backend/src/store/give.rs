@@ -30,12 +30,13 @@ pub enum Given {
 impl Store {
     /// Gives another folder an object: by a hard link where both are on one disk, else by a copy. Its bytes are
     /// durable when this returns; its name is when its folder is synced.
-    pub async fn give(&self, blob: &Blob, to: &FsPath) -> Result<Given> {
+    /// With `again` also where it has one.
+    pub async fn give(&self, blob: &Blob, to: &FsPath, again: bool) -> Result<Given> {
         let new = Blob { key: format!("{}{NEW}", blob.key), ..blob.clone() };
         let (from, there) = (self.folder.join(&blob.key), to.join(&blob.key));
         let (to, size) = (to.join(&new.key), blob.size.unsigned_abs());
         let given = spawn_blocking(move || {
-            if std::fs::metadata(&there).is_ok_and(|there| there.len() == size) {
+            if !again && std::fs::metadata(&there).is_ok_and(|there| there.len() == size) {
                 return Ok(Given::There);
             }
             let readable = File::open(&from).and_then(|mut file| file.read(&mut [0]).map(drop));

@@ -30,6 +30,9 @@ const MAX_OPEN_IN_PROJECT: usize = 5000;
 /// How many parts the uploads of somebody may have together: as many as two of the largest.
 const MAX_PARTS: u64 = 20_000;
 
+/// With how many contents a part may come.
+const MAX_TRIES: usize = 8;
+
 /// Whose an upload is, and how many parts it has.
 #[derive(Clone, Debug)]
 pub struct Begun {
@@ -105,6 +108,12 @@ impl Share {
         let key = (self.number, sha256.to_owned());
         if upload.parts.contains_key(&key) {
             return Ok(false);
+        }
+        let same =
+            upload.parts.range((self.number, String::new())..(self.number + 1, String::new()));
+        if same.count() >= MAX_TRIES {
+            let message = format!("part {} came with other bytes too often", self.number);
+            return Err(Error::RateLimited(message));
         }
         upload.parts.insert(key, Part { place, size: std::mem::take(&mut self.bytes) });
         Ok(true)
@@ -224,10 +233,18 @@ impl Store {
     /// Ends an upload and removes its parts; it may be over already.
     pub async fn end_upload(&self, upload: &str) -> Result<()> {
         let ended = self.uploads.lock().remove(upload);
-        for part in ended.into_iter().flat_map(|upload| upload.parts.into_values()) {
-            if_there(self.objects.delete(&part.place).await)?;
-        }
-        Ok(())
+        let objects = self.objects.clone();
+        // By itself: what a caller who goes away leaves here, nobody knows any more.
+        let removed = tokio::spawn(async move {
+            let mut removed = Ok(());
+            for part in ended.into_iter().flat_map(|upload| upload.parts.into_values()) {
+                if let Err(error) = if_there(objects.delete(&part.place).await) {
+                    removed = Err(error);
+                }
+            }
+            removed
+        });
+        removed.await.map_err(Error::internal)?
     }
 
     /// Ends uploads that were given up: nobody put their parts together.

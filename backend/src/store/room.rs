@@ -14,15 +14,26 @@ pub(super) struct Room {
     keep_mib: Option<u64>,
 }
 
-/// Room for bytes that are announced and have not come; given back when it is dropped.
+/// Room for bytes that are announced and have not come; given back as they come, and when it is dropped.
 pub struct Promise {
     promised: Arc<AtomicU64>,
-    bytes: u64,
+    bytes: AtomicU64,
+}
+
+impl Promise {
+    /// Gives back the room of bytes that take it now.
+    pub fn came(&self, bytes: u64) {
+        let before = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            Some(left.saturating_sub(bytes))
+        });
+        let given_back = before.unwrap_or(0).min(bytes);
+        self.promised.fetch_sub(given_back, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        self.promised.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.promised.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 
@@ -36,13 +47,22 @@ impl Store {
 
     /// Whether bytes may come.
     pub fn has_room(&self) -> Result<bool> {
-        self.has_room_for(0)
+        self.is_above_floor()
     }
 
     fn has_room_for(&self, bytes: u64) -> Result<bool> {
+        Ok(self.room()? >= bytes && self.is_above_floor()?)
+    }
+
+    /// How many bytes there are above what is kept free.
+    fn room(&self) -> Result<u64> {
         let space = disk::space(&self.folder)?;
-        let floor = disk::floor(space, self.room.keep_mib);
-        Ok(space.free >= floor.saturating_add(bytes))
+        Ok(space.free.saturating_sub(disk::floor(space, self.room.keep_mib)))
+    }
+
+    fn is_above_floor(&self) -> Result<bool> {
+        let space = disk::space(&self.folder)?;
+        Ok(space.free >= disk::floor(space, self.room.keep_mib))
     }
 
     /// Refuses bytes where there is no room for any: asked while they come.
@@ -51,12 +71,16 @@ impl Store {
     }
 
     /// Promises room for so many bytes, if there is some beside what was promised to others, here and, `elsewhere`, to
-    /// uploads that are interrupted.
+    /// uploads that are interrupted. To others one counts for a quarter of the room at most: who announces all of it and
+    /// sends next to nothing keeps nobody out.
     pub fn promise(&self, bytes: u64, elsewhere: u64) -> Result<Promise> {
-        let promised = self.room.promised.clone();
-        let before = promised.fetch_add(bytes, Ordering::Relaxed);
-        let promise = Promise { promised, bytes };
+        let before = self.room.promised.load(Ordering::Relaxed);
         let all = before.saturating_add(bytes).saturating_add(elsewhere);
-        if self.has_room_for(all)? { Ok(promise) } else { Err(Error::NoSpace) }
+        if !self.has_room_for(all)? {
+            return Err(Error::NoSpace);
+        }
+        let kept = bytes.min(self.room()? / 4);
+        self.room.promised.fetch_add(kept, Ordering::Relaxed);
+        Ok(Promise { promised: self.room.promised.clone(), bytes: AtomicU64::new(kept) })
     }
 }

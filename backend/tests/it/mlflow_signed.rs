@@ -233,6 +233,18 @@ async fn signed_addresses_end_with_the_password_that_made_them() {
     let (_, changed) = answer(changed.send().await.unwrap()).await;
     assert!(changed.get("errors").is_none(), "{changed}");
     assert_eq!(anybody.get(url).send().await.unwrap().status(), 403);
+    // Nor when she asks for another one.
+    let again = ada
+        .http
+        .get(format!(
+            "{}/mlflow/vision/api/2.0/mlflow-artifacts/presigned/{root}/a.bin",
+            server.url
+        ))
+        .basic_auth("ada", Some("another battery staple"));
+    let (status, signed) = answer(again.send().await.unwrap()).await;
+    assert_eq!(status, 200, "{signed}");
+    assert_eq!(anybody.get(signed["url"].as_str().unwrap()).send().await.unwrap().status(), 200);
+    assert_eq!(anybody.get(url).send().await.unwrap().status(), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,13 +92,13 @@ pub async fn receive(db: &Db, id: &str, received: i64, now: Timestamp) -> Result
     Ok(expires_at)
 }
 
-/// How many bytes uploads that have begun are still to bring.
+/// How many bytes uploads that have begun are still to bring, of which some came in the last minutes.
 pub async fn announced(db: &Db, now: Timestamp) -> Result<u64> {
     let (bytes,): (i64,) = query(
         "SELECT CAST(COALESCE(SUM(size - received), 0) AS BIGINT) FROM uploads
          WHERE received < size AND expires_at_ms > $1",
     )
-    .bind(now)
+    .bind(now.plus_seconds(LIFE_SECONDS - WAIT_SECONDS))
     .fetch_one(db)
     .await?;
     Ok(bytes.unsigned_abs())
