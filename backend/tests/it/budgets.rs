@@ -57,7 +57,8 @@ async fn what_nobody_waits_for_any_more_ends_and_the_server_lives_meanwhile() {
         reading.abort();
     }
     for reading in endless {
-        assert!(reading.await.is_err(), "nobody hears of it");
+        // Aborted, or tired of waiting for its turn.
+        assert!(!matches!(reading.await, Ok(Ok(_))), "it never ends by itself");
     }
     // All connections are free again.
     let readers = (0..8).map(|_| query("SELECT 1").fetch_one::<(i64,)>(&db));
