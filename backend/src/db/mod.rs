@@ -188,10 +188,11 @@ impl Db {
         Self { lane: Lane::Reserved, ..self.clone() }
     }
 
-    /// The same database for what nobody waits for, whose statements take as long as they take.
+    /// The same database for what nobody waits for, whose statements take as long as they take. They are not counted: no
+    /// request costs them.
     #[must_use]
     pub fn patient(&self) -> Self {
-        Self { lane: Lane::Patient, ..self.clone() }
+        Self { lane: Lane::Patient, statements: Arc::default(), ..self.clone() }
     }
 
     /// The same database, of which a statement reads for so long at most.
