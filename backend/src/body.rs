@@ -65,9 +65,9 @@ pub async fn whole(body: Body, limit: usize) -> Result<Whole> {
     Ok(whole)
 }
 
-/// Reads what somebody sends whose request is refused already, so that they see why.
-pub async fn ignore(body: Body) {
-    drain(&mut body.into_data_stream().map(|bytes| bytes.map_err(Error::internal))).await;
+/// Reads up to so many bytes of what somebody sends whose request is refused already, so that they see why.
+pub async fn ignore(body: Body, most: usize) {
+    drain(&mut body.into_data_stream().map(|bytes| bytes.map_err(Error::internal)), most).await;
 }
 
 /// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.
@@ -114,13 +114,13 @@ pub async fn take_rest(
     // Who asks first has sent nothing yet, and need not; strangers are not waited for.
     let stranger = matches!(error, Error::Unauthenticated(_));
     if !stranger && !headers.contains_key(EXPECT) {
-        drain(body).await;
+        drain(body, DRAIN_BYTES).await;
     }
 }
 
-async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin)) {
+async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin), most: usize) {
     let reading = async {
-        let mut left = DRAIN_BYTES;
+        let mut left = most;
         while let Some(Ok(bytes)) = body.next().await {
             match left.checked_sub(bytes.len()) {
                 Some(rest) => left = rest,

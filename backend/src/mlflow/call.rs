@@ -257,7 +257,7 @@ pub async fn recognise(
                 audit_denied::log_error(app, &stranger, action, &project, &failure.error).await;
             }
             // Read all the same: a client that is still sending would not see the answer.
-            body::ignore(body).await;
+            body::ignore(body, MAX_ANONYMOUS_BODY).await;
             return Err(failure);
         }
     };

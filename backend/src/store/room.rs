@@ -47,22 +47,13 @@ impl Store {
 
     /// Whether bytes may come.
     pub fn has_room(&self) -> Result<bool> {
-        self.is_above_floor()
+        Ok(self.spare()?.is_some())
     }
 
-    fn has_room_for(&self, bytes: u64) -> Result<bool> {
-        Ok(self.room()? >= bytes && self.is_above_floor()?)
-    }
-
-    /// How many bytes there are above what is kept free.
-    fn room(&self) -> Result<u64> {
+    /// How many bytes there are above what is kept free; none where there are fewer than that.
+    fn spare(&self) -> Result<Option<u64>> {
         let space = disk::space(&self.folder)?;
-        Ok(space.free.saturating_sub(disk::floor(space, self.room.keep_mib)))
-    }
-
-    fn is_above_floor(&self) -> Result<bool> {
-        let space = disk::space(&self.folder)?;
-        Ok(space.free >= disk::floor(space, self.room.keep_mib))
+        Ok(space.free.checked_sub(disk::floor(space, self.room.keep_mib)))
     }
 
     /// Refuses bytes where there is no room for any: asked while they come.
@@ -74,13 +65,12 @@ impl Store {
     /// uploads that are interrupted. To others one counts for a quarter of the room at most: who announces all of it and
     /// sends next to nothing keeps nobody out.
     pub fn promise(&self, bytes: u64, elsewhere: u64) -> Result<Promise> {
-        let before = self.room.promised.load(Ordering::Relaxed);
+        let spare = self.spare()?.ok_or(Error::NoSpace)?;
+        let kept = bytes.min(spare / 4);
+        // Before it is compared: of two who come at once, the second sees the first.
+        let before = self.room.promised.fetch_add(kept, Ordering::Relaxed);
+        let promise = Promise { promised: self.room.promised.clone(), bytes: AtomicU64::new(kept) };
         let all = before.saturating_add(bytes).saturating_add(elsewhere);
-        if !self.has_room_for(all)? {
-            return Err(Error::NoSpace);
-        }
-        let kept = bytes.min(self.room()? / 4);
-        self.room.promised.fetch_add(kept, Ordering::Relaxed);
-        Ok(Promise { promised: self.room.promised.clone(), bytes: AtomicU64::new(kept) })
+        if all <= spare { Ok(promise) } else { Err(Error::NoSpace) }
     }
 }

@@ -20,6 +20,13 @@ async fn signed_in(server: &Server) -> Caller {
     browser
 }
 
+/// What a browser is answered that signs in as the administrator.
+async fn sign_in(server: &Server) -> reqwest::Response {
+    let body = json!({"query": SIGN_IN, "variables": {"u": "admin", "p": PASSWORD}});
+    let request = server.anonymous().request(Method::POST, "/graphql").json(&body);
+    request.send().await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_token_is_refused_even_where_none_is_needed() {
     let (server, admin) = Server::with_model().await;
@@ -44,13 +51,7 @@ async fn a_session_begins_with_the_password_and_ends_with_sign_out() {
         assert_eq!(refusal.code, "UNAUTHENTICATED");
         assert_eq!(refusal.message, "user name or password is wrong");
     }
-    let response = server
-        .anonymous()
-        .request(Method::POST, "/graphql")
-        .json(&json!({"query": SIGN_IN, "variables": {"u": "admin", "p": PASSWORD}}))
-        .send()
-        .await
-        .unwrap();
+    let response = sign_in(&server).await;
     let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let secret = cookie.split(['=', ';']).nth(1).unwrap();
@@ -109,14 +110,8 @@ async fn who_guesses_the_passwords_of_many_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_https_the_session_is_of_this_host_alone() {
     let server = Server::start_with(&["--public-url", "https://models.example.org"]).await;
-    let sign_in = server
-        .anonymous()
-        .request(Method::POST, "/graphql")
-        .json(&json!({"query": SIGN_IN, "variables": {"u": "admin", "p": PASSWORD}}))
-        .send()
-        .await
-        .unwrap();
-    let cookie = sign_in.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let answer = sign_in(&server).await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
     let (name, rest) = cookie.split_once('=').unwrap();
     assert_eq!(name, "__Host-model_registry_session");
     assert!(

@@ -256,22 +256,23 @@ impl<'a> Sweep<'a> {
             if !self.has_no_row(noted.iter().map(|object| object.key.as_str())).await? {
                 return Ok(false);
             }
-            self.insert_unknown(&noted, sweeps).await?;
+            self.insert_unknown(&noted, sweeps, newer > 0).await?;
         }
         if newer > 0 {
             tracing::warn!(
                 objects = newer,
                 "there are files that are newer than the database: is it an older backup? Nothing is removed for 30 days"
             );
-            let mut tx = self.db.begin().await?;
-            pause(&mut tx, self.now).await?;
-            tx.commit().await?;
         }
         Ok(true)
     }
 
-    async fn insert_unknown(&self, objects: &[Listed], sweeps: i64) -> Result<()> {
+    /// Gives objects rows; the pause is in the same transaction, as what has a row is not found to be newer again.
+    async fn insert_unknown(&self, objects: &[Listed], sweeps: i64, pauses: bool) -> Result<()> {
         let mut tx = self.db.begin().await?;
+        if pauses {
+            pause(&mut tx, self.now).await?;
+        }
         for object in objects {
             let Some(parts) = key::parse(&object.key) else { continue };
             query(
