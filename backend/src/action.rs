@@ -46,6 +46,9 @@ actions! {
     VersionUpdate = "version.update", "its description changed";
     VersionPublish = "version.publish", "a draft was published";
     VersionStage = "version.stage", "it was moved to another of MLflow's stages";
+    VersionDeprecate = "version.deprecate", "another version should be used instead";
+    VersionYank = "version.yank", "it should not be used: latest, ranges and lists pass it over";
+    VersionReactivate = "version.reactivate", "it is deprecated or yanked no more";
     VersionDelete = "version.delete", "it was put into the trash";
     VersionRestore = "version.restore", "it was taken out of the trash";
     CandidateCreate = "candidate.create", "a training run began";

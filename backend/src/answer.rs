@@ -12,7 +12,7 @@ impl Error {
     /// The status of the table in [`error`](crate::error).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } | Self::OnlyYanked { .. } => StatusCode::NOT_FOUND,
             Self::AlreadyExists { .. } | Self::NameGiven { .. } => StatusCode::CONFLICT,
             Self::Conflict(_) | Self::Arriving(_) | Self::Stale => StatusCode::CONFLICT,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,

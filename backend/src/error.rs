@@ -3,7 +3,7 @@
 //!
 //! | variant | code | status |
 //! |---|---|---|
-//! | `NotFound` | `NOT_FOUND` | 404 |
+//! | `NotFound`, `OnlyYanked` | `NOT_FOUND` | 404 |
 //! | `AlreadyExists`, `NameGiven` | `ALREADY_EXISTS` | 409 |
 //! | `Invalid` | `INVALID` | 400 |
 //! | `Conflict`, `Arriving` | `CONFLICT` | 409 |
@@ -33,6 +33,12 @@ pub enum Error {
     NotFound {
         kind: &'static str,
         key: String,
+    },
+    /// Only yanked versions match a range or `latest`.
+    OnlyYanked {
+        reference: String,
+        /// What is said of the highest of them.
+        notice: String,
     },
     AlreadyExists {
         kind: &'static str,
@@ -113,7 +119,7 @@ impl Error {
     /// What callers branch on.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } => "NOT_FOUND",
+            Self::NotFound { .. } | Self::OnlyYanked { .. } => "NOT_FOUND",
             Self::AlreadyExists { .. } | Self::NameGiven { .. } => "ALREADY_EXISTS",
             Self::Invalid { .. } => "INVALID",
             Self::Conflict(_) | Self::Arriving(_) | Self::Stale => "CONFLICT",
@@ -148,6 +154,9 @@ impl Error {
     pub fn message(&self) -> String {
         match self {
             Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
+            Self::OnlyYanked { reference, notice } => {
+                format!("{reference:?} matches only versions that are not to be used any more: {notice}")
+            }
             Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
             Self::NameGiven { version, next, in_trash } => {
                 let way = if *in_trash { "restore it from the trash, or make" } else { "make" };

@@ -21,6 +21,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod db;
+pub mod deprecation;
 mod disk;
 pub mod error;
 pub mod files;

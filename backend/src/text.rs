@@ -218,6 +218,16 @@ pub fn long_name(field: &str, text: &str) -> Result<String> {
     Ok(text)
 }
 
+/// Why something was done: one line of 1–1000 characters.
+pub fn reason(field: &str, text: &str) -> Result<String> {
+    let text = nfc(text.trim());
+    if !(1..=1000).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "must be one line of 1 to 1000 characters"));
+    }
+    check_shown(field, &text)?;
+    Ok(text)
+}
+
 /// What a program describes something by, such as the schema of a dataset: at most 1 MiB.
 pub fn document(field: &str, text: String) -> Result<String> {
     if text.len() > 1 << 20 {

@@ -17,6 +17,7 @@ use super::session::{cookie, session_name};
 use super::user::{self, User};
 use super::{Access, SCOPE, SIGN_IN_FIRST, credential, member, password};
 use crate::db::{Conn, Sql};
+use crate::deprecation::Deprecations;
 use crate::error::{Error, Result};
 use crate::id::{CredentialId, UserId};
 use crate::log::By;
@@ -36,6 +37,8 @@ pub struct Actor {
     pub address: Option<IpAddr>,
     /// How the client names itself: its `User-Agent`.
     pub client: Option<String>,
+    /// What the answer says besides.
+    pub deprecations: Arc<Deprecations>,
     pub(super) caller: Option<Caller>,
     pub(super) cache: Arc<AccessCache>,
 }
@@ -126,7 +129,13 @@ impl Actor {
             .get("user-agent")
             .map(|name| String::from_utf8_lossy(name.as_bytes()).chars().take(255).collect());
         let address = network::client_address(&access.config, request);
-        Self { address, client, caller: None, cache: access.cache.clone() }
+        Self {
+            address,
+            client,
+            deprecations: Arc::default(),
+            caller: None,
+            cache: access.cache.clone(),
+        }
     }
 
     /// A person who has just been recognised otherwise, such as by their password.

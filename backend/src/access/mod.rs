@@ -28,6 +28,7 @@ use user::User;
 
 use crate::config::Serve;
 use crate::db::{Conn, Db};
+use crate::deprecation::Deprecation;
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId};
 use crate::role::{Role, TokenScope};
@@ -154,20 +155,26 @@ stronger_proofs! {
     Owner -> Maintainer, owner, Owner, "this needs the role OWNER in the project";
 }
 
-/// Checks that the caller may read the project at `path`.
+/// Checks that the caller may read the project at `path`. Where it has another path by now, the answer says so.
 pub async fn reader(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Result<Reader> {
-    let (conn, user) = (conn.into(), user_id(actor));
+    let (mut conn, user) = (conn.into(), user_id(actor));
     let generation = conn.access_generation();
     let key = format!("{}\0{path}", user.map_or("", UserId::raw));
     let found = match actor.cache.projects.get(generation, &key) {
         Some(found) => found,
         None => {
-            let found = project::find_with_role(conn, path, user).await?;
+            let found = project::find_with_role(conn.again(), path, user).await?;
             actor.cache.projects.keep(generation, key, found.as_ref());
             found
         }
     };
-    prove(actor, found, path)
+    let reader = prove(actor, found, path)?;
+    if reader.project.path != path
+        && let Some(since) = project::had_path_until(conn, &reader.project, path).await?
+    {
+        actor.deprecations.add(Deprecation::renamed(path, &reader.project.path, since));
+    }
+    Ok(reader)
 }
 
 /// Checks that the caller may read the project with this id.

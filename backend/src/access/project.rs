@@ -70,19 +70,40 @@ fn split(found: WithRole) -> Result<(Project, Option<Role>)> {
     Ok((found.project, role))
 }
 
-/// The project at `path`, unless it is in the trash, and the role of a person's membership. In one
-/// statement, so that what is hidden takes as long as what is not there. Use a proof from [`access`](crate::access).
+/// The project at `path`, or the last that was there before it was renamed, unless it is in the trash, and the role of a
+/// person's membership. In one statement, so that what is hidden takes as long as what is not there. Use a proof from [`access`](crate::access).
 pub async fn find_with_role(
     conn: impl Into<Conn<'_>>,
     path: &str,
     user: Option<&UserId>,
 ) -> Result<Option<(Project, Option<Role>)>> {
-    let found: Option<WithRole> = query(concat!(select_with_role!(), "p.path = $1"))
+    let found: Option<WithRole> = query(concat!(
+        select_with_role!(),
+        "p.id = COALESCE(
+             (SELECT l.id FROM projects l WHERE l.path = $1 AND l.deleted_at_ms IS NULL),
+             (SELECT f.project_id FROM former_paths f JOIN projects l ON l.id = f.project_id
+              WHERE f.path = $1 AND l.deleted_at_ms IS NULL ORDER BY f.until_ms DESC, l.id DESC LIMIT 1))"
+    ))
         .bind(text::looked_up(path))
         .bind(user.map(|user| user.raw().to_owned()))
         .fetch_optional(conn)
         .await?;
     found.map(split).transpose()
+}
+
+/// Until when a project had a path.
+pub async fn had_path_until(
+    conn: impl Into<Conn<'_>>,
+    project: &Project,
+    path: &str,
+) -> Result<Option<Timestamp>> {
+    let until: Option<(Timestamp,)> =
+        query("SELECT until_ms FROM former_paths WHERE path = $1 AND project_id = $2")
+            .bind(text::looked_up(path))
+            .bind(&project.id)
+            .fetch_optional(conn)
+            .await?;
+    Ok(until.map(|(until,)| until))
 }
 
 /// As [`find_with_role`], by id.

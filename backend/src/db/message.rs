@@ -65,7 +65,9 @@ impl Unmet {
     pub fn explains(&self, error: &sqlx::Error) -> bool {
         let kind = error.as_database_error().map(DatabaseError::kind);
         match self {
-            Self::Taken { .. } => matches!(kind, Some(ErrorKind::UniqueViolation)),
+            Self::Taken { .. } => {
+                matches!(kind, Some(ErrorKind::UniqueViolation | ErrorKind::NotNullViolation))
+            }
             Self::Missing { .. } | Self::TooMany { .. } | Self::Stale => {
                 matches!(kind, Some(ErrorKind::NotNullViolation))
             }

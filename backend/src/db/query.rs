@@ -193,6 +193,16 @@ impl Query {
     }
 }
 
+impl Query {
+    /// As [`Query::execute`], in a transaction of its own.
+    pub async fn alone(self, db: &Db) -> Result<u64, sqlx::Error> {
+        let mut tx = db.begin().await?;
+        let changed = self.execute(&mut tx).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+}
+
 async fn fetch<'c, D: Database>(
     query: impl Execute<'c, D> + 'c,
     on: impl Executor<'c, Database = D>,

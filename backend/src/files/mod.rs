@@ -31,6 +31,7 @@ use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::registry::catalog::file::rules::Outcome;
 use crate::registry::catalog::file::{self, File};
+use crate::registry::catalog::version;
 use crate::registry::object;
 use crate::registry::target::Target;
 use crate::registry::tracking::candidate;
@@ -180,7 +181,8 @@ async fn put_file(
     };
     let etag = format!("\"{}\"", file.sha256);
     let headers = [(ETAG, etag), (LOCATION, parts.uri.path().to_owned())];
-    Ok((status, headers, Json(description(&file))).into_response())
+    let deprecations = actor.deprecations.headers();
+    Ok((status, headers, deprecations, Json(description(&file))).into_response())
 }
 
 async fn get_file(
@@ -195,25 +197,52 @@ async fn get_file(
     let actor = Actor::of_request(&app.access, &request).await?;
     let place = address.place()?;
     let (_reader, target) = upload::Place::find(&place, (&app.db).into(), &actor).await?;
-    if options.archive.is_none()
-        && let Some(file) = file::sql::find(&app.db, target.id(), &address.path).await?
-    {
-        return download::serve(&app, &file, &method, &request.headers).await;
-    }
-    let files = file::sql::all_in(&app.db, target.id(), &address.path).await?;
-    if files.is_empty() && !address.path.trim_end_matches('/').is_empty() {
-        return Err(Error::not_found("file", &address.path));
-    }
-    match options.archive {
-        Some(format) => Ok(download::archive(app, format, &target, &address.path, files)),
-        None => {
-            let files: Vec<_> = files.iter().map(description).collect();
-            let body = serde_json::json!({ "path": address.path, "files": files });
-            let headers =
-                [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "private, no-cache")];
-            Ok((headers, Json(body)).into_response())
+    let asked = Asked::find(&app, &target, &address.path, options).await?;
+    let sent = method == Method::GET && !matches!(asked, Asked::List(_));
+    version::fetch::begin(&app, &actor, &target, sent).await?;
+    let mut response = match asked {
+        Asked::File(file) => download::serve(&app, &file, &method, &request.headers).await?,
+        Asked::Archive(format, files) => {
+            download::archive(app, format, &target, &address.path, files)
         }
+        Asked::List(files) => list(&address.path, &files),
+    };
+    response.headers_mut().extend(actor.deprecations.headers());
+    Ok(response)
+}
+
+/// What there is at a path.
+enum Asked {
+    File(File),
+    /// Those in a folder, as one.
+    Archive(Format, Vec<File>),
+    /// What is in a folder.
+    List(Vec<File>),
+}
+
+impl Asked {
+    async fn find(app: &App, target: &Target, path: &str, options: Options) -> Result<Self> {
+        if options.archive.is_none()
+            && let Some(file) = file::sql::find(&app.db, target.id(), path).await?
+        {
+            return Ok(Self::File(file));
+        }
+        let files = file::sql::all_in(&app.db, target.id(), path).await?;
+        if files.is_empty() && !path.trim_end_matches('/').is_empty() {
+            return Err(Error::not_found("file", path));
+        }
+        Ok(match options.archive {
+            Some(format) => Self::Archive(format, files),
+            None => Self::List(files),
+        })
     }
+}
+
+fn list(path: &str, files: &[File]) -> Response {
+    let files: Vec<_> = files.iter().map(description).collect();
+    let body = serde_json::json!({ "path": path, "files": files });
+    let headers = [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "private, no-cache")];
+    (headers, Json(body)).into_response()
 }
 
 fn description(file: &File) -> serde_json::Value {

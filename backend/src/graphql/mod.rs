@@ -218,7 +218,7 @@ async fn execute(
         attempt.log(&app, &actor, &response.errors).await;
     }
     let cookie = session.cookie(&app.config).map(|cookie| AppendHeaders([(SET_COOKIE, cookie)]));
-    (cookie, Json(with_codes(response))).into_response()
+    (cookie, actor.deprecations.headers(), Json(with_codes(response))).into_response()
 }
 
 /// Errors of ours have a code; what is left is an operation that does not fit the schema.

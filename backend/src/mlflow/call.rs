@@ -191,7 +191,7 @@ impl MethodHandler {
             Ok(call) => call,
             Err(failure) => return failure.into_response(),
         };
-        let stranger = call.stranger();
+        let (stranger, deprecations) = (call.stranger(), call.actor.deprecations.clone());
         let log = self.action.map(|action| (action, call.actor.clone(), subject(&call, action)));
         let answer = (self.rule)(call);
         let answer = match self.action {
@@ -202,7 +202,10 @@ impl MethodHandler {
             Some(_) => answer.await,
         };
         match answer {
-            Ok(answer) => answer,
+            Ok(mut answer) => {
+                answer.headers_mut().extend(deprecations.headers());
+                answer
+            }
             Err(failure) => {
                 if let Some((action, actor, subject)) = log {
                     audit_denied::log_error(&app, &actor, action, &subject, &failure.error).await;

@@ -2,7 +2,7 @@
 //!
 //! | error | `error_code` | status |
 //! |---|---|---|
-//! | `NotFound` | `RESOURCE_DOES_NOT_EXIST` | 404 |
+//! | `NotFound`, `OnlyYanked` | `RESOURCE_DOES_NOT_EXIST` | 404 |
 //! | `AlreadyExists`, `NameGiven` | `RESOURCE_ALREADY_EXISTS` | 400 |
 //! | `Invalid` | `INVALID_PARAMETER_VALUE` | 400 |
 //! | `Conflict`, `Arriving` | `RESOURCE_CONFLICT` | 409 |
@@ -55,7 +55,7 @@ impl Failure {
     fn code(&self) -> &'static str {
         match self.error {
             Error::NotFound { kind: ENDPOINT, .. } => "ENDPOINT_NOT_FOUND",
-            Error::NotFound { .. } => "RESOURCE_DOES_NOT_EXIST",
+            Error::NotFound { .. } | Error::OnlyYanked { .. } => "RESOURCE_DOES_NOT_EXIST",
             Error::AlreadyExists { .. } | Error::NameGiven { .. } => "RESOURCE_ALREADY_EXISTS",
             Error::Invalid { .. } => "INVALID_PARAMETER_VALUE",
             Error::Conflict(_) | Error::Arriving(_) | Error::Stale => "RESOURCE_CONFLICT",

@@ -106,7 +106,12 @@ pub async fn create(call: Call) -> Result<Created> {
     let experiment = match name.strip_prefix(experiment::MODEL_PREFIX) {
         // As in GitLab, where it is how one begins with a model.
         Some(model) => {
-            let new = NewModel { name: model.to_owned(), description: None, tags: Vec::new() };
+            let new = NewModel {
+                name: model.to_owned(),
+                description: None,
+                tags: Vec::new(),
+                by_client: true,
+            };
             let model = model::rules::create(&mut change, &writer, new).await?;
             let id = experiment::rules::default_of(&mut change, &model.id).await?;
             tag::rules::insert_all(&mut change, id.raw(), tags).await?;

@@ -74,6 +74,7 @@ pub async fn create(call: Call) -> Result<Found> {
         name,
         description: message.text("description")?,
         tags: names::registry_tags(message)?,
+        by_client: true,
     };
     let is_tagged = !new.tags.is_empty();
     let (mut change, writer) = call.change().await?;

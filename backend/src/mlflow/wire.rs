@@ -335,6 +335,8 @@ pub struct WireVersion {
     source: String,
     run_id: String,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_message: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Pair>,
     run_link: String,
@@ -346,6 +348,7 @@ pub struct WireVersion {
 
 impl WireVersion {
     pub fn new(version: ModelVersion, model: &str, tags: Vec<Tag>, aliases: &[Alias]) -> Self {
+        let status_message = version.deprecation().map(|deprecation| deprecation.text);
         Self {
             name: model.to_owned(),
             version: version.number.to_string(),
@@ -361,6 +364,7 @@ impl WireVersion {
             run_id: version.run_id.unwrap_or_default(),
             // Of the registration, which drafts have behind them, too: clients wait for it.
             status: "READY",
+            status_message,
             tags: tags.into_iter().map(Pair::from).collect(),
             run_link: version.run_link.unwrap_or_default(),
             aliases: aliases.iter().map(|alias| alias.name.clone()).collect(),

@@ -28,7 +28,7 @@ pub enum Node {
     Member(Member),
     Project(Project),
     Model(Model),
-    ModelVersion(ModelVersion),
+    ModelVersion(Box<ModelVersion>),
     Candidate(Candidate),
     Experiment(Experiment),
     Alias(Alias),
@@ -82,7 +82,7 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         AnyId::VersionId(id) => match loader.load_one(id).await? {
             Some(version) => {
                 let model = model::sql::load(ctx, &version.model_id).await?;
-                (Node::ModelVersion(version), model.project_id)
+                (Node::ModelVersion(Box::new(version)), model.project_id)
             }
             None => return Ok(None),
         },

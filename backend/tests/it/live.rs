@@ -241,6 +241,9 @@ async fn what_happens_to_a_model_is_followed_until_it_is_gone() {
     let rename =
         "mutation { renameModel(input: {model: \"vision/ocr\", name: \"read\"}) { model { id } } }";
     admin.ok(rename, json!({})).await;
+    assert_eq!(socket.item().await["modelChanged"], last, "it is still the same");
+    let delete = "mutation { deleteModel(input: {model: \"vision/read\"}) { model { id } } }";
+    admin.ok(delete, json!({})).await;
     assert_eq!(socket.error().await.0, "NOT_FOUND");
 }
 

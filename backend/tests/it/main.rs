@@ -35,6 +35,7 @@ mod races;
 mod room;
 mod schema;
 mod socket;
+mod support;
 mod sweep;
 mod tidy;
 mod tus;

@@ -242,3 +242,79 @@ async fn a_model_that_comes_back_goes_on_where_another_of_its_name_ended() {
     admin.ok(restore, json!({ "id": first })).await;
     assert_eq!(created(&admin, None).await.1, 3);
 }
+
+const RENAME_PROJECT: &str = "mutation($project: String!, $path: String!) {
+    renameProject(input: {project: $project, path: $path}) { project { path } } }";
+const RENAME_MODEL: &str = "mutation($model: String!, $name: String!) {
+    renameModel(input: {model: $model, name: $name}) { model { path } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_by_a_former_name_gets_what_had_it_and_hears_of_it() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    admin.ok(RENAME_MODEL, json!({ "model": OCR, "name": "reader" })).await;
+    admin.ok(RENAME_PROJECT, json!({ "project": "vision", "path": "sight" })).await;
+
+    let path = "{ model(path: \"vision/ocr\") { path } project(path: \"vision\") { path } }";
+    let found = admin.ok(path, json!({})).await;
+    assert_eq!(
+        found,
+        json!({ "model": { "path": "sight/reader" }, "project": { "path": "sight" } })
+    );
+    let list = admin.get("/files/vision/ocr/1.0.0/").await;
+    assert_eq!(list.status(), 200);
+    let said: Vec<_> = list.headers().get_all("x-registry-notice").iter().collect();
+    assert_eq!(
+        said,
+        ["vision is called sight now: use that name", "ocr is called reader now: use that name"]
+    );
+    let since = list.headers()["deprecation"].to_str().unwrap();
+    assert!(since.starts_with('@') && since.len() > 10, "{since}");
+
+    // Training code that still has the old names goes on.
+    let taken =
+        ask(&admin, "vision", "POST registered-models/create", json!({ "name": "ocr" })).await;
+    assert_eq!(taken.1["error_code"], "RESOURCE_ALREADY_EXISTS");
+    let new = json!({ "name": "ocr", "source": "s3://b/k" });
+    let made = ok(&admin, "POST model-versions/create", new).await;
+    assert_eq!(made["model_version"]["name"], "reader");
+    assert_eq!(made["model_version"]["version"], "2");
+
+    // Whoever has a name now comes before who had it.
+    let create =
+        "mutation { createModel(input: {project: \"sight\", name: \"ocr\"}) { model { path } } }";
+    admin.ok(create, json!({})).await;
+    let model = "{ model(path: \"sight/ocr\") { path } }";
+    assert_eq!(admin.ok(model, json!({})).await["model"]["path"], "sight/ocr");
+    let plain = admin.get("/files/sight/reader/1.0.0/").await;
+    assert!(!plain.headers().contains_key("deprecation"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_a_project_had_is_not_for_strangers() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    for username in ["ada", "eve"] {
+        admin.invite(username).await;
+    }
+    let ada = server.person("ada", model_registry::role::TokenScope::Admin).await;
+    let eve = server.person("eve", model_registry::role::TokenScope::Admin).await;
+    let project = |path: &str| json!({ "path": path });
+    ada.ok(CREATE_PROJECT, project("vision")).await;
+    ada.ok(RENAME_PROJECT, json!({ "project": "vision", "path": "sight" })).await;
+    ada.ok(CREATE_PROJECT, project("sound")).await;
+    let delete = "mutation { deleteProject(input: {project: \"sound\"}) { project { id } } }";
+    ada.ok(delete, json!({})).await;
+    eve.ok(CREATE_PROJECT, project("mine")).await;
+    for path in ["vision", "sound"] {
+        assert_eq!(eve.refused(CREATE_PROJECT, project(path)).await.code, "ALREADY_EXISTS");
+        let rename = json!({ "project": "mine", "path": path });
+        assert_eq!(eve.refused(RENAME_PROJECT, rename).await.code, "ALREADY_EXISTS");
+    }
+    // A former path shows no more than the project does.
+    let found = "{ project(path: \"vision\") { path } }";
+    assert_eq!(eve.ok(found, json!({})).await["project"], Value::Null);
+    assert_eq!(ada.ok(found, json!({})).await["project"]["path"], "sight");
+    ada.ok(CREATE_PROJECT, project("vision")).await;
+    assert_eq!(ada.ok(found, json!({})).await["project"]["path"], "vision");
+}

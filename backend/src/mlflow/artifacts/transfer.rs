@@ -22,7 +22,7 @@ use crate::mlflow::artifacts::place::Place;
 use crate::mlflow::call::Call;
 use crate::mlflow::error::{Failure, Result};
 use crate::mlflow::message::Message;
-use crate::registry::catalog::file;
+use crate::registry::catalog::{file, version};
 use crate::registry::tracking::candidate;
 use crate::registry::tracking::candidate::sql::FoundRun;
 
@@ -108,9 +108,13 @@ where
     let (mut parts, params, body) = crate::mlflow::call::parse(request).await?;
     let method = std::mem::replace(&mut parts.method, Method::GET);
     let call = crate::mlflow::call::recognise(app, &parts, &params, body, None).await?;
-    let stranger = call.stranger();
+    let (stranger, deprecations) = (call.stranger(), call.actor.deprecations.clone());
     match rule(call).await {
-        Ok(file) => Ok(download::serve(app, &file, &method, &parts.headers).await?),
+        Ok(file) => {
+            let mut response = download::serve(app, &file, &method, &parts.headers).await?;
+            response.headers_mut().extend(deprecations.headers());
+            Ok(response)
+        }
         Err(failure) => Err(stranger.explain(failure).await),
     }
 }
@@ -120,6 +124,7 @@ pub async fn find(call: &Call, address: &Address) -> Result<file::File> {
     let path = folder(address.path())?;
     let target = address.readable(&call.app, &call.actor, &call.project).await?;
     if let Some(file) = file::sql::find(&call.app.db, target.id(), &path).await? {
+        version::fetch::begin(&call.app, &call.actor, &target, true).await?;
         return Ok(file);
     }
     let is_folder = !file::sql::children(&call.app.db, target.id(), &path).await?.is_empty();

@@ -38,6 +38,9 @@ pub struct Event {
     /// - `version.update`: its description changed
     /// - `version.publish`: a draft was published
     /// - `version.stage`: it was moved to another of MLflow's stages
+    /// - `version.deprecate`: another version should be used instead
+    /// - `version.yank`: it should not be used: latest, ranges and lists pass it over
+    /// - `version.reactivate`: it is deprecated or yanked no more
     /// - `version.delete`: it was put into the trash
     /// - `version.restore`: it was taken out of the trash
     /// - `candidate.create`: a training run began

@@ -12,7 +12,7 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::ProjectId;
 use crate::registry::catalog::project::DEFAULT;
-use crate::registry::catalog::project::rules::{check_default, record};
+use crate::registry::catalog::project::rules::{check_default, check_free, record};
 use crate::registry::people::member;
 use crate::registry::tracking::experiment;
 use crate::role::Visibility;
@@ -25,6 +25,7 @@ pub async fn create(
     input: CreateProjectInput,
 ) -> Result<Project> {
     check_default(actor, &input.path)?;
+    check_free(change, actor, &ProjectPath::parse("path", &input.path)?).await?;
     insert(change, actor.user()?, input).await
 }
 

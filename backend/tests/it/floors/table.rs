@@ -58,6 +58,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::blob::read",
             "registry::catalog::model::best",
             "registry::catalog::model::facet",
+            "registry::catalog::version::fetch",
             "registry::event::export",
             "registry::event::sql",
             "registry::metadata::curve",
@@ -109,7 +110,11 @@ pub const BACKEND: &[Floor] = &[
         &["role", "words", "text", "id", "long"],
         "roles and scopes, enums stored by name, names and paths as they are parsed at the edge, typed ids, 64-bit integers",
     ),
-    ("errors and time", &["error", "time"], "the table of errors, clock and times"),
+    (
+        "errors and time",
+        &["error", "deprecation", "time"],
+        "the table of errors, what answers say of old names, clock and times",
+    ),
     (
         "the database",
         &["db"],

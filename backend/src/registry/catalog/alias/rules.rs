@@ -28,6 +28,7 @@ pub async fn set(
     target::touch(change, &model.id).await?;
     protection::rules::check_alias(change, writer, &model.id, name.as_str()).await?;
     let version = version::sql::get(&mut **change, model, reference).await?;
+    version::rules::check_offered(&version)?;
     protection::rules::check_named(change, writer, &version, name.as_str()).await?;
     let alias: Alias = query(concat!(
         "INSERT INTO aliases (id, model_id, name, version_id, updated_by_id, updated_at_ms)

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::id::ModelId;
 use crate::markdown::front_matter;
 use crate::page::List;
+use crate::registry::catalog::version::offered;
 
 /// More values are not offered, and longer ones neither: such a text describes one model.
 const MAX_VALUES: i64 = 50;
@@ -22,12 +23,25 @@ const MAX_LENGTH: i64 = 100;
 pub const LICENSE: &str = "COALESCE((SELECT l.value FROM tags l WHERE l.owner_id = m.id AND l.key = 'license'), \
      m.license, '')";
 
+/// The id of the latest version of the model `m`.
+macro_rules! latest_id {
+    () => {
+        concat!(
+            "(SELECT v.id FROM model_versions v WHERE v.model_id = m.id AND ",
+            offered!("v"),
+            " ORDER BY v.rank DESC, v.id DESC LIMIT 1)"
+        )
+    };
+}
+
 /// The values of the framework of the model `m`. Everything that MLflow logs can be called from Python, so
 /// that says nothing.
-pub const FRAMEWORKS: &str = "SELECT t.value FROM tags t WHERE t.owner_id = m.id AND t.key = 'framework' \
+pub const FRAMEWORKS: &str = concat!(
+    "SELECT t.value FROM tags t WHERE t.owner_id = m.id AND t.key = 'framework' \
      UNION ALL SELECT g.flavor FROM files x CROSS JOIN flavors g WHERE g.sha256 = x.sha256 \
-     AND g.flavor NOT IN ('', 'python_function') AND x.owner_id = (SELECT v.id FROM model_versions v \
-     WHERE v.model_id = m.id AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1)";
+     AND g.flavor NOT IN ('', 'python_function') AND x.owner_id = ",
+    latest_id!()
+);
 
 /// What models can be narrowed down by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +88,7 @@ pub async fn values(db: &Db, of: ModelFacet, list: List, parent: &str) -> Result
             .push_sql(among.clone())
             .push(&format!(" UNION SELECT m.id, {no_key}, g.flavor FROM models m CROSS JOIN files x "))
             .push("CROSS JOIN flavors g WHERE g.sha256 = x.sha256 AND g.flavor <> 'python_function' ")
-            .push("AND x.owner_id = (SELECT v.id FROM model_versions v WHERE v.model_id = m.id ")
-            .push("AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1) AND ")
+            .push(concat!("AND x.owner_id = ", latest_id!(), " AND "))
             .push_sql(among),
         ModelFacet::License => sql
             .push(&format!("SELECT {no_key}, {LICENSE} AS value FROM models m WHERE "))

@@ -66,13 +66,14 @@ impl Model {
     }
 
     /// The published release that is highest by SemVer precedence; a prerelease only if there is no
-    /// release, and a draft only if nothing is published.
+    /// release, and a draft only if nothing is published. Yanked ones are passed over.
     async fn latest_version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
         let versions = loaders(ctx).load_one(LatestVersionOf(self.id.raw().to_owned())).await?;
         Ok(versions.and_then(|versions| versions.into_iter().next()))
     }
 
-    /// The version that a reference names; null if there is none.
+    /// The version that a reference names; null if there is none. Where a range or `latest` matches only yanked ones, that is
+    /// a `NOT_FOUND` with the reason.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn version(
         &self,
@@ -86,7 +87,7 @@ impl Model {
         version::sql::find(&loaders(ctx).loader().app.db, self, &reference).await
     }
 
-    /// Its versions.
+    /// Its versions; yanked ones only where the filter asks for some `support`, as in `support = 'YANKED'`.
     #[allow(clippy::too_many_arguments)]
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn versions(
@@ -114,7 +115,7 @@ impl Model {
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
-    /// How many versions it has.
+    /// How many versions it has, without yanked ones.
     async fn version_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(total(
             loaders(ctx).load_one(version::sql::VersionCount(self.id.raw().to_owned())).await?,
@@ -405,7 +406,8 @@ impl ModelMutation {
         let mut change = change::of(ctx).await?;
         let writer = access::writer(&mut *change, actor(ctx), &input.project).await?;
         let tags = input.tags.unwrap_or_default();
-        let new = NewModel { name: input.name, description: input.description, tags };
+        let new =
+            NewModel { name: input.name, description: input.description, tags, by_client: false };
         let model = rules::create(&mut change, &writer, new).await?;
         change.commit().await?;
         Ok(CreateModelPayload { model })

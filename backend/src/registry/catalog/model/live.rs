@@ -16,8 +16,8 @@ pub struct ModelSubscription;
 #[Subscription]
 impl ModelSubscription {
     /// A model as it is now, and again when something of it was changed that is in its log: its card, tags,
-    /// aliases, versions, candidates; at most four times a second. Ends with NOT_FOUND when it is deleted,
-    /// renamed or hidden.
+    /// aliases, versions, candidates; at most four times a second. Ends with NOT_FOUND when it is deleted
+    /// or hidden; goes on when it is renamed.
     #[graphql(complexity = "LOOK_UP + 5 * child_complexity")]
     async fn model_changed(
         &self,

@@ -19,6 +19,9 @@ pub struct NewModel {
     pub name: String,
     pub description: Option<String>,
     pub tags: Vec<TagInput>,
+    /// Whether a name that a model had before it was renamed is taken: clients create a model, whether or not it is
+    /// there, before they register a version of it, and that one is meant.
+    pub by_client: bool,
 }
 
 pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Result<Model> {
@@ -56,6 +59,9 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     .bind(model.updated_at_ms);
     sql.push_sql(last_version(&writer.project().path, &model.name)).push("))");
     let taken = Unmet::Taken { kind: "model", key: model.name.clone() };
+    if new.by_client {
+        change.require(sql::is_no_former(&model.project_id, &model.name), taken.clone()).await?;
+    }
     Query::from(sql).later_or(change, taken).await?;
     tag::rules::insert_all(change, model.id.raw(), new.tags).await?;
     record(change, writer, Action::ModelCreate, &model).await?;
@@ -129,12 +135,13 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     let model = renamed.ok_or_else(|| Error::not_found("model", &old.name))?;
     version::names::check_names(change, writer, &model).await?;
     query(
-        "INSERT INTO former_names (project_id, name, model_id) VALUES ($1, $2, $3)
-         ON CONFLICT (project_id, name, model_id) DO NOTHING",
+        "INSERT INTO former_names (project_id, name, model_id, until_ms) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (project_id, name, model_id) DO UPDATE SET until_ms = excluded.until_ms",
     )
     .bind(&model.project_id)
     .bind(&old.name)
     .bind(&model.id)
+    .bind(change.now)
     .execute(change)
     .await?;
     go_on_counting(change, writer, &model).await?;

@@ -8,14 +8,17 @@ use super::{Model, columns};
 use crate::access::{self, Actor, Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db, Sql, query};
+use crate::deprecation::Deprecation;
 use crate::error::{Error, Result};
 use crate::filter::{self, Fields, Target};
 use crate::id::{ModelId, ProjectId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{KeyType, List, OrderDirection, Sort, SortKey};
+use crate::registry::catalog::version::offered;
 use crate::text;
+use crate::time::Timestamp;
 
-/// The model with this name in a project, unless it is in the trash.
+/// The model with this name in a project, or the last that had it before it was renamed, unless it is in the trash.
 pub async fn find(
     conn: impl Into<Conn<'_>>,
     project_id: &ProjectId,
@@ -27,7 +30,11 @@ pub async fn find(
     let model = query(concat!(
         "SELECT ",
         columns!(),
-        " FROM models WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL"
+        " FROM models WHERE id = COALESCE(
+              (SELECT m.id FROM models m WHERE m.project_id = $1 AND m.name = $2 AND m.deleted_at_ms IS NULL),
+              (SELECT m.id FROM former_names f JOIN models m ON m.id = f.model_id
+               WHERE f.project_id = $1 AND f.name = $2 AND m.deleted_at_ms IS NULL
+               ORDER BY f.until_ms DESC, m.id DESC LIMIT 1))"
     ))
     .bind(project_id)
     .bind(text::nfc(name))
@@ -50,8 +57,37 @@ pub async fn readable(
         Err(Error::NotFound { .. }) => return Err(not_found()),
         reader => reader?,
     };
-    let model = find(conn, &reader.project().id, name).await?.ok_or_else(not_found)?;
+    let name = text::nfc(name);
+    let model = find(conn.again(), &reader.project().id, &name).await?.ok_or_else(not_found)?;
+    if model.name != name
+        && let Some(since) = had_name_until(conn, &model, &name).await?
+    {
+        actor.deprecations.add(Deprecation::renamed(&name, &model.name, since));
+    }
     Ok((reader, model))
+}
+
+/// Until when a model had a name.
+async fn had_name_until(conn: Conn<'_>, model: &Model, name: &str) -> Result<Option<Timestamp>> {
+    let until: Option<(Timestamp,)> = query(
+        "SELECT until_ms FROM former_names WHERE project_id = $1 AND name = $2 AND model_id = $3",
+    )
+    .bind(&model.project_id)
+    .bind(name)
+    .bind(&model.id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(until.map(|(until,)| until))
+}
+
+/// The condition that no model of a project had a name before it was renamed.
+pub fn is_no_former(project_id: &ProjectId, name: &str) -> Sql {
+    let mut sql = Sql::new(
+        "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM former_names f JOIN models m ON m.id = f.model_id
+         WHERE m.deleted_at_ms IS NULL AND f.project_id = ",
+    );
+    sql.push_value(project_id).push(" AND f.name = ").push_value(name).push(")");
+    sql
 }
 
 /// The model at `path` and proof that the caller may change it.
@@ -128,7 +164,8 @@ fn sort(field: ModelOrderField, direction: OrderDirection) -> Sort {
     let latest = |value: &str, none: &str| {
         Sql::new(format!(
             "COALESCE((SELECT {value} FROM model_versions v WHERE v.model_id = m.id \
-             AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1), {none})"
+             AND {} ORDER BY v.rank DESC, v.id DESC LIMIT 1), {none})",
+            offered!("v")
         ))
     };
     let keys = match field {

@@ -77,6 +77,28 @@ pub fn check_default(actor: &Actor, path: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a path that a project had or has in the trash, unless the caller owns that one: what others still publish and
+/// fetch there would come to strangers.
+pub async fn check_free(change: &mut Change, actor: &Actor, path: &ProjectPath) -> Result<()> {
+    let kept: Option<(String,)> = query(
+        "SELECT p.id FROM projects p
+         WHERE p.id IN (SELECT d.id FROM projects d WHERE d.path = $1 AND d.deleted_at_ms IS NOT NULL
+                        UNION ALL SELECT f.project_id FROM former_paths f WHERE f.path = $1)
+           AND NOT EXISTS (SELECT 1 FROM members m
+                           WHERE m.project_id = p.id AND m.user_id = $2 AND m.role = 'OWNER') LIMIT 1",
+    )
+    .bind(path)
+    .bind(&actor.user()?.id)
+    .fetch_optional(&mut **change)
+    .await?;
+    match kept {
+        Some(_) if !actor.is_admin() => {
+            Err(Error::AlreadyExists { kind: "project", key: path.as_str().to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) async fn rename(
     change: &mut Change,
     actor: &Actor,
@@ -87,6 +109,7 @@ pub(super) async fn rename(
     let old = &owner.project().path;
     check_default(actor, old)?;
     check_default(actor, path.as_str())?;
+    check_free(change, actor, &path).await?;
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET path = $2, updated_at_ms = $3
          WHERE id = $1 AND path = $4 AND deleted_at_ms IS NULL RETURNING ",
@@ -101,11 +124,12 @@ pub(super) async fn rename(
     .map_err(Error::unless_unique("project", path.as_str()))?;
     let project = project.ok_or_else(|| Error::not_found("project", old))?;
     query(
-        "INSERT INTO former_paths (path, project_id) VALUES ($1, $2)
-         ON CONFLICT (path, project_id) DO NOTHING",
+        "INSERT INTO former_paths (path, project_id, until_ms) VALUES ($1, $2, $3)
+         ON CONFLICT (path, project_id) DO UPDATE SET until_ms = excluded.until_ms",
     )
     .bind(old)
     .bind(&project.id)
+    .bind(change.now)
     .execute(change)
     .await?;
     change

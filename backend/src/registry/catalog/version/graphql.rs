@@ -4,6 +4,7 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Obj
 
 use super::new::NewVersion;
 use super::sql::{self, PreviousVersionOf};
+use super::support::{Advice, VersionSupport};
 use super::{ModelVersion, rules};
 use crate::access::actor;
 use crate::access::user::User;
@@ -27,12 +28,28 @@ use crate::registry::metadata::tag::{self, Tag};
 use crate::registry::payload;
 use crate::registry::people::user;
 use crate::registry::tracking::candidate::Candidate;
+use crate::time::Timestamp;
 
 #[ComplexObject]
 impl ModelVersion {
     /// Its opaque id.
     pub async fn id(&self) -> ID {
         (&self.id).into()
+    }
+
+    /// Whether it should still be used.
+    async fn support(&self) -> VersionSupport {
+        self.support_state()
+    }
+
+    /// Since when it is deprecated or yanked; null if it is active.
+    async fn support_since(&self) -> Option<Timestamp> {
+        self.deprecation().map(|deprecation| deprecation.since)
+    }
+
+    /// When its files were last fetched, to the hour; null if they never were, or before that was kept.
+    async fn last_fetched_at(&self) -> Option<Timestamp> {
+        self.last_fetched_at_ms.filter(|at| at.millis() > 0)
     }
 
     /// The model that it is a version of.
@@ -208,6 +225,41 @@ pub struct PublishModelVersionInput {
     required_files: Option<Vec<String>>,
 }
 
+/// Which version should not be used any more, and why.
+#[derive(InputObject)]
+pub struct DeprecateModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: String,
+    /// What whoever uses it reads, in one line of at most 1000 characters.
+    reason: Option<String>,
+    /// The version of the model to use instead: `1.2.1`, `^1.2`, `@champion` or `latest`.
+    successor: Option<String>,
+}
+
+/// Which version to yank, and why.
+#[derive(InputObject)]
+pub struct YankModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
+    version: String,
+    /// What whoever uses it reads, in one line of at most 1000 characters.
+    reason: String,
+    /// The version of the model to use instead: `1.2.1`, `^1.2`, `@champion` or `latest`.
+    successor: Option<String>,
+}
+
+/// Which version can be used again.
+#[derive(InputObject)]
+pub struct ReactivateModelVersionInput {
+    /// The model's path, such as `vision/ocr`.
+    model: String,
+    /// The version, such as `1.2.0`.
+    version: String,
+}
+
 /// Which version to put into the trash.
 #[derive(InputObject)]
 pub struct DeleteModelVersionInput {
@@ -247,6 +299,30 @@ payload! {
 payload! {
     /// The published version.
     PublishModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+
+payload! {
+    /// The deprecated version.
+    DeprecateModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+
+payload! {
+    /// The yanked version.
+    YankModelVersionPayload {
+        /// The version.
+        model_version: ModelVersion
+    }
+}
+
+payload! {
+    /// The version that can be used again.
+    ReactivateModelVersionPayload {
         /// The version.
         model_version: ModelVersion
     }
@@ -323,6 +399,43 @@ impl VersionMutation {
         Ok(PublishModelVersionPayload { model_version })
     }
 
+    /// Says that another version should be used instead of a published one. It works as before, and says so wherever it
+    /// is used. What a protected alias names needs a maintainer.
+    async fn deprecate_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version, and why.")] input: DeprecateModelVersionInput,
+    ) -> Result<DeprecateModelVersionPayload> {
+        let advice = Advice { reason: input.reason, successor: input.successor };
+        let to = (VersionSupport::Deprecated, advice);
+        let model_version = set_support(ctx, &input.model, &input.version, to).await?;
+        Ok(DeprecateModelVersionPayload { model_version })
+    }
+
+    /// Withdraws a published version: `latest`, ranges and lists pass it over, and nothing new can name it. Who names it
+    /// exactly, by an alias too, still gets it, with the reason. It can be undone.
+    async fn yank_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version, and why.")] input: YankModelVersionInput,
+    ) -> Result<YankModelVersionPayload> {
+        let advice = Advice { reason: Some(input.reason), successor: input.successor };
+        let to = (VersionSupport::Yanked, advice);
+        let model_version = set_support(ctx, &input.model, &input.version, to).await?;
+        Ok(YankModelVersionPayload { model_version })
+    }
+
+    /// Has a deprecated or yanked version be used again as any other.
+    async fn reactivate_model_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version.")] input: ReactivateModelVersionInput,
+    ) -> Result<ReactivateModelVersionPayload> {
+        let to = (VersionSupport::Active, Advice::default());
+        let model_version = set_support(ctx, &input.model, &input.version, to).await?;
+        Ok(ReactivateModelVersionPayload { model_version })
+    }
+
     /// Puts a version into the trash. Aliases that name it name nothing until it is restored. The name of a published one
     /// is not given again, that of a draft is.
     async fn delete_model_version(
@@ -351,4 +464,18 @@ impl VersionMutation {
         change.commit().await?;
         Ok(RestoreModelVersionPayload { model_version })
     }
+}
+
+async fn set_support(
+    ctx: &Context<'_>,
+    model: &str,
+    version: &str,
+    to: (VersionSupport, Advice),
+) -> Result<ModelVersion> {
+    let mut change = change::of(ctx).await?;
+    let (writer, model) = model::sql::writable(&mut change, actor(ctx), model).await?;
+    let version = sql::get(&mut *change, &model, version).await?;
+    let changed = rules::set_support(&mut change, &writer, &model, &version, to).await?;
+    change.commit().await?;
+    Ok(changed)
 }

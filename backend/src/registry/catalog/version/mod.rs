@@ -3,11 +3,13 @@
 //! A version begins as a draft that files are put into; publishing locks it: its files never change
 //! again, and its digest says so. Numbers are never given twice, deleted or not.
 
+pub mod fetch;
 pub mod graphql;
 pub mod names;
 pub mod new;
 pub mod rules;
 pub mod sql;
+pub mod support;
 
 use sha2::{Digest, Sha256};
 
@@ -90,6 +92,16 @@ pub struct ModelVersion {
     /// When it was published; null for a draft.
     #[graphql(name = "publishedAt")]
     pub published_at_ms: Option<Timestamp>,
+    #[graphql(skip)]
+    pub deprecated_at_ms: Option<Timestamp>,
+    #[graphql(skip)]
+    pub yanked_at_ms: Option<Timestamp>,
+    /// Why it is deprecated or yanked, as whoever did it says; null if it is active.
+    pub support_reason: Option<String>,
+    /// The version of this model to use instead, such as `1.2.1`; null if none is named.
+    pub successor: Option<String>,
+    #[graphql(skip)]
+    pub last_fetched_at_ms: Option<Timestamp>,
     /// When it was put into the trash; null if it is not there.
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
@@ -118,10 +130,19 @@ impl ModelVersion {
 macro_rules! columns {
     () => {
         "id, model_id, version, number, state, stage, source, location, run_id, run_link, logged_model_id, \
-         description, author_id, candidate_id, digest, created_at_ms, updated_at_ms, published_at_ms, deleted_at_ms"
+         description, author_id, candidate_id, digest, created_at_ms, updated_at_ms, published_at_ms, \
+         deprecated_at_ms, yanked_at_ms, support_reason, successor, last_fetched_at_ms, deleted_at_ms"
     };
 }
 use columns;
+
+/// The condition that `latest`, a range or a stage can mean a version.
+macro_rules! offered {
+    ($of:literal) => {
+        concat!($of, ".deleted_at_ms IS NULL AND ", $of, ".yanked_at_ms IS NULL")
+    };
+}
+pub(in crate::registry::catalog) use offered;
 
 impl Node for ModelVersion {
     const NAME: &'static str = "ModelVersion";

@@ -161,6 +161,11 @@ pub async fn allocate(
         created_at_ms: change.now,
         updated_at_ms: change.now,
         published_at_ms: is_published.then_some(change.now),
+        deprecated_at_ms: None,
+        yanked_at_ms: None,
+        support_reason: None,
+        successor: None,
+        last_fetched_at_ms: None,
         deleted_at_ms: None,
     };
     Ok((version, new.tags.unwrap_or_default()))
@@ -199,6 +204,8 @@ pub async fn insert(
             ("created_at_ms", version.created_at_ms.into()),
             ("updated_at_ms", version.updated_at_ms.into()),
             ("published_at_ms", version.published_at_ms.into()),
+            // Its default is for those that were there before it.
+            ("last_fetched_at_ms", version.last_fetched_at_ms.into()),
         ],
     );
     let taken = Unmet::Taken { kind: "version", key: version.version.clone() };

@@ -1,9 +1,11 @@
-//! The rules of versions: made, published, registered from elsewhere, moved between stages, deleted and restored.
+//! The rules of versions: made, published, registered from elsewhere, moved between stages, deprecated, yanked, deleted and
+//! restored.
 
 use ::semver::Version;
 use async_graphql::{ID, MaybeUndefined};
 
 use super::new::{NewVersion, allocate, insert};
+use super::support::{Advice, VersionSupport};
 use super::{ModelStage, ModelVersion, VersionState, columns, digest_of, names};
 use crate::access::Writer;
 use crate::action::Action;
@@ -183,10 +185,13 @@ pub async fn set_stage(
     (stage, archive_others): (ModelStage, bool),
 ) -> Result<ModelVersion> {
     protection::rules::hold_for(change, writer, version).await?;
+    if archive_others {
+        target::touch(change, &writer.project().id).await?;
+    }
     target::touch(change, &model.id).await?;
     let version = &super::sql::get(&mut **change, model, &version.version).await?;
     if archive_others {
-        protection::rules::check_alias(change, writer, &model.id, "archived").await?;
+        check_archived(change, writer, model, (version, stage)).await?;
     }
     for stage in [version.stage, stage].into_iter().filter(|stage| *stage != ModelStage::None) {
         let name = stage.as_str().to_ascii_lowercase();
@@ -195,6 +200,9 @@ pub async fn set_stage(
     if stage != version.stage && stage != ModelStage::None {
         let name = stage.as_str().to_ascii_lowercase();
         protection::rules::check_named(change, writer, version, &name).await?;
+    }
+    if stage != version.stage && matches!(stage, ModelStage::Staging | ModelStage::Production) {
+        check_offered(version)?;
     }
     if archive_others {
         query(
@@ -224,6 +232,116 @@ pub async fn set_stage(
         .record(Action::VersionStage, changed.target(writer.project(), model).subject(), detail)
         .await?;
     Ok(changed)
+}
+
+/// Refuses to archive what is in a stage besides a version, where MLflow's stage is protected: a draft at all.
+async fn check_archived(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    (version, stage): (&ModelVersion, ModelStage),
+) -> Result<()> {
+    protection::rules::check_alias(change, writer, &model.id, "archived").await?;
+    let draft: Option<ModelVersion> = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM model_versions
+          WHERE model_id = $1 AND stage = $2 AND id <> $3 AND state = 'DRAFT' AND deleted_at_ms IS NULL LIMIT 1"
+    ))
+    .bind(&model.id)
+    .bind(stage)
+    .bind(&version.id)
+    .fetch_optional(&mut **change)
+    .await?;
+    match draft {
+        Some(draft) => protection::rules::check_named(change, writer, &draft, "archived").await,
+        None => Ok(()),
+    }
+}
+
+/// Refuses to give an alias, a stage or a new version to what is yanked.
+pub fn check_offered(version: &ModelVersion) -> Result<()> {
+    match version.deprecation() {
+        Some(deprecation) if version.yanked_at_ms.is_some() => Err(Error::Conflict(format!(
+            "{}: nothing new can name it. Choose another version, or reactivate this one",
+            deprecation.text
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Says whether a published version should still be used. What protected aliases name is for maintainers.
+pub async fn set_support(
+    change: &mut Change,
+    writer: &Writer,
+    model: &Model,
+    version: &ModelVersion,
+    (support, advice): (VersionSupport, Advice),
+) -> Result<ModelVersion> {
+    let reason = advice.reason.map(|reason| text::reason("reason", &reason)).transpose()?;
+    if support == VersionSupport::Yanked && reason.is_none() {
+        return Err(Error::invalid("reason", "say why: whoever uses the version reads it"));
+    }
+    // The lock of the model: no alias comes to name it meanwhile.
+    target::touch(change, &model.id).await?;
+    protection::rules::check_version(change, writer, &model.id, &version.id).await?;
+    let successor = match advice.successor {
+        Some(successor) => Some(check_successor(change, model, version, &successor).await?),
+        None => None,
+    };
+    let at = |of: VersionSupport| (support == of).then_some(change.now);
+    let changed: Option<ModelVersion> = query(concat!(
+        "UPDATE model_versions SET deprecated_at_ms = $2, yanked_at_ms = $3, support_reason = $4, successor = $5,
+             updated_at_ms = $6
+         WHERE id = $1 AND state = 'PUBLISHED' AND deleted_at_ms IS NULL RETURNING ",
+        columns!()
+    ))
+    .bind(&version.id)
+    .bind(at(VersionSupport::Deprecated))
+    .bind(at(VersionSupport::Yanked))
+    .bind(reason.clone())
+    .bind(successor.clone())
+    .bind(change.now)
+    .fetch_optional(&mut **change)
+    .await?;
+    let Some(changed) = changed else {
+        return Err(match version.state {
+            VersionState::Published => Error::not_found("version", &version.version),
+            VersionState::Draft => {
+                Error::Conflict("a draft is used by nobody yet: delete it instead".into())
+            }
+        });
+    };
+    let action = match support {
+        VersionSupport::Active => Action::VersionReactivate,
+        VersionSupport::Deprecated => Action::VersionDeprecate,
+        VersionSupport::Yanked => Action::VersionYank,
+    };
+    let detail = serde_json::json!({ "reason": reason, "successor": successor });
+    change.record(action, changed.target(writer.project(), model).subject(), detail).await?;
+    Ok(changed)
+}
+
+/// The version that a reference to a successor means.
+async fn check_successor(
+    change: &mut Change,
+    model: &Model,
+    version: &ModelVersion,
+    reference: &str,
+) -> Result<String> {
+    let successor = super::sql::find(&mut **change, model, reference).await?;
+    match successor {
+        Some(successor) if successor.id == version.id => {
+            Err(Error::invalid("successor", "must be another version"))
+        }
+        Some(successor)
+            if successor.state == VersionState::Published && successor.yanked_at_ms.is_none() =>
+        {
+            Ok(successor.version)
+        }
+        Some(_) => Err(Error::invalid("successor", "must be published and not yanked")),
+        None => Err(Error::invalid("successor", "is no version of this model")),
+    }
 }
 
 pub(super) async fn restore(

@@ -3,7 +3,7 @@
 use ::semver::Version;
 use async_graphql::{Enum, InputObject};
 
-use super::{ModelStage, ModelVersion, columns};
+use super::{ModelStage, ModelVersion, columns, offered};
 use crate::access::Reader;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
@@ -16,7 +16,8 @@ use crate::registry::catalog::semver;
 use crate::text;
 
 /// The version that a reference names: `1.2.0`, `^1.2`, `@champion` or `latest`. A range and `latest`
-/// mean the highest that is published; a draft only if nothing else is there.
+/// mean the highest that is published and not yanked; a draft only if nothing else is there. Where only yanked ones are
+/// there, that is the error.
 pub async fn find(
     conn: impl Into<Conn<'_>>,
     model: &Model,
@@ -25,28 +26,51 @@ pub async fn find(
     if reference.contains('\0') {
         return Ok(None);
     }
-    let mut sql = Sql::new(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM model_versions v WHERE v.deleted_at_ms IS NULL"
-    ));
-    sql = sql.and(Sql::new("v.model_id = ?").bind(&model.id));
-    if let Some(alias) = reference.strip_prefix('@') {
+    let exact = if let Some(alias) = reference.strip_prefix('@') {
         let aliased =
             "v.id = (SELECT a.version_id FROM aliases a WHERE a.model_id = ? AND a.name = ?)";
-        sql = sql.and(Sql::new(aliased).bind(&model.id).bind(alias));
-    } else if reference == "latest" {
-        sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
+        Sql::new(aliased).bind(&model.id).bind(alias)
     } else if Version::parse(reference).is_ok() {
-        sql = sql.and(Sql::new("v.version = ?").bind(reference));
+        Sql::new("v.version = ?").bind(reference)
+    } else if reference == "latest" {
+        return find_highest(conn.into(), model, reference, Sql::new("TRUE")).await;
+    } else if let Ok(range) = semver::parse_range("version", reference) {
+        return find_highest(conn.into(), model, reference, semver::in_range(&range)).await;
     } else {
-        let Ok(range) = semver::parse_range("version", reference) else {
-            return Ok(None);
-        };
-        sql = sql.and(semver::in_range(&range));
-        sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
-    }
+        return Ok(None);
+    };
+    let sql = of_model(model).and(Sql::new("v.deleted_at_ms IS NULL")).and(exact);
     Ok(Query::from(sql).fetch_optional(conn).await?)
+}
+
+fn of_model(model: &Model) -> Sql {
+    let select = concat!("SELECT ", columns!(), " FROM model_versions v WHERE v.model_id = ?");
+    Sql::new(select).bind(&model.id)
+}
+
+/// The highest version of those that match.
+async fn find_highest(
+    mut conn: Conn<'_>,
+    model: &Model,
+    reference: &str,
+    matching: Sql,
+) -> Result<Option<ModelVersion>> {
+    let mut sql = of_model(model).and(Sql::new(offered!("v"))).and(matching.clone());
+    sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
+    let found = Query::from(sql).fetch_optional(conn.again()).await?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let yanked = Sql::new("v.deleted_at_ms IS NULL AND v.yanked_at_ms IS NOT NULL");
+    let mut sql = of_model(model).and(yanked).and(matching);
+    sql.push(" ORDER BY v.precedence DESC, v.id DESC LIMIT 1");
+    let yanked: Option<ModelVersion> = Query::from(sql).fetch_optional(conn).await?;
+    match yanked.as_ref().and_then(ModelVersion::deprecation) {
+        Some(deprecation) => {
+            Err(Error::OnlyYanked { reference: reference.to_owned(), notice: deprecation.text })
+        }
+        None => Ok(None),
+    }
 }
 
 /// As [`find`], where a bare number is the number of the version, as in MLflow.
@@ -102,8 +126,9 @@ pub async fn latest_in_stage(
     let found = query(concat!(
         "SELECT ",
         columns!(),
-        " FROM model_versions WHERE model_id = $1 AND stage = $2 AND deleted_at_ms IS NULL
-          ORDER BY rank DESC, id DESC LIMIT 1"
+        " FROM model_versions v WHERE v.model_id = $1 AND v.stage = $2 AND ",
+        offered!("v"),
+        " ORDER BY v.rank DESC, v.id DESC LIMIT 1"
     ))
     .bind(&model.id)
     .bind(stage)
@@ -165,12 +190,24 @@ pub fn after(latest: Option<&str>) -> Result<Version> {
     Ok(semver::next(latest.map_err(Error::internal)?.as_ref()))
 }
 
+const SUPPORT: &str = "CASE WHEN v.yanked_at_ms IS NOT NULL THEN 'YANKED' \
+     WHEN v.deprecated_at_ms IS NOT NULL THEN 'DEPRECATED' ELSE 'ACTIVE' END";
+
+/// The versions of a list: not those in the trash, and yanked ones where a filter asks for some `support`.
+fn listed(filter: &str) -> Sql {
+    match filter.contains("support") {
+        true => Sql::new("v.deleted_at_ms IS NULL"),
+        false => Sql::new(offered!("v")),
+    }
+}
+
 const FIELDS: Fields = Fields {
     targets: &[
         ("version", Target::Text("v.version")),
         ("name", Target::Text("v.version")),
         ("number", Target::Number("v.number")),
         ("state", Target::Text("v.state")),
+        ("support", Target::Text(SUPPORT)),
         ("author", Target::Text("(SELECT u.username FROM users u WHERE u.id = v.author_id)")),
         ("created_at", Target::Time("v.created_at_ms")),
         ("updated_at", Target::Time("v.updated_at_ms")),
@@ -183,7 +220,7 @@ const FIELDS: Fields = Fields {
     missing_differs: true,
 };
 
-/// The versions of a model that are not in the trash.
+/// The versions of a model that are not in the trash; yanked ones where the filter asks for some `support`.
 pub fn list(
     db: &Db,
     search: Option<String>,
@@ -191,7 +228,7 @@ pub fn list(
     filter: Option<String>,
     order_by: Option<ModelVersionOrder>,
 ) -> Result<List> {
-    let mut condition = Sql::new("v.deleted_at_ms IS NULL");
+    let mut condition = listed(filter.as_deref().unwrap_or_default());
     if let Some(search) = text::search(search)? {
         condition = condition.and(db.contains(&["v.version"], &search));
     }
@@ -231,6 +268,7 @@ const SEARCH_FIELDS: Fields = Fields {
         ("version", Target::Number("v.number")),
         ("creation_timestamp", Target::Time("v.created_at_ms")),
         ("last_updated_timestamp", Target::Time("v.updated_at_ms")),
+        ("support", Target::Text(SUPPORT)),
         ("tags", Target::Tag("v.id")),
     ],
     example: "name = 'ocr' and tags.stage = 'prod'",
@@ -242,6 +280,7 @@ const SEARCH_FIELDS: Fields = Fields {
 pub fn search(db: &Db, filter: &str, order_by: &[String], model: Option<&str>) -> Result<List> {
     let run = filter::equal_to(&SEARCH_FIELDS, "run_id", filter)?.filter(|run| !run.is_empty());
     let one_model = model.is_some();
+    let mut live = listed(filter);
     let filter = match model {
         Some(name) => filter::parse_among(db, &SEARCH_FIELDS, filter, ("name", name))?,
         None => filter::parse(db, &SEARCH_FIELDS, filter)?,
@@ -250,7 +289,6 @@ pub fn search(db: &Db, filter: &str, order_by: &[String], model: Option<&str>) -
     if keys.is_empty() {
         keys.push(SortKey::int("v.updated_at_ms", OrderDirection::Desc));
     }
-    let mut live = Sql::new("v.deleted_at_ms IS NULL");
     let mut parent = if one_model { "v.model_id" } else { "v.project_id" };
     if let Some(run) = run {
         // Found by the index of runs, and by no other.
@@ -283,8 +321,9 @@ load_by_owner!(
         "SELECT model_id AS owner_id, ",
         columns!(),
         " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
-         WHERE v.model_id = m.id AND v.stage = s.stage AND v.deleted_at_ms IS NULL \
-         ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
+         WHERE v.model_id = m.id AND v.stage = s.stage AND ",
+        offered!("v"),
+        " ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
          FROM models m CROSS JOIN (SELECT 'NONE' AS stage UNION ALL SELECT 'STAGING' \
          UNION ALL SELECT 'PRODUCTION' UNION ALL SELECT 'ARCHIVED') s WHERE "
     ),
@@ -305,8 +344,9 @@ load_by_owner!(
         "SELECT model_id AS owner_id, ",
         columns!(),
         " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
-         WHERE v.model_id = m.id AND v.deleted_at_ms IS NULL ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
-         FROM models m WHERE "
+         WHERE v.model_id = m.id AND ",
+        offered!("v"),
+        " ORDER BY v.rank DESC, v.id DESC LIMIT 1) FROM models m WHERE "
     ),
     "m.id",
     ")"
@@ -328,11 +368,15 @@ load_by_owner!(
 );
 
 load_by_owner!(
-    /// How many versions a model has.
+    /// How many versions a model has, without yanked ones.
     VersionCount => Count,
-    "SELECT model_id AS owner_id, COUNT(*) AS total FROM model_versions WHERE deleted_at_ms IS NULL AND ",
-    "model_id",
-    " GROUP BY model_id"
+    concat!(
+        "SELECT v.model_id AS owner_id, COUNT(*) AS total FROM model_versions v WHERE ",
+        offered!("v"),
+        " AND "
+    ),
+    "v.model_id",
+    " GROUP BY v.model_id"
 );
 
 load_by_owner!(

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
+use super::rules::Emptier;
 use super::{TrashEntry, rules};
 use crate::access::actor;
 use crate::access::project::Project;
@@ -11,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, VersionId};
 use crate::loader::loaders;
 use crate::registry::catalog::model::Model;
-use crate::registry::catalog::project;
 use crate::registry::catalog::version::ModelVersion;
 use crate::registry::people::user;
 use crate::registry::tracking::candidate::Candidate;
@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 #[derive(Union)]
 pub enum TrashItem {
     Model(Model),
-    ModelVersion(ModelVersion),
+    ModelVersion(Box<ModelVersion>),
     Candidate(Candidate),
     Experiment(Experiment),
 }
@@ -46,9 +46,11 @@ impl TrashEntry {
         let id = self.id.clone();
         let item = match self.kind.as_str() {
             "MODEL" => loader.load_one(ModelId::from_raw(id)).await?.map(TrashItem::Model),
-            "VERSION" => {
-                loader.load_one(VersionId::from_raw(id)).await?.map(TrashItem::ModelVersion)
-            }
+            "VERSION" => loader
+                .load_one(VersionId::from_raw(id))
+                .await?
+                .map(Box::new)
+                .map(TrashItem::ModelVersion),
             "EXPERIMENT" => {
                 loader.load_one(ExperimentId::from_raw(id)).await?.map(TrashItem::Experiment)
             }
@@ -85,19 +87,20 @@ pub struct TrashMutation;
 #[Object]
 impl TrashMutation {
     /// Deletes for good what is in the trash of a project. This cannot be undone. The bytes go some days later; the names of
-    /// published versions are not given again.
+    /// published versions are not given again. For maintainers; a single version also for who published it, within 72 hours
+    /// and while nobody fetched it and no alias or stage names it.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which project, and what of it.")] input: EmptyTrashInput,
     ) -> Result<EmptyTrashPayload> {
         let mut change = change::of(ctx).await?;
-        let maintainer =
-            project::rules::lone_maintainer(&mut change, actor(ctx), &input.project).await?;
-        let removed_count = rules::empty(&mut change, &maintainer, input.item).await?;
-        let remaining_count = rules::count(&mut change, &maintainer.project().id).await?;
+        let emptier =
+            Emptier::of(&mut change, actor(ctx), &input.project, input.item.as_ref()).await?;
+        let removed_count = rules::empty(&mut change, &emptier, input.item).await?;
+        let remaining_count = rules::count(&mut change, &emptier.project().id).await?;
         change.commit().await?;
-        let project = maintainer.project().clone();
+        let project = emptier.project().clone();
         Ok(EmptyTrashPayload { project, removed_count, remaining_count })
     }
 }

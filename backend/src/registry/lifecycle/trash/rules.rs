@@ -3,13 +3,16 @@
 use async_graphql::ID;
 
 use super::deleted;
-use crate::access::Maintainer;
+use crate::access::project::Project;
+use crate::access::{self, Actor, Writer};
 use crate::action::Action;
 use crate::change::Change;
 use crate::db::{Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{ModelId, ProjectId};
 use crate::log::Subject;
+use crate::registry::catalog::project;
+use crate::registry::target;
 
 #[derive(sqlx::FromRow)]
 struct Deleted {
@@ -19,14 +22,64 @@ struct Deleted {
     model_id: Option<ModelId>,
 }
 
-pub(super) async fn empty(
-    change: &mut Change,
-    maintainer: &Maintainer,
-    item: Option<ID>,
-) -> Result<i32> {
-    let project = maintainer.project();
+/// For how long a version that nobody fetched is its publisher's to take back, in milliseconds.
+const REGRET: i64 = 72 * 60 * 60 * 1000;
+
+/// Proof that the caller may delete for good what is asked for: a maintainer anything, and who published a version that
+/// one, as long as nobody can depend on it.
+pub(super) struct Emptier(Writer);
+
+impl Emptier {
+    pub fn project(&self) -> &Project {
+        self.0.project()
+    }
+
+    /// Checks it, and holds the project, as whoever restores something does.
+    pub async fn of(
+        change: &mut Change,
+        actor: &Actor,
+        path: &str,
+        item: Option<&ID>,
+    ) -> Result<Self> {
+        let refused = match project::rules::lone_maintainer(change, actor, path).await {
+            Ok(maintainer) => return Ok(Self((*maintainer).clone())),
+            Err(error @ Error::Forbidden(_)) => error,
+            Err(error) => return Err(error),
+        };
+        let before =
+            access::writer(&mut **change, actor, path).await.map_err(|_| refused.clone())?;
+        target::touch(change, &before.project().id).await?;
+        let writer = access::writer(&mut **change, actor, path).await?;
+        match item {
+            Some(item) if is_regretted(change, &writer, item).await? => Ok(Self(writer)),
+            _ => Err(refused),
+        }
+    }
+}
+
+/// Whether an item is a version that the caller published within [`REGRET`], nobody fetched and nothing names.
+async fn is_regretted(change: &mut Change, writer: &Writer, item: &ID) -> Result<bool> {
+    let found: Option<(i64,)> = query(
+        "SELECT v.number FROM model_versions v
+         WHERE v.id = $1 AND v.project_id = $2 AND v.deleted_at_ms IS NOT NULL AND v.state = 'PUBLISHED'
+           AND v.published_at_ms > $3 AND v.last_fetched_at_ms IS NULL AND v.stage = 'NONE'
+           AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.version_id = v.id)
+           AND $4 = (SELECT e.actor_id FROM events e WHERE e.object_id = v.id
+                     AND e.action IN ('version.publish', 'version.create', 'candidate.promote')
+                     ORDER BY e.id DESC LIMIT 1)",
+    )
+    .bind(super::raw_id(item)?)
+    .bind(&writer.project().id)
+    .bind(change.now.millis() - REGRET)
+    .bind(change.author())
+    .fetch_optional(&mut **change)
+    .await?;
+    Ok(found.is_some())
+}
+
+pub(super) async fn empty(change: &mut Change, emptier: &Emptier, item: Option<ID>) -> Result<i32> {
+    let project = emptier.project();
     let wanted = item.as_ref().map(super::raw_id).transpose()?;
-    // The project is held, as it is by whoever restores something.
     let all: Vec<Deleted> = query(concat!(
         "SELECT id, kind, name, model_id FROM ",
         deleted!(),

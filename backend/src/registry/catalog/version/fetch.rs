@@ -1,0 +1,63 @@
+//! Fetches of a version: when its files were last asked for, which says whether anybody may depend on it.
+//!
+//! The first is durable before the first byte is sent. Later ones are written once an hour at most, beside the answer.
+
+use super::{ModelVersion, columns};
+use crate::access::Actor;
+use crate::app::App;
+use crate::db::{Db, query};
+use crate::error::Result;
+use crate::registry::target::{Target, TargetId};
+use crate::time::Timestamp;
+
+/// How exactly later fetches are known, in milliseconds.
+const EXACT: i64 = 60 * 60 * 1000;
+
+/// Notes that files of a version are fetched, where they are sent, and tells who does of its deprecation. Other things
+/// have no fetches.
+pub async fn begin(app: &App, actor: &Actor, target: &Target, sent: bool) -> Result<()> {
+    let TargetId::Version(id) = &target.id else { return Ok(()) };
+    let found: Option<ModelVersion> =
+        query(concat!("SELECT ", columns!(), " FROM model_versions WHERE id = $1"))
+            .bind(id)
+            .fetch_optional(&app.db)
+            .await?;
+    let Some(version) = found else { return Ok(()) };
+    let now = app.clock.now();
+    match version.last_fetched_at_ms {
+        _ if !sent => {}
+        None => note(&app.db, &version, now).await,
+        Some(last) if now.millis() - last.millis() >= EXACT => {
+            let (db, version) = (app.db.clone(), version.clone());
+            app.beside.spawn(async move { note(&db, &version, now).await });
+        }
+        Some(_) => {}
+    }
+    if let Some(deprecation) = version.deprecation() {
+        actor.deprecations.add(deprecation);
+    }
+    Ok(())
+}
+
+/// A fetch that cannot be noted goes on: a registry without room is still read.
+async fn note(db: &Db, version: &ModelVersion, now: Timestamp) {
+    if let Err(error) = write(db, version, now).await {
+        tracing::warn!(
+            ?error,
+            version = version.id.raw(),
+            "cannot note that a version was fetched"
+        );
+    }
+}
+
+async fn write(db: &Db, version: &ModelVersion, now: Timestamp) -> Result<()> {
+    query(
+        "UPDATE model_versions SET last_fetched_at_ms = $2
+         WHERE id = $1 AND (last_fetched_at_ms IS NULL OR last_fetched_at_ms < $2)",
+    )
+    .bind(&version.id)
+    .bind(now)
+    .alone(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The support of a version: whether it should still be used. What is deprecated works as before and says so; what is
+//! yanked is passed over by `latest`, by ranges and in lists, and still served to who names it exactly.
+//!
+//! As with Cargo and PyPI, bytes stay and can be fetched: whoever pinned a version goes on working, and all of it can be
+//! undone. The next version is counted with yanked ones, so no name is given twice.
+
+use super::ModelVersion;
+use crate::deprecation::Deprecation;
+use crate::words::text_enum;
+
+text_enum! {
+    /// Whether a version should still be used.
+    VersionSupport {
+        /// It should.
+        Active = "ACTIVE",
+        /// Another should be used instead; nothing else changes.
+        Deprecated = "DEPRECATED",
+        /// It should not: `latest`, ranges and lists pass it over. Who names it exactly, by an alias too, gets it.
+        Yanked = "YANKED",
+    }
+}
+
+/// What a version is to become, and what is said to who uses it nevertheless.
+#[derive(Default)]
+pub struct Advice {
+    pub reason: Option<String>,
+    /// The version of the model to use instead.
+    pub successor: Option<String>,
+}
+
+impl ModelVersion {
+    pub fn support_state(&self) -> VersionSupport {
+        match (self.yanked_at_ms, self.deprecated_at_ms) {
+            (Some(_), _) => VersionSupport::Yanked,
+            (None, Some(_)) => VersionSupport::Deprecated,
+            (None, None) => VersionSupport::Active,
+        }
+    }
+
+    /// What is said to who uses it; none where it is active.
+    pub fn deprecation(&self) -> Option<Deprecation> {
+        let since = self.yanked_at_ms.or(self.deprecated_at_ms)?;
+        let state = self.support_state().as_str().to_ascii_lowercase();
+        let mut text = format!("version {} is {state}", self.version);
+        if let Some(reason) = &self.support_reason {
+            text.push_str(&format!(": {reason}"));
+        }
+        if let Some(successor) = &self.successor {
+            text.push_str(&format!(". Use {successor} instead"));
+        }
+        Some(Deprecation { text, since })
+    }
+}
