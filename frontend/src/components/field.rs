@@ -154,11 +154,13 @@ pub fn SubmitButton(
     /// What keeps the form from being sent.
     #[prop(optional, into)]
     disabled: Signal<bool>,
+    #[prop(optional)] danger: bool,
 ) -> impl IntoView {
+    let class = if danger { "btn btn-error" } else { "btn btn-primary" };
     view! {
         <button
             type="submit"
-            class="btn btn-primary"
+            class=class
             disabled=move || pending.get() || disabled.get()
         >
             <Show when=move || pending.get()>

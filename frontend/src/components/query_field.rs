@@ -1,4 +1,4 @@
-//! Filters of a list that stand in the address: one of a few values, or a day.
+//! Filters of a list that stand in the address: one of a few values, yes or no, or a day.
 
 use leptos::prelude::*;
 
@@ -56,6 +56,38 @@ pub fn QueryChoice(
             {move || shown().into_iter().map(option).collect_view()}
         </select>
     }
+}
+
+/// Yes or no, as [`is_checked`] reads it.
+#[component]
+pub fn QueryCheck(
+    /// The part of the query: `yanked`.
+    name: &'static str,
+    #[prop(into)] label: String,
+) -> impl IntoView {
+    let query = address::use_query(name);
+    let set_query = address::use_set_query();
+    view! {
+        <label class="flex h-10 w-fit cursor-pointer items-center gap-2 text-sm">
+            <input
+                type="checkbox"
+                class="checkbox checkbox-sm"
+                prop:checked=move || is_checked(query)
+                on:change:target=move |event| {
+                    let value = event.target().checked().then(|| YES.to_owned());
+                    set_query(&[(name, value), ("after", None), ("before", None)], false);
+                }
+            />
+            {label}
+        </label>
+    }
+}
+
+const YES: &str = "true";
+
+/// Whether a part of the query says yes.
+pub fn is_checked(query: Memo<Option<String>>) -> bool {
+    query.read().as_deref() == Some(YES)
 }
 
 /// A day of the calendar.

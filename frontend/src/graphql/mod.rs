@@ -17,6 +17,7 @@ pub mod project;
 pub mod protected_alias;
 pub mod scalar;
 pub mod session;
+pub mod support;
 pub mod tag;
 pub mod token;
 pub mod trash;

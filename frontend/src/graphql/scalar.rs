@@ -90,6 +90,14 @@ pub enum VersionState {
     Published,
 }
 
+/// Whether a version should still be used.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionSupport {
+    Active,
+    Deprecated,
+    Yanked,
+}
+
 /// MLflow's stages.
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelStage {

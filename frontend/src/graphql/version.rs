@@ -8,8 +8,9 @@ use super::{
     model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
-    scalar::{DateTime, ModelStage, OrderDirection, VersionState},
+    scalar::{DateTime, ModelStage, OrderDirection, VersionState, VersionSupport},
     schema,
+    support::Support,
     tag::{Metric, Param, Tag},
     viewer::Author,
 };
@@ -73,6 +74,7 @@ pub struct VersionRow {
     pub version: String,
     pub number: i32,
     pub state: VersionState,
+    pub support: VersionSupport,
     pub author: Option<Author>,
     pub created_at: DateTime,
     pub published_at: Option<DateTime>,
@@ -124,8 +126,24 @@ pub struct Wanted {
     pub range: Option<String>,
     /// Key and value, or the key alone: `stage=prod`.
     pub tag: Option<String>,
+    /// Whether yanked ones are among them.
+    pub yanked: bool,
     pub order_by: ModelVersionOrder,
     pub place: Place,
+}
+
+impl Wanted {
+    fn highest_first() -> Self {
+        let (field, direction) = (ModelVersionOrderField::Version, OrderDirection::Desc);
+        Self {
+            search: None,
+            range: None,
+            tag: None,
+            yanked: false,
+            order_by: ModelVersionOrder { field, direction },
+            place: Place::default(),
+        }
+    }
 }
 
 /// One page of a model's versions.
@@ -135,7 +153,7 @@ pub async fn list(model: String, wanted: Wanted) -> Result<VersionPage, ApiError
         model,
         search: wanted.search,
         range: wanted.range,
-        filter: wanted.tag.as_deref().and_then(filter::tag),
+        filter: filter::versions(wanted.tag.as_deref(), wanted.yanked),
         order_by: Some(wanted.order_by),
         first: wanted.place.first(),
         last: wanted.place.last(),
@@ -154,16 +172,7 @@ const MOST_PAGES: usize = 8;
 
 /// The highest versions of a model, by SemVer precedence.
 pub async fn highest(model: String) -> Result<Vec<String>, ApiError> {
-    let mut wanted = Wanted {
-        search: None,
-        range: None,
-        tag: None,
-        order_by: ModelVersionOrder {
-            field: ModelVersionOrderField::Version,
-            direction: OrderDirection::Desc,
-        },
-        place: Place::default(),
-    };
+    let mut wanted = Wanted::highest_first();
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
         let page = list(model.clone(), wanted.clone()).await?;
@@ -174,6 +183,15 @@ pub async fn highest(model: String) -> Result<Vec<String>, ApiError> {
         }
     }
     Ok(found)
+}
+
+/// Versions to use instead of another one, highest first: as many as a page has.
+pub async fn offered(model: String) -> Result<Vec<String>, ApiError> {
+    let page = list(model, Wanted::highest_first()).await?;
+    let offered = |row: &VersionRow| {
+        row.state == VersionState::Published && row.support == VersionSupport::Active
+    };
+    Ok(page.nodes.into_iter().filter(offered).map(|row| row.version).collect())
 }
 
 #[derive(cynic::QueryFragment)]
@@ -202,6 +220,11 @@ pub struct VersionDetail {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub published_at: Option<DateTime>,
+    pub support: VersionSupport,
+    pub support_since: Option<DateTime>,
+    pub support_reason: Option<String>,
+    pub successor: Option<String>,
+    pub last_fetched_at: Option<DateTime>,
     pub digest: Option<String>,
     pub tags: Vec<Tag>,
     pub metrics: Vec<Metric>,
@@ -217,6 +240,21 @@ pub struct VersionDetail {
     pub requirements: Vec<String>,
     pub mlflow_version: Option<String>,
     pub previous: Option<VersionName>,
+}
+
+impl VersionDetail {
+    pub fn is_yanked(&self) -> bool {
+        self.support == VersionSupport::Yanked
+    }
+
+    /// Whether it should still be used, as [`super::support::set`] takes it.
+    pub fn support(&self) -> Support {
+        Support {
+            state: self.support,
+            reason: self.support_reason.clone(),
+            successor: self.successor.clone(),
+        }
+    }
 }
 
 #[derive(cynic::QueryVariables)]

@@ -8,6 +8,8 @@ use semver::Version;
 
 use crate::logic::filter;
 
+const MAX_REASON: usize = 1000;
+
 /// The path of a project: `[a-z0-9-]{1,63}`, no dash at either end.
 pub fn project_path(path: &str) -> Option<String> {
     if path.is_empty() {
@@ -164,6 +166,16 @@ pub fn value(value: &str) -> Option<String> {
         .then(|| format!("Use at most 8,000 characters; these are {length}."))
 }
 
+/// Why a version should not be used: one line.
+pub fn reason(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) {
+        return Some("Use one line, without tabs.".to_owned());
+    }
+    let length = text.chars().count();
+    (length > MAX_REASON).then(|| format!("Use at most 1,000 characters; these are {length}."))
+}
+
 /// A markdown description.
 pub fn description(text: &str) -> Option<String> {
     (text.len() > names::MAX_DESCRIPTION_BYTES)
@@ -218,6 +230,13 @@ mod tests {
         assert_eq!(alias("champion"), None);
         assert!(alias("latest").is_some() && alias("v12").is_some() && alias("a b").is_some());
         assert_eq!(alias("v12b"), None);
+    }
+
+    #[test]
+    fn a_reason_is_one_line() {
+        assert_eq!(reason(" wrong labels "), None);
+        assert!(reason("a\tb").is_some() && reason(&"ä".repeat(1001)).is_some());
+        assert_eq!(reason(&"ä".repeat(1000)), None);
     }
 
     #[test]

@@ -33,6 +33,15 @@ pub fn tag(text: &str) -> Option<String> {
     }
 }
 
+/// The filter for versions with this tag, where one is looked for. The server leaves yanked ones out of a list
+/// unless its filter says that they may be there.
+pub fn versions(wanted_tag: Option<&str>, yanked: bool) -> Option<String> {
+    const ANY: &str = "support IN ('ACTIVE', 'DEPRECATED', 'YANKED')";
+    let parts = [wanted_tag.and_then(tag), yanked.then(|| ANY.to_owned())];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
 /// `tags.team`, with the name between backticks where it needs them.
 fn field(kind: &str, name: &str) -> Option<String> {
     if name.is_empty() || name.contains('`') {
@@ -133,6 +142,17 @@ mod tests {
         assert_eq!(tag("a`b"), None);
         assert_eq!(tag("a='\""), None);
         assert_eq!(tag("=x"), None);
+    }
+
+    #[test]
+    fn yanked_versions_are_listed_where_they_are_wanted() {
+        assert_eq!(versions(None, false), None);
+        assert_eq!(versions(Some("a`b"), false), None);
+        assert_eq!(versions(Some("stage=prod"), false), tag("stage=prod"));
+        let any = "support IN ('ACTIVE', 'DEPRECATED', 'YANKED')";
+        assert_eq!(versions(None, true).as_deref(), Some(any));
+        let both = format!("tags.stage = 'prod' and {any}");
+        assert_eq!(versions(Some("stage=prod"), true), Some(both));
     }
 
     #[test]

@@ -49,6 +49,7 @@ use crate::{
             aliases::Aliases,
             mlflow::{self, MlflowPanel},
             mlmodel::{self, Mlmodel},
+            support::{SupportActions, SupportBanner, SupportDialogs, SupportItems},
             usage::Usage,
         },
         tags::{Tags, report},
@@ -132,6 +133,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
     };
     view! {
         <Heading data draft editable on_change=changed/>
+        <SupportBanner data/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="flex min-w-0 flex-col gap-6">
                 <Description
@@ -162,6 +164,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                         aliases=Signal::derive(move || data.read().aliases.clone())
                         version=version
                         project=Signal::derive(move || data.read().project.clone())
+                        closed=Signal::derive(move || data.read().version.is_yanked())
                         on_change=changed
                     />
                 </SidePanel>
@@ -223,6 +226,7 @@ fn Heading(
     on_change: Callback<()>,
 ) -> impl IntoView {
     let deleting = RwSignal::new(false);
+    let support = SupportActions::new(data, on_change);
     let crumbs = Signal::derive(move || {
         data.with(|data| {
             vec![
@@ -263,6 +267,7 @@ fn Heading(
                 <div class="flex gap-2">
                     <Show when=move || draft.get()><Publish data on_change/></Show>
                     <Menu label="More about this version" button=|| view! { <Icon d=icon::MORE/> }>
+                        <SupportItems actions=support/>
                         <li>
                             <button type="button" on:click=move |_| deleting.set(true)>
                                 <Icon d=icon::TRASH/>"Delete version"
@@ -272,6 +277,7 @@ fn Heading(
                 </div>
             </Show>
         </div>
+        <SupportDialogs actions=support/>
         <Delete data open=deleting/>
     }
 }
@@ -409,6 +415,12 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
                         })}
                         <Fact term="Created">
                             <Time at=version.created_at.0/> " by " <Person person=person(version.author)/>
+                        </Fact>
+                        <Fact term="Last fetched">
+                            {match version.last_fetched_at {
+                                Some(at) => view! { <Time at=at.0/> }.into_any(),
+                                None => view! { <span title="As far as is known">"never"</span> }.into_any(),
+                            }}
                         </Fact>
                         <Fact term="Files">{format::count(version.file_count.into())}</Fact>
                         <Fact term="Size">

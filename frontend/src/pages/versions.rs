@@ -7,12 +7,13 @@ use leptos::prelude::*;
 use super::{leave_when_empty, model::use_model, neighbours, person, stage_name, use_place};
 use crate::{
     components::{
-        badge::{AliasChip, Badge, DraftBadge, LatestBadge, TagChip},
+        badge::{AlarmBadge, AliasChip, Badge, DraftBadge, LatestBadge, TagChip},
         empty::Empty,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         pager::Pager,
         person::Person,
+        query_field::{QueryCheck, is_checked},
         search::SearchBox,
         skeleton::SkeletonRows,
         sort::{Sort, SortHeader, SortSelect, use_sort},
@@ -20,7 +21,7 @@ use crate::{
         title::PageTitle,
     },
     graphql::{
-        scalar::{OrderDirection, Role, VersionState},
+        scalar::{OrderDirection, Role, VersionState, VersionSupport},
         version::{
             self, DeleteModelVersionInput, ModelVersionOrder, ModelVersionOrderField,
             RestoreModelVersionInput, VersionPage, VersionRow, Wanted,
@@ -40,6 +41,7 @@ pub fn VersionsTab() -> impl IntoView {
     let search = address::use_query("q");
     let range = address::use_query("range");
     let tag = address::use_query("tag");
+    let yanked = address::use_query("yanked");
     let sort = use_sort("-version");
     let place = use_place();
     let versions = Load::new(move || {
@@ -47,6 +49,7 @@ pub fn VersionsTab() -> impl IntoView {
             search: search.get(),
             range: range.get(),
             tag: tag.get(),
+            yanked: is_checked(yanked),
             order_by: order(&sort.read()),
             place: place.get(),
         };
@@ -77,6 +80,7 @@ pub fn VersionsTab() -> impl IntoView {
                 class="select w-auto md:hidden"
                 options=&[("-version", "Highest first"), ("version", "Lowest first"), ("-created", "Newest first")]
             />
+            <QueryCheck name="yanked" label="Show yanked"/>
         </div>
         <Loaded from=versions fallback=|| view! { <SkeletonRows/> } let:page>
             <VersionTable page sort filtered on_change=changed/>
@@ -242,6 +246,14 @@ fn row_key(model: &str, row: &VersionRow) -> String {
     format!("{model} {row:?}")
 }
 
+fn support_badge(support: VersionSupport) -> AnyView {
+    match support {
+        VersionSupport::Active => ().into_any(),
+        VersionSupport::Deprecated => view! { <Badge text="Deprecated"/> }.into_any(),
+        VersionSupport::Yanked => view! { <AlarmBadge text="Yanked"/> }.into_any(),
+    }
+}
+
 #[component]
 fn Row(
     row: VersionRow,
@@ -253,6 +265,7 @@ fn Row(
         version,
         number,
         state,
+        support,
         author,
         created_at,
         published_at,
@@ -271,13 +284,14 @@ fn Row(
     let key = StoredValue::new(version.clone());
     let chosen = move || selected.read().contains(&*key.read_value());
     view! {
-        <tr class:bg-base-200=chosen>
+        <tr class:bg-base-200=chosen class:text-muted=support != VersionSupport::Active>
             <td class="pr-0"><SelectBox selected key label=format!("Select {version}")/></td>
             <td>
                 <div class="flex flex-wrap items-center gap-2">
                     <a class="link-hover link font-mono font-semibold" href=href title=published>{version}</a>
                     {(state == VersionState::Draft).then(|| view! { <DraftBadge/> })}
                     <Show when=is_latest><LatestBadge/></Show>
+                    {support_badge(support)}
                     {stage_name(stage).map(|text| view! { <Badge text/> })}
                 </div>
                 <span class="text-xs text-muted" title="The number MLflow uses">"#" {number}</span>

@@ -36,6 +36,9 @@ pub fn Aliases(
     /// Of the model: what the viewer may do in it.
     #[prop(into)]
     project: Signal<OwningProject>,
+    /// Whether no other alias may come to name the version: it is yanked.
+    #[prop(optional, into)]
+    closed: Signal<bool>,
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
     let adding = RwSignal::new(false);
@@ -73,7 +76,7 @@ pub fn Aliases(
                     {if can_add() { "No alias names this version." } else { "No aliases." }}
                 </p>
             </Show>
-            {move || version.get().filter(|_| edits.get()).map(|version| if adding.get() {
+            {move || version.get().filter(|_| edits.get() && !closed.get()).map(|version| if adding.get() {
                 view! { <AddAlias model aliases=aliases_to_move version on_change adding/> }.into_any()
             } else {
                 view! {

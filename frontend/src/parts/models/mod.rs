@@ -6,6 +6,7 @@ pub mod list;
 pub mod mlflow;
 pub mod mlmodel;
 pub mod protected_aliases;
+pub mod support;
 pub mod table;
 pub mod usage;
 pub mod version_field;
