@@ -27,7 +27,11 @@ use crate::{
     parts::{
         markdown_field::MarkdownField, models::protected_aliases::ProtectedAliases, tags::report,
     },
+    session::use_session,
 };
+
+/// Where clients are that name no project.
+const DEFAULT: &str = "default";
 
 #[component]
 pub fn ProjectEditTab() -> impl IntoView {
@@ -43,7 +47,9 @@ pub fn ProjectEditTab() -> impl IntoView {
 #[component]
 fn Forms(detail: Memo<ProjectDetail>) -> impl IntoView {
     let project = use_project();
+    let session = use_session();
     let owns = Memo::new(move |_| project.allows(Role::Owner));
+    let moves = move || *project.path.read() != DEFAULT || session.is_admin();
     view! {
         <Allowed when=Signal::derive(move || project.allows(Role::Maintainer)) who=MAINTAINERS>
             <div class="max-w-3xl space-y-6">
@@ -53,11 +59,23 @@ fn Forms(detail: Memo<ProjectDetail>) -> impl IntoView {
                     on_change=|()| {}
                 />
                 <Show when=move || owns.get()>
-                    <RenameForm/>
-                    <DeleteSection detail/>
+                    <Show when=moves fallback=OnlyAdministrators>
+                        <RenameForm/>
+                        <DeleteSection detail/>
+                    </Show>
                 </Show>
             </div>
         </Allowed>
+    }
+}
+
+/// In place of what the server would refuse.
+#[component]
+fn OnlyAdministrators() -> impl IntoView {
+    view! {
+        <p class="panel p-6 text-sm text-muted">
+            "Clients that name no project are in “default”: only an administrator changes its path or deletes it."
+        </p>
     }
 }
 
