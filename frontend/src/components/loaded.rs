@@ -11,6 +11,8 @@
 //! }
 //! ```
 //!
+//! The page of what a path in its address names asks with [`Load::of_path`].
+//!
 //! A page with tabs is a [`Frame`]. Session, frame and tab ask at the same time, so that a page takes one round trip; each
 //! is shown when what stands [`Around`] it is.
 //!
@@ -24,6 +26,7 @@ use leptos::{context::Provider, prelude::*};
 use super::{
     failed::{Failed, OnRefused},
     focus,
+    moved::use_renamed,
     outdated::use_outdated,
     skeleton::SkeletonPage,
 };
@@ -69,6 +72,27 @@ impl<T: 'static> Load<T> {
             Box::pin(async move { Ok(Rc::new(answer.await?) as Rc<dyn Any>) })
         };
         Self { asked: Asked::new(Box::new(fetch)), data: PhantomData }
+    }
+
+    /// As [`Load::new`], for the page of what a path in the address names. Where that was renamed, the address follows.
+    pub fn of_path<F>(
+        path: Memo<String>,
+        fetch: impl Fn(String) -> F + 'static,
+        now: impl Fn(&T) -> String + Clone + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<T, ApiError>> + 'static,
+    {
+        let renamed = use_renamed();
+        Self::new(move || {
+            let asked = path.get();
+            let (answer, now, renamed) = (fetch(asked.clone()), now.clone(), renamed.clone());
+            async move {
+                let data = answer.await?;
+                renamed(&asked, &now(&data));
+                Ok(data)
+            }
+        })
     }
 
     /// Asks the server the same again. Where it does not answer, what it last said stays.

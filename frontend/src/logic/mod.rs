@@ -8,3 +8,4 @@ pub mod error;
 pub mod filter;
 pub mod format;
 pub mod preview;
+pub mod renamed;

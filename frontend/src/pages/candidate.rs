@@ -52,13 +52,14 @@ pub fn CandidatePage() -> impl IntoView {
     let number = address::use_number();
     let project = address::use_param("project");
     let run = address::use_param("run");
+    let path = Memo::new(move |_| if run.read().is_empty() { model.get() } else { project.get() });
     let which = Memo::new(move |_| {
         if !run.read().is_empty() {
             return Some(Which::Run(Run { project: project.get(), run_id: run.get() }));
         }
         number.get().map(|number| Which::Number { model: model.get(), number })
     });
-    let load = Load::new(move || {
+    let fetch = move |_| {
         let which = which.get();
         async move {
             match which {
@@ -66,6 +67,10 @@ pub fn CandidatePage() -> impl IntoView {
                 None => Err(ApiError::not_found("A candidate's address ends in its number.")),
             }
         }
+    };
+    let load = Load::of_path(path, fetch, |data: &CandidateDetail| match &data.model {
+        Some(model) => model.path.clone(),
+        None => data.experiment.project.path.clone(),
     });
     let title = move || match which.get() {
         Some(Which::Number { model, number }) => format!("Candidate {number} of {model}"),

@@ -28,15 +28,16 @@ use crate::{
 pub fn ExperimentPage() -> impl IntoView {
     let project = address::use_param("project");
     let number = address::use_number();
-    let load = Load::new(move || {
-        let (project, number) = (project.get(), number.get());
+    let fetch = move |project| {
+        let number = number.get();
         async move {
             match number {
                 Some(number) => experiment::get(project, number).await,
                 None => Err(ApiError::not_found("An experiment's address ends in its number.")),
             }
         }
-    });
+    };
+    let load = Load::of_path(project, fetch, |experiment| experiment.project.path.clone());
     view! {
         // For where there is no such experiment.
         <PageTitle text=move || format!("Experiments of {}", project.get())/>

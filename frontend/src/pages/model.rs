@@ -65,7 +65,7 @@ pub fn use_model() -> CurrentModel {
 #[component]
 pub fn ModelFrame() -> impl IntoView {
     let path = address::use_model_path();
-    let load = Load::new(move || model::get(path.get()));
+    let load = Load::of_path(path, model::get, |model| model.path.clone());
     // Somebody else may move an alias meanwhile, or publish a version.
     let changes = RwSignal::new(0_u32);
     let changed = move || {

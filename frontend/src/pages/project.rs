@@ -51,7 +51,7 @@ pub fn use_project() -> CurrentProject {
 #[component]
 pub fn ProjectFrame() -> impl IntoView {
     let path = address::use_param("project");
-    let load = Load::new(move || project::get(path.get()));
+    let load = Load::of_path(path, project::get, |project| project.path.clone());
     provide_context(CurrentProject { path, load });
     view! {
         // For where there is no such project; the tabs have titles of their own.

@@ -63,8 +63,8 @@ pub fn VersionPage() -> impl IntoView {
     let reference = address::use_param("version");
     // An alias may move while the page is open: what is shown, and perhaps being written about, stays.
     let resolved = StoredValue::new(None::<(String, String, String)>);
-    let load = Load::new(move || {
-        let (model, reference) = (model.get(), reference.get());
+    let fetch = move |model: String| {
+        let reference = reference.get();
         let known = resolved.with_value(|resolved| {
             let same = |(of, by, _): &&(String, String, String)| *of == model && *by == reference;
             resolved.as_ref().filter(same).map(|(.., version)| version.clone())
@@ -75,7 +75,8 @@ pub fn VersionPage() -> impl IntoView {
             resolved.try_set_value(Some((model, reference, data.version.version.clone())));
             Ok(data)
         }
-    });
+    };
+    let load = Load::of_path(model, fetch, |data| data.model.clone());
     // Somebody else may fill a draft, move an alias to it, or publish it.
     keep_following(move || model::follow(model.get(), move || load.refetch()));
     view! {

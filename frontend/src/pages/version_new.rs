@@ -26,7 +26,7 @@ use crate::{
 #[component]
 pub fn VersionNewPage() -> impl IntoView {
     let path = address::use_model_path();
-    let load = Load::new(move || model::get(path.get()));
+    let load = Load::of_path(path, model::get, |model| model.path.clone());
     view! {
         <PageTitle text=move || format!("New version of {}", path.get())/>
         <div class="mx-auto max-w-3xl">
