@@ -93,7 +93,7 @@ pub struct VersionPage {
 }
 
 #[derive(cynic::QueryVariables)]
-struct VersionsVariables {
+pub struct VersionsVariables {
     model: String,
     search: Option<String>,
     range: Option<String>,
@@ -109,14 +109,24 @@ struct VersionsVariables {
 #[cynic(graphql_type = "Query", variables = "VersionsVariables")]
 struct Versions {
     #[arguments(path: $model)]
-    model: Option<VersionsOwner>,
+    model: Option<VersionList>,
 }
 
-#[derive(cynic::QueryFragment)]
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersionConnection")]
+pub struct VersionCount {
+    pub total_count: i32,
+}
+
+/// One page of versions, and how many yanked ones the model has, whether they are listed or not.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Model", variables = "VersionsVariables")]
-struct VersionsOwner {
+pub struct VersionList {
     #[arguments(search: $search, range: $range, filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
-    versions: VersionPage,
+    pub versions: VersionPage,
+    #[cynic(alias, rename = "versions")]
+    #[arguments(filter: "support = 'YANKED'")]
+    pub yanked: VersionCount,
 }
 
 /// Which versions of a model to list.
@@ -147,7 +157,7 @@ impl Wanted {
 }
 
 /// One page of a model's versions.
-pub async fn list(model: String, wanted: Wanted) -> Result<VersionPage, ApiError> {
+pub async fn list(model: String, wanted: Wanted) -> Result<VersionList, ApiError> {
     let missing = model::missing(&model);
     let variables = VersionsVariables {
         model,
@@ -160,11 +170,7 @@ pub async fn list(model: String, wanted: Wanted) -> Result<VersionPage, ApiError
         after: wanted.place.after,
         before: wanted.place.before,
     };
-    run(Versions::build(variables))
-        .await?
-        .model
-        .map(|model| model.versions)
-        .ok_or_else(|| ApiError::not_found(missing))
+    run(Versions::build(variables)).await?.model.ok_or_else(|| ApiError::not_found(missing))
 }
 
 /// Pages of versions to choose from.
@@ -175,7 +181,7 @@ pub async fn highest(model: String) -> Result<Vec<String>, ApiError> {
     let mut wanted = Wanted::highest_first();
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
-        let page = list(model.clone(), wanted.clone()).await?;
+        let page = list(model.clone(), wanted.clone()).await?.versions;
         found.extend(page.nodes.into_iter().map(|row| row.version));
         wanted.place.after = page.page_info.end_cursor;
         if !page.page_info.has_next_page {
@@ -187,7 +193,7 @@ pub async fn highest(model: String) -> Result<Vec<String>, ApiError> {
 
 /// Versions to use instead of another one, highest first: as many as a page has.
 pub async fn offered(model: String) -> Result<Vec<String>, ApiError> {
-    let page = list(model, Wanted::highest_first()).await?;
+    let page = list(model, Wanted::highest_first()).await?.versions;
     let offered = |row: &VersionRow| {
         row.state == VersionState::Published && row.support == VersionSupport::Active
     };

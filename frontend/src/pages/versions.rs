@@ -24,7 +24,7 @@ use crate::{
         scalar::{OrderDirection, Role, VersionState, VersionSupport},
         version::{
             self, DeleteModelVersionInput, ModelVersionOrder, ModelVersionOrderField,
-            RestoreModelVersionInput, VersionPage, VersionRow, Wanted,
+            RestoreModelVersionInput, VersionList, VersionRow, Wanted,
         },
     },
     logic::{address, check, format},
@@ -56,6 +56,10 @@ pub fn VersionsTab() -> impl IntoView {
         version::list(model.path.get(), wanted)
     });
     versions.refetch_when(move || model.track_changes());
+    let yanked_count = Memo::new(move |_| {
+        versions.with(|list| list?.ok().map(|list| list.yanked.total_count)).unwrap_or_default()
+    });
+    let has_yanked = move || yanked_count.get() > 0 || is_checked(yanked);
     let filtered =
         Signal::derive(move || [search, range, tag].iter().any(|part| part.read().is_some()));
     let changed = Callback::new(move |()| {
@@ -80,10 +84,10 @@ pub fn VersionsTab() -> impl IntoView {
                 class="select w-auto md:hidden"
                 options=&[("-version", "Highest first"), ("version", "Lowest first"), ("-created", "Newest first")]
             />
-            <QueryCheck name="yanked" label="Show yanked"/>
+            <Show when=has_yanked><QueryCheck name="yanked" label="Show yanked"/></Show>
         </div>
-        <Loaded from=versions fallback=|| view! { <SkeletonRows/> } let:page>
-            <VersionTable page sort filtered on_change=changed/>
+        <Loaded from=versions fallback=|| view! { <SkeletonRows/> } let:list>
+            <VersionTable list sort filtered on_change=changed/>
         </Loaded>
     }
 }
@@ -99,17 +103,25 @@ fn order(sort: &Sort) -> ModelVersionOrder {
 
 #[component]
 fn VersionTable(
-    page: Memo<VersionPage>,
+    list: Memo<VersionList>,
     sort: Memo<Sort>,
     filtered: Signal<bool>,
     on_change: Callback<()>,
 ) -> impl IntoView {
     let model = use_model();
+    let page = Memo::new(move |_| list.read().versions.clone());
     let nothing = move || {
         if filtered.get() {
             view! {
                 <Empty d=icon::SEARCH title="No version matches">
                     <p>"Ranges are those of Cargo and npm: ^1.2, ~1.2.3, >=1, <3. A tag is found by its key alone, too."</p>
+                </Empty>
+            }
+            .into_any()
+        } else if list.read().yanked.total_count > 0 {
+            view! {
+                <Empty d=icon::PACKAGE title="All versions are yanked">
+                    <p>"They should not be used, and are shown where you ask for them."</p>
                 </Empty>
             }
             .into_any()
