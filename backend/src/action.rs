@@ -73,6 +73,7 @@ actions! {
     TagDelete = "tag.delete", "a tag was removed";
     FilePut = "file.put", "a file was stored";
     FileDelete = "file.delete", "a file or folder was removed";
+    EventRedact = "event.redact", "the value of a tag in the log was redacted";
     TrashEmpty = "trash.empty", "something in the trash was deleted for good";
     MemberAdd = "member.add", "somebody became a member";
     MemberUpdate = "member.update", "a member has another role";

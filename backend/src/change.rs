@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use async_graphql::Context;
 
+use crate::access::allowance::Allowance;
 use crate::access::{self, Actor, actor};
 use crate::action::Action;
 use crate::app::App;
@@ -23,6 +24,8 @@ pub async fn of(ctx: &Context<'_>) -> Result<Change> {
 pub struct Change {
     tx: Tx,
     by: By,
+    /// What the operator lets them do.
+    pub allowed: Allowance,
     pub now: Timestamp,
 }
 
@@ -34,19 +37,22 @@ impl Change {
         let mut tx = app.db.begin().await?;
         let now = app.clock.now();
         access::credential::check_live(&mut tx, actor, now).await?;
-        Ok(Self { tx, by: actor.by(), now })
+        let allowed = Allowance::of(&app.config.policy, actor);
+        Ok(Self { tx, by: actor.by(), allowed, now })
     }
 
     /// Begins a change by somebody who is not signed in yet, at the other end of `actor`.
     pub async fn begin_as(app: &App, actor: &Actor, user: UserId) -> Result<Self> {
         let by = By { user: Some(user), ..actor.by() };
-        Ok(Self { tx: app.db.begin().await?, by, now: app.clock.now() })
+        let allowed = Allowance::of(&app.config.policy, actor);
+        Ok(Self { tx: app.db.begin().await?, by, allowed, now: app.clock.now() })
     }
 
     /// Begins a change by a person on the server itself: without a network, credential or scope.
     pub async fn begin_in(db: &Db, clock: &Clock, user: UserId) -> Result<Self> {
         let by = By { user: Some(user), credential: None, address: None };
-        Ok(Self { tx: db.begin().await?, by, now: clock.now() })
+        let allowed = Allowance::default();
+        Ok(Self { tx: db.begin().await?, by, allowed, now: clock.now() })
     }
 
     /// Who makes the change.

@@ -1,5 +1,7 @@
 //! The command line. Every flag of `serve` is also an environment variable `MODEL_REGISTRY_*`.
 
+pub mod policy;
+
 use crate::role::{Role, TokenScope};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -100,6 +102,9 @@ pub struct Serve {
 
     #[command(flatten)]
     pub oidc: Oidc,
+
+    #[command(flatten)]
+    pub policy: policy::Policy,
 
     /// Reverse proxies whose X-Forwarded-For is believed, such as 127.0.0.1/32,10.0.0.0/8
     #[arg(

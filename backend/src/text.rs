@@ -221,7 +221,9 @@ pub fn long_name(field: &str, text: &str) -> Result<String> {
 /// Why something was done: one line of 1–1000 characters.
 pub fn reason(field: &str, text: &str) -> Result<String> {
     let text = nfc(text.trim());
-    if !(1..=1000).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+    if !(1..=names::MAX_REASON).contains(&text.chars().count())
+        || text.chars().any(char::is_control)
+    {
         return Err(Error::invalid(field, "must be one line of 1 to 1000 characters"));
     }
     check_shown(field, &text)?;
@@ -265,6 +267,14 @@ pub fn key(field: impl fmt::Display, text: impl Into<String>) -> Result<String> 
         ));
     }
     Ok(text)
+}
+
+/// As [`key`], of something that is set.
+pub fn new_key(field: impl fmt::Display, text: impl Into<String>) -> Result<String> {
+    let field = field.to_string();
+    let key = key(&field, text)?;
+    check_shown(&field, &key)?;
+    Ok(key)
 }
 
 /// A text as it is stored: in normalisation form C.

@@ -182,7 +182,7 @@ test("a model is renamed, and its files come as a folder or all together", async
   await page.goto(`/${model}/-/edit`);
 
   await test.step("what it means is said before, and a name in use after", async () => {
-    await expect(page.getByText("Links and scripts that use the old name stop working.")).toBeVisible();
+    await expect(page.getByText("Links and scripts that use the old name go on working, until another model gets it.")).toBeVisible();
     await page.getByLabel("Name").fill("taken");
     await page.getByRole("button", { name: "Rename" }).click();
     await expect(page.locator("#name-note")).toContainText("taken");
@@ -190,6 +190,11 @@ test("a model is renamed, and its files come as a folder or all together", async
     await page.getByRole("button", { name: "Rename" }).click();
     await expect(page).toHaveURL(`/${project}/new-name/-/edit`);
     await expect(page.getByRole("heading", { level: 1, name: "new-name" })).toBeVisible();
+  });
+
+  await test.step("who has the old address comes to the new one", async () => {
+    await page.goto(`/${model}/versions`);
+    await expect(page).toHaveURL(`/${project}/new-name/versions`);
   });
 
   const contents = async (of: string) => {

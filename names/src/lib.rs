@@ -10,6 +10,8 @@ pub const MAX_NAME: usize = 255;
 pub const MAX_VALUE: usize = 8000;
 /// How long the value of a tag may be, in characters.
 pub const MAX_TAG_VALUE: usize = 100_000;
+/// How long the reason for what was done may be, in characters.
+pub const MAX_REASON: usize = 1000;
 /// How long the path of a project or a user name may be, in bytes.
 pub const MAX_SLUG: usize = 63;
 /// How long a password must be, in characters.

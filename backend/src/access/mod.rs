@@ -8,6 +8,7 @@
 //! of the token that they came with.
 
 mod actor;
+pub mod allowance;
 mod cache;
 pub mod credential;
 pub mod member;

@@ -9,6 +9,7 @@ use axum::http::header::COOKIE;
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
+use super::allowance::session_seconds;
 use crate::config::Serve;
 
 /// What the cookie is called where the server is reached by http.
@@ -16,7 +17,7 @@ const PLAIN_NAME: &str = "model_registry_session";
 /// What it is called with https: a browser takes it from this host alone, so that no other server of the same domain
 /// can set it (RFC 6265bis §4.1.3).
 const HOST_NAME: &str = "__Host-model_registry_session";
-/// How long a session lasts, in seconds.
+/// How long a session lasts unless told, in seconds.
 pub const SESSION_SECONDS: i64 = 14 * 24 * 3600;
 
 fn is_https(config: &Serve) -> bool {
@@ -47,7 +48,8 @@ pub fn set_cookie<'a>(name: &'a str, value: &'a str, seconds: i64) -> cookie::Co
 
 /// The cookie of a session with this secret; without one the browser drops the one it has.
 pub fn session_cookie(config: &Serve, secret: &str) -> String {
-    let cookie = set_cookie(session_name(config), secret, SESSION_SECONDS);
+    let seconds = session_seconds(config.policy.max_session_days);
+    let cookie = set_cookie(session_name(config), secret, seconds);
     cookie.secure(is_https(config)).to_string()
 }
 

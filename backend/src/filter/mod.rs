@@ -4,6 +4,7 @@
 //! quoted with backticks or double quotes, texts with single or double quotes. Pure: text in, SQL with
 //! bound values out; a caller's text never becomes SQL.
 
+mod about;
 mod order;
 mod token;
 
@@ -19,6 +20,7 @@ const COMPARED: usize = 8192;
 /// MLflow's clients always ask for what is no prompt so, and mean what has no such tag, too.
 const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
+pub use about::{contained, equal_to, names};
 pub use order::{parse_key, parse_order, sort_keys};
 
 /// What a field name of a filter stands for.
@@ -87,49 +89,6 @@ pub fn parse_with(db: &Db, fields: &Fields, text: &str, datasets: Sql) -> Result
 /// As [`parse`], among those of which one field is `known`: they are not compared with that again.
 pub fn parse_among(db: &Db, fields: &Fields, text: &str, known: (&str, &str)) -> Result<Sql> {
     Parser { known: Some(known), ..Parser::new(db, fields, text)? }.condition()
-}
-
-/// The text that a filter says a field is equal to, if it does.
-pub fn equal_to(fields: &Fields, field: &str, filter: &str) -> Result<Option<String>> {
-    compared(fields, field, filter, |operator, value| {
-        matches!(operator, Token::Symbol("=" | "==")).then(|| value.to_owned())
-    })
-}
-
-/// The longest text that a filter says a field has somewhere in it, if it does: of three characters at
-/// least, which is what an index of substrings knows.
-pub fn contained(fields: &Fields, field: &str, filter: &str) -> Result<Option<String>> {
-    compared(fields, field, filter, |operator, pattern| {
-        let Token::Name { text, bare: true } = operator else { return None };
-        let is_like = text.eq_ignore_ascii_case("like") || text.eq_ignore_ascii_case("ilike");
-        // What a text begins with is found by its order.
-        if !is_like || !pattern.starts_with('%') {
-            return None;
-        }
-        let longest = pattern.split(['%', '_']).max_by_key(|part| part.chars().count())?;
-        (longest.chars().count() >= 3).then(|| longest.to_owned())
-    })
-}
-
-/// The first comparison of a field that `what` makes something of, given operator and value.
-fn compared(
-    fields: &Fields,
-    field: &str,
-    filter: &str,
-    what: impl Fn(&Token, &str) -> Option<String>,
-) -> Result<Option<String>> {
-    let tokens = tokenize(fields, filter)?;
-    let found = tokens.windows(3).enumerate().find_map(|(index, window)| match window {
-        [Token::Name { text, .. }, operator, Token::Text(value)]
-            // Not tags.name = '…'
-            if text.eq_ignore_ascii_case(field)
-                && !matches!(index.checked_sub(1).map(|i| &tokens[i]), Some(Token::Symbol("."))) =>
-        {
-            what(operator, value)
-        }
-        _ => None,
-    });
-    Ok(found)
 }
 
 struct Parser<'a> {

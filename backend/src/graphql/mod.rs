@@ -23,8 +23,9 @@ use axum::response::{AppendHeaders, IntoResponse, Response as HttpResponse};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
-use crate::access::Actor;
+use crate::access::allowance::Allowance;
 use crate::access::session::SessionAnswer;
+use crate::access::{self, Actor};
 use crate::app::App;
 use crate::audit_denied::MutationAttempt;
 use crate::body;
@@ -38,7 +39,7 @@ use crate::registry::catalog::model::live::ModelSubscription;
 use crate::registry::catalog::project::graphql::{ProjectMutation, ProjectQuery};
 use crate::registry::catalog::protection::graphql::ProtectionMutation;
 use crate::registry::catalog::version::graphql::VersionMutation;
-use crate::registry::event::graphql::EventQuery;
+use crate::registry::event::graphql::{EventMutation, EventQuery};
 use crate::registry::lifecycle::trash::graphql::TrashMutation;
 use crate::registry::metadata::tag::graphql::TagMutation;
 use crate::registry::node::NodeQuery;
@@ -89,6 +90,11 @@ impl ServerQuery {
         loader::loaders(ctx).loader().app.store.has_room()
     }
 
+    /// What the operator of this registry lets you do, beside your roles.
+    async fn allowance(&self, ctx: &Context<'_>) -> Allowance {
+        Allowance::of(&loader::loaders(ctx).loader().app.config.policy, access::actor(ctx))
+    }
+
     /// How people can sign in here.
     async fn sign_in_methods(&self, ctx: &Context<'_>) -> SignInMethods {
         let config = &loader::loaders(ctx).loader().app.config;
@@ -122,6 +128,7 @@ pub struct Mutation(
     CandidateMutation,
     AliasMutation,
     TagMutation,
+    EventMutation,
     FileMutation,
     TrashMutation,
     MemberMutation,

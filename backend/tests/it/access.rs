@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use model_registry::role::TokenScope;
 use model_registry::time::Clock;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -209,4 +210,54 @@ async fn tokens_and_sessions_expire() {
         "admin",
         "never, by default"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_narrows_what_people_may() {
+    let flags = [
+        "--project-creators",
+        "admins",
+        "--public-projects",
+        "admins",
+        "--max-token-days",
+        "30",
+        "--max-session-days",
+        "1",
+    ];
+    let server = Server::start_with(&flags).await;
+    let admin = server.admin().await;
+    admin.invite("ada").await;
+    let ada = server.person("ada", TokenScope::Admin).await;
+    let allowance =
+        "{ allowance { createProjects makeProjectsPublic maxTokenDays maxSessionDays } }";
+    let narrow = json!({ "createProjects": false, "makeProjectsPublic": false, "maxTokenDays": 30, "maxSessionDays": 1 });
+    assert_eq!(ada.ok(allowance, json!({})).await["allowance"], narrow);
+    let create = "mutation($p: String!, $v: Visibility) { createProject(input: {path: $p, visibility: $v}) { project { id } } }";
+    let refused = ada.refused(create, json!({ "p": "mine" })).await;
+    assert_eq!(refused.code, "FORBIDDEN");
+    admin.ok(create, json!({ "p": "hers" })).await;
+    admin.add_member("hers", "ada", "OWNER").await;
+    let open = "mutation($v: Visibility!) { updateProject(input: {project: \"hers\", visibility: $v}) { project { id } } }";
+    assert_eq!(ada.refused(open, json!({ "v": "PUBLIC" })).await.code, "FORBIDDEN");
+    ada.ok(open, json!({ "v": "INTERNAL" })).await;
+    admin.ok(open, json!({ "v": "PUBLIC" })).await;
+    ada.ok(open, json!({ "v": "PUBLIC" })).await;
+
+    let token = "mutation($at: DateTime) { createToken(input: {name: \"t\", expiresAt: $at}) { token { expiresAt } } }";
+    let made = ada.ok(token, json!({})).await;
+    assert!(
+        made["createToken"]["token"]["expiresAt"].is_string(),
+        "one without an end gets the last"
+    );
+    let refused = ada.refused(token, json!({ "at": "2999-01-01T00:00:00Z" })).await;
+    assert_eq!((refused.code.as_str(), refused.field.as_str()), ("INVALID", "expiresAt"));
+    let sign_in = json!({ "query": format!(
+        "mutation {{ signIn(input: {{username: \"ada\", password: \"{}\"}}) {{ user {{ id }} }} }}",
+        crate::harness::PASSWORD
+    ) });
+    let browser = server.anonymous();
+    let answer =
+        browser.request(reqwest::Method::POST, "/graphql").json(&sign_in).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("Max-Age=86400"), "{cookie}");
 }

@@ -266,3 +266,42 @@ fn the_schema_says_what_every_action_means() {
     let actions: Vec<_> = Action::ALL.iter().map(said).collect();
     assert_eq!(described, actions, "the doc comment of Event.action, in registry/event");
 }
+
+const EVENTS: &str =
+    "{ model(path: \"vision/ocr\") { events(first: 1) { nodes { id action detail } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_value_of_a_tag_is_for_maintainers_and_can_be_redacted() {
+    let (server, admin, guest) = with_guest().await;
+    let secret = "mutation { setTag(input: {model: \"vision/ocr\", key: \"note\", value: \"hunter2\"}) { tag { key } } }";
+    admin.ok(secret, json!({})).await;
+    let last =
+        async |who: &Caller| who.ok(EVENTS, json!({})).await["model"]["events"]["nodes"][0].take();
+    let event = last(&admin).await;
+    assert!(event["detail"].as_str().unwrap().contains("hunter2"));
+    assert_eq!(last(&guest).await["detail"], "{\"key\":\"note\"}");
+
+    let redact = "mutation($id: ID!) { redactEvent(input: {id: $id}) { event { detail } } }";
+    let by = json!({ "id": event["id"] });
+    assert_eq!(guest.refused(redact, by.clone()).await.code, "FORBIDDEN");
+    let redacted = admin.ok(redact, by.clone()).await["redactEvent"]["event"]["detail"].take();
+    assert_eq!(redacted, "{\"key\":\"note\",\"value\":\"[redacted]\"}");
+    let line = last(&admin).await;
+    assert_eq!(line["action"], "event.redact");
+    assert!(!line["detail"].as_str().unwrap().contains("hunter2"));
+    let export = admin.get("/api/events").await.text().await.unwrap();
+    assert!(export.contains("[redacted]") && !export.contains("hunter2"));
+
+    // Nothing else of a line changes, not even by hand, and no other line at all.
+    let other = json!({ "id": line["id"] });
+    assert_eq!(admin.refused(redact, other).await.code, "NOT_FOUND");
+    for statement in [
+        "UPDATE events SET detail = '{\"key\":\"other\",\"value\":\"[redacted]\"}' WHERE action = 'tag.set'",
+        "UPDATE events SET detail = '{\"key\":\"note\",\"value\":\"x\"}' WHERE action = 'tag.set'",
+        "UPDATE events SET detail = '{\"key\":\"note\",\"value\":\"[redacted]\"}', at_ms = 1 WHERE action = 'tag.set'",
+        "UPDATE events SET detail = '{\"value\":\"[redacted]\"}' WHERE action = 'model.create'",
+        "DELETE FROM events WHERE action = 'tag.set'",
+    ] {
+        assert!(server.app.db.run_script(statement).await.is_err(), "{statement}");
+    }
+}

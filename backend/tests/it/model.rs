@@ -266,4 +266,6 @@ async fn an_old_name_that_turns_text_around_is_there_and_no_new_one_is_given() {
     let project = "mutation($n: String!) { updateProject(input: {project: \"vision\", name: $n, description: \"d\"}) { project { name } } }";
     admin.ok(project, json!({"n": "a\u{200f}b"})).await;
     assert_eq!(admin.refused(project, json!({"n": "\u{200f}b"})).await.field, "name");
+    let tag = "mutation($m: String!, $k: String!) { setTag(input: {model: $m, key: $k, value: \"v\"}) { tag { key } } }";
+    assert_eq!(admin.refused(tag, json!({ "m": path, "k": turned })).await.field, "key");
 }

@@ -66,9 +66,11 @@ async fn a_yanked_version_is_passed_over_and_still_there_for_who_names_it() {
     }
     let lists = "{ model(path: \"vision/ocr\") { latestVersion { version } versionCount nextVersion
         versions { nodes { version } totalCount }
+        tagged: versions(filter: \"tags.support != 'support'\") { totalCount }
         yanked: versions(filter: \"support = 'YANKED'\") { nodes { version supportReason } } } }";
     let model = admin.ok(lists, json!({})).await["model"].take();
     assert_eq!(model["latestVersion"]["version"], "1.0.0");
+    assert_eq!(model["tagged"]["totalCount"], 1, "a tag of that name asks for nothing");
     assert_eq!(model["versionCount"], 1);
     assert_eq!(model["nextVersion"], "1.1.1", "its name is still counted");
     assert_eq!(model["versions"], json!({ "nodes": [{ "version": "1.0.0" }], "totalCount": 1 }));

@@ -8,8 +8,6 @@ use semver::Version;
 
 use crate::logic::filter;
 
-const MAX_REASON: usize = 1000;
-
 /// The path of a project: `[a-z0-9-]{1,63}`, no dash at either end.
 pub fn project_path(path: &str) -> Option<String> {
     if path.is_empty() {
@@ -173,7 +171,8 @@ pub fn reason(text: &str) -> Option<String> {
         return Some("Use one line, without tabs.".to_owned());
     }
     let length = text.chars().count();
-    (length > MAX_REASON).then(|| format!("Use at most 1,000 characters; these are {length}."))
+    (length > names::MAX_REASON)
+        .then(|| format!("Use at most 1,000 characters; these are {length}."))
 }
 
 /// A markdown description.

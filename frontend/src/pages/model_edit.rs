@@ -131,7 +131,7 @@ fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
             <h2 class="font-semibold">"Rename"</h2>
             <TextField
                 id="name" label="Name" value=name required=true check=check::model_name refused=submit.field("name")
-                hint="Links and scripts that use the old name stop working."
+                hint="Links and scripts that use the old name go on working, until another model gets it."
             />
             <FormError error=submit.general(&["name"])/>
             <SubmitButton text="Rename" pending=submit.pending disabled=blocked/>

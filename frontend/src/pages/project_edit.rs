@@ -149,7 +149,7 @@ fn RenameForm() -> impl IntoView {
             <TextField
                 id="path" label="Path" value=path required=true mono=true
                 check=check::project_path refused=submit.field("path")
-                hint="The addresses of all its models change: links and scripts that use the old ones stop working."
+                hint="The addresses of all its models change. The old ones go on working, until a project of yours gets the path."
             />
             <FormError error=submit.general(&["path"])/>
             <SubmitButton text="Change path" pending=submit.pending disabled=blocked/>

@@ -1,17 +1,20 @@
 //! The log in GraphQL: its fields, filter and lists.
 
-use async_graphql::{ComplexObject, Context, ID, Object};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object};
 
-use super::Event;
 use super::sql::{self, EventFilter};
+use super::{Event, rules};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, actor};
+use crate::change;
 use crate::connection::Connection;
 use crate::db::Sql;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::id::AnyId;
 use crate::loader::loaders;
 use crate::page::{ENTRIES, List, Page, cost};
+use crate::registry::payload;
 use crate::registry::people::token::Token;
 use crate::registry::people::{member, user};
 use crate::role::Role;
@@ -23,10 +26,18 @@ impl Event {
         (&self.id).into()
     }
 
-    /// More about it, as a JSON object.
+    /// More about it, as a JSON object. The values of tags are for maintainers: somebody may have removed one for a reason.
     #[graphql(complexity = "ENTRIES")]
-    async fn detail(&self) -> &str {
-        &self.detail
+    async fn detail(&self, ctx: &Context<'_>) -> Result<String> {
+        if !self.has_value() || self.shows_all(ctx).await? {
+            return Ok(self.detail.clone());
+        }
+        let mut detail: serde_json::Value =
+            serde_json::from_str(&self.detail).map_err(Error::internal)?;
+        if let Some(detail) = detail.as_object_mut() {
+            detail.remove("value");
+        }
+        Ok(detail.to_string())
     }
 
     /// Who did it; null for the server itself, and for strangers who were refused.
@@ -63,6 +74,11 @@ impl Event {
         self.refused || self.action.starts_with("member.") || self.action.starts_with("token.")
     }
 
+    /// Whether its detail tells the value of a tag.
+    fn has_value(&self) -> bool {
+        self.action.starts_with("tag.")
+    }
+
     /// Whether the caller may see how it was done: maintainers of its project and administrators.
     pub async fn shows_all(&self, ctx: &Context<'_>) -> Result<bool> {
         if actor(ctx).is_admin() {
@@ -97,5 +113,43 @@ impl EventQuery {
             None => Sql::new("TRUE"),
         };
         Ok(Connection::new(List { parent: None, ..sql::list(None, filter) }, page, ""))
+    }
+}
+
+/// Whose value to redact.
+#[derive(InputObject)]
+pub struct RedactEventInput {
+    /// The id of the event: of a `tag.set` or `tag.delete`.
+    id: ID,
+}
+
+payload! {
+    /// The event, without what it told.
+    RedactEventPayload {
+        /// The event.
+        event: Event
+    }
+}
+
+#[derive(Default)]
+pub struct EventMutation;
+
+#[Object]
+impl EventMutation {
+    /// Replaces the value of a tag in the log by `[redacted]`, for good: where somebody wrote a secret or a person's data
+    /// into one. Nothing else of the log can be changed, and this is a line of it, too. Only for administrators.
+    async fn redact_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: RedactEventInput,
+    ) -> Result<RedactEventPayload> {
+        let mut change = change::of(ctx).await?;
+        let admin = access::admin(actor(ctx))?;
+        let AnyId::EventId(id) = AnyId::parse(&input.id)? else {
+            return Err(Error::not_found("event", input.id.as_str()));
+        };
+        let event = rules::redact(&mut change, &admin, &id).await?;
+        change.commit().await?;
+        Ok(RedactEventPayload { event })
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod export;
 pub mod graphql;
+mod rules;
 pub mod sql;
 
 use async_graphql::SimpleObject;
@@ -65,6 +66,7 @@ pub struct Event {
     /// - `tag.delete`: a tag was removed
     /// - `file.put`: a file was stored
     /// - `file.delete`: a file or folder was removed
+    /// - `event.redact`: the value of a tag in the log was redacted
     /// - `trash.empty`: something in the trash was deleted for good
     /// - `member.add`: somebody became a member
     /// - `member.update`: a member has another role

@@ -24,12 +24,15 @@ pub async fn create(
     actor: &Actor,
     input: CreateProjectInput,
 ) -> Result<Project> {
+    change.allowed.check_creates()?;
     check_default(actor, &input.path)?;
     check_free(change, actor, &ProjectPath::parse("path", &input.path)?).await?;
     insert(change, actor.user()?, input).await
 }
 
 async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) -> Result<Project> {
+    let visibility = input.visibility.unwrap_or(Visibility::Private);
+    change.allowed.check_visibility(None, visibility)?;
     let path = ProjectPath::parse("path", &input.path)?;
     let name = text::new_name("name", input.name.as_deref().unwrap_or(path.as_str()))?;
     let description = text::description("description", input.description)?;
@@ -45,7 +48,7 @@ async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) 
     .bind(&path)
     .bind(name)
     .bind(description)
-    .bind(input.visibility.unwrap_or(Visibility::Private))
+    .bind(visibility)
     .bind(change.author())
     .bind(change.now)
     .fetch_one(&mut **change)

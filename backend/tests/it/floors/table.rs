@@ -38,6 +38,7 @@ pub const BACKEND: &[Floor] = &[
         "its rules",
         &[
             "registry::*::*::rules",
+            "registry::event::rules",
             "registry::catalog::blob::pairing",
             "registry::catalog::blob::scrub",
             "registry::catalog::blob::sweep",

@@ -43,7 +43,7 @@ pub const TYPES: &[(&str, &str)] = &[
 ];
 
 /// What is no project's, and so has no line for each field.
-pub const OTHER_TYPES: [&str; 10] = [
+pub const OTHER_TYPES: [&str; 11] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -52,6 +52,7 @@ pub const OTHER_TYPES: [&str; 10] = [
     "Session",
     "Invitation",
     "NewInvitation",
+    "Allowance",
     "SignInMethods",
     "SingleSignOn",
 ];
@@ -59,6 +60,7 @@ pub const OTHER_TYPES: [&str; 10] = [
 pub const QUERIES: &[(&str, &str)] = &[
     ("serverVersion", "serverVersion"),
     ("hasRoom", "hasRoom"),
+    ("allowance", "allowance { createProjects }"),
     ("signInMethods", "signInMethods { password }"),
     ("viewer", "viewer { id }"),
     ("user", "user(username: \"owner\") { id }"),

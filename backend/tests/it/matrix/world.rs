@@ -101,6 +101,16 @@ impl World {
                 let made = mlflow(&self.admin, visibility, "/runs/create", run).await;
                 first_text(&made["run"]["info"]["run_id"]).to_owned()
             }
+            "TAG" => {
+                let tag = format!(
+                    "mutation {{ setTag(input: {{model: \"{visibility}/ocr\", key: \"k\", value: \"v\"}}) {{ tag {{ key }} }} }}"
+                );
+                self.admin.ok(&tag, json!({})).await;
+                let last = format!(
+                    "{{ model(path: \"{visibility}/ocr\") {{ events(first: 1) {{ nodes {{ id }} }} }} }}"
+                );
+                first_text(&self.admin.ok(&last, json!({})).await).to_owned()
+            }
             "SESSION" => self.session_of(who).await,
             _ => {
                 let piece = format!("mutation {{ {} }}", fill(piece, visibility, &n, ""));

@@ -24,6 +24,9 @@ pub async fn update(
     if input.name.is_value() || input.visibility.is_value() {
         Owner::of((***maintainer).clone())?;
     }
+    if let MaybeUndefined::Value(visibility) = &input.visibility {
+        change.allowed.check_visibility(Some(maintainer.project().visibility), *visibility)?;
+    }
     let old = &maintainer.project().name;
     let name = input.name.take().map(|name: String| text::changed_name("name", &name, old));
     let name = name.transpose()?;

@@ -278,7 +278,8 @@ pub async fn set_support(
     version: &ModelVersion,
     (support, advice): (VersionSupport, Advice),
 ) -> Result<ModelVersion> {
-    let reason = advice.reason.map(|reason| text::reason("reason", &reason)).transpose()?;
+    let reason = advice.reason.filter(|reason| !reason.trim().is_empty());
+    let reason = reason.map(|reason| text::reason("reason", &reason)).transpose()?;
     if support == VersionSupport::Yanked && reason.is_none() {
         return Err(Error::invalid("reason", "say why: whoever uses the version reads it"));
     }

@@ -194,11 +194,11 @@ const SUPPORT: &str = "CASE WHEN v.yanked_at_ms IS NOT NULL THEN 'YANKED' \
      WHEN v.deprecated_at_ms IS NOT NULL THEN 'DEPRECATED' ELSE 'ACTIVE' END";
 
 /// The versions of a list: not those in the trash, and yanked ones where a filter asks for some `support`.
-fn listed(filter: &str) -> Sql {
-    match filter.contains("support") {
+fn listed(fields: &Fields, filter: &str) -> Result<Sql> {
+    Ok(match filter::names(fields, "support", filter)? {
         true => Sql::new("v.deleted_at_ms IS NULL"),
         false => Sql::new(offered!("v")),
-    }
+    })
 }
 
 const FIELDS: Fields = Fields {
@@ -228,7 +228,7 @@ pub fn list(
     filter: Option<String>,
     order_by: Option<ModelVersionOrder>,
 ) -> Result<List> {
-    let mut condition = listed(filter.as_deref().unwrap_or_default());
+    let mut condition = listed(&FIELDS, filter.as_deref().unwrap_or_default())?;
     if let Some(search) = text::search(search)? {
         condition = condition.and(db.contains(&["v.version"], &search));
     }
@@ -280,7 +280,7 @@ const SEARCH_FIELDS: Fields = Fields {
 pub fn search(db: &Db, filter: &str, order_by: &[String], model: Option<&str>) -> Result<List> {
     let run = filter::equal_to(&SEARCH_FIELDS, "run_id", filter)?.filter(|run| !run.is_empty());
     let one_model = model.is_some();
-    let mut live = listed(filter);
+    let mut live = listed(&SEARCH_FIELDS, filter)?;
     let filter = match model {
         Some(name) => filter::parse_among(db, &SEARCH_FIELDS, filter, ("name", name))?,
         None => filter::parse(db, &SEARCH_FIELDS, filter)?,

@@ -23,7 +23,7 @@ pub async fn insert_all(
     let now = change.now;
     let rows = inputs.into_iter().enumerate().map(|(index, input)| {
         Ok(Row {
-            name: text::key(format_args!("metrics[{index}].name"), input.name)?,
+            name: text::new_key(format_args!("metrics[{index}].name"), input.name)?,
             step: input.step.map_or(0, |step| step.0),
             timestamp: input.timestamp.unwrap_or(now),
             value: input.value,

@@ -21,7 +21,7 @@ pub async fn insert_all(
     check_count("params", inputs.len())?;
     let mut params = Vec::with_capacity(inputs.len());
     for (index, input) in inputs.into_iter().enumerate() {
-        let name = text::key(format_args!("params[{index}].name"), input.name)?;
+        let name = text::new_key(format_args!("params[{index}].name"), input.name)?;
         let value = text::value(&format!("params[{index}].value"), input.value)?;
         params.push(Param { name, value });
     }

@@ -36,7 +36,7 @@ pub struct TagInput {
 /// `place` is where the input is among others, for messages.
 pub(super) fn parse(place: &str, input: TagInput) -> Result<Tag> {
     Ok(Tag {
-        key: text::key(format_args!("{place}key"), input.key)?,
+        key: text::new_key(format_args!("{place}key"), input.key)?,
         value: text::tag_value(&format!("{place}value"), input.value)?,
     })
 }

@@ -3,7 +3,6 @@
 use async_graphql::InputObject;
 
 use super::Session;
-use crate::access::session::SESSION_SECONDS;
 use crate::access::user::User;
 use crate::access::{self, Actor, password};
 use crate::action::Action;
@@ -80,7 +79,7 @@ pub async fn start(change: &mut Change, user: &User, actor: &Actor) -> Result<St
     if still == 0 {
         return Err(BLOCKED);
     }
-    let expires = change.now.plus_seconds(SESSION_SECONDS);
+    let expires = change.allowed.session_end(change.now);
     let new = NewCredential {
         kind: CredentialKind::Session,
         name: actor.client.clone().unwrap_or_else(|| "unknown".to_owned()),

@@ -27,7 +27,7 @@ pub struct CreateTokenInput {
     pub name: String,
     /// What it may do of all that you may; WRITE if omitted.
     pub scope: Option<TokenScope>,
-    /// When it stops working; omitted: never.
+    /// When it stops working; omitted: never, or as late as `Allowance.maxTokenDays` lets it.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -40,7 +40,7 @@ pub struct CreateProjectTokenInput {
     name: String,
     /// What it may do in the project: at most MAINTAINER, and not more than you.
     role: Role,
-    /// When it stops working; omitted: never.
+    /// When it stops working; omitted: never, or as late as `Allowance.maxTokenDays` lets it.
     expires_at: Option<Timestamp>,
 }
 
@@ -124,6 +124,7 @@ async fn make(
     expires_at_ms: Option<Timestamp>,
 ) -> Result<(Token, String)> {
     let name = text::new_name("name", name)?;
+    let expires_at_ms = change.allowed.token_end(change.now, expires_at_ms)?;
     if expires_at_ms.is_some_and(|expires_at| expires_at <= change.now) {
         return Err(Error::invalid("expiresAt", "must be in the future"));
     }
