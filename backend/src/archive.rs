@@ -9,8 +9,10 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use crate::app::App;
+use crate::error::Error;
 use crate::registry::catalog::blob;
 use crate::registry::catalog::file::File;
+use crate::registry::catalog::file::sql::Walk;
 
 /// Everything in a tar begins at a multiple of this.
 const TAR_BLOCK: u64 = 512;
@@ -45,7 +47,7 @@ pub fn stream(
     app: App,
     format: Format,
     folder: String,
-    files: Vec<File>,
+    files: Walk,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -67,24 +69,30 @@ async fn write(
     app: &App,
     format: Format,
     folder: &str,
-    files: Vec<File>,
+    mut files: Walk,
     sender: &Sender,
 ) -> io::Result<()> {
     let frame = Frame::default();
     let mut archive = Archive::new(format, frame.clone());
-    for file in files {
-        let inside = file.path.strip_prefix(folder).unwrap_or(&file.path);
-        archive.begin(inside.trim_start_matches('/'), &file)?;
-        let size = file.size.0.unsigned_abs();
-        let read = blob::read::whole(app, &file.sha256).await;
-        let mut pieces = read.map_err(|error| io::Error::other(error.message()))?;
-        while let Some(piece) = pieces.next().await {
-            let piece = archive.add(piece?)?;
-            send(sender, frame.take()).await?;
-            send(sender, piece).await?;
+    let failed = |error: Error| io::Error::other(error.message());
+    loop {
+        let some = files.next().await.map_err(failed)?;
+        if some.is_empty() {
+            break;
         }
-        archive.end(size)?;
-        send(sender, frame.take()).await?;
+        for file in some {
+            let inside = file.path.strip_prefix(folder).unwrap_or(&file.path);
+            archive.begin(inside.trim_start_matches('/'), &file)?;
+            let size = file.size.0.unsigned_abs();
+            let mut pieces = blob::read::whole(app, &file.sha256).await.map_err(failed)?;
+            while let Some(piece) = pieces.next().await {
+                let piece = archive.add(piece?)?;
+                send(sender, frame.take()).await?;
+                send(sender, piece).await?;
+            }
+            archive.end(size)?;
+            send(sender, frame.take()).await?;
+        }
     }
     archive.finish()?;
     send(sender, frame.take()).await

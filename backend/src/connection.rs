@@ -13,7 +13,7 @@ use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 use sqlx::{ColumnIndex, FromRow};
 use tokio::sync::OnceCell;
 
-use crate::db::{Db, Query, Row, Sql};
+use crate::db::{Budget, Db, Query, Row, Sql};
 use crate::error::{Error, Result};
 use crate::loader::{Loaders, loaders};
 use crate::page::{Cursor, KEY_COLUMNS, Key, List, Page};
@@ -71,21 +71,23 @@ pub struct Rows<T> {
     more: bool,
 }
 
-/// One page of a list, and the cursor that the next one begins after, if there is one.
+/// One page of a list, each row with its cursor, and whether there are more: where a budget ends it, too.
 pub async fn fetch<T: Row>(
     db: &Db,
     list: &List,
     page: &Page,
     parent: Option<&str>,
-) -> Result<(Vec<T>, Option<Cursor>)> {
-    let rows: Vec<Keyed<T>> = Query::from(list.select(page, parent)?).fetch_all(db).await?;
+) -> Result<(Vec<(T, Cursor)>, bool)> {
+    let budget = Budget::new(PAGE);
+    let query = Query::from(list.select(page, parent)?);
+    let rows: Vec<Keyed<T>> = query.fetch_fitting(&db.within(&budget)).await?;
     let size = usize::try_from(page.size).unwrap_or_default();
-    let next = match size.checked_sub(1).filter(|_| rows.len() > size) {
-        Some(last) => rows.get(last).map(|row| row.cursor.clone()),
-        None => None,
-    };
-    Ok((rows.into_iter().take(size).map(|row| row.node).collect(), next))
+    let more = rows.len() > size || budget.is_over();
+    Ok((rows.into_iter().take(size).map(|row| (row.node, row.cursor)).collect(), more))
 }
+
+/// How many bytes of rows a page has at most that is fetched by itself: many, but no more than can be held.
+const PAGE: usize = 64 << 20;
 
 /// Runs one page of the same list for many parents in one statement.
 async fn load_pages<T: Row + Clone>(

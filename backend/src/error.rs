@@ -24,7 +24,7 @@ use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use crate::db::{Unmet, is_disk_full, is_interrupted, is_unique_violation};
+use crate::db::{Unmet, is_disk_full, is_interrupted, is_over_budget, is_unique_violation};
 
 /// A refused or failed request. Codes are what callers branch on, messages what people read.
 #[derive(Clone, Debug)]
@@ -206,6 +206,9 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
+            error if is_over_budget(&error) => Self::TooLarge(
+                "the answer is too large: ask for fewer things, or for less of each".into(),
+            ),
             sqlx::Error::AnyDriverError(error) => match error.downcast().map(|error| *error) {
                 Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
                 Ok(Unmet::Missing { kind, key }) => Self::NotFound { kind, key },

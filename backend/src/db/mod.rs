@@ -7,6 +7,7 @@
 
 mod access;
 mod ballast;
+mod budget;
 mod group;
 mod lane;
 mod message;
@@ -38,6 +39,7 @@ use writer::{Write, Writer};
 use crate::sql::{escape_like, glob_containing, like_to_glob};
 
 pub use crate::sql::{Sql, Value};
+pub use budget::{Budget, is_over_budget};
 pub use message::Unmet;
 pub use notice::{Changed, Notification, Watch};
 pub use query::{Query, Row, query};
@@ -49,6 +51,8 @@ pub struct Db {
     notices: Notices,
     statements: Arc<AtomicU64>,
     lane: Lane,
+    /// What may be read; none where nothing is counted.
+    budget: Option<Budget>,
     /// Held by a server while it has an SQLite file open.
     lock: Option<Arc<File>>,
 }
@@ -168,7 +172,7 @@ impl Db {
             (Pools::Postgres(pools), notices)
         };
         let lane = Lane::General(STATEMENT);
-        Ok(Self { pools, notices, statements: Arc::default(), lane, lock: None })
+        Ok(Self { pools, notices, statements: Arc::default(), lane, budget: None, lock: None })
     }
 
     /// The file of an SQLite database; none for the URL of another.
@@ -192,7 +196,18 @@ impl Db {
     /// request costs them.
     #[must_use]
     pub fn patient(&self) -> Self {
-        Self { lane: Lane::Patient, statements: Arc::default(), ..self.clone() }
+        Self { lane: Lane::Patient, budget: None, statements: Arc::default(), ..self.clone() }
+    }
+
+    /// The same database, of which all that is read fits into a budget, or is an error.
+    #[must_use]
+    pub fn within(&self, budget: &Budget) -> Self {
+        Self { budget: Some(budget.clone()), ..self.clone() }
+    }
+
+    /// Begins to read for another answer, with the whole budget.
+    pub fn refill(&self) {
+        self.budget.iter().for_each(Budget::refill);
     }
 
     /// The same database, of which a statement reads for so long at most.

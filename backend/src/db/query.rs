@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Database, Execute, Executor, FromRow, query_with};
 
+use super::budget::{Budget, Measured, OverBudget};
 use super::message::{Statement, Unmet};
 use super::{Conn, Db, Pools, Tx, TxInner};
 use crate::sql::{Sql, Value, in_order, number};
@@ -76,7 +78,10 @@ impl From<Sql> for Query {
 #[derive(Clone, Copy, PartialEq)]
 enum Wanted {
     First,
+    /// More than the budget has is an error.
     All,
+    /// As many as the budget has, and one at least.
+    Fitting,
 }
 
 /// What was read, as the driver has it.
@@ -122,28 +127,37 @@ impl Query {
         self.rows(on.into(), Wanted::All).await?.all()
     }
 
+    /// The first rows, as many as fit into the budget that `db` has, and one at least.
+    pub async fn fetch_fitting<T: Row>(self, db: &Db) -> Result<Vec<T>, sqlx::Error> {
+        self.rows(Conn::Db(db), Wanted::Fitting).await?.all()
+    }
+
     /// Runs the query. It knows nothing of the type that the rows become: what does is compiled once for each.
     async fn rows(self, on: Conn<'_>, wanted: Wanted) -> Result<Rows, sqlx::Error> {
         on.count();
         let Self { text, values } = self;
         Ok(match on {
-            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, lane, .. }) => {
+            Conn::Db(Db { pools: Pools::Sqlite { readers, .. }, lane, budget, .. }) => {
                 let query = query_with(text.for_sqlite(), sqlite_arguments(&values)?);
                 let mut reader = readers.acquire(*lane).await?;
-                let rows = fetch(query, &mut *reader, wanted).await;
-                reader.done();
+                let rows = fetch(query, &mut *reader, wanted, budget.as_ref()).await;
+                // Where it did not come to its end, what is left is interrupted.
+                if budget.as_ref().is_none_or(|budget| !budget.is_over()) {
+                    reader.done();
+                }
                 Rows::Sqlite(rows?)
             }
-            Conn::Db(Db { pools: Pools::Postgres(pools), lane, .. }) => {
+            Conn::Db(Db { pools: Pools::Postgres(pools), lane, budget, .. }) => {
                 let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
-                Rows::Postgres(fetch(query, pools.reading(*lane), wanted).await?)
+                let reading = pools.reading(*lane);
+                Rows::Postgres(fetch(query, reading, wanted, budget.as_ref()).await?)
             }
             Conn::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => {
                 Rows::Sqlite(write.run(Statement::new(text, values)).await?.rows)
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
                 let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
-                Rows::Postgres(fetch(query, &mut **tx, wanted).await?)
+                Rows::Postgres(fetch(query, &mut **tx, wanted, None).await?)
             }
         })
     }
@@ -191,9 +205,7 @@ impl Query {
             }
         }
     }
-}
 
-impl Query {
     /// As [`Query::execute`], in a transaction of its own.
     pub async fn alone(self, db: &Db) -> Result<u64, sqlx::Error> {
         let mut tx = db.begin().await?;
@@ -203,15 +215,29 @@ impl Query {
     }
 }
 
-async fn fetch<'c, D: Database>(
+async fn fetch<'c, D: Database<Row: Measured>>(
     query: impl Execute<'c, D> + 'c,
     on: impl Executor<'c, Database = D>,
     wanted: Wanted,
+    budget: Option<&Budget>,
 ) -> Result<Vec<D::Row>, sqlx::Error> {
-    match wanted {
-        Wanted::First => Ok(on.fetch_optional(query).await?.into_iter().collect()),
-        Wanted::All => on.fetch_all(query).await,
+    let (Wanted::All | Wanted::Fitting, Some(budget)) = (wanted, budget) else {
+        return match wanted {
+            Wanted::First => Ok(on.fetch_optional(query).await?.into_iter().collect()),
+            Wanted::All | Wanted::Fitting => on.fetch_all(query).await,
+        };
+    };
+    let (mut coming, mut rows) = (on.fetch(query), Vec::new());
+    while let Some(row) = coming.try_next().await? {
+        let fits = budget.take(row.bytes());
+        match wanted {
+            Wanted::Fitting if fits || rows.is_empty() => rows.push(row),
+            Wanted::Fitting => break,
+            _ if fits => rows.push(row),
+            _ => return Err(sqlx::Error::AnyDriverError(Box::new(OverBudget))),
+        }
     }
+    Ok(rows)
 }
 
 macro_rules! arguments {

@@ -20,6 +20,7 @@ use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob;
 use crate::registry::catalog::file::File;
+use crate::registry::catalog::file::sql::Walk;
 use crate::registry::target::Target;
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
@@ -139,13 +140,7 @@ fn attachment(name: &str) -> String {
 }
 
 /// Streams the files in a folder of something.
-pub fn archive(
-    app: App,
-    format: Format,
-    target: &Target,
-    folder: &str,
-    files: Vec<File>,
-) -> Response {
+pub fn archive(app: App, format: Format, target: &Target, folder: &str, files: Walk) -> Response {
     // `vision/ocr@1.2.0` is ocr-1.2.0, `vision/ocr/candidates/7` ocr-candidates-7
     let of = target.name.split_once('/').map_or("files", |(_, name)| name);
     let of = of.trim_start_matches("-/").replace(['/', '@'], "-");

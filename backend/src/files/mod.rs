@@ -14,12 +14,13 @@ pub mod upload;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CACHE_CONTROL, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch};
 use axum::{Json, Router};
+use futures_util::{StreamExt, stream};
 
 use crate::access::{self, Actor, Reader};
 use crate::action::Action;
@@ -30,6 +31,7 @@ use crate::body;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::registry::catalog::file::rules::Outcome;
+use crate::registry::catalog::file::sql::Walk;
 use crate::registry::catalog::file::{self, File};
 use crate::registry::catalog::version;
 use crate::registry::object;
@@ -205,7 +207,7 @@ async fn get_file(
         Asked::Archive(format, files) => {
             download::archive(app, format, &target, &address.path, files)
         }
-        Asked::List(files) => list(&address.path, &files),
+        Asked::List(files) => list(&address.path, files),
     };
     response.headers_mut().extend(actor.deprecations.headers());
     Ok(response)
@@ -215,9 +217,9 @@ async fn get_file(
 enum Asked {
     File(File),
     /// Those in a folder, as one.
-    Archive(Format, Vec<File>),
+    Archive(Format, Walk),
     /// What is in a folder.
-    List(Vec<File>),
+    List(Walk),
 }
 
 impl Asked {
@@ -227,22 +229,47 @@ impl Asked {
         {
             return Ok(Self::File(file));
         }
-        let files = file::sql::all_in(&app.db, target.id(), path).await?;
-        if files.is_empty() && !path.trim_end_matches('/').is_empty() {
+        let walk = || Walk::new(app.db.clone(), target.id(), path);
+        let is_folder = path.trim_end_matches('/').is_empty() || !walk()?.next().await?.is_empty();
+        if !is_folder {
             return Err(Error::not_found("file", path));
         }
         Ok(match options.archive {
-            Some(format) => Self::Archive(format, files),
-            None => Self::List(files),
+            Some(format) => Self::Archive(format, walk()?),
+            None => Self::List(walk()?),
         })
     }
 }
 
-fn list(path: &str, files: &[File]) -> Response {
-    let files: Vec<_> = files.iter().map(description).collect();
-    let body = serde_json::json!({ "path": path, "files": files });
-    let headers = [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (CACHE_CONTROL, "private, no-cache")];
-    (headers, Json(body)).into_response()
+/// The list of a folder as JSON, made while it is sent. A failure ends it early, which the client sees.
+fn list(path: &str, files: Walk) -> Response {
+    let begin = format!("{{\"path\":{},\"files\":[", serde_json::Value::from(path));
+    let rest = stream::unfold(Some((files, "")), async |going| {
+        let (mut files, mut comma) = going?;
+        match files.next().await {
+            Ok(some) if some.is_empty() => Some((Ok("]}".to_owned()), None)),
+            Ok(some) => {
+                let mut text = String::new();
+                for file in &some {
+                    text.push_str(comma);
+                    text.push_str(&description(file).to_string());
+                    comma = ",";
+                }
+                Some((Ok(text), Some((files, comma))))
+            }
+            Err(error) => {
+                error.log();
+                Some((Err(std::io::Error::other(error.message())), None))
+            }
+        }
+    });
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "private, no-cache"),
+    ];
+    let body = Body::from_stream(stream::once(async { Ok(begin) }).chain(rest));
+    (headers, body).into_response()
 }
 
 fn description(file: &File) -> serde_json::Value {

@@ -216,7 +216,7 @@ async fn execute(
     let spawned = Spawned::default();
     let session = SessionAnswer::default();
     let request = request.data(actor.clone()).data(session.clone());
-    let request = request.data(spawned.loaders(app.clone()));
+    let request = request.data(spawned.loaders(size::within(&app)));
     let run = loader::run(schema.execute(request), spawned);
     let response = tokio::time::timeout(MAX_TIME, run)
         .await

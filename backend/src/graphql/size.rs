@@ -7,15 +7,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::async_trait::async_trait;
+use async_graphql::dataloader::DataLoader;
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo,
 };
 use async_graphql::{Pos, Response, ServerError, ServerResult, Value};
 
+use crate::app::App;
+use crate::db::Budget;
 use crate::error::Error;
+use crate::loader::Loaders;
 
 /// How many bytes of text an answer has at most.
 pub const MAX_BYTES: usize = 32 << 20;
+
+/// How many bytes of rows an answer may need: of what is not asked for, too.
+const MAX_READ: usize = 64 << 20;
+
+/// What one operation reads with.
+pub fn within(app: &App) -> App {
+    App { db: app.db.within(&Budget::new(MAX_READ)), ..app.clone() }
+}
 
 /// Counts each answer.
 pub struct Size;
@@ -53,6 +65,9 @@ impl Extension for Counter {
         next: NextExecute<'_>,
     ) -> Response {
         self.0.store(0, Ordering::Relaxed);
+        if let Some(loaders) = ctx.data_opt::<DataLoader<Loaders>>() {
+            loaders.loader().app.db.refill();
+        }
         let mut response = next.run(ctx, operation_name).await;
         if self.0.load(Ordering::Relaxed) > MAX_BYTES {
             // One reason, and not one for each field that was left out.

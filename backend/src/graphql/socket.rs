@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::limits::{MAX_BODY, check};
-use super::{Operation, RegistrySchema, build_request, recognise, refused, with_codes};
+use super::{Operation, RegistrySchema, build_request, recognise, refused, size, with_codes};
 use crate::access::Actor;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
@@ -277,7 +277,7 @@ impl Session {
         let document = check(&operation.query)?;
         check_subscribes(&document)?;
         let spawned = Spawned::default();
-        let loaders = spawned.loaders(self.app.clone());
+        let loaders = spawned.loaders(size::within(&self.app));
         let request = build_request(operation, document).data(self.connection.actor.clone());
         let request = request.data(SessionAnswer::default()).data(loaders);
         let mut responses = self.schema.execute_stream(request);

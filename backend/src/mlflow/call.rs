@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::audit_denied;
 use crate::body;
 use crate::change::Change;
+use crate::db::Budget;
 use crate::error::Error;
 use crate::loader::Loaders;
 use crate::registry::catalog::project;
@@ -34,6 +35,8 @@ const WORKSPACE: &str = "x-mlflow-workspace";
 /// A batch of a thousand metrics is about 100 kB; a dataset may describe itself at length.
 const MAX_BODY: usize = 20 << 20;
 const MAX_ANONYMOUS_BODY: usize = 256 << 10;
+/// How many bytes of rows one answer may need, besides those of lists.
+const MAX_READ: usize = 64 << 20;
 /// How long what only reads may take.
 const READ_TIME: Duration = Duration::from_secs(30);
 const TOO_LONG: Error = Error::Timeout("the request took too long: ask for less");
@@ -67,7 +70,8 @@ impl Call {
             message.set(name, value);
         }
         let host = parts.headers.get(HOST).cloned();
-        Self { app: app.clone(), actor, project, message, host, share: None }
+        let app = App { db: app.db.within(&Budget::new(MAX_READ)), ..app.clone() };
+        Self { app, actor, project, message, host, share: None }
     }
 
     /// Gives back the memory of a large message, which is done with: what follows takes long.

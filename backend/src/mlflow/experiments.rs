@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
+use super::lists::{self, Parts};
 use super::message::Message;
+use super::names;
 use super::wire::WireExperiment;
-use super::{lists, names};
 use crate::access::Reader;
 use crate::db::Conn;
 use crate::error::Error;
+use crate::loader::Loaders;
 use crate::registry::catalog::model;
 use crate::registry::catalog::model::rules::NewModel;
 use crate::registry::metadata::tag::{self, TagsOf};
@@ -169,20 +171,24 @@ pub async fn get_by_name(call: Call) -> Result<Found> {
 }
 
 async fn one(call: &Call, experiment: Experiment) -> Result<Found> {
-    let experiments = render(call, vec![experiment]).await?;
+    let experiments = render(&call.loaders(), vec![experiment], &call.project).await?;
     let experiment = experiments.into_iter().next();
     let experiment = experiment.ok_or_else(|| Error::internal("an experiment got lost"))?;
     Ok(Found { experiment })
 }
 
-async fn render(call: &Call, experiments: Vec<Experiment>) -> Result<Vec<WireExperiment>> {
+async fn render(
+    loaders: &Loaders,
+    experiments: Vec<Experiment>,
+    project: &str,
+) -> Result<Vec<WireExperiment>> {
     let owners = experiments.iter().map(|experiment| TagsOf(experiment.id.raw().to_owned()));
-    let mut tags = call.loaders().load_all(owners).await?;
+    let mut tags = loaders.load_all(owners).await?;
     Ok(experiments
         .into_iter()
         .map(|experiment| {
             let tags = tags.remove(&TagsOf(experiment.id.raw().to_owned())).unwrap_or_default();
-            WireExperiment::new(experiment, tags, &call.project)
+            WireExperiment::new(experiment, tags, project)
         })
         .collect())
 }
@@ -202,8 +208,12 @@ pub async fn search(call: Call) -> Result<Page> {
     let page = lists::page(message, names::page_size(message, 1000, 50_000)?)?;
     let list = experiment::sql::search(&call.app.db, &filter, &order, lifecycle)?;
     let parent = Some(reader.project().id.raw());
-    let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, parent).await?;
-    Ok(Page { experiments: render(&call, rows).await?, next_page_token })
+    let mut parts = Parts::of(&call, (&list, parent), &page).await?;
+    while let Some((loaders, rows)) = parts.next() {
+        parts.add(render(&loaders, rows, &call.project).await)?;
+    }
+    let (experiments, next_page_token) = parts.end();
+    Ok(Page { experiments, next_page_token })
 }
 
 #[derive(Serialize)]

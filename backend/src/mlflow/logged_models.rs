@@ -7,14 +7,16 @@ use serde_json::json;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
+use super::lists::{self, Parts};
 use super::message::{Message, missing};
 use super::wire::{
     LOGGED_MODEL_STATUS, LoggedModelData, LoggedModelInfo, Metric, Pair, WireLoggedModel,
 };
-use super::{experiments, lists, names, runs};
+use super::{experiments, names, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
+use crate::loader::Loaders;
 use crate::registry::metadata::param::ParamsOf;
 use crate::registry::metadata::tag::{self, TagsOf};
 use crate::registry::tracking::experiment::Experiment;
@@ -95,17 +97,16 @@ pub async fn get(call: Call) -> Result<Found> {
 }
 
 async fn one(call: &Call, model: LoggedModel, experiment: Experiment) -> Result<Found> {
-    let models = render(call, vec![model], &[experiment]).await?;
+    let models = render(&call.loaders(), vec![model], &[experiment]).await?;
     let model = models.into_iter().next();
     Ok(Found { model: model.ok_or_else(|| Error::internal("a logged model got lost"))? })
 }
 
 async fn render(
-    call: &Call,
+    loaders: &Loaders,
     models: Vec<LoggedModel>,
     experiments: &[Experiment],
 ) -> Result<Vec<WireLoggedModel>> {
-    let loaders = call.loaders();
     let ids = || models.iter().map(|model| model.id.raw().to_owned());
     let mut tags = loaders.load_all(ids().map(TagsOf)).await?;
     let mut params = loaders.load_all(ids().map(ParamsOf)).await?;
@@ -218,8 +219,12 @@ pub async fn search(call: Call) -> Result<Page> {
     let order = order.iter().map(order_of).collect::<Result<Vec<_>>>()?;
     let page = lists::page(message, names::page_size(message, 100, 50_000)?)?;
     let list = logged_model::sql::search(&call.app.db, &within, &filter, &datasets, &order)?;
-    let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, None).await?;
-    Ok(Page { models: render(&call, rows, &experiments).await?, next_page_token })
+    let mut parts = Parts::of(&call, (&list, None), &page).await?;
+    while let Some((loaders, rows)) = parts.next() {
+        parts.add(render(&loaders, rows, &experiments).await)?;
+    }
+    let (models, next_page_token) = parts.end();
+    Ok(Page { models, next_page_token })
 }
 
 fn dataset(message: &Message) -> Result<(String, Option<String>)> {

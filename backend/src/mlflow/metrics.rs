@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
+use super::lists::{self, Parts};
 use super::message::{self, Message};
 use super::names::{self, At};
+use super::runs;
 use super::wire::Metric;
-use super::{lists, runs};
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
@@ -234,9 +235,11 @@ pub async fn history(call: Call) -> Result<History> {
     let page = lists::page(message, size)?;
     let FoundRun { target, .. } = runs::readable(&call.app.db, &reader, &run_id).await?;
     let list = metric::sql::history_by_time(&name);
-    let (points, next_page_token) =
-        lists::fetch(&call.app, &list, &page, Some(target.id())).await?;
-    let metrics = points.into_iter().map(|point| wire(&name, point)).collect();
+    let mut parts = Parts::of(&call, (&list, Some(target.id())), &page).await?;
+    while let Some((_, points)) = parts.next() {
+        parts.add(Ok(points.into_iter().map(|point| wire(&name, point)).collect()))?;
+    }
+    let (metrics, next_page_token) = parts.end();
     Ok(History { metrics, next_page_token })
 }
 

@@ -9,14 +9,16 @@ use serde_json::Value;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
+use super::lists::{self, Parts};
 use super::registered_models::FoundVersion;
 use super::source::{self, Origin};
 use super::wire::{self, WireVersion};
-use super::{lists, names, registered_models as models};
+use super::{names, registered_models as models};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;
 use crate::id::{ModelId, VersionId};
+use crate::loader::Loaders;
 use crate::registry::catalog::alias::{Alias, AliasesOfModel, AliasesOfVersion};
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::version::new::{Lineage, NewVersion, Prediction};
@@ -40,10 +42,9 @@ pub struct Versions {
 
 impl Versions {
     pub async fn load<'a>(
-        call: &Call,
+        loaders: &Loaders,
         versions: impl Iterator<Item = &'a ModelVersion> + Clone,
     ) -> Result<Self> {
-        let loaders = call.loaders();
         let tags =
             loaders.load_all(versions.clone().map(|version| TagsOf(version.id.raw().to_owned())));
         let found = async {
@@ -150,7 +151,7 @@ async fn writable(call: &Call) -> Result<(Change, crate::access::Writer, Model, 
 }
 
 pub async fn one(call: &Call, model: &Model, version: ModelVersion) -> Result<FoundVersion> {
-    let mut versions = Versions::load(call, std::iter::once(&version)).await?;
+    let mut versions = Versions::load(&call.loaders(), std::iter::once(&version)).await?;
     Ok(FoundVersion { model_version: versions.render_in(version, &model.name) })
 }
 
@@ -383,21 +384,33 @@ pub async fn search(call: Call) -> Result<Page> {
     let name = named.as_ref().map(|model| model.name.as_str());
     let list = version::sql::search(&call.app.db, &filter, &order, name)?;
     let parent = named.as_ref().map_or(reader.project().id.raw(), |model| model.id.raw());
-    let (rows, next_page_token) =
-        lists::fetch::<ModelVersion>(&call.app, &list, &page, Some(parent)).await?;
-    let mut versions = Versions::load(&call, rows.iter()).await?;
-    let models: HashMap<ModelId, Model> = match named {
-        Some(model) => HashMap::from([(model.id.clone(), model)]),
+    let mut parts = Parts::of(&call, (&list, Some(parent)), &page).await?;
+    while let Some((loaders, rows)) = parts.next() {
+        parts.add(render(&loaders, rows, named.as_ref()).await)?;
+    }
+    let (model_versions, next_page_token) = parts.end();
+    Ok(Page { model_versions, next_page_token })
+}
+
+/// Versions with all that they have, of one model or of those that are looked up.
+async fn render(
+    loaders: &Loaders,
+    rows: Vec<ModelVersion>,
+    of: Option<&Model>,
+) -> Result<Vec<WireVersion>> {
+    let mut versions = Versions::load(loaders, rows.iter()).await?;
+    let models: HashMap<ModelId, Model> = match of {
+        Some(model) => HashMap::from([(model.id.clone(), model.clone())]),
         None => {
             let ids: BTreeSet<_> = rows.iter().map(|version| version.model_id.clone()).collect();
-            call.loaders().load_all(ids).await?
+            loaders.load_all(ids).await?
         }
     };
-    let model_versions = rows.into_iter().map(|version| {
+    let rendered = rows.into_iter().map(|version| {
         let model = models.get(&version.model_id).map_or("", |model| &model.name);
         versions.render_in(version, model)
     });
-    Ok(Page { model_versions: model_versions.collect(), next_page_token })
+    Ok(rendered.collect())
 }
 
 /// The tag that names a version is set when it is made, and stays.

@@ -8,14 +8,16 @@ use serde_json::Value;
 
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
+use super::lists::{self, Parts};
 use super::model_versions::{self, Versions};
+use super::names;
 use super::wire::{self, Pair, RegisteredModel, WireAlias, WireVersion};
-use super::{lists, names};
 use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;
 use crate::id::VersionId;
+use crate::loader::Loaders;
 use crate::registry::catalog::alias::{self, Alias, AliasesOfModel};
 use crate::registry::catalog::model::rules::NewModel;
 use crate::registry::catalog::model::{self, Model};
@@ -93,21 +95,20 @@ pub async fn get(call: Call) -> Result<Found> {
 }
 
 async fn one(call: &Call, model: Model) -> Result<Found> {
-    let models = render(call, vec![model]).await?;
+    let models = render(&call.loaders(), vec![model]).await?;
     let model = models.into_iter().next();
     Ok(Found { registered_model: model.ok_or_else(|| Error::internal("a model got lost"))? })
 }
 
 /// Models with all that they have: a constant number of statements, however many they are.
-async fn render(call: &Call, models: Vec<Model>) -> Result<Vec<RegisteredModel>> {
-    let loaders = call.loaders();
+async fn render(loaders: &Loaders, models: Vec<Model>) -> Result<Vec<RegisteredModel>> {
     let ids = || models.iter().map(|model| model.id.raw().to_owned());
     let mut tags = loaders.load_all(ids().map(TagsOf)).await?;
     let mut aliases: HashMap<AliasesOfModel, Vec<Alias>> =
         loaders.load_all(ids().map(AliasesOfModel)).await?;
     let mut latest: HashMap<LatestByStage, Vec<ModelVersion>> =
         loaders.load_all(ids().map(LatestByStage)).await?;
-    let mut versions = Versions::load(call, latest.values().flatten()).await?;
+    let mut versions = Versions::load(loaders, latest.values().flatten()).await?;
     let aliased = aliases.values().flatten().map(|alias| alias.version_id.clone());
     let aliased: HashMap<VersionId, ModelVersion> = loaders.load_all(aliased).await?;
     Ok(models
@@ -172,8 +173,12 @@ pub async fn search(call: Call) -> Result<Page> {
     let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
     let list = model::sql::search(&call.app.db, &filter, &order)?;
     let parent = Some(reader.project().id.raw());
-    let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, parent).await?;
-    Ok(Page { registered_models: render(&call, rows).await?, next_page_token })
+    let mut parts = Parts::of(&call, (&list, parent), &page).await?;
+    while let Some((loaders, rows)) = parts.next() {
+        parts.add(render(&loaders, rows).await)?;
+    }
+    let (registered_models, next_page_token) = parts.end();
+    Ok(Page { registered_models, next_page_token })
 }
 
 #[derive(Serialize)]
@@ -200,7 +205,7 @@ pub async fn latest_versions(call: Call) -> Result<Latest> {
             }
         }
     }
-    let mut versions = Versions::load(&call, found.iter()).await?;
+    let mut versions = Versions::load(&call.loaders(), found.iter()).await?;
     let model_versions =
         found.into_iter().map(|version| versions.render_in(version, &model.name)).collect();
     Ok(Latest { model_versions })

@@ -7,14 +7,16 @@ use serde::Serialize;
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::experiments::{self, VIEW_TYPE};
+use super::lists::{self, Parts};
 use super::message::{Message, missing};
+use super::names;
 use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
-use super::{lists, names};
 use crate::access::user::User;
 use crate::access::{Reader, Writer};
 use crate::change::Change;
 use crate::db::{Conn, Db};
 use crate::error::Error;
+use crate::loader::Loaders;
 use crate::registry::catalog::{model, upload, version};
 use crate::registry::metadata::metric::Metric as StoredMetric;
 use crate::registry::metadata::metric::sql::MetricsOf;
@@ -164,7 +166,7 @@ pub async fn get(call: Call) -> Result<Found> {
 }
 
 async fn one(call: &Call, run: Candidate, experiment: Experiment) -> Result<Found> {
-    let runs = render(call, vec![run], &[experiment]).await?;
+    let runs = render(&call.loaders(), vec![run], &[experiment]).await?;
     let run = runs.into_iter().next().ok_or_else(|| Error::internal("a run got lost"))?;
     Ok(Found { run })
 }
@@ -179,13 +181,20 @@ pub async fn search(call: Call) -> Result<Page> {
     let experiments = experiments::find_numbered(&call, &reader, &ids).await?;
     let within: Vec<_> = experiments.iter().map(|experiment| experiment.id.clone()).collect();
     let list = candidate::sql::search(&call.app.db, &within, &filter, &order, lifecycle)?;
-    let (rows, next_page_token) = lists::fetch(&call.app, &list, &page, None).await?;
-    Ok(Page { runs: render(&call, rows, &experiments).await?, next_page_token })
+    let mut parts = Parts::of(&call, (&list, None), &page).await?;
+    while let Some((loaders, rows)) = parts.next() {
+        parts.add(render(&loaders, rows, &experiments).await)?;
+    }
+    let (runs, next_page_token) = parts.end();
+    Ok(Page { runs, next_page_token })
 }
 
 /// Runs with all that they have: a constant number of statements, however many they are.
-async fn render(call: &Call, runs: Vec<Candidate>, experiments: &[Experiment]) -> Result<Vec<Run>> {
-    let loaders = call.loaders();
+async fn render(
+    loaders: &Loaders,
+    runs: Vec<Candidate>,
+    experiments: &[Experiment],
+) -> Result<Vec<Run>> {
     let ids = || runs.iter().map(|run| run.id.raw().to_owned());
     let inputs = loaders.load_all(ids().map(InputsOf)).await?;
     let input_ids = inputs.values().flatten().map(|input: &Input| input.id.clone());

@@ -1,13 +1,15 @@
 //! What nobody may take from the others: time of the database.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model_registry::db::query;
+use model_registry::db::{Budget, query};
 use model_registry::error::Error;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::Server;
+use crate::mlflow::ok;
 
 const ENDLESS: &str =
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n";
@@ -115,4 +117,75 @@ async fn an_answer_is_not_larger_than_32_mib() {
         (1, &json!("TOO_LARGE")),
         "{errors:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_for_an_answer_ends_with_its_budget() {
+    const ROWS: &str =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+                        SELECT CAST(i AS TEXT) FROM n ORDER BY i";
+    let server = Server::start().await;
+    let budget = Budget::new(10_000);
+    let db = server.app.db.within(&budget);
+    let refused = query(ROWS).fetch_all::<(String,)>(&db).await.map_err(Error::from);
+    assert!(matches!(refused, Err(Error::TooLarge(_))), "{refused:?}");
+    assert!(budget.used() < 20_000, "it ended there");
+
+    db.refill();
+    let first: Vec<(String,)> = query(ROWS).fetch_fitting(&db).await.unwrap();
+    assert!(budget.is_over());
+    let expected: Vec<_> = (1..=first.len()).map(|n| (n.to_string(),)).collect();
+    assert!(first.len() > 100 && first.len() < 1000 && first == expected, "{}", first.len());
+
+    // One row always fits, and whoever has no budget reads all.
+    let none = server.app.db.within(&Budget::new(0));
+    assert_eq!(query(ROWS).fetch_fitting::<(String,)>(&none).await.unwrap().len(), 1);
+    assert_eq!(query(ROWS).fetch_all::<(String,)>(&server.app.db).await.unwrap().len(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_mlflow_ends_early_where_it_is_large_and_goes_on_by_its_token() {
+    let (_server, admin) = Server::with_model().await;
+    let value = "x".repeat(8000);
+    let tags: Vec<_> =
+        (0..100).map(|n| json!({ "key": format!("t{n}"), "value": value })).collect();
+    for _ in 0..100 {
+        let made = ok(&admin, "POST runs/create", json!({ "experiment_id": "0" })).await;
+        let run = made["run"]["info"]["run_id"].as_str().unwrap();
+        ok(&admin, "POST runs/log-batch", json!({ "run_id": run, "tags": tags })).await;
+    }
+    let (mut found, mut pages, mut token) = (BTreeSet::new(), 0, String::new());
+    while pages == 0 || !token.is_empty() {
+        let ask = json!({ "experiment_ids": ["0"], "max_results": 50_000, "page_token": token });
+        let page = ok(&admin, "POST runs/search", ask).await;
+        for run in page["runs"].as_array().unwrap() {
+            // And its name.
+            assert_eq!(run["data"]["tags"].as_array().unwrap().len(), 101);
+            found.insert(run["info"]["run_id"].as_str().unwrap().to_owned());
+        }
+        token = page["next_page_token"].as_str().unwrap_or_default().to_owned();
+        pages += 1;
+    }
+    // 80 MB, of which an answer has 32 MiB, or the part that passed them.
+    assert_eq!((found.len(), pages), (100, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_listed_and_packed_however_many_files_it_has() {
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    admin.put("/files/vision/ocr/1.0.0/a", "x").await;
+    let many = "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+        SELECT f.owner_id, 'd/' || n.i, f.sha256, f.size, f.content_type, f.author_id, f.created_at_ms
+        FROM files f CROSS JOIN n";
+    server.app.db.run_script(many).await.unwrap();
+    let list: Value = admin.get("/files/vision/ocr/1.0.0/d/").await.json().await.unwrap();
+    let paths: Vec<_> =
+        list["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    let mut expected: Vec<_> = (1..=1200).map(|n| format!("d/{n}")).collect();
+    expected.sort();
+    assert_eq!(paths, expected);
+    let archive = admin.get("/files/vision/ocr/1.0.0/?archive=tar").await.bytes().await.unwrap();
+    assert_eq!(archive.len(), 1201 * 1024 + 1024, "a header and a block for each, and the end");
 }

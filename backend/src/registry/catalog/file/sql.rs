@@ -59,13 +59,34 @@ pub(super) fn in_folder(folder: &str) -> Result<Sql> {
     Ok(Sql::new("f.path >= ? AND f.path < ?").bind(low).bind(high))
 }
 
-/// The files in a folder and below it, by path: all of them, for listings and archives.
-pub async fn all_in(db: &Db, owner_id: &str, folder: &str) -> Result<Vec<File>> {
-    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM files f WHERE f.owner_id = ?"))
-        .bind(owner_id)
-        .and(in_folder(folder)?);
-    sql.push(" ORDER BY f.path");
-    Ok(Query::from(sql).fetch_all(db).await?)
+/// The files in a folder, in the order of paths, some at a time: there may be more than can be held.
+pub struct Walk {
+    db: Db,
+    owner_id: String,
+    within: Sql,
+    after: String,
+}
+
+impl Walk {
+    pub fn new(db: Db, owner_id: &str, folder: &str) -> Result<Self> {
+        let (owner_id, after) = (owner_id.to_owned(), String::new());
+        Ok(Self { db, owner_id, within: in_folder(folder)?, after })
+    }
+
+    /// The next files, some hundred; none at the end.
+    pub async fn next(&mut self) -> Result<Vec<File>> {
+        let mut sql =
+            Sql::new(concat!("SELECT ", columns!(), " FROM files f WHERE f.owner_id = ?"))
+                .bind(self.owner_id.as_str())
+                .and(self.within.clone())
+                .and(Sql::new("f.path > ?").bind(self.after.as_str()));
+        sql.push(" ORDER BY f.path").push_limit(500);
+        let files: Vec<File> = Query::from(sql).fetch_all(&self.db).await?;
+        if let Some(last) = files.last() {
+            self.after.clone_from(&last.path);
+        }
+        Ok(files)
+    }
 }
 
 /// The files of a version or candidate as a list.
