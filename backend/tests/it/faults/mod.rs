@@ -4,6 +4,7 @@
 //! `make faults` runs these for long, with a seed that they print; a sample is part of every test run.
 
 mod crash;
+mod flips;
 mod ledger;
 mod program;
 
