@@ -7,6 +7,7 @@ mod crash;
 mod flips;
 mod ledger;
 mod program;
+mod sweeping;
 
 use program::Fault;
 
