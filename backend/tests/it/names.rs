@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{CREATE_PROJECT, Caller, Refusal, Server};
+use crate::migrations::start_with_samples;
 use crate::mlflow::{ask, ok};
 
 const CREATE: &str = "mutation($model: String!, $version: String) {
@@ -317,4 +318,45 @@ async fn a_path_that_a_project_had_is_not_for_strangers() {
     assert_eq!(ada.ok(found, json!({})).await["project"]["path"], "sight");
     ada.ok(CREATE_PROJECT, project("vision")).await;
     assert_eq!(ada.ok(found, json!({})).await["project"]["path"], "vision");
+/// Has the server refuse this version of a model, whose next one is to be another.
+async fn check_refused(admin: &Caller, model: &str, version: &str, next: &str) {
+    let again = json!({ "model": model, "version": version });
+    check_next(&admin.refused(CREATE, again).await, next);
+}
+
+/// The digest of a version of a model of the samples.
+async fn digest(admin: &Caller, model: &str, version: &str) -> Value {
+    let read =
+        "query($m: String!, $v: String!) { model(path: $m) { version(ref: $v) { digest } } }";
+    let found = admin.ok(read, json!({ "m": model, "v": version })).await;
+    found["model"]["version"]["digest"].clone()
+}
+
+const RESTORE: &str = "mutation($model: String!, $version: String!) { restoreModelVersion(input: {
+    model: $model, version: $version}) { modelVersion { state digest } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_that_an_old_database_has_in_its_trash_keep_their_names() {
+    let server = start_with_samples().await;
+    let (admin, model) = (server.admin().await, "sample/kept");
+    let of = |version: &str| json!({ "model": model, "version": version });
+    check_given(&admin.refused(CREATE, of("2.0.0")).await, "4.0.1");
+    // Where a live one and one in the trash share a name, the live one has it.
+    assert_eq!(digest(&admin, model, "4.0.0").await, "kept-4-again");
+    assert_eq!(admin.refused(RESTORE, of("4.0.0")).await.code, "ALREADY_EXISTS");
+    let restored = admin.ok(RESTORE, of("2.0.0")).await["restoreModelVersion"].take();
+    assert_eq!(restored["modelVersion"], json!({ "state": "PUBLISHED", "digest": "kept-2" }));
+    admin.ok(DELETE, of("2.0.0")).await;
+
+    let empty = "mutation { emptyTrash(input: {project: \"sample\"}) { removedCount } }";
+    admin.ok(empty, json!({})).await;
+    check_refused(&admin, model, "2.0.0", "4.0.1").await;
+    assert_eq!(admin.refused(CREATE, of("4.0.0")).await.code, "ALREADY_EXISTS");
+    assert_eq!(digest(&admin, model, "4.0.0").await, "kept-4-again");
+    // That one was a draft.
+    admin.ok(CREATE, of("3.0.0")).await;
+    admin.ok(DELETE, of("4.0.0")).await;
+    check_given(&admin.refused(CREATE, of("4.0.0")).await, "3.0.1");
+    // The model that is live by the name of one that was deleted for good with that trash.
+    check_refused(&admin, "sample/reborn", "1.2.0", "1.0.1").await;
 }

@@ -1,0 +1,20 @@
+-- Copies in every state, of the draft of before. One that was found wrong once, and is right; one that was lost; one that
+-- was lost, and came again; one that no row named; two that were being removed, one of whose bytes came again; one that
+-- is gone.
+INSERT INTO blobs (sha256, size, created_at_ms) VALUES
+    ('7b2480e4cd760f124e4487871ba6c7a23d3b13ed5d74d247644b7bc9551e9f5b', 8, 1700000000000),
+    ('ed1d1a8db09e369fa33bde54f504d1fda0161a5ccd8a0d5517d92456fec28c41', 5, 1700000000000);
+INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms) VALUES
+    ('01900000000070008000000000000302', 'suspect.txt', '7b2480e4cd760f124e4487871ba6c7a23d3b13ed5d74d247644b7bc9551e9f5b', 8, 'text/plain', '0190000000007000800000000000000a', 1700000000000),
+    ('01900000000070008000000000000302', 'lost.txt', 'ed1d1a8db09e369fa33bde54f504d1fda0161a5ccd8a0d5517d92456fec28c41', 5, 'text/plain', '0190000000007000800000000000000a', 1700000000000);
+INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep) VALUES
+    ('blobs/01/7b2480e4cd760f124e4487871ba6c7a23d3b13ed5d74d247644b7bc9551e9f5b.01900000000070008000000000000401', 'default', '7b2480e4cd760f124e4487871ba6c7a23d3b13ed5d74d247644b7bc9551e9f5b', 8, 'SUSPECT', 1700000000000, 0),
+    ('blobs/02/ed1d1a8db09e369fa33bde54f504d1fda0161a5ccd8a0d5517d92456fec28c41.01900000000070008000000000000402', 'default', 'ed1d1a8db09e369fa33bde54f504d1fda0161a5ccd8a0d5517d92456fec28c41', 5, 'LOST', 1700000000000, 0),
+    ('blobs/03/7eb2ca55b87a4d45d66a63f76db11f9b4aa9106472a62b5865060f9fd8eadaaa.01900000000070008000000000000403', 'default', '7eb2ca55b87a4d45d66a63f76db11f9b4aa9106472a62b5865060f9fd8eadaaa', 6, 'LOST', 1700000000000, 0),
+    ('blobs/04/7f51b4fb44dbc72708fac0a474600c2e9d8af4ce3a8b8f1680330454f6a8d68f.01900000000070008000000000000404', 'default', '7f51b4fb44dbc72708fac0a474600c2e9d8af4ce3a8b8f1680330454f6a8d68f', 8, 'UNKNOWN', 1700000000000, 0),
+    ('blobs/05/a2425dff5985cb339e9979ce554c2ce03bc142d42ec61540128e31ed43b2a34a.01900000000070008000000000000405', 'default', 'a2425dff5985cb339e9979ce554c2ce03bc142d42ec61540128e31ed43b2a34a', 9, 'DELETING', 1700000000000, 0),
+    ('blobs/06/7eb2ca55b87a4d45d66a63f76db11f9b4aa9106472a62b5865060f9fd8eadaaa.01900000000070008000000000000406', 'default', '7eb2ca55b87a4d45d66a63f76db11f9b4aa9106472a62b5865060f9fd8eadaaa', 6, 'DELETING', 1700000000000, 0),
+    ('blobs/07/4b9f2c32577beb1ebc8ab2a1e226faaa9176a81cd4eedbaa22f8a0db919972b5.01900000000070008000000000000407', 'default', '4b9f4d2c32577beb1ebc8ab2a1e226faaa9176a81cd4eedbaa22f8a0db919972b5', 5, 'GONE', 1700000000000, 0);
+UPDATE blobs SET unused_since_ms = 1700000000000, unused_since_sweep = 0
+WHERE sha256 = '2a37b3fecb9e5b1ea21167eae81c526f9a1449a226ccb1ce87b83e068ae79f23';
+UPDATE registry SET sweeps = 40;
