@@ -6,6 +6,7 @@
 mod crash;
 mod flips;
 mod ledger;
+mod migrating;
 mod program;
 mod sweeping;
 
