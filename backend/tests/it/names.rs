@@ -324,6 +324,17 @@ async fn check_refused(admin: &Caller, model: &str, version: &str, next: &str) {
     check_next(&admin.refused(CREATE, again).await, next);
 }
 
+async fn next_number(admin: &Caller, model: &str) -> i64 {
+    let made = admin.ok(CREATE, json!({ "model": model })).await;
+    made["createModelVersion"]["modelVersion"]["number"].as_i64().unwrap()
+}
+
+async fn create_model(admin: &Caller, project: &str, name: &str) {
+    let create = "mutation($p: String!, $n: String!) {
+        createModel(input: {project: $p, name: $n}) { model { id } } }";
+    admin.ok(create, json!({ "p": project, "n": name })).await;
+}
+
 /// The digest of a version of a model of the samples.
 async fn digest(admin: &Caller, model: &str, version: &str) -> Value {
     let read =
@@ -359,4 +370,26 @@ async fn versions_that_an_old_database_has_in_its_trash_keep_their_names() {
     check_given(&admin.refused(CREATE, of("4.0.0")).await, "3.0.1");
     // The model that is live by the name of one that was deleted for good with that trash.
     check_refused(&admin, "sample/reborn", "1.2.0", "1.0.1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_old_database_has_under_another_name_or_made_again_goes_on() {
+    let server = start_with_samples().await;
+    let admin = server.admin().await;
+    check_refused(&admin, "sample/reborn", "1.2.0", "1.0.1").await;
+    assert_eq!(digest(&admin, "sample/reborn", "1.0.0").await, "reborn-1");
+    assert_eq!(next_number(&admin, "sample/reborn").await, 4, "after all that had the name");
+
+    create_model(&admin, "sample", "original").await;
+    check_refused(&admin, "sample/original", "1.0.0", "1.0.1").await;
+    assert_eq!(next_number(&admin, "sample/original").await, 2);
+
+    admin.ok(CREATE_PROJECT, json!({ "path": "attic" })).await;
+    for project in ["attic", "remade"] {
+        create_model(&admin, project, "thing").await;
+        let model = format!("{project}/thing");
+        check_refused(&admin, &model, "1.0.0", "1.0.1").await;
+        assert_eq!(next_number(&admin, &model).await, 2);
+    }
+    assert_eq!(digest(&admin, "archive/thing", "1.0.0").await, "archive-1");
 }

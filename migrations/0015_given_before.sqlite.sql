@@ -1,0 +1,20 @@
+-- Names that were given before 0012: of renames from then only the log knows.
+INSERT INTO former_names (project_id, name, model_id)
+SELECT DISTINCT m.project_id, e.detail ->> '$.from', m.id FROM events e JOIN models m ON m.id = e.model_id
+WHERE e.action = 'model.rename' AND NOT e.refused AND e.detail ->> '$.from' IS NOT NULL
+ON CONFLICT (project_id, name, model_id) DO NOTHING;
+INSERT INTO former_paths (path, project_id)
+SELECT DISTINCT e.detail ->> '$.from', p.id FROM events e JOIN projects p ON p.id = e.project_id
+WHERE e.action = 'project.rename' AND NOT e.refused AND e.detail ->> '$.from' IS NOT NULL
+ON CONFLICT (path, project_id) DO NOTHING;
+
+-- A model that was made again under the name of another began to count at 1: it goes on where those of its name ended.
+WITH given (project_id, name, last_version) AS (
+        SELECT project_id, name, last_version FROM models
+        UNION ALL SELECT f.project_id, f.name, m.last_version FROM former_names f JOIN models m ON m.id = f.model_id
+        UNION ALL SELECT project_id, name, last_version FROM model_tombstones),
+    paths (path, project_id) AS (SELECT path, id FROM projects UNION SELECT path, project_id FROM former_paths)
+UPDATE models SET last_version = (
+    SELECT MAX(g.last_version) FROM projects p JOIN paths a ON a.path = p.path JOIN given g ON g.project_id = a.project_id
+    WHERE p.id = models.project_id AND g.name = models.name)
+WHERE deleted_at_ms IS NULL;
