@@ -63,8 +63,10 @@ conformance: build ## Compare our answers to MLflow's requests with those of MLf
 	scripts/conformance $(ARGS)
 
 .PHONY: faults
-faults: ## Kill the server and fail its disk for ten minutes while many work: nothing acknowledged may be lost (FAULTS_SEED repeats a run)
-	FAULTS_SECONDS=$${FAULTS_SECONDS:-600} cargo test --test it -- --nocapture faults
+faults: ## Kill the server, fail its disk, flip bits and sweep without grace, for a quarter of an hour at most: nothing acknowledged may be lost (FAULTS_SEED repeats a run)
+	export FAULTS_SECONDS=$${FAULTS_SECONDS:-600}; \
+	cargo test --test it -- --nocapture --test-threads 8 faults; \
+	scripts/with-postgres cargo test --test it -- --nocapture --test-threads 8 faults
 
 .PHONY: bench
 bench: build ## Measure against references taken in the same run, MLflow's own server among them
