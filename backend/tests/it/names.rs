@@ -318,6 +318,8 @@ async fn a_path_that_a_project_had_is_not_for_strangers() {
     assert_eq!(ada.ok(found, json!({})).await["project"]["path"], "sight");
     ada.ok(CREATE_PROJECT, project("vision")).await;
     assert_eq!(ada.ok(found, json!({})).await["project"]["path"], "vision");
+}
+
 /// Has the server refuse this version of a model, whose next one is to be another.
 async fn check_refused(admin: &Caller, model: &str, version: &str, next: &str) {
     let again = json!({ "model": model, "version": version });

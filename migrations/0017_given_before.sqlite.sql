@@ -1,12 +1,14 @@
 -- Names that were given before 0012: of renames from then only the log knows.
-INSERT INTO former_names (project_id, name, model_id)
-SELECT DISTINCT m.project_id, e.detail::JSON ->> 'from', m.id FROM events e JOIN models m ON m.id = e.model_id
-WHERE e.action = 'model.rename' AND NOT e.refused AND e.detail::JSON ->> 'from' IS NOT NULL
-ON CONFLICT (project_id, name, model_id) DO NOTHING;
-INSERT INTO former_paths (path, project_id)
-SELECT DISTINCT e.detail::JSON ->> 'from', p.id FROM events e JOIN projects p ON p.id = e.project_id
-WHERE e.action = 'project.rename' AND NOT e.refused AND e.detail::JSON ->> 'from' IS NOT NULL
-ON CONFLICT (path, project_id) DO NOTHING;
+INSERT INTO former_names (project_id, name, model_id, until_ms)
+SELECT m.project_id, e.detail ->> '$.from', m.id, MAX(e.at_ms) FROM events e JOIN models m ON m.id = e.model_id
+WHERE e.action = 'model.rename' AND NOT e.refused AND e.detail ->> '$.from' IS NOT NULL
+GROUP BY m.project_id, e.detail ->> '$.from', m.id
+ON CONFLICT (project_id, name, model_id) DO UPDATE SET until_ms = excluded.until_ms;
+INSERT INTO former_paths (path, project_id, until_ms)
+SELECT e.detail ->> '$.from', p.id, MAX(e.at_ms) FROM events e JOIN projects p ON p.id = e.project_id
+WHERE e.action = 'project.rename' AND NOT e.refused AND e.detail ->> '$.from' IS NOT NULL
+GROUP BY e.detail ->> '$.from', p.id
+ON CONFLICT (path, project_id) DO UPDATE SET until_ms = excluded.until_ms;
 
 -- A model that was made again under the name of another began to count at 1: it goes on where those of its name ended.
 WITH given (project_id, name, last_version) AS (
