@@ -25,6 +25,7 @@ use crate::peers::Peers;
 use crate::registry::catalog::blob::scrub;
 use crate::registry::catalog::blob::sweep::{Sweep, newest_ms};
 use crate::registry::catalog::{mlmodel, model, upload};
+use crate::registry::lifecycle::trash::removal;
 use crate::registry::people::session;
 
 /// A header must be complete, and an idle connection used again, within this time.
@@ -164,6 +165,9 @@ async fn sweep(app: App, newest_ms: Result<i64>) {
         }
         if let Err(error) = upload::rules::sweep(&app).await {
             tracing::error!(?error, "sweeping unfinished uploads failed");
+        }
+        if let Err(error) = removal::finish(&app).await {
+            tracing::error!(?error, "removing what was deleted for good failed");
         }
         if let Err(error) = session::rules::purge(&app).await {
             tracing::error!(?error, "purging sessions failed");

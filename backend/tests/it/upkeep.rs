@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use model_registry::registry::catalog::blob::scrub;
 use serde_json::{Value, json};
@@ -299,4 +300,48 @@ async fn nothing_is_begun_beside_files_without_their_database() {
     let started = run(&["serve", "--listen", "127.0.0.1:0"], folder.path(), &url);
     assert!(text(&started).contains("its database is not there"), "{}", text(&started));
     assert!(!database.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_for_good_is_gone_at_once_and_goes_in_pieces() {
+    let (server, admin) = Server::with_model().await;
+    let run = "mutation { createCandidate(input: {model: \"vision/ocr\", metrics: [{name: \"loss\", value: 1}]}) { candidate { id } } }";
+    let id = admin.ok(run, json!({})).await["createCandidate"]["candidate"]["id"].take();
+    admin.put("/files/vision/ocr/candidate:1/a.bin", "x").await;
+    let many = "INSERT INTO metric_points (owner_id, name, step, timestamp_ms, value_order, value)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 35000)
+        SELECT c.id, 'loss', n.i, 1, 0, 0 FROM candidates c CROSS JOIN n";
+    server.app.db.run_script(many).await.unwrap();
+    let bury = "mutation { deleteCandidate(input: {model: \"vision/ocr\", candidate: 1}) { candidate { id } } }";
+    admin.ok(bury, json!({})).await;
+    let empty =
+        "mutation { emptyTrash(input: {project: \"vision\"}) { removedCount remainingCount } }";
+    let emptied = admin.ok(empty, json!({})).await["emptyTrash"].take();
+    assert_eq!(emptied, json!({ "removedCount": 1, "remainingCount": 0 }));
+    let node = "query($id: ID!) { node(id: $id) { id } }";
+    assert_eq!(admin.ok(node, json!({ "id": id })).await["node"], Value::Null);
+    wait_for_removal(&server).await;
+}
+
+async fn wait_for_removal(server: &Server) {
+    for _ in 0..500 {
+        let left = "SELECT (SELECT COUNT(*) FROM metric_points) + (SELECT COUNT(*) FROM files)
+            + (SELECT COUNT(*) FROM objects WHERE ended)";
+        if server.count(left).await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it is there still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stop_left_of_it_goes_later() {
+    let server = Server::start().await;
+    let left = "INSERT INTO objects (id, ended) VALUES ('ended', TRUE);
+        INSERT INTO tags (owner_id, key, value) VALUES ('ended', 'k', 'v')";
+    server.app.db.run_script(left).await.unwrap();
+    model_registry::registry::lifecycle::trash::removal::finish(&server.app).await.unwrap();
+    assert_eq!(server.count("SELECT COUNT(*) FROM objects WHERE ended").await, 0);
+    assert_eq!(server.count("SELECT COUNT(*) FROM tags").await, 0);
 }

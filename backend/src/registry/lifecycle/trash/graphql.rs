@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
 use super::rules::Emptier;
-use super::{TrashEntry, rules};
+use super::{TrashEntry, removal, rules};
 use crate::access::actor;
 use crate::access::project::Project;
 use crate::access::user::User;
@@ -97,10 +97,19 @@ impl TrashMutation {
         let mut change = change::of(ctx).await?;
         let emptier =
             Emptier::of(&mut change, actor(ctx), &input.project, input.item.as_ref()).await?;
-        let removed_count = rules::empty(&mut change, &emptier, input.item).await?;
+        let emptied = rules::empty(&mut change, &emptier, input.item).await?;
         let remaining_count = rules::count(&mut change, &emptier.project().id).await?;
         change.commit().await?;
+        if !emptied.is_over {
+            let app = loaders(ctx).loader().app.clone();
+            // A server that stops waits for none of it: the next one goes on.
+            tokio::spawn(async move {
+                if let Err(error) = removal::finish(&app).await {
+                    tracing::warn!(?error, "what was deleted for good is not all gone yet");
+                }
+            });
+        }
         let project = emptier.project().clone();
-        Ok(EmptyTrashPayload { project, removed_count, remaining_count })
+        Ok(EmptyTrashPayload { project, removed_count: emptied.count, remaining_count })
     }
 }

@@ -1,6 +1,7 @@
 //! The trash of a project: what was deleted and can be restored, until a maintainer empties it.
 
 pub mod graphql;
+pub mod removal;
 pub mod rules;
 
 use async_graphql::ID;
