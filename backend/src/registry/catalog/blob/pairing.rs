@@ -99,9 +99,7 @@ pub async fn registry(db: &Db) -> Result<String> {
 
 /// Makes a pair of a database and a store that come from a backup. Who was signed in is not any more.
 pub async fn restore(db: &Db, store: &Store, identity: &Identity, now: Timestamp) -> Result<()> {
-    let mut tx = db.begin().await?;
-    query("DELETE FROM credentials WHERE kind = 'SESSION'").execute(&mut tx).await?;
-    tx.commit().await?;
+    query("DELETE FROM credentials WHERE kind = 'SESSION'").alone(db).await?;
     replace(db, store, identity, now).await
 }
 
@@ -175,13 +173,12 @@ async fn replace(db: &Db, store: &Store, identity: &Identity, now: Timestamp) ->
     sweep::pause(&mut tx, now).await?;
     tx.commit().await?;
     store.identify(identity).await?;
-    let mut tx = db.begin().await?;
     query("UPDATE storages SET id = $2 WHERE name = $1")
         .bind(STORAGE)
         .bind(&identity.storage)
-        .execute(&mut tx)
+        .alone(db)
         .await?;
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
 fn refusal(store: &Store, reason: &str) -> Error {

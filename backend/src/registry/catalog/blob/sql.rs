@@ -70,15 +70,13 @@ pub async fn least_checked(
 /// Notes that the bytes of a copy were found to be wrong, or not there, once. Returns whether it was thought good: a
 /// sweep may have removed it meanwhile.
 pub async fn suspect(db: &Db, copy: &Copy, now: Timestamp) -> Result<bool> {
-    let mut tx = db.begin().await?;
     let changed = query(
         "UPDATE copies SET state = 'SUSPECT', since_ms = $2 WHERE key = $1 AND state = 'READY'",
     )
     .bind(&copy.key)
     .bind(now)
-    .execute(&mut tx)
+    .alone(db)
     .await?;
-    tx.commit().await?;
     Ok(changed > 0)
 }
 
@@ -86,15 +84,13 @@ pub async fn suspect(db: &Db, copy: &Copy, now: Timestamp) -> Result<bool> {
 pub async fn checked(db: &Db, keys: &[String], now: Timestamp) -> Result<()> {
     let mut sql = Sql::new("UPDATE copies SET checked_at_ms = ");
     sql.push_value(now).push(" WHERE ").push_sql(Sql::is_in("key", keys));
-    let mut tx = db.begin().await?;
-    Query::from(sql).execute(&mut tx).await?;
-    Ok(tx.commit().await?)
+    Query::from(sql).alone(db).await?;
+    Ok(())
 }
 
 /// Notes that the bytes of a copy were read and are right. One that was not good is the copy again, unless there is
 /// another one by now.
 pub async fn prove(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
-    let mut tx = db.begin().await?;
     query(
         "UPDATE copies SET state = 'READY', since_ms = $2, checked_at_ms = $2
          WHERE key = $1 AND state IN ('SUSPECT', 'LOST', 'UNKNOWN')
@@ -105,15 +101,14 @@ pub async fn prove(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
     .bind(&copy.key)
     .bind(now)
     .bind(STORAGE)
-    .execute(&mut tx)
+    .alone(db)
     .await?;
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
 /// Makes an object the copy of its blob, unless there is one. Its bytes were just compared with the hash. Returns whether
 /// it is the copy.
 pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<bool> {
-    let mut tx = db.begin().await?;
     let added = query(
         "INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep, checked_at_ms)
          SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), b.sha256, b.size, 'READY', CAST($4 AS BIGINT), 0,
@@ -127,9 +122,8 @@ pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<bool> {
     .bind(STORAGE)
     .bind(&blob.sha256)
     .bind(now)
-    .execute(&mut tx)
+    .alone(db)
     .await?;
-    tx.commit().await?;
     Ok(added > 0)
 }
 
@@ -141,16 +135,15 @@ pub async fn is_used(db: &Db, sha256: &str) -> Result<bool> {
 
 /// Notes that the bytes of a suspect copy were found to be wrong again.
 pub async fn lose(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
-    let mut tx = db.begin().await?;
     query(
         "UPDATE copies SET state = 'LOST', since_ms = $2, checked_at_ms = $2
          WHERE key = $1 AND state = 'SUSPECT'",
     )
     .bind(&copy.key)
     .bind(now)
-    .execute(&mut tx)
+    .alone(db)
     .await?;
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
 /// A blob that has no good copy.

@@ -197,9 +197,7 @@ impl<'a> Sweep<'a> {
                 "UPDATE blobs SET unused_since_ms = NULL, unused_since_sweep = NULL WHERE ",
             );
             sql.push_sql(Sql::is_in("sha256", used.iter().map(|(sha256,)| sha256)));
-            let mut tx = self.db.begin().await?;
-            Query::from(sql).execute(&mut tx).await?;
-            tx.commit().await?;
+            Query::from(sql).alone(&self.db).await?;
         }
         Ok(())
     }
@@ -225,9 +223,7 @@ impl<'a> Sweep<'a> {
                 sql.push(" WHERE ");
                 sql.push_sql(Sql::is_in("sha256", unused.iter().copied()));
                 sql.push(" AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = blobs.sha256)");
-                let mut tx = self.db.begin().await?;
-                Query::from(sql).execute(&mut tx).await?;
-                tx.commit().await?;
+                Query::from(sql).alone(&self.db).await?;
             }
         }
     }
@@ -372,9 +368,8 @@ impl<'a> Sweep<'a> {
             " AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = copies.sha256 AND r.state = 'READY')
                    OR NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = copies.sha256))",
         );
-        let mut tx = self.db.begin().await?;
-        Query::from(sql).execute(&mut tx).await?;
-        Ok(tx.commit().await?)
+        Query::from(sql).alone(&self.db).await?;
+        Ok(())
     }
 
     /// Removes the objects whose rows say so, also those of a sweep that was interrupted. Returns how many there were.
@@ -400,9 +395,7 @@ impl<'a> Sweep<'a> {
             removed += gone.len();
             let mut sql = Sql::new("UPDATE copies SET state = 'GONE', since_ms = ");
             sql.push_value(self.now).push(" WHERE ").push_sql(Sql::is_in("key", gone));
-            let mut tx = self.db.begin().await?;
-            Query::from(sql).execute(&mut tx).await?;
-            tx.commit().await?;
+            Query::from(sql).alone(&self.db).await?;
         }
         self.forget_keys().await?;
         Ok(removed)
@@ -411,15 +404,13 @@ impl<'a> Sweep<'a> {
     /// Forgets keys that were given long ago: no other is like them.
     async fn forget_keys(&self) -> Result<()> {
         loop {
-            let mut tx = self.db.begin().await?;
             let forgotten = query(
                 "DELETE FROM copies WHERE key IN
                      (SELECT key FROM copies WHERE state = 'GONE' AND since_ms <= $1 LIMIT 200)",
             )
             .bind(self.before(GONE_SECONDS))
-            .execute(&mut tx)
+            .alone(&self.db)
             .await?;
-            tx.commit().await?;
             if forgotten == 0 {
                 return Ok(());
             }

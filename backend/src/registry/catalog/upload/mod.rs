@@ -81,14 +81,12 @@ pub async fn find(
 /// Notes that so many bytes are durable; returns when the upload expires now.
 pub async fn receive(db: &Db, id: &str, received: i64, now: Timestamp) -> Result<Timestamp> {
     let expires_at = now.plus_seconds(LIFE_SECONDS);
-    let mut tx = db.begin().await?;
     query("UPDATE uploads SET received = $2, expires_at_ms = $3 WHERE id = $1")
         .bind(id)
         .bind(received)
         .bind(expires_at)
-        .execute(&mut tx)
+        .alone(db)
         .await?;
-    tx.commit().await?;
     Ok(expires_at)
 }
 

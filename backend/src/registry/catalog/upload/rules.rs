@@ -95,9 +95,7 @@ pub async fn finish(change: &mut Change, id: &str) -> Result<()> {
 }
 
 pub async fn delete(db: &Db, id: &str) -> Result<()> {
-    let mut tx = db.begin().await?;
-    query("DELETE FROM uploads WHERE id = $1").bind(id).execute(&mut tx).await?;
-    tx.commit().await?;
+    query("DELETE FROM uploads WHERE id = $1").bind(id).alone(db).await?;
     Ok(())
 }
 

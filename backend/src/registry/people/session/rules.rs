@@ -126,14 +126,12 @@ async fn record(change: &mut Change, action: Action, user: &User, id: &Credentia
 
 /// Forgets sessions that ended or expired.
 pub async fn purge(app: &App) -> Result<()> {
-    let mut tx = app.db.begin().await?;
     query(
         "DELETE FROM credentials
          WHERE kind = 'SESSION' AND (revoked_at_ms IS NOT NULL OR expires_at_ms <= $1)",
     )
     .bind(app.clock.now())
-    .execute(&mut tx)
+    .alone(&app.db)
     .await?;
-    tx.commit().await?;
     Ok(())
 }
