@@ -187,6 +187,10 @@ test("a project token made in the browser uploads, and works no more once it is 
   await page.goto(`/${project}/-/tokens`);
   await page.getByLabel("Name").fill("ci");
   await page.getByLabel("Role").selectOption("developer");
+  // Without a limit of the operator's.
+  const ends = ["In 7 days", "In 30 days", "In 90 days", "In a year", "Never"];
+  await expect(page.getByLabel("Expires").getByRole("option")).toHaveText(ends);
+  await page.getByLabel("Expires").selectOption("30");
   await page.getByRole("button", { name: "Create token" }).click();
   const secret = await page.getByTestId("token-secret").innerText();
   expect(secret).toMatch(/^mrt_/);
@@ -198,7 +202,9 @@ test("a project token made in the browser uploads, and works no more once it is 
     });
   expect((await put("model.onnx")).ok).toBe(true);
   expect((await api.get(`${model}/1.0.0/model.onnx`)).toString()).toBe("weights");
-  await page.getByRole("listitem").filter({ hasText: "ci" }).getByRole("button", { name: "Revoke" }).click();
+  const line = page.getByRole("listitem").filter({ hasText: "ci" });
+  await expect(line).toContainText("expires on");
+  await line.getByRole("button", { name: "Revoke" }).click();
   await confirm(page, "Revoke token");
   await expect(page.getByText("revoked.")).toBeVisible();
   expect((await put("other.onnx")).status).toBe(401);

@@ -1,10 +1,10 @@
-//! Who is signed in, and whether the server takes files, for the whole app.
+//! Who is signed in, what the operator lets them do, and whether the server takes files, for the whole app.
 
 use leptos::prelude::*;
 
 use crate::{
     components::loaded::Load,
-    graphql::viewer::{self, Session, Viewer},
+    graphql::viewer::{self, Allowance, Session, Viewer},
     logic::error::ApiError,
 };
 
@@ -25,6 +25,7 @@ pub struct CurrentSession {
     pub standing: Memo<Standing>,
     /// Whether the server has said that it has no room for more files.
     pub read_only: Memo<bool>,
+    pub allowance: Memo<Allowance>,
 }
 
 impl CurrentSession {
@@ -40,7 +41,11 @@ impl CurrentSession {
         let read_only = Memo::new(move |_| {
             load.with(|session| matches!(session, Some(Ok(Session { has_room: false, .. }))))
         });
-        Self { load, standing, read_only }
+        let allowance = Memo::new(move |_| {
+            load.with(|session| session?.ok().map(|session| session.allowance.clone()))
+                .unwrap_or_default()
+        });
+        Self { load, standing, read_only, allowance }
     }
 
     /// Asks the server again.
@@ -66,6 +71,11 @@ impl CurrentSession {
 
     pub fn anonymous(self) -> bool {
         self.standing.with(|standing| matches!(standing, Standing::Known(None)))
+    }
+
+    /// Whether they are signed in, and not kept from making projects.
+    pub fn creates_projects(self) -> bool {
+        self.signed_in() && self.allowance.read().create_projects
     }
 
     pub fn is_admin(self) -> bool {

@@ -123,6 +123,9 @@ pub fn SelectField(
     value: RwSignal<String>,
     /// Value and text.
     options: &'static [(&'static str, &'static str)],
+    /// One more, whose text is not known before.
+    #[prop(optional)]
+    last: Option<(&'static str, String)>,
     #[prop(optional, into)] hint: String,
 ) -> impl IntoView {
     let note = format!("{id}-note");
@@ -141,6 +144,9 @@ pub fn SelectField(
                         <option value=*option selected=move || *value.read() == *option>{*text}</option>
                     })
                     .collect_view()}
+                {last.map(|(option, text)| view! {
+                    <option value=option selected=move || *value.read() == option>{text}</option>
+                })}
             </select>
         </Field>
     }

@@ -22,12 +22,28 @@ pub struct Viewer {
     pub has_password: Option<bool>,
 }
 
-/// The signed-in person, if any, and whether the server takes files.
+/// What the operator of the server lets the viewer do, beside their roles.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct Allowance {
+    pub create_projects: bool,
+    pub make_projects_public: bool,
+    pub max_token_days: Option<i32>,
+}
+
+impl Default for Allowance {
+    /// Everything, as long as the server has not said.
+    fn default() -> Self {
+        Self { create_projects: true, make_projects_public: true, max_token_days: None }
+    }
+}
+
+/// The signed-in person, if any, what they are let do, and whether the server takes files.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Query")]
 pub struct Session {
     pub viewer: Option<Viewer>,
     pub has_room: bool,
+    pub allowance: Allowance,
 }
 
 pub async fn session() -> Result<Session, ApiError> {

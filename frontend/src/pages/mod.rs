@@ -36,10 +36,7 @@ pub mod version_new;
 pub mod versions;
 
 use crate::{
-    graphql::{
-        scalar::{ModelStage, Visibility},
-        viewer::Author,
-    },
+    graphql::{scalar::ModelStage, viewer::Author},
     parts::page::{leave_when_empty, neighbours, use_place},
 };
 
@@ -61,26 +58,3 @@ fn stage_name(stage: ModelStage) -> Option<&'static str> {
 /// Whom pages that change something are for.
 const DEVELOPERS: &str = "developers, maintainers and owners of the project";
 const MAINTAINERS: &str = "maintainers and owners of the project";
-
-/// What a visibility is called, and what it means.
-const VISIBILITIES: &[(&str, &str)] = &[
-    ("private", "Private: its members"),
-    ("internal", "Internal: everyone who is signed in"),
-    ("public", "Public: everyone who can reach this server"),
-];
-
-fn visibility_name(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Private => "private",
-        Visibility::Internal => "internal",
-        Visibility::Public => "public",
-    }
-}
-
-fn visibility_of(name: &str) -> Visibility {
-    match name {
-        "internal" => Visibility::Internal,
-        "public" => Visibility::Public,
-        _ => Visibility::Private,
-    }
-}

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 
-use super::visibility_name;
 use crate::{
     components::{
         breadcrumbs::Breadcrumbs,
@@ -17,7 +16,7 @@ use crate::{
         scalar::Role,
     },
     logic::address,
-    parts::project_switcher::remember,
+    parts::{access::visibility::visibility_name, project_switcher::remember},
     session::use_session,
 };
 

@@ -3,12 +3,12 @@
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{MAINTAINERS, VISIBILITIES, project::use_project, visibility_name, visibility_of};
+use super::{MAINTAINERS, project::use_project};
 use crate::{
     components::{
         confirm::Confirm,
         failed::{Allowed, FormError},
-        field::{SelectField, SubmitButton, TextField},
+        field::{SubmitButton, TextField},
         form::Submit,
         icon::{self, Icon},
         loaded::Loaded,
@@ -21,11 +21,14 @@ use crate::{
             UpdateProjectInput,
         },
         protected_alias::Place,
-        scalar::Role,
+        scalar::{Role, Visibility},
     },
     logic::{address, check, format},
     parts::{
-        markdown_field::MarkdownField, models::protected_aliases::ProtectedAliases, tags::report,
+        access::visibility::{VisibilityField, visibility_name, visibility_of},
+        markdown_field::MarkdownField,
+        models::protected_aliases::ProtectedAliases,
+        tags::report,
     },
     session::use_session,
 };
@@ -109,7 +112,10 @@ fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>) -> impl IntoView {
             <h2 class="font-semibold">"About the project"</h2>
             <Show when=move || owns.get()>
                 <TextField id="name" label="Name" value=name refused=submit.field("name")/>
-                <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
+                <VisibilityField
+                    value=visibility
+                    is_public=Signal::derive(move || detail.read().visibility == Visibility::Public)
+                />
             </Show>
             <MarkdownField id="description" label="Description" value=description refused=submit.field("description")/>
             <FormError error=submit.general(&["name", "description"])/>

@@ -3,34 +3,52 @@
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{VISIBILITIES, visibility_of};
 use crate::{
     components::{
         breadcrumbs::Breadcrumbs,
-        failed::FormError,
-        field::{SelectField, SubmitButton, TextField},
+        failed::{Failed, FormError},
+        field::{SubmitButton, TextField},
         form::{Submit, filled},
         title::PageTitle,
     },
     graphql::project::{self, CreateProjectInput},
-    logic::{address, check},
-    parts::{access::signed_in::SignedIn, markdown_field::MarkdownField},
+    logic::{
+        address, check,
+        error::{ApiError, Code},
+    },
+    parts::{
+        access::{
+            signed_in::SignedIn,
+            visibility::{VisibilityField, visibility_of},
+        },
+        markdown_field::MarkdownField,
+    },
+    session::use_session,
 };
 
 const FIELDS: &[&str] = &["path", "name", "description", "visibility"];
 
 #[component]
 pub fn ProjectNewPage() -> impl IntoView {
+    let session = use_session();
+    let creates = Memo::new(move |_| session.creates_projects());
     view! {
         <PageTitle text="New project"/>
         <SignedIn>
             <div class="mx-auto max-w-2xl">
                 <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
                 <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New project"</h1>
-                <NewProject/>
+                <Show when=move || creates.get() fallback=OnlyAdministrators><NewProject/></Show>
             </div>
         </SignedIn>
     }
+}
+
+/// In place of what the server would refuse.
+#[component]
+fn OnlyAdministrators() -> impl IntoView {
+    let error = ApiError::new(Code::Forbidden, "Only administrators create projects here.");
+    view! { <Failed error on_retry=|()| {}/> }
 }
 
 #[component]
@@ -75,7 +93,7 @@ fn NewProject() -> impl IntoView {
                 hint="The address of the project, in links and scripts."
                 check=check::project_path refused=submit.field("path")
             />
-            <SelectField id="visibility" label="Who can see it" value=visibility options=VISIBILITIES/>
+            <VisibilityField value=visibility/>
             <MarkdownField id="description" label="Description" value=description rows=6 refused=submit.field("description")/>
             <FormError error=submit.general(FIELDS)/>
             <div class="flex justify-end gap-2">

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{all_models::HomeTabs, leave_when_empty, neighbours, use_place, visibility_name};
+use super::{all_models::HomeTabs, leave_when_empty, neighbours, use_place};
 use crate::{
     components::{
         empty::Empty,
@@ -25,7 +25,7 @@ use crate::{
         scalar::OrderDirection,
     },
     logic::{address, format},
-    parts::tags::report,
+    parts::{access::visibility::visibility_name, tags::report},
     session::use_session,
 };
 
@@ -57,7 +57,9 @@ pub fn ProjectsPage() -> impl IntoView {
                     (true, _) => view! { <a class="btn" href="/">"All projects"</a> }.into_any(),
                     (false, true) => view! {
                         <a class="btn btn-ghost" href="/?trash=1"><Icon d=icon::TRASH/>"Trash"</a>
-                        <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
+                        <Show when=move || session.creates_projects()>
+                            <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
+                        </Show>
                     }
                     .into_any(),
                     (false, false) => ().into_any(),
@@ -113,6 +115,12 @@ fn ProjectList(
             <Empty d=icon::LAYERS title="Nothing is public here">
                 <p>"Sign in to see your own projects and those of your teams."</p>
                 <SignInOffer/>
+            </Empty>
+        }
+        .into_any(),
+        (false, false) if !session.creates_projects() => view! {
+            <Empty d=icon::LAYERS title="No project yet">
+                <p>"Only administrators create projects here. One is listed once you are a member, or everybody may see it."</p>
             </Empty>
         }
         .into_any(),

@@ -14,7 +14,7 @@ use crate::{
     },
     graphql::find::{Everything, Wanted, find},
     logic::address,
-    session::use_session,
+    session::{CurrentSession, use_session},
 };
 
 /// Quiet time after the last key before the server is asked.
@@ -115,11 +115,12 @@ fn hits(wanted: &Wanted, path: Option<&str>, found: &Everything) -> Vec<Hit> {
 }
 
 /// The pages that have a name of their own.
-fn pages(text: &str, signed_in: bool, is_admin: bool) -> Vec<Hit> {
+fn pages(text: &str, session: CurrentSession) -> Vec<Hit> {
+    let (signed_in, is_admin) = (session.signed_in(), session.is_admin());
     let all = [
         (icon::LAYERS, "Projects", "/", true),
         (icon::BOX, "Models of all projects", "/-/models", true),
-        (icon::PLUS, "New project", "/new", signed_in),
+        (icon::PLUS, "New project", "/new", session.creates_projects()),
         (icon::USER, "Account settings", "/settings/account", signed_in),
         (icon::KEY, "Access tokens", "/settings/tokens", signed_in),
         (icon::MONITOR, "Sessions", "/settings/sessions", signed_in),
@@ -169,7 +170,7 @@ fn Search(open: RwSignal<bool>) -> impl IntoView {
         if text.is_empty() {
             lines.clear();
         }
-        lines.extend(pages(&text, session.signed_in(), session.is_admin()));
+        lines.extend(pages(&text, session));
         lines
     });
     // The first line is what Enter takes until somebody moves on.

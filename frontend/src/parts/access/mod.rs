@@ -1,7 +1,8 @@
-//! Who may what: passwords, roles, tokens, and pages that need a session.
+//! Who may what: passwords, roles, visibilities, tokens, and pages that need a session.
 
 pub mod new_password;
 pub mod role;
 pub mod signed_in;
 pub mod tokens;
 pub mod user_field;
+pub mod visibility;

@@ -24,8 +24,9 @@ use crate::{
         scalar::DateTime,
         token::{self, RevokeTokenInput, Token},
     },
-    logic::{address, error::ApiError},
+    logic::{address, error::ApiError, format},
     parts::tags::report,
+    session::use_session,
 };
 
 /// A token as it is asked for.
@@ -98,16 +99,53 @@ fn CreateToken(
                 hint="What will use it: ci, laptop, training." refused=submit.field("name")
             />
             <SelectField id=choice.field label=choice.label value=may options=choice.options/>
-            <SelectField
-                id="token-expiry" label="Expires" value=days
-                options=&[
-                    ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"),
-                    ("365", "In a year"), ("", "Never"),
-                ]
-            />
+            <ExpiryField days/>
             <FormError error=submit.general(&["name"])/>
             <SubmitButton text="Create token" pending=submit.pending disabled=blocked/>
         </form>
+    }
+}
+
+/// Days until a token ends, and what that is called.
+const EXPIRIES: &[(&str, &str)] =
+    &[("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")];
+
+/// Sends no end: the token gets the latest that there is.
+const LATEST: &str = "";
+
+/// The ends before the latest one, where tokens work for so many days at most.
+fn expiries(limit: Option<i32>) -> &'static [(&'static str, &'static str)] {
+    let is_within = |(days, _): &&(&str, &str)| {
+        limit.is_none_or(|limit| days.parse::<i32>().is_ok_and(|days| days < limit))
+    };
+    &EXPIRIES[..EXPIRIES.iter().take_while(is_within).count()]
+}
+
+/// When a new token ends, as far as the operator lets it be chosen.
+#[component]
+fn ExpiryField(days: RwSignal<String>) -> impl IntoView {
+    let session = use_session();
+    let limit = Memo::new(move |_| session.allowance.read().max_token_days);
+    Effect::new(move |_| {
+        let offered = expiries(limit.get());
+        if offered.iter().all(|(value, _)| *value != *days.read_untracked()) {
+            days.set(LATEST.to_owned());
+        }
+    });
+    move || {
+        let (last, hint) = match limit.get() {
+            Some(limit) => {
+                let most = format::plural(limit.into(), "day", "days");
+                (format!("In {most}"), format!("Tokens work for {most} at most here."))
+            }
+            None => ("Never".to_owned(), String::new()),
+        };
+        view! {
+            <SelectField
+                id="token-expiry" label="Expires" value=days
+                options=expiries(limit.get()) last=(LATEST, last) hint
+            />
+        }
     }
 }
 
@@ -229,5 +267,20 @@ fn TokenLine(token: Token, ask: Callback<Token>) -> impl IntoView {
                 "Revoke"
             </button>
         </li>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_offered_up_to_the_limit() {
+        let last = |limit| expiries(limit).last().map(|(days, _)| *days);
+        assert_eq!(last(None), Some("365"));
+        assert_eq!(last(Some(366)), Some("365"));
+        // The limit itself is the last choice, and not said twice.
+        assert_eq!(last(Some(90)), Some("30"));
+        assert_eq!(last(Some(1)), None);
     }
 }
