@@ -172,7 +172,25 @@ test("a protected alias is moved by maintainers only, and the log says who tried
     expect(events.every((event) => event.refused)).toBe(true);
   });
 
+  await test.step("an administrator redacts the value of a tag", async () => {
+    await api.tag(model, "note", "hunter2");
+    await page.goto(`/${project}/-/audit?action=tag.set`);
+    const row = page.getByRole("row").filter({ hasText: "key: note" });
+    await expect(row).toContainText("value: hunter2");
+    await row.getByRole("button", { name: "Redact value…" }).click();
+    await expect(page.getByRole("dialog")).toContainText("is a line of the log, too");
+    await confirm(page, "Redact value");
+    await expect(row).toContainText("value: [redacted]");
+    await expect(row.getByRole("button", { name: "Redact value…" })).toBeHidden();
+    await page.goto(`/${project}/-/audit`);
+    await expect(page.getByRole("row").filter({ hasText: "event.redact" })).toHaveCount(1);
+  });
+
   await test.step("developers see what was done, not who was refused", async () => {
+    await browser.goto(`/${project}/-/audit?action=tag.set`);
+    await expect(browser.getByRole("row").filter({ hasText: "key: note" })).toHaveCount(1);
+    await expect(browser.getByText("value:")).toBeHidden();
+    await expect(browser.getByRole("button", { name: "Redact value…" })).toBeHidden();
     await browser.goto(`/${project}/-/audit`);
     await expect(browser.getByRole("row").filter({ hasText: "version.publish" }).first()).toBeVisible();
     await expect(browser.getByText("Refused")).toBeHidden();

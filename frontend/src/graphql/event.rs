@@ -3,7 +3,7 @@
 use cynic::QueryBuilder;
 
 use super::{
-    model,
+    model, mutation,
     page::{PageInfo, Place},
     project,
     scalar::DateTime,
@@ -53,6 +53,16 @@ pub struct EventFilter {
     pub since: Option<DateTime>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime>,
+}
+
+#[derive(cynic::InputObject, Clone)]
+pub struct RedactEventInput {
+    pub id: cynic::Id,
+}
+
+mutation! { $
+    /// Replaces the value of a tag that the event tells, for good.
+    redact: redact_event(RedactEventInput) -> "RedactEventPayload" { event: EventRow }
 }
 
 /// Whose log.

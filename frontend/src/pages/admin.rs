@@ -42,7 +42,7 @@ pub fn AdminAuditPage() -> impl IntoView {
         <PageTitle text="Audit log"/>
         <h1 class="text-2xl font-semibold tracking-tight">"Audit log"</h1>
         <p class="mb-6 mt-1 max-w-prose text-sm text-muted">
-            "Every change in the registry, and every change that was refused. Nothing here can be edited or deleted."
+            "Every change in the registry, and every change that was refused. Nothing here can be edited or deleted, but for the values of tags, which you can redact."
         </p>
         <Events source=Source::Registry in_full=true/>
     }

@@ -6,7 +6,9 @@ use super::page::{neighbours, use_place};
 use crate::{
     components::{
         badge::AlarmBadge,
+        confirm::Confirm,
         empty::Empty,
+        form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         pager::Pager,
@@ -15,13 +17,16 @@ use crate::{
         search::SearchBox,
         skeleton::SkeletonRows,
         time::{self, Time},
+        toast::use_toasts,
     },
     graphql::{
-        event::{self, EventFilter, EventPage, EventRow, Source},
+        event::{self, EventFilter, EventPage, EventRow, RedactEventInput, Source},
         scalar::DateTime,
         viewer::Author,
     },
     logic::address,
+    parts::tags::report,
+    session::use_session,
 };
 
 /// Kinds of actions; an address can also name a single one, such as `alias.set`.
@@ -43,6 +48,7 @@ pub const KINDS: &[(&str, &str)] = &[
     ("invitation.*", "Invitations"),
     ("session.*", "Sessions"),
     ("trash.*", "Trash"),
+    ("event.*", "Redactions"),
 ];
 
 /// The filter in the address.
@@ -134,6 +140,7 @@ fn EventTable(page: Memo<EventPage>, filtered: Signal<bool>) -> impl IntoView {
     let neighbours = Signal::derive(move || {
         page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
     });
+    let redaction = Redaction { asked: RwSignal::new(None), open: RwSignal::new(false) };
     view! {
         <Show when=move || !page.read().nodes.is_empty() fallback=nothing>
             <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label="Events">
@@ -146,19 +153,75 @@ fn EventTable(page: Memo<EventPage>, filtered: Signal<bool>) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        {move || page.get().nodes.into_iter().map(|row| view! { <Row row/> }).collect_view()}
+                        {move || page.get().nodes.into_iter().map(|row| view! { <Row row redaction/> }).collect_view()}
                     </tbody>
                 </table>
             </div>
             <Pager neighbours one="event" many="events"/>
         </Show>
+        <ConfirmRedaction redaction/>
     }
 }
 
+/// The event that is to be redacted, and where its line has what it tells.
+#[derive(Clone, Copy)]
+struct Redaction {
+    asked: RwSignal<Option<(cynic::Id, RwSignal<String>)>>,
+    open: RwSignal<bool>,
+}
+
 #[component]
-fn Row(row: EventRow) -> impl IntoView {
-    let EventRow { at, actor, token, address, action, subject, refused, detail, .. } = row;
-    let details = details(&detail);
+fn ConfirmRedaction(redaction: Redaction) -> impl IntoView {
+    let Redaction { asked, open } = redaction;
+    let toasts = use_toasts();
+    let submit = Submit::new();
+    report(submit);
+    let redact = move |()| {
+        let Some((id, detail)) = asked.get_untracked() else { return };
+        submit.run(event::redact(RedactEventInput { id }), move |event| {
+            open.set(false);
+            toasts.success("The value is redacted.");
+            // The line may be gone: another page of the log was opened meanwhile.
+            detail.try_set(event.detail);
+        });
+    };
+    view! {
+        <Confirm
+            open title="Redact this value?".to_owned() action="Redact value" danger=true
+            pending=submit.pending on_confirm=redact
+        >
+            <p>
+                "The value is replaced by " <code>{REDACTED}</code> " for good, and that is a line of the log, too. "
+                "Where the tag is still set, it keeps its value."
+            </p>
+        </Confirm>
+    }
+}
+
+/// What the server puts in the place of a value.
+const REDACTED: &str = "[redacted]";
+
+/// Whether an event tells the value of a tag.
+fn tells_value(action: &str, refused: bool, detail: &str) -> bool {
+    let of_tag = ["tag.set", "tag.delete"].contains(&action) && !refused;
+    of_tag
+        && serde_json::from_str::<serde_json::Value>(detail)
+            .is_ok_and(|detail| detail["value"].as_str().is_some_and(|value| value != REDACTED))
+}
+
+#[component]
+fn Row(row: EventRow, redaction: Redaction) -> impl IntoView {
+    let EventRow { id, at, actor, token, address, action, subject, refused, detail } = row;
+    let session = use_session();
+    let detail = RwSignal::new(detail);
+    let details = Memo::new(move |_| details(&detail.read()));
+    let name = action.clone();
+    let redactable =
+        Memo::new(move |_| session.is_admin() && tells_value(&name, refused, &detail.read()));
+    let ask = move |_| {
+        redaction.asked.set(Some((id.clone(), detail)));
+        redaction.open.set(true);
+    };
     // What maintainers see of how it was done.
     let through = token
         .map(|token| format!("token {}", token.name))
@@ -180,9 +243,10 @@ fn Row(row: EventRow) -> impl IntoView {
                     {refused.then(|| view! { <AlarmBadge text="Refused"/> })}
                     <span class="text-sm">{subject}</span>
                 </div>
-                {(!details.is_empty()).then(|| view! {
-                    <p class="mt-0.5 text-xs text-muted">{details}</p>
-                })}
+                <p class="mt-0.5 text-xs text-muted empty:hidden">{details}</p>
+                <Show when=move || redactable.get()>
+                    <button type="button" class="btn btn-xs mt-1" on:click=ask.clone()>"Redact value…"</button>
+                </Show>
                 <p class="mt-0.5 text-xs text-muted md:hidden"><Time at=at.0.clone()/></p>
             </td>
             <td class="min-w-28 align-top wrap-anywhere md:min-w-56">
@@ -225,6 +289,17 @@ mod tests {
         let hash = "0123456789abcdef".repeat(4);
         assert_eq!(details(&format!(r#"{{"sha256":"{hash}"}}"#)), "sha256: 0123456789ab…");
         assert_eq!(details("{}"), "");
+    }
+
+    #[test]
+    fn a_value_is_told_until_it_is_redacted() {
+        let detail = r#"{"key":"note","value":"hunter2"}"#;
+        assert!(tells_value("tag.set", false, detail));
+        assert!(tells_value("tag.delete", false, detail));
+        assert!(!tells_value("tag.set", true, detail));
+        assert!(!tells_value("alias.set", false, detail));
+        assert!(!tells_value("tag.set", false, r#"{"key":"note"}"#));
+        assert!(!tells_value("tag.set", false, r#"{"key":"note","value":"[redacted]"}"#));
     }
 
     #[test]
