@@ -13,6 +13,7 @@ use crate::{
         empty::Empty,
         icon::{self, Icon},
         loaded::{Load, Loaded},
+        moved::use_renamed,
         parallel::{Axis, Drawing, Parallel},
         skeleton::SkeletonRows,
         title::PageTitle,
@@ -97,9 +98,19 @@ pub fn ComparePage(kind: Kind) -> impl IntoView {
     });
     let last = StoredValue::new(Vec::<(Which, Side)>::new());
     let missing = RwSignal::new(Vec::<String>::new());
+    let renamed = use_renamed();
     let load = Load::new(move || {
         let which = |name: String| (kind.which(&project.read(), &model.read(), &name), name);
-        load(named.get().into_iter().map(which).collect(), last, missing)
+        let answer = load(named.get().into_iter().map(which).collect(), last, missing);
+        let asked = if kind == Kind::Runs { project.get() } else { model.get() };
+        let renamed = renamed.clone();
+        async move {
+            let sides = answer.await?;
+            if let Some(now) = sides.first().and_then(|side| side.owner(kind == Kind::Runs)) {
+                renamed(&asked, now);
+            }
+            Ok(sides)
+        }
     });
     let all = Signal::derive(move || match kind {
         Kind::Runs => address::project_page(&project.read(), "experiments"),

@@ -26,7 +26,7 @@ use crate::{
 #[component]
 pub fn ModelNewPage() -> impl IntoView {
     let path = address::use_param("project");
-    let load = Load::new(move || project::get(path.get()));
+    let load = Load::of_path(path, project::get, |project| project.path.clone());
     view! {
         <PageTitle text="New model"/>
         <div class="mx-auto max-w-3xl">

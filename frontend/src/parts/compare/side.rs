@@ -165,6 +165,15 @@ impl Side {
         }
     }
 
+    /// The path of the project or the model that it is in; none of a run that is in no model.
+    pub fn owner(&self, of_project: bool) -> Option<&str> {
+        match self {
+            Self::Run(run) if of_project => Some(&run.experiment.project.path),
+            Self::Run(run) => run.model.as_ref().map(|model| &*model.path),
+            Self::Version(data) => Some(&data.model),
+        }
+    }
+
     /// What is written about a version.
     pub fn notes(&self) -> Option<&str> {
         match self {
