@@ -63,6 +63,17 @@ test("a version is yanked, passed over, shown to who asks, and used again", asyn
     await expect(theirs.getByRole("button", { name: "More about this version" })).toHaveCount(0);
   });
 
+  await test.step("a model of which all are yanked says so", async () => {
+    const yank = "mutation($input: YankModelVersionInput!) { yankModelVersion(input: $input) { modelVersion { id } } }";
+    const other = await api.model(project, "other");
+    await api.version(other, "1.0.0", { "model.onnx": "weights" });
+    await api.graphql(yank, { input: { model: other, version: "1.0.0", reason: "The labels were wrong." } });
+    await page.goto(`/${other}`);
+    await expect(page.getByText("All versions are yanked")).toBeVisible();
+    await page.getByRole("link", { name: "Show yanked" }).click();
+    await expect(page.locator("tbody").getByRole("link")).toHaveText(["1.0.0"]);
+  });
+
   await test.step("it is used again, and deprecated for a moment", async () => {
     await page.goto(newer);
     await choose("Use again");

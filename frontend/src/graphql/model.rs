@@ -11,6 +11,7 @@ use super::{
     scalar::{DateTime, MetricValue, OrderDirection, Role, VersionState},
     schema,
     tag::Tag,
+    version::VersionCount,
     viewer::Author,
 };
 use crate::{
@@ -323,6 +324,10 @@ pub struct ModelDetail {
     pub latest_version: Option<LatestVersion>,
     pub next_version: String,
     pub version_count: i32,
+    /// How many versions are yanked, which are not among the others.
+    #[cynic(alias, rename = "versions")]
+    #[arguments(first: 0, filter: "support = 'YANKED'")]
+    pub yanked: VersionCount,
     pub candidate_count: i32,
     pub aliases: Vec<AliasDetail>,
     pub tags: Vec<Tag>,

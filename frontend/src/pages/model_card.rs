@@ -66,15 +66,7 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="min-w-0 space-y-6">
                 <Show when=move || latest.read().is_none()>
-                    <Empty d=icon::PACKAGE title="No version yet">
-                        <p>"A version holds the files of one release. Make one, add its files, publish it."</p>
-                        <Show when=move || editable.get()>
-                            <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
-                                <Icon d=icon::PLUS/>
-                                "New version"
-                            </a>
-                        </Show>
-                    </Empty>
+                    <NoVersion detail editable/>
                 </Show>
                 <Description
                     title="Model card"
@@ -111,6 +103,37 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                 <About detail/>
             </div>
         </div>
+    }
+}
+
+/// In place of the latest version: there is none yet, or none that should be used.
+#[component]
+fn NoVersion(detail: Memo<ModelDetail>, editable: Signal<bool>) -> impl IntoView {
+    let path = use_model().path;
+    let yanked = Memo::new(move |_| detail.read().yanked.total_count > 0);
+    let shown = move || format!("{}?yanked=true", address::model_page(&path.read(), "versions"));
+    move || {
+        let (title, text) = if yanked.get() {
+            ("All versions are yanked", "They should not be used.")
+        } else {
+            let text =
+                "A version holds the files of one release. Make one, add its files, publish it.";
+            ("No version yet", text)
+        };
+        view! {
+            <Empty d=icon::PACKAGE title>
+                <p>{text}</p>
+                <Show when=move || yanked.get()>
+                    <a class="btn" href=shown>"Show yanked"</a>
+                </Show>
+                <Show when=move || editable.get()>
+                    <a class="btn btn-primary" href=move || address::model_page(&path.read(), "versions/new")>
+                        <Icon d=icon::PLUS/>
+                        "New version"
+                    </a>
+                </Show>
+            </Empty>
+        }
     }
 }
 

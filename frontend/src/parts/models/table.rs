@@ -327,7 +327,7 @@ fn chips(row: &ModelRow) -> impl IntoView + use<> {
 
 fn latest(row: &ModelRow) -> AnyView {
     let Some(latest) = &row.latest_version else {
-        return view! { <span class="text-sm text-muted">"none yet"</span> }.into_any();
+        return view! { <span class="text-sm text-muted">"none"</span> }.into_any();
     };
     let draft = latest.state == VersionState::Draft;
     let href = address::version(&row.path, &latest.version);
