@@ -16,6 +16,13 @@ DROP INDEX model_versions_by_stage;
 CREATE INDEX model_versions_by_stage ON model_versions (model_id, stage, rank, id)
 WHERE deleted_at_ms IS NULL AND yanked_at_ms IS NULL;
 
--- Until when something had a name. Those of before: nobody knows.
+-- Until when something had a name; of before: nobody knows. And whether the name leads to it: until it is given again,
+-- and never after that, whatever becomes of who has it then.
 ALTER TABLE former_names ADD COLUMN until_ms BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE former_names ADD COLUMN leads BOOLEAN NOT NULL DEFAULT TRUE;
 ALTER TABLE former_paths ADD COLUMN until_ms BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE former_paths ADD COLUMN leads BOOLEAN NOT NULL DEFAULT TRUE;
+
+-- What says of a model that only yanked versions are published.
+CREATE INDEX model_versions_yanked ON model_versions (model_id)
+WHERE yanked_at_ms IS NOT NULL AND deleted_at_ms IS NULL;

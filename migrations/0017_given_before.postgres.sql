@@ -10,6 +10,21 @@ WHERE e.action = 'project.rename' AND NOT e.refused AND e.detail::JSON ->> 'from
 GROUP BY e.detail::JSON ->> 'from', p.id
 ON CONFLICT (path, project_id) DO UPDATE SET until_ms = excluded.until_ms;
 
+-- A name leads to who had it last: not where it was given again.
+UPDATE former_names SET leads = FALSE
+WHERE EXISTS (SELECT 1 FROM models m WHERE m.project_id = former_names.project_id AND m.name = former_names.name
+                                       AND m.id <> former_names.model_id)
+   OR EXISTS (SELECT 1 FROM model_tombstones t
+              WHERE t.project_id = former_names.project_id AND t.name = former_names.name)
+   OR EXISTS (SELECT 1 FROM former_names f
+              WHERE f.project_id = former_names.project_id AND f.name = former_names.name
+                AND (f.until_ms, f.model_id) > (former_names.until_ms, former_names.model_id));
+UPDATE former_paths SET leads = FALSE
+WHERE EXISTS (SELECT 1 FROM projects p WHERE p.path = former_paths.path AND p.id <> former_paths.project_id)
+   OR EXISTS (SELECT 1 FROM former_paths f
+              WHERE f.path = former_paths.path
+                AND (f.until_ms, f.project_id) > (former_paths.until_ms, former_paths.project_id));
+
 -- A model that was made again under the name of another began to count at 1: it goes on where those of its name ended.
 WITH given (project_id, name, last_version) AS (
         SELECT project_id, name, last_version FROM models

@@ -27,6 +27,26 @@ impl Deprecation {
     }
 }
 
+/// How long a notice is, in bytes, and how many an answer has: proxies refuse long headers. GraphQL has the whole.
+const MAX_LENGTH: usize = 500;
+const MOST: usize = 4;
+
+/// The beginning of a text that is encoded piece by piece.
+fn shortened<'a>(pieces: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        let room = MAX_LENGTH - text.len();
+        if piece.len() > room {
+            // A piece that is not encoded is ASCII.
+            text.push_str(if piece.starts_with('%') { "" } else { &piece[..room] });
+            text.push_str("...");
+            break;
+        }
+        text.push_str(piece);
+    }
+    text
+}
+
 /// All of one answer.
 #[derive(Debug, Default)]
 pub struct Deprecations(Mutex<Vec<Deprecation>>);
@@ -43,9 +63,9 @@ impl Deprecations {
     pub fn headers(&self) -> HeaderMap {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut headers = HeaderMap::new();
-        for deprecation in all.iter() {
-            let text = utf8_percent_encode(&deprecation.text, CONTROLS).to_string();
-            if let Ok(text) = HeaderValue::from_str(&text) {
+        for deprecation in all.iter().take(MOST) {
+            let text = utf8_percent_encode(&deprecation.text, CONTROLS);
+            if let Ok(text) = HeaderValue::from_str(&shortened(text)) {
                 headers.append(X_REGISTRY_NOTICE, text);
             }
         }
@@ -55,5 +75,31 @@ impl Deprecations {
             headers.insert(DEPRECATION, since);
         }
         headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_short_and_ascii() {
+        for reason in ["a".repeat(1000), "ж".repeat(1000), "aж".repeat(400), "kurz: ü".into()] {
+            let all = Deprecations::default();
+            for n in 0..9 {
+                let text = format!("{n}{reason}");
+                all.add(Deprecation { text, since: Timestamp::from_millis(5000) });
+            }
+            let headers = all.headers();
+            let notices: Vec<_> = headers.get_all(X_REGISTRY_NOTICE).iter().collect();
+            assert_eq!((notices.len(), headers[DEPRECATION].to_str().unwrap()), (4, "@5"));
+            for notice in notices {
+                let text = notice.to_str().unwrap();
+                assert!(text.len() <= MAX_LENGTH + 3, "{text}");
+                let decoded = percent_encoding::percent_decode_str(text).decode_utf8().unwrap();
+                let plain = decoded.trim_end_matches("...").get(1..).unwrap_or_default().to_owned();
+                assert!(reason.starts_with(&plain), "{plain}");
+            }
+        }
     }
 }

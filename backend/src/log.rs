@@ -106,9 +106,14 @@ pub async fn is_project(db: &Db, path: &str) -> Result<bool> {
 async fn place_of(db: &Db, path: &str) -> Result<Option<(Option<ProjectId>, Option<ModelId>)>> {
     let (project, model) = path.split_once('/').unwrap_or((path, ""));
     let place = query(
-        "SELECT p.id, m.id FROM projects p
-         LEFT JOIN models m ON m.project_id = p.id AND m.name = $2 AND m.deleted_at_ms IS NULL
-         WHERE p.path = $1 ORDER BY p.deleted_at_ms DESC NULLS FIRST LIMIT 1",
+        "SELECT p.id, COALESCE(
+             (SELECT m.id FROM models m
+              WHERE m.project_id = p.id AND m.name = $2 AND m.deleted_at_ms IS NULL),
+             (SELECT f.model_id FROM former_names f
+              WHERE f.project_id = p.id AND f.name = $2 AND f.leads LIMIT 1))
+         FROM projects p
+         WHERE p.path = $1 OR p.id IN (SELECT f.project_id FROM former_paths f WHERE f.path = $1 AND f.leads)
+         ORDER BY CASE WHEN p.path = $1 THEN 0 ELSE 1 END, p.deleted_at_ms DESC NULLS FIRST LIMIT 1",
     )
     .bind(project)
     .bind(text::nfc(model))

@@ -70,7 +70,7 @@ fn split(found: WithRole) -> Result<(Project, Option<Role>)> {
     Ok((found.project, role))
 }
 
-/// The project at `path`, or the last that was there before it was renamed, unless it is in the trash, and the role of a
+/// The project at `path`, or the one that was there before it was renamed, unless it is in the trash, and the role of a
 /// person's membership. In one statement, so that what is hidden takes as long as what is not there. Use a proof from [`access`](crate::access).
 pub async fn find_with_role(
     conn: impl Into<Conn<'_>>,
@@ -82,12 +82,12 @@ pub async fn find_with_role(
         "p.id = COALESCE(
              (SELECT l.id FROM projects l WHERE l.path = $1 AND l.deleted_at_ms IS NULL),
              (SELECT f.project_id FROM former_paths f JOIN projects l ON l.id = f.project_id
-              WHERE f.path = $1 AND l.deleted_at_ms IS NULL ORDER BY f.until_ms DESC, l.id DESC LIMIT 1))"
+              WHERE f.path = $1 AND f.leads AND l.deleted_at_ms IS NULL LIMIT 1))"
     ))
-        .bind(text::looked_up(path))
-        .bind(user.map(|user| user.raw().to_owned()))
-        .fetch_optional(conn)
-        .await?;
+    .bind(text::looked_up(path))
+    .bind(user.map(|user| user.raw().to_owned()))
+    .fetch_optional(conn)
+    .await?;
     found.map(split).transpose()
 }
 

@@ -1,13 +1,19 @@
 //! What a filter says about one field, known before it is run: a list that is about one thing is found by its index.
 
-use super::Fields;
 use super::token::{Token, tokenize};
+use super::{Fields, is_plain};
 use crate::error::Result;
 
 /// Whether a filter compares a field at all.
 pub fn names(fields: &Fields, field: &str, filter: &str) -> Result<bool> {
     let tokens = tokenize(fields, filter)?;
-    Ok(places(&tokens, field).next().is_some())
+    let of_itself = |window: &[Token]| match window {
+        [Token::Name { text: of, .. }, Token::Symbol("."), Token::Name { text, .. }] => {
+            is_plain(of) && text.eq_ignore_ascii_case(field)
+        }
+        _ => false,
+    };
+    Ok(places(&tokens, field).next().is_some() || tokens.windows(3).any(of_itself))
 }
 
 /// The text that a filter says a field is equal to, if it does.

@@ -91,6 +91,11 @@ pub fn parse_among(db: &Db, fields: &Fields, text: &str, known: (&str, &str)) ->
     Parser { known: Some(known), ..Parser::new(db, fields, text)? }.condition()
 }
 
+/// Whether MLflow writes plain fields so: `attributes.status`.
+fn is_plain(of: &str) -> bool {
+    ["attributes", "attribute", "attr", "run"].contains(&of.to_ascii_lowercase().as_str())
+}
+
 struct Parser<'a> {
     tokens: Vec<Token>,
     position: usize,
@@ -256,10 +261,7 @@ impl<'a> Parser<'a> {
         let Some(Token::Name { text: mut name, .. }) = self.next() else {
             return Err(self.wrong("a comparison begins with the name of a field"));
         };
-        // MLflow also writes plain fields so: attributes.status
-        if ["attributes", "attribute", "attr", "run"].contains(&name.to_ascii_lowercase().as_str())
-            && self.symbol(".")
-        {
+        if is_plain(&name) && self.symbol(".") {
             let Some(Token::Name { text, .. }) = self.next() else {
                 return Err(self.wrong(&format!("after {name}. comes the name of a field")));
             };

@@ -14,6 +14,7 @@ use super::registered_models::FoundVersion;
 use super::source::{self, Origin};
 use super::wire::{self, WireVersion};
 use super::{names, registered_models as models};
+use crate::access::Reader;
 use crate::change::Change;
 use crate::db::Conn;
 use crate::error::Error;
@@ -104,6 +105,9 @@ pub async fn get_named(
 ) -> Result<ModelVersion> {
     if let Some(stage) = wire::find_stage(reference) {
         let found = version::sql::latest_in_stage(&mut **change, model, stage).await?;
+        if found.is_none() {
+            version::sql::check_none_yanked(&mut **change, model, Some(stage)).await?;
+        }
         return found.ok_or_else(|| not_found(&model.name, reference));
     }
     let found = match reference.strip_prefix('@') {
@@ -370,19 +374,19 @@ pub async fn search(call: Call) -> Result<Page> {
     }
     let page = lists::page(message, size)?;
     let (filter, order) = (message.text_or_empty("filter")?, message.texts("order_by")?);
-    let named = match version::sql::named_model(&filter)? {
-        Some(name) => match model::sql::find(&call.app.db, &reader.project().id, &name).await? {
+    let name = version::sql::named_model(&filter)?;
+    let named = match name {
+        Some(ref name) => match find_named(&call, &reader, name).await? {
             Some(model) => Some(model),
             None => {
                 // The rest of the filter is still checked.
-                version::sql::search(&call.app.db, &filter, &order, Some(&name))?;
+                version::sql::search(&call.app.db, &filter, &order, Some(name))?;
                 return Ok(Page { model_versions: Vec::new(), next_page_token: None });
             }
         },
         None => None,
     };
-    let name = named.as_ref().map(|model| model.name.as_str());
-    let list = version::sql::search(&call.app.db, &filter, &order, name)?;
+    let list = version::sql::search(&call.app.db, &filter, &order, name.as_deref())?;
     let parent = named.as_ref().map_or(reader.project().id.raw(), |model| model.id.raw());
     let mut parts = Parts::of(&call, (&list, Some(parent)), &page).await?;
     while let Some((loaders, rows)) = parts.next() {
@@ -390,6 +394,11 @@ pub async fn search(call: Call) -> Result<Page> {
     }
     let (model_versions, next_page_token) = parts.end();
     Ok(Page { model_versions, next_page_token })
+}
+
+async fn find_named(call: &Call, reader: &Reader, name: &str) -> Result<Option<Model>> {
+    let project = &reader.project().id;
+    Ok(model::sql::find_named(&call.app.db, &call.actor, project, name).await?)
 }
 
 /// Versions with all that they have, of one model or of those that are looked up.

@@ -205,6 +205,10 @@ pub async fn latest_versions(call: Call) -> Result<Latest> {
             }
         }
     }
+    if found.is_empty() {
+        let asked = stages.first().and_then(|stage| wire::find_stage(stage));
+        version::sql::check_none_yanked(&call.app.db, &model, asked).await?;
+    }
     let mut versions = Versions::load(&call.loaders(), found.iter()).await?;
     let model_versions =
         found.into_iter().map(|version| versions.render_in(version, &model.name)).collect();

@@ -333,6 +333,7 @@ async fn of_version(
     let found = version::sql::find_readable_by_id(&mut **change, writer, id).await?;
     let (version, _) = found.ok_or_else(|| contained(&given.source, "run_id"))?;
     version::rules::check_offered(&version)?;
+    version::fetch::note_within(change, &version).await?;
     let same = |given: &Option<String>, its: &Option<String>| {
         given.is_none() || given.as_deref().unwrap_or("") == its.as_deref().unwrap_or("")
     };

@@ -123,7 +123,7 @@ async fn an_answer_is_not_larger_than_32_mib() {
 async fn what_is_read_for_an_answer_ends_with_its_budget() {
     const ROWS: &str =
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-                        SELECT CAST(i AS TEXT) FROM n ORDER BY i";
+                        SELECT CAST(i AS TEXT) FROM n ORDER BY n.i";
     let server = Server::start().await;
     let budget = Budget::new(10_000);
     let db = server.app.db.within(&budget);

@@ -298,6 +298,8 @@ async fn the_value_of_a_tag_is_for_maintainers_and_can_be_redacted() {
     for statement in [
         "UPDATE events SET detail = '{\"key\":\"other\",\"value\":\"[redacted]\"}' WHERE action = 'tag.set'",
         "UPDATE events SET detail = '{\"key\":\"note\",\"value\":\"x\"}' WHERE action = 'tag.set'",
+        "UPDATE events SET detail = '{\"key\":\"note\",\"value\":null}' WHERE action = 'tag.set'",
+        "UPDATE events SET detail = '{\"key\":\"note\"}' WHERE action = 'tag.set'",
         "UPDATE events SET detail = '{\"key\":\"note\",\"value\":\"[redacted]\"}', at_ms = 1 WHERE action = 'tag.set'",
         "UPDATE events SET detail = '{\"value\":\"[redacted]\"}' WHERE action = 'model.create'",
         "DELETE FROM events WHERE action = 'tag.set'",

@@ -395,3 +395,30 @@ async fn what_an_old_database_has_under_another_name_or_made_again_goes_on() {
     }
     assert_eq!(digest(&admin, "archive/thing", "1.0.0").await, "archive-1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_was_given_again_leads_to_nothing_older_any_more() {
+    let (_server, admin) = Server::with_model().await;
+    published(&admin, "1.0.0").await;
+    let rename = |from: &str, to: &str| json!({ "model": format!("vision/{from}"), "name": to });
+    admin.ok(RENAME_MODEL, rename("ocr", "first")).await;
+    admin.create_model("ocr").await;
+    // Whoever asks for the second gets it or nothing: not the first in its place.
+    let model = "{ model(path: \"vision/ocr\") { path } }";
+    admin.ok(DELETE_MODEL, json!({ "model": OCR })).await;
+    assert_eq!(admin.ok(model, json!({})).await["model"], Value::Null);
+    assert_eq!(admin.refused(DELETE_MODEL, json!({ "model": OCR })).await.code, "NOT_FOUND");
+    assert_eq!(admin.get("/files/vision/ocr/1.0.0/").await.status(), 404);
+    // The last that had it leads there again.
+    admin.ok(RENAME_MODEL, rename("first", "ocr")).await;
+    admin.ok(RENAME_MODEL, rename("ocr", "third")).await;
+    assert_eq!(admin.ok(model, json!({})).await["model"]["path"], "vision/third");
+
+    admin.ok(RENAME_PROJECT, json!({ "project": "vision", "path": "old" })).await;
+    admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
+    let delete = "mutation { deleteProject(input: {project: \"vision\"}) { project { id } } }";
+    admin.ok(delete, json!({})).await;
+    assert_eq!(admin.refused(delete, json!({})).await.code, "NOT_FOUND");
+    let project = "{ project(path: \"vision\") { path deletedAt } }";
+    assert_ne!(admin.ok(project, json!({})).await["project"]["path"], "old");
+}

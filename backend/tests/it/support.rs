@@ -8,7 +8,7 @@ use model_registry::time::Clock;
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};
-use crate::mlflow::{ok, refused};
+use crate::mlflow::{ask, ok, refused};
 
 const DEPRECATE: &str = "mutation($version: String!, $reason: String, $successor: String) {
     deprecateModelVersion(input: {model: \"vision/ocr\", version: $version, reason: $reason, successor: $successor}) {
@@ -87,6 +87,15 @@ async fn a_yanked_version_is_passed_over_and_still_there_for_who_names_it() {
     assert_eq!(refused.status(), 404);
     assert!(refused.text().await.unwrap().contains("wrong labels"));
 
+    // No draft takes the place of what was withdrawn.
+    admin.create_version(Some("2.0.0")).await;
+    yank(&admin, "1.0.0", "the same labels").await;
+    let refused = admin.refused(VERSION, json!({ "ref": "latest" })).await;
+    assert!(refused.message.contains("wrong labels"), "{}", refused.message);
+    let latest = "{ model(path: \"vision/ocr\") { latestVersion { version } } }";
+    assert_eq!(admin.ok(latest, json!({})).await["model"]["latestVersion"], Value::Null);
+    admin.ok(REACTIVATE, json!({ "version": "1.0.0" })).await;
+
     // Nothing new names it; what names it already can be moved away.
     let refused = admin.refused(SET_ALIAS, json!({ "name": "new", "version": "1.1.0" })).await;
     assert_eq!(refused.code, "CONFLICT");
@@ -125,12 +134,23 @@ async fn mlflow_passes_over_what_is_yanked_and_says_why() {
         ("filter=name='ocr'", "1"),
         ("filter=name='ocr'%20and%20support='YANKED'", "2"),
         ("filter=support='YANKED'", "2"),
+        ("filter=attributes.support='YANKED'", "2"),
         ("", "1"),
     ] {
         let list = ok(&admin, &format!("GET model-versions/search?{query}"), json!({})).await;
         let numbers = list["model_versions"].as_array().unwrap().iter().map(|v| &v["version"]);
         assert_eq!(numbers.collect::<Vec<_>>(), [version], "{query}");
     }
+    let staged = json!({"name": "ocr", "version": "1", "stage": "Staging"});
+    ok(&admin, "POST model-versions/transition-stage", staged).await;
+    yank(&admin, "1.0.0", "wrong, too").await;
+    let stage = json!({"name": "ocr", "stages": ["Staging"]});
+    let (status, answer) =
+        ask(&admin, "vision", "POST registered-models/get-latest-versions", stage).await;
+    assert!(
+        status == 404 && answer["message"].as_str().unwrap().contains("wrong, too"),
+        "{answer}"
+    );
     let copy = json!({"name": "ocr", "source": "models:/ocr/2"});
     assert_eq!(refused(&admin, "POST model-versions/create", copy).await, "RESOURCE_CONFLICT");
 }

@@ -28,6 +28,10 @@ impl World {
     async fn with_files(count: usize) -> Self {
         let time = Arc::new(AtomicI64::new(START_MS));
         let server = Server::start_at(Clock::Fixed(time.clone())).await;
+        // The server's own first sweep is of before all this.
+        while server.count("SELECT sweeps FROM registry").await == 0 {
+            tokio::task::yield_now().await;
+        }
         let admin = server.admin().await;
         admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
         admin.create_model("ocr").await;

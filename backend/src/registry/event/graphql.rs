@@ -137,7 +137,8 @@ pub struct EventMutation;
 #[Object]
 impl EventMutation {
     /// Replaces the value of a tag in the log by `[redacted]`, for good: where somebody wrote a secret or a person's data
-    /// into one. Nothing else of the log can be changed, and this is a line of it, too. Only for administrators.
+    /// into one. Nothing else of the log can be changed, and this is a line of it, too. What was backed up before has
+    /// the value still, and a tag that is set keeps it. Only for administrators.
     async fn redact_event(
         &self,
         ctx: &Context<'_>,

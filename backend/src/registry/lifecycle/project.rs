@@ -12,7 +12,7 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::ProjectId;
 use crate::registry::catalog::project::DEFAULT;
-use crate::registry::catalog::project::rules::{check_default, check_free, record};
+use crate::registry::catalog::project::rules::{check_default, record, take_path};
 use crate::registry::people::member;
 use crate::registry::tracking::experiment;
 use crate::role::Visibility;
@@ -26,8 +26,9 @@ pub async fn create(
 ) -> Result<Project> {
     change.allowed.check_creates()?;
     check_default(actor, &input.path)?;
-    check_free(change, actor, &ProjectPath::parse("path", &input.path)?).await?;
-    insert(change, actor.user()?, input).await
+    let project = insert(change, actor.user()?, input).await?;
+    take_path(change, actor, &project, false).await?;
+    Ok(project)
 }
 
 async fn insert(change: &mut Change, creator: &User, input: CreateProjectInput) -> Result<Project> {

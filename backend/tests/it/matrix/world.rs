@@ -107,9 +107,10 @@ impl World {
                 );
                 self.admin.ok(&tag, json!({})).await;
                 let last = format!(
-                    "{{ model(path: \"{visibility}/ocr\") {{ events(first: 1) {{ nodes {{ id }} }} }} }}"
+                    "{{ model(path: \"{visibility}/ocr\") {{ events(first: 1, filter: {{action: \"tag.set\", refused: false}}) {{ nodes {{ id }} }} }} }}"
                 );
-                first_text(&self.admin.ok(&last, json!({})).await).to_owned()
+                let events = self.admin.ok(&last, json!({})).await["model"]["events"].take();
+                first_text(&events["nodes"][0]).to_owned()
             }
             "SESSION" => self.session_of(who).await,
             _ => {

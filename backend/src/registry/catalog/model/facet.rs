@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::id::ModelId;
 use crate::markdown::front_matter;
 use crate::page::List;
-use crate::registry::catalog::version::offered;
+use crate::registry::catalog::version::{latest_offered, offered};
 
 /// More values are not offered, and longer ones neither: such a text describes one model.
 const MAX_VALUES: i64 = 50;
@@ -28,7 +28,7 @@ macro_rules! latest_id {
     () => {
         concat!(
             "(SELECT v.id FROM model_versions v WHERE v.model_id = m.id AND ",
-            offered!("v"),
+            latest_offered!("v"),
             " ORDER BY v.rank DESC, v.id DESC LIMIT 1)"
         )
     };

@@ -59,10 +59,11 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     .bind(model.updated_at_ms);
     sql.push_sql(last_version(&writer.project().path, &model.name)).push("))");
     let taken = Unmet::Taken { kind: "model", key: model.name.clone() };
+    Query::from(sql).later_or(change, taken.clone()).await?;
     if new.by_client {
-        change.require(sql::is_no_former(&model.project_id, &model.name), taken.clone()).await?;
+        change.require(sql::is_no_former(&model.project_id, &model.name), taken).await?;
     }
-    Query::from(sql).later_or(change, taken).await?;
+    take_name(&model).later(change).await?;
     tag::rules::insert_all(change, model.id.raw(), new.tags).await?;
     record(change, writer, Action::ModelCreate, &model).await?;
     Ok(model)
@@ -81,6 +82,14 @@ fn last_version(project_path: &str, name: &str) -> Sql {
     sql.push_sql(sql::projects_at(project_path)).push(") AND t.name = ").push_value(name);
     sql.push(") before");
     sql
+}
+
+/// Ends that the name of a model leads to others which had it before.
+fn take_name(model: &Model) -> Query {
+    query("UPDATE former_names SET leads = FALSE WHERE project_id = $1 AND name = $2 AND leads AND model_id <> $3")
+        .bind(&model.project_id)
+        .bind(&model.name)
+        .bind(&model.id)
 }
 
 /// Has a model that came to this name go on counting where others of the name ended.
@@ -136,7 +145,7 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     version::names::check_names(change, writer, &model).await?;
     query(
         "INSERT INTO former_names (project_id, name, model_id, until_ms) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (project_id, name, model_id) DO UPDATE SET until_ms = excluded.until_ms",
+         ON CONFLICT (project_id, name, model_id) DO UPDATE SET until_ms = excluded.until_ms, leads = TRUE",
     )
     .bind(&model.project_id)
     .bind(&old.name)
@@ -144,6 +153,7 @@ pub async fn rename(change: &mut Change, writer: &Writer, old: Model, name: &str
     .bind(change.now)
     .execute(change)
     .await?;
+    take_name(&model).execute(change).await?;
     go_on_counting(change, writer, &model).await?;
     let detail = serde_json::json!({ "from": old.name });
     change.record(Action::ModelRename, model.target(writer.project()).subject(), detail).await?;
@@ -208,6 +218,7 @@ pub async fn restore(
     .await
     .map_err(Error::unless_unique("model", name))?;
     let model = restored.ok_or_else(not_found)?;
+    take_name(&model).execute(change).await?;
     go_on_counting(change, writer, &model).await?;
     record(change, writer, Action::ModelRestore, &model).await?;
     Ok(model)

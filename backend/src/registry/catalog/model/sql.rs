@@ -14,11 +14,11 @@ use crate::filter::{self, Fields, Target};
 use crate::id::{ModelId, ProjectId};
 use crate::loader::{load_by_id, loaders};
 use crate::page::{KeyType, List, OrderDirection, Sort, SortKey};
-use crate::registry::catalog::version::offered;
+use crate::registry::catalog::version::{latest_offered, offered};
 use crate::text;
 use crate::time::Timestamp;
 
-/// The model with this name in a project, or the last that had it before it was renamed, unless it is in the trash.
+/// The model with this name in a project, or the one that had it before it was renamed, unless it is in the trash.
 pub async fn find(
     conn: impl Into<Conn<'_>>,
     project_id: &ProjectId,
@@ -33,8 +33,7 @@ pub async fn find(
         " FROM models WHERE id = COALESCE(
               (SELECT m.id FROM models m WHERE m.project_id = $1 AND m.name = $2 AND m.deleted_at_ms IS NULL),
               (SELECT m.id FROM former_names f JOIN models m ON m.id = f.model_id
-               WHERE f.project_id = $1 AND f.name = $2 AND m.deleted_at_ms IS NULL
-               ORDER BY f.until_ms DESC, m.id DESC LIMIT 1))"
+               WHERE f.project_id = $1 AND f.name = $2 AND f.leads AND m.deleted_at_ms IS NULL LIMIT 1))"
     ))
     .bind(project_id)
     .bind(text::nfc(name))
@@ -57,14 +56,25 @@ pub async fn readable(
         Err(Error::NotFound { .. }) => return Err(not_found()),
         reader => reader?,
     };
-    let name = text::nfc(name);
-    let model = find(conn.again(), &reader.project().id, &name).await?.ok_or_else(not_found)?;
-    if model.name != name
-        && let Some(since) = had_name_until(conn, &model, &name).await?
+    let model = find_named(conn, actor, &reader.project().id, name).await?.ok_or_else(not_found)?;
+    Ok((reader, model))
+}
+
+/// As [`find`]; where it has another name by now, the answer says so.
+pub async fn find_named(
+    conn: impl Into<Conn<'_>>,
+    actor: &Actor,
+    project_id: &ProjectId,
+    name: &str,
+) -> Result<Option<Model>> {
+    let (mut conn, name) = (conn.into(), text::nfc(name));
+    let found = find(conn.again(), project_id, &name).await?;
+    if let Some(model) = found.as_ref().filter(|model| model.name != name)
+        && let Some(since) = had_name_until(conn, model, &name).await?
     {
         actor.deprecations.add(Deprecation::renamed(&name, &model.name, since));
     }
-    Ok((reader, model))
+    Ok(found)
 }
 
 /// Until when a model had a name.
@@ -80,11 +90,11 @@ async fn had_name_until(conn: Conn<'_>, model: &Model, name: &str) -> Result<Opt
     Ok(until.map(|(until,)| until))
 }
 
-/// The condition that no model of a project had a name before it was renamed.
+/// The condition that a name leads to no model of a project that had it before it was renamed.
 pub fn is_no_former(project_id: &ProjectId, name: &str) -> Sql {
     let mut sql = Sql::new(
         "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM former_names f JOIN models m ON m.id = f.model_id
-         WHERE m.deleted_at_ms IS NULL AND f.project_id = ",
+         WHERE f.leads AND m.deleted_at_ms IS NULL AND f.project_id = ",
     );
     sql.push_value(project_id).push(" AND f.name = ").push_value(name).push(")");
     sql
@@ -165,7 +175,7 @@ fn sort(field: ModelOrderField, direction: OrderDirection) -> Sort {
         Sql::new(format!(
             "COALESCE((SELECT {value} FROM model_versions v WHERE v.model_id = m.id \
              AND {} ORDER BY v.rank DESC, v.id DESC LIMIT 1), {none})",
-            offered!("v")
+            latest_offered!("v")
         ))
     };
     let keys = match field {

@@ -80,26 +80,39 @@ pub fn check_default(actor: &Actor, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a path that a project had or has in the trash, unless the caller owns that one: what others still publish and
-/// fetch there would come to strangers.
-pub async fn check_free(change: &mut Change, actor: &Actor, path: &ProjectPath) -> Result<()> {
+/// Has a project have its path for itself: it leads to no other that had it before. Refused where another had it, or has
+/// it in the trash, which the caller does not own: what others still publish and fetch there would come to strangers.
+/// To be asked after the project has it: others at once are seen then. One that comes back from the trash had the path
+/// beside others there.
+pub async fn take_path(
+    change: &mut Change,
+    actor: &Actor,
+    project: &Project,
+    comes_back: bool,
+) -> Result<()> {
     let kept: Option<(String,)> = query(
         "SELECT p.id FROM projects p
-         WHERE p.id IN (SELECT d.id FROM projects d WHERE d.path = $1 AND d.deleted_at_ms IS NOT NULL
-                        UNION ALL SELECT f.project_id FROM former_paths f WHERE f.path = $1)
+         WHERE p.id IN (SELECT d.id FROM projects d WHERE d.path = $1 AND d.deleted_at_ms IS NOT NULL AND NOT $4
+                        UNION ALL SELECT f.project_id FROM former_paths f WHERE f.path = $1 AND f.leads)
+           AND p.id <> $3
            AND NOT EXISTS (SELECT 1 FROM members m
                            WHERE m.project_id = p.id AND m.user_id = $2 AND m.role = 'OWNER') LIMIT 1",
     )
-    .bind(path)
+    .bind(&project.path)
     .bind(&actor.user()?.id)
+    .bind(&project.id)
+    .bind(comes_back)
     .fetch_optional(&mut **change)
     .await?;
-    match kept {
-        Some(_) if !actor.is_admin() => {
-            Err(Error::AlreadyExists { kind: "project", key: path.as_str().to_owned() })
-        }
-        _ => Ok(()),
+    if kept.is_some() && !actor.is_admin() {
+        return Err(Error::AlreadyExists { kind: "project", key: project.path.clone() });
     }
+    query("UPDATE former_paths SET leads = FALSE WHERE path = $1 AND leads AND project_id <> $2")
+        .bind(&project.path)
+        .bind(&project.id)
+        .execute(change)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn rename(
@@ -112,7 +125,6 @@ pub(super) async fn rename(
     let old = &owner.project().path;
     check_default(actor, old)?;
     check_default(actor, path.as_str())?;
-    check_free(change, actor, &path).await?;
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET path = $2, updated_at_ms = $3
          WHERE id = $1 AND path = $4 AND deleted_at_ms IS NULL RETURNING ",
@@ -126,9 +138,10 @@ pub(super) async fn rename(
     .await
     .map_err(Error::unless_unique("project", path.as_str()))?;
     let project = project.ok_or_else(|| Error::not_found("project", old))?;
+    take_path(change, actor, &project, false).await?;
     query(
         "INSERT INTO former_paths (path, project_id, until_ms) VALUES ($1, $2, $3)
-         ON CONFLICT (path, project_id) DO UPDATE SET until_ms = excluded.until_ms",
+         ON CONFLICT (path, project_id) DO UPDATE SET until_ms = excluded.until_ms, leads = TRUE",
     )
     .bind(old)
     .bind(&project.id)
@@ -207,6 +220,7 @@ pub(super) async fn restore(change: &mut Change, actor: &Actor, owner: &Owner) -
     .await
     .map_err(Error::unless_unique("project", path))?;
     let project = project.ok_or_else(|| Error::not_found("deleted project", path))?;
+    take_path(change, actor, &project, true).await?;
     record(change, Action::ProjectRestore, &project).await?;
     Ok(project)
 }

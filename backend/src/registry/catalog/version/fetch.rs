@@ -2,10 +2,11 @@
 //!
 //! The first is durable before the first byte is sent. Later ones are written once an hour at most, beside the answer.
 
-use super::{ModelVersion, columns};
+use super::{ModelVersion, VersionState, columns};
 use crate::access::Actor;
 use crate::app::App;
-use crate::db::{Db, query};
+use crate::change::Change;
+use crate::db::{Db, Query, query};
 use crate::error::Result;
 use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;
@@ -25,7 +26,8 @@ pub async fn begin(app: &App, actor: &Actor, target: &Target, sent: bool) -> Res
     let Some(version) = found else { return Ok(()) };
     let now = app.clock.now();
     match version.last_fetched_at_ms {
-        _ if !sent => {}
+        // Nobody depends on what may still change.
+        _ if !sent || version.state == VersionState::Draft => {}
         None => note(&app.db, &version, now).await,
         Some(last) if now.millis() - last.millis() >= EXACT => {
             let (db, version) = (app.db.clone(), version.clone());
@@ -51,13 +53,21 @@ async fn note(db: &Db, version: &ModelVersion, now: Timestamp) {
 }
 
 async fn write(db: &Db, version: &ModelVersion, now: Timestamp) -> Result<()> {
+    fetched(version, now).alone(db).await?;
+    Ok(())
+}
+
+/// Notes within a change that a version is fetched: another one is made of it.
+pub async fn note_within(change: &mut Change, version: &ModelVersion) -> Result<()> {
+    Ok(fetched(version, change.now).later(change).await?)
+}
+
+fn fetched(version: &ModelVersion, now: Timestamp) -> Query {
     query(
-        "UPDATE model_versions SET last_fetched_at_ms = $2
-         WHERE id = $1 AND (last_fetched_at_ms IS NULL OR last_fetched_at_ms < $2)",
+        "UPDATE model_versions SET last_fetched_at_ms = $1
+         WHERE id = $2 AND (last_fetched_at_ms IS NULL OR last_fetched_at_ms < $3)",
     )
+    .bind(now)
     .bind(&version.id)
     .bind(now)
-    .alone(db)
-    .await?;
-    Ok(())
 }

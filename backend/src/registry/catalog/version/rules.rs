@@ -171,6 +171,7 @@ pub async fn delete(
     .fetch_optional(&mut **change)
     .await?;
     let version = deleted.ok_or_else(|| Error::not_found("version", &version.version))?;
+    end_succession(change, &version).await?;
     record(change, writer, Action::VersionDelete, model, &version).await?;
     Ok(version)
 }
@@ -313,6 +314,9 @@ pub async fn set_support(
             }
         });
     };
+    if support == VersionSupport::Yanked {
+        end_succession(change, &changed).await?;
+    }
     let action = match support {
         VersionSupport::Active => Action::VersionReactivate,
         VersionSupport::Deprecated => Action::VersionDeprecate,
@@ -321,6 +325,16 @@ pub async fn set_support(
     let detail = serde_json::json!({ "reason": reason, "successor": successor });
     change.record(action, changed.target(writer.project(), model).subject(), detail).await?;
     Ok(changed)
+}
+
+/// Has nobody be told any more to use a version instead of another.
+async fn end_succession(change: &mut Change, version: &ModelVersion) -> Result<()> {
+    query("UPDATE model_versions SET successor = NULL WHERE model_id = $1 AND successor = $2")
+        .bind(&version.model_id)
+        .bind(&version.version)
+        .execute(change)
+        .await?;
+    Ok(())
 }
 
 /// The version that a reference to a successor means.
@@ -336,11 +350,14 @@ async fn check_successor(
             Err(Error::invalid("successor", "must be another version"))
         }
         Some(successor)
-            if successor.state == VersionState::Published && successor.yanked_at_ms.is_none() =>
+            if successor.state == VersionState::Published
+                && successor.support_state() == VersionSupport::Active =>
         {
             Ok(successor.version)
         }
-        Some(_) => Err(Error::invalid("successor", "must be published and not yanked")),
+        Some(_) => {
+            Err(Error::invalid("successor", "must be published, and neither deprecated nor yanked"))
+        }
         None => Err(Error::invalid("successor", "is no version of this model")),
     }
 }

@@ -87,8 +87,8 @@ pub struct TrashMutation;
 #[Object]
 impl TrashMutation {
     /// Deletes for good what is in the trash of a project. This cannot be undone. The bytes go some days later; the names of
-    /// published versions are not given again. For maintainers; a single version also for who published it, within 72 hours
-    /// and while nobody fetched it and no alias or stage names it.
+    /// published versions are not given again. For maintainers; a single version also for who published it, within 72 hours,
+    /// if nobody fetched it and no alias or stage ever named it.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,

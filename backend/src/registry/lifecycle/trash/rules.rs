@@ -57,13 +57,14 @@ impl Emptier {
     }
 }
 
-/// Whether an item is a version that the caller published within [`REGRET`], nobody fetched and nothing names.
+/// Whether an item is a version that the caller published within [`REGRET`], nobody fetched and nothing named ever.
 async fn is_regretted(change: &mut Change, writer: &Writer, item: &ID) -> Result<bool> {
     let found: Option<(i64,)> = query(
         "SELECT v.number FROM model_versions v
          WHERE v.id = $1 AND v.project_id = $2 AND v.deleted_at_ms IS NOT NULL AND v.state = 'PUBLISHED'
-           AND v.published_at_ms > $3 AND v.last_fetched_at_ms IS NULL AND v.stage = 'NONE'
-           AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.version_id = v.id)
+           AND v.published_at_ms > $3 AND v.last_fetched_at_ms IS NULL
+           AND NOT EXISTS (SELECT 1 FROM alias_moves a WHERE a.version_id = v.id)
+           AND NOT EXISTS (SELECT 1 FROM events s WHERE s.object_id = v.id AND s.action = 'version.stage')
            AND $4 = (SELECT e.actor_id FROM events e WHERE e.object_id = v.id
                      AND e.action IN ('version.publish', 'version.create', 'candidate.promote')
                      ORDER BY e.id DESC LIMIT 1)",

@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::db::{Query, Tx, query};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ExperimentId, ModelId, ProjectId};
-use crate::registry::catalog::model::Model;
+use crate::registry::catalog::model::{self, Model};
 use crate::registry::metadata::tag::{self, TagInput};
 use crate::registry::target;
 use crate::text;
@@ -255,8 +255,6 @@ pub async fn find_by_name(
     name: &str,
 ) -> Result<Option<Experiment>> {
     // Each by an index of its own: that of a model is found by the model.
-    const OF_MODEL: &str =
-        "SELECT id FROM models WHERE project_id = $1 AND name = $2 AND deleted_at_ms IS NULL";
     const STANDALONE: &str = concat!(
         "SELECT ",
         columns!(),
@@ -271,13 +269,10 @@ pub async fn find_by_name(
     );
     let named = |sql, name| query(sql).bind(project).bind(text::looked_up(name));
     let found = match name.strip_prefix(MODEL_PREFIX) {
-        Some(model) => {
-            let model: Option<(ModelId,)> = named(OF_MODEL, model).fetch_optional(&app.db).await?;
-            match model {
-                Some((model,)) => Some(get_default(app, &model).await?),
-                None => None,
-            }
-        }
+        Some(name) => match model::sql::find(&app.db, project, name).await? {
+            Some(model) => Some(get_default(app, &model.id).await?),
+            None => None,
+        },
         None => named(STANDALONE, name).fetch_optional(&app.db).await?,
     };
     match found {
