@@ -426,7 +426,7 @@ impl ModelMutation {
         Ok(UpdateModelPayload { model })
     }
 
-    /// Gives a model another name in its project.
+    /// Gives a model another name in its project. The old one leads to it until another model gets it.
     async fn rename_model(
         &self,
         ctx: &Context<'_>,

@@ -423,7 +423,7 @@ impl ProjectMutation {
         Ok(UpdateProjectPayload { project })
     }
 
-    /// Gives a project another address. The old one leads to it until another project of its owners gets it; strangers do not.
+    /// Gives a project another address. The old one leads to it until another project of its owners gets it; strangers do not get it.
     async fn rename_project(
         &self,
         ctx: &Context<'_>,
