@@ -22,6 +22,7 @@ mod members;
 mod migrations;
 mod mlflow;
 mod mlflow_artifacts;
+mod mlflow_lineage;
 mod mlflow_runs;
 mod mlflow_signed;
 mod model;
