@@ -67,7 +67,8 @@ where
 /// The rows of one page, and whether there are more.
 #[derive(Clone, Debug)]
 pub struct Rows<T> {
-    rows: Vec<Keyed<T>>,
+    /// Shared: a request may ask for the same page many times over.
+    rows: Arc<Vec<Keyed<T>>>,
     more: bool,
 }
 
@@ -96,10 +97,8 @@ async fn load_pages<T: Row + Clone>(
     parents: &[String],
 ) -> Result<HashMap<String, Rows<T>>> {
     let PageQuery { list, page } = query;
-    let mut pages: HashMap<String, Rows<T>> = parents
-        .iter()
-        .map(|parent| (parent.clone(), Rows { rows: Vec::new(), more: false }))
-        .collect();
+    let mut pages: HashMap<String, Vec<Keyed<T>>> =
+        parents.iter().map(|parent| (parent.clone(), Vec::new())).collect();
     let mut sql = Sql::default();
     if list.parent.is_none() || parents.len() == 1 {
         sql = list.select(page, parents.first().map(String::as_str))?;
@@ -115,22 +114,19 @@ async fn load_pages<T: Row + Clone>(
     let only = parents.first().cloned().unwrap_or_default();
     for row in rows {
         let parent = row.parent.as_ref().unwrap_or(&only);
-        pages
-            .entry(parent.clone())
-            .or_insert_with(|| Rows { rows: Vec::new(), more: false })
-            .rows
-            .push(row);
+        pages.entry(parent.clone()).or_default().push(row);
     }
-    for rows in pages.values_mut() {
-        // Each part of the UNION ALL has its LIMIT and comes in its own order, whichever comes first.
-        let size = usize::try_from(page.size).unwrap_or_default();
-        rows.more = rows.rows.len() > size;
-        rows.rows.truncate(size);
+    // Each part of the UNION ALL has its LIMIT and comes in its own order, whichever comes first.
+    let size = usize::try_from(page.size).unwrap_or_default();
+    let pages = pages.into_iter().map(|(parent, mut rows)| {
+        let more = rows.len() > size;
+        rows.truncate(size);
         if page.backward {
-            rows.rows.reverse();
+            rows.reverse();
         }
-    }
-    Ok(pages)
+        (parent, Rows { rows: Arc::new(rows), more })
+    });
+    Ok(pages.collect())
 }
 
 /// A page of a list, the same for every parent.
@@ -238,7 +234,7 @@ impl<T: Node> Connection<T> {
         self.rows
             .get_or_try_init(|| async {
                 if self.query.page.size == 0 {
-                    return Ok(Rows { rows: Vec::new(), more: false });
+                    return Ok(Rows { rows: Arc::default(), more: false });
                 }
                 let key = PageOf {
                     parent: self.parent.clone(),
@@ -246,7 +242,7 @@ impl<T: Node> Connection<T> {
                     row: std::marker::PhantomData,
                 };
                 let rows = loaders(ctx).load_one(key).await?;
-                Ok(rows.unwrap_or(Rows { rows: Vec::new(), more: false }))
+                Ok(rows.unwrap_or(Rows { rows: Arc::default(), more: false }))
             })
             .await
     }

@@ -45,6 +45,20 @@ impl Loaders {
         }
         Ok(found)
     }
+
+    /// As [`Loaders::load_all`], of what belongs to many things, to be taken apart.
+    pub async fn load_lists<K, V>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<HashMap<K, Vec<V>>>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        V: Clone,
+        Self: Loader<K, Value = Arc<Vec<V>>, Error = Error>,
+    {
+        let found = self.load_all(keys).await?;
+        Ok(found.into_iter().map(|(key, rows)| (key, Arc::unwrap_or_clone(rows))).collect())
+    }
 }
 
 /// The loaders of one request.
@@ -151,7 +165,8 @@ macro_rules! load_by_id {
 pub(crate) use load_by_id;
 
 /// A loader of the rows that belong to something: the key is a new type around the owner's raw id, the
-/// statement selects `owner_id` first and is cut in two where the list of owners goes.
+/// statement selects `owner_id` first and is cut in two where the list of owners goes. Rows are shared: a request may ask for
+/// the same ones many times over.
 macro_rules! load_by_owner {
     ($(#[$doc:meta])* $key:ident => $row:ty, $select:expr, $column:literal, $rest:expr) => {
         $(#[$doc])*
@@ -159,13 +174,13 @@ macro_rules! load_by_owner {
         pub struct $key(pub String);
 
         impl async_graphql::dataloader::Loader<$key> for $crate::loader::Loaders {
-            type Value = Vec<$row>;
+            type Value = std::sync::Arc<Vec<$row>>;
             type Error = $crate::error::Error;
 
             async fn load(
                 &self,
                 keys: &[$key],
-            ) -> Result<std::collections::HashMap<$key, Vec<$row>>, Self::Error> {
+            ) -> Result<std::collections::HashMap<$key, Self::Value>, Self::Error> {
                 let mut sql = $crate::db::Sql::new($select);
                 let owners = keys.iter().map(|key| key.0.as_str());
                 sql.push_sql($crate::db::Sql::is_in($column, owners)).push($rest);
@@ -175,7 +190,8 @@ macro_rules! load_by_owner {
                 for $crate::loader::Owned { owner_id, row } in rows {
                     groups.entry($key(owner_id)).or_default().push(row);
                 }
-                Ok(groups)
+                let shared = |(key, rows)| (key, std::sync::Arc::new(rows));
+                Ok(groups.into_iter().map(shared).collect())
             }
         }
     };
@@ -183,7 +199,7 @@ macro_rules! load_by_owner {
 pub(crate) use load_by_owner;
 
 /// The number that a loader of [`Count`]s found; nothing counted is 0.
-pub fn total(counts: Option<Vec<Count>>) -> i32 {
+pub fn total(counts: Option<Arc<Vec<Count>>>) -> i32 {
     let total = counts.and_then(|counts| counts.first().map(|count| count.total)).unwrap_or(0);
     i32::try_from(total).unwrap_or(i32::MAX)
 }

@@ -183,7 +183,7 @@ async fn render(
     project: &str,
 ) -> Result<Vec<WireExperiment>> {
     let owners = experiments.iter().map(|experiment| TagsOf(experiment.id.raw().to_owned()));
-    let mut tags = loaders.load_all(owners).await?;
+    let mut tags = loaders.load_lists(owners).await?;
     Ok(experiments
         .into_iter()
         .map(|experiment| {

@@ -108,9 +108,9 @@ async fn render(
     experiments: &[Experiment],
 ) -> Result<Vec<WireLoggedModel>> {
     let ids = || models.iter().map(|model| model.id.raw().to_owned());
-    let mut tags = loaders.load_all(ids().map(TagsOf)).await?;
-    let mut params = loaders.load_all(ids().map(ParamsOf)).await?;
-    let mut metrics = loaders.load_all(ids().map(MetricsOfLoggedModel)).await?;
+    let mut tags = loaders.load_lists(ids().map(TagsOf)).await?;
+    let mut params = loaders.load_lists(ids().map(ParamsOf)).await?;
+    let mut metrics = loaders.load_lists(ids().map(MetricsOfLoggedModel)).await?;
     let wire_ids = models.iter().map(|model| RegistrationsOf(model.id.wire()));
     let mut registrations = loaders.load_all(wire_ids).await?;
     let by_id: HashMap<_, _> =

@@ -47,18 +47,18 @@ impl Versions {
         versions: impl Iterator<Item = &'a ModelVersion> + Clone,
     ) -> Result<Self> {
         let tags =
-            loaders.load_all(versions.clone().map(|version| TagsOf(version.id.raw().to_owned())));
+            loaders.load_lists(versions.clone().map(|version| TagsOf(version.id.raw().to_owned())));
         let found = async {
             if versions.clone().count() <= FEW {
                 let of_versions =
                     versions.map(|version| AliasesOfVersion(version.id.raw().to_owned()));
-                let found = loaders.load_all(of_versions).await?;
+                let found = loaders.load_lists(of_versions).await?;
                 return Ok(found.into_values().flatten().collect::<Vec<Alias>>());
             }
             // Those of their models, which are few and often one.
             let models: BTreeSet<_> = versions.map(|version| version.model_id.raw()).collect();
             let of_models = models.into_iter().map(|id| AliasesOfModel(id.to_owned()));
-            Ok(loaders.load_all(of_models).await?.into_values().flatten().collect())
+            Ok(loaders.load_lists(of_models).await?.into_values().flatten().collect())
         };
         let (tags, found) = try_join(tags, found).await?;
         let mut aliases = HashMap::<_, Vec<_>>::new();

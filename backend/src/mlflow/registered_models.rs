@@ -103,11 +103,11 @@ async fn one(call: &Call, model: Model) -> Result<Found> {
 /// Models with all that they have: a constant number of statements, however many they are.
 async fn render(loaders: &Loaders, models: Vec<Model>) -> Result<Vec<RegisteredModel>> {
     let ids = || models.iter().map(|model| model.id.raw().to_owned());
-    let mut tags = loaders.load_all(ids().map(TagsOf)).await?;
+    let mut tags = loaders.load_lists(ids().map(TagsOf)).await?;
     let mut aliases: HashMap<AliasesOfModel, Vec<Alias>> =
-        loaders.load_all(ids().map(AliasesOfModel)).await?;
+        loaders.load_lists(ids().map(AliasesOfModel)).await?;
     let mut latest: HashMap<LatestByStage, Vec<ModelVersion>> =
-        loaders.load_all(ids().map(LatestByStage)).await?;
+        loaders.load_lists(ids().map(LatestByStage)).await?;
     let mut versions = Versions::load(loaders, latest.values().flatten()).await?;
     let aliased = aliases.values().flatten().map(|alias| alias.version_id.clone());
     let aliased: HashMap<VersionId, ModelVersion> = loaders.load_all(aliased).await?;
@@ -192,7 +192,7 @@ pub struct Latest {
 pub async fn latest_versions(call: Call) -> Result<Latest> {
     let stages = call.message.texts("stages")?;
     let (_, model) = readable(&call.app.db, &call).await?;
-    let mut latest = call.loaders().load_all([LatestByStage(model.id.raw().to_owned())]).await?;
+    let mut latest = call.loaders().load_lists([LatestByStage(model.id.raw().to_owned())]).await?;
     let latest = latest.remove(&LatestByStage(model.id.raw().to_owned())).unwrap_or_default();
     let mut found: Vec<ModelVersion> = Vec::new();
     if stages.is_empty() {

@@ -196,13 +196,13 @@ async fn render(
     experiments: &[Experiment],
 ) -> Result<Vec<Run>> {
     let ids = || runs.iter().map(|run| run.id.raw().to_owned());
-    let inputs = loaders.load_all(ids().map(InputsOf)).await?;
+    let inputs = loaders.load_lists(ids().map(InputsOf)).await?;
     let input_ids = inputs.values().flatten().map(|input: &Input| input.id.clone());
     let mut all = All {
-        tags: loaders.load_all(ids().chain(input_ids).map(TagsOf)).await?,
-        params: loaders.load_all(ids().map(ParamsOf)).await?,
-        metrics: loaders.load_all(ids().map(MetricsOf)).await?,
-        models: loaders.load_all(ids().map(RunModelsOf)).await?,
+        tags: loaders.load_lists(ids().chain(input_ids).map(TagsOf)).await?,
+        params: loaders.load_lists(ids().map(ParamsOf)).await?,
+        metrics: loaders.load_lists(ids().map(MetricsOf)).await?,
+        models: loaders.load_lists(ids().map(RunModelsOf)).await?,
         users: loaders.load_all(runs.iter().map(|run| run.author_id.clone())).await?,
         inputs,
     };

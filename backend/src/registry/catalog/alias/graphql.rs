@@ -1,5 +1,7 @@
 //! Aliases in GraphQL: their fields and mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object};
 
 use super::{Alias, AliasMove, MovesOf, rules};
@@ -44,7 +46,7 @@ impl Alias {
 
     /// Where it pointed and since when, latest first; at most 100 moves.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn history(&self, ctx: &Context<'_>) -> Result<Vec<AliasMove>> {
+    async fn history(&self, ctx: &Context<'_>) -> Result<Arc<Vec<AliasMove>>> {
         let moves = loaders(ctx).load_one(MovesOf(self.id.raw().to_owned())).await?;
         Ok(moves.unwrap_or_default())
     }

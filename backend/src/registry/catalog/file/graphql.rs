@@ -16,7 +16,7 @@ impl File {
     /// Where to GET the bytes: an address on this server.
     async fn download_url(&self, ctx: &Context<'_>) -> Result<String> {
         let owner = loaders(ctx).load_one(AddressOf(self.owner_id.clone())).await?;
-        let address = owner.and_then(|addresses| addresses.into_iter().next());
+        let address = owner.as_ref().and_then(|addresses| addresses.first());
         let address = address.ok_or_else(|| Error::internal("a file without its owner"))?;
         Ok(format!(
             "/files/{}/{}/{}/{}",

@@ -1,5 +1,7 @@
 //! Models in GraphQL: fields, inputs, queries, mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
 use super::Model;
@@ -69,7 +71,7 @@ impl Model {
     /// release, and a draft only if nothing is published. Yanked ones are passed over.
     async fn latest_version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
         let versions = loaders(ctx).load_one(LatestVersionOf(self.id.raw().to_owned())).await?;
-        Ok(versions.and_then(|versions| versions.into_iter().next()))
+        Ok(versions.and_then(|versions| versions.first().cloned()))
     }
 
     /// The version that a reference names; null if there is none. Where a range or `latest` matches only yanked ones, that is
@@ -181,7 +183,7 @@ impl Model {
 
     /// Its aliases, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
+    async fn aliases(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Alias>>> {
         let aliases = loaders(ctx).load_one(alias::AliasesOfModel(self.id.raw().to_owned()));
         Ok(aliases.await?.unwrap_or_default())
     }
@@ -190,12 +192,12 @@ impl Model {
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
         let all = protection::load(ctx, &self.project_id).await?;
-        Ok(all.into_iter().filter(|rule| rule.is_for(&self.id)).collect())
+        Ok(all.iter().filter(|rule| rule.is_for(&self.id)).cloned().collect())
     }
 
     /// Its tags, by key.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Tag>>> {
         tag::load(ctx, self.id.raw()).await
     }
 
@@ -209,7 +211,7 @@ impl Model {
     /// The experiment that its candidates are in unless told otherwise; it is made when it is first asked for.
     async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
-        match experiments.and_then(|experiments| experiments.into_iter().next()) {
+        match experiments.and_then(|experiments| experiments.first().cloned()) {
             Some(experiment) => Ok(experiment),
             None => experiment::rules::make_default(&loaders(ctx).loader().app, &self.id).await,
         }

@@ -1,5 +1,7 @@
 //! Projects in GraphQL: fields, inputs, queries, mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
 use super::ModelCount;
@@ -95,7 +97,7 @@ impl Project {
 
     /// Its tokens that were not revoked, newest first; shown to maintainers.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn tokens(&self, ctx: &Context<'_>) -> Result<Vec<Token>> {
+    async fn tokens(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Token>>> {
         member::sql::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
         let tokens = loaders(ctx).load_one(TokensOfProject(self.id.raw().to_owned())).await?;
         Ok(tokens.unwrap_or_default())
@@ -105,7 +107,7 @@ impl Project {
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
         let all = protection::load(ctx, &self.id).await?;
-        Ok(all.into_iter().filter(ProtectedAlias::is_for_the_whole_project).collect())
+        Ok(all.iter().filter(|rule| rule.is_for_the_whole_project()).cloned().collect())
     }
 
     /// How many models it has.

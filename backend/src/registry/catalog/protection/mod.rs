@@ -4,6 +4,8 @@
 pub mod graphql;
 pub mod rules;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, SimpleObject};
 
 use crate::error::Result;
@@ -45,7 +47,7 @@ impl ProtectedAlias {
 }
 
 /// What is protected in a project and its models.
-pub async fn load(ctx: &Context<'_>, project: &ProjectId) -> Result<Vec<ProtectedAlias>> {
+pub async fn load(ctx: &Context<'_>, project: &ProjectId) -> Result<Arc<Vec<ProtectedAlias>>> {
     let all = loaders(ctx).load_one(ProtectedIn(project.raw().to_owned())).await?;
     Ok(all.unwrap_or_default())
 }

@@ -7,6 +7,8 @@
 
 pub mod rules;
 
+use std::sync::Arc;
+
 use std::collections::HashMap;
 
 use async_graphql::{Context, SimpleObject};
@@ -157,7 +159,11 @@ load_by_owner!(
 /// The files that are yet to come to something, by path. By the request's loader.
 pub async fn load_unfinished(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<UnfinishedUpload>> {
     let begun = loaders(ctx).load_one(UnfinishedOf(owner_id.to_owned())).await?;
-    Ok(unfinished(&loaders(ctx).loader().app, owner_id, begun.unwrap_or_default()))
+    Ok(unfinished(
+        &loaders(ctx).loader().app,
+        owner_id,
+        Arc::unwrap_or_clone(begun.unwrap_or_default()),
+    ))
 }
 
 /// Those with a row, and those that are in flight without one.

@@ -1,5 +1,7 @@
 //! Versions in GraphQL: fields, inputs, mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
 use super::new::NewVersion;
@@ -102,31 +104,31 @@ impl ModelVersion {
     /// The published version before it by SemVer precedence; null if it is the first.
     async fn previous(&self, ctx: &Context<'_>) -> Result<Option<Self>> {
         let versions = loaders(ctx).load_one(PreviousVersionOf(self.id.raw().to_owned())).await?;
-        Ok(versions.and_then(|versions| versions.into_iter().next()))
+        Ok(versions.and_then(|versions| versions.first().cloned()))
     }
 
     /// The aliases that name it, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn aliases(&self, ctx: &Context<'_>) -> Result<Vec<Alias>> {
+    async fn aliases(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Alias>>> {
         let aliases = loaders(ctx).load_one(AliasesOfVersion(self.id.raw().to_owned())).await?;
         Ok(aliases.unwrap_or_default())
     }
 
     /// Its tags, by key.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Tag>>> {
         tag::load(ctx, self.id.raw()).await
     }
 
     /// The last point of each metric that its candidate had, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
+    async fn metrics(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Metric>>> {
         metric::sql::load(ctx, self.id.raw()).await
     }
 
     /// The params that its candidate had, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn params(&self, ctx: &Context<'_>) -> Result<Vec<Param>> {
+    async fn params(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Param>>> {
         param::load(ctx, self.id.raw()).await
     }
 

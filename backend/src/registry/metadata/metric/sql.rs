@@ -1,5 +1,7 @@
 //! Metrics and their histories, as they are read.
 
+use std::sync::Arc;
+
 use std::ops::RangeInclusive;
 
 use async_graphql::Context;
@@ -12,7 +14,7 @@ use crate::page::{List, OrderDirection, Sort, SortKey};
 use crate::text;
 
 /// The last points of a candidate or version, by name.
-pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Metric>> {
+pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Arc<Vec<Metric>>> {
     Ok(loaders(ctx).load_one(MetricsOf(owner_id.to_owned())).await?.unwrap_or_default())
 }
 

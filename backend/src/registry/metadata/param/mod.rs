@@ -2,6 +2,8 @@
 
 pub mod rules;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, InputObject, SimpleObject};
 
 use crate::db::{Conn, query};
@@ -38,7 +40,7 @@ pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, name: &str) -> Resu
 }
 
 /// The params of a candidate or version, by name.
-pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Param>> {
+pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Arc<Vec<Param>>> {
     Ok(loaders(ctx).load_one(ParamsOf(owner_id.to_owned())).await?.unwrap_or_default())
 }
 

@@ -3,6 +3,8 @@
 pub mod graphql;
 pub mod rules;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, InputObject, SimpleObject};
 
 use crate::db::{Conn, query};
@@ -60,7 +62,7 @@ pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, key: &str) -> Resul
 }
 
 /// The tags of an object, by key.
-pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Vec<Tag>> {
+pub async fn load(ctx: &Context<'_>, owner_id: &str) -> Result<Arc<Vec<Tag>>> {
     Ok(loaders(ctx).load_one(TagsOf(owner_id.to_owned())).await?.unwrap_or_default())
 }
 

@@ -1,5 +1,7 @@
 //! Users in GraphQL: fields and queries.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
 use crate::access::project::Project;
@@ -98,7 +100,7 @@ impl User {
     /// Their personal access tokens that were not revoked, newest first; null for everybody but
     /// themselves and administrators.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
-    async fn tokens(&self, ctx: &Context<'_>) -> Result<Option<Vec<Token>>> {
+    async fn tokens(&self, ctx: &Context<'_>) -> Result<Option<Arc<Vec<Token>>>> {
         if self.private(ctx, ()).is_none() {
             return Ok(None);
         }

@@ -1,5 +1,7 @@
 //! Candidates in GraphQL: fields, inputs, mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
 use super::rules::{self, CandidateChanges, Log, NewCandidate};
@@ -61,19 +63,19 @@ impl Candidate {
 
     /// Its tags, by key.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Tag>>> {
         tag::load(ctx, self.id.raw()).await
     }
 
     /// Its params, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn params(&self, ctx: &Context<'_>) -> Result<Vec<Param>> {
+    async fn params(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Param>>> {
         param::load(ctx, self.id.raw()).await
     }
 
     /// The last point of each of its metrics, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn metrics(&self, ctx: &Context<'_>) -> Result<Vec<Metric>> {
+    async fn metrics(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Metric>>> {
         metric::sql::load(ctx, self.id.raw()).await
     }
 
@@ -154,7 +156,7 @@ impl Candidate {
     /// The version that it was last promoted to; null if it never was.
     async fn version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
         let versions = loaders(ctx).load_one(VersionOfCandidate(self.id.raw().to_owned())).await?;
-        Ok(versions.and_then(|versions| versions.into_iter().next()))
+        Ok(versions.and_then(|versions| versions.first().cloned()))
     }
 
     /// What happened to it, newest first.

@@ -1,5 +1,7 @@
 //! Experiments in GraphQL: their fields.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID};
 
 use super::Experiment;
@@ -38,7 +40,7 @@ impl Experiment {
 
     /// Its tags, by key.
     #[graphql(complexity = "ENTRIES + child_complexity")]
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Tag>>> {
         tag::load(ctx, self.id.raw()).await
     }
 
