@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
@@ -36,6 +36,8 @@ pub struct App {
     pub signing: Arc<Signing>,
     /// Who follows what changes.
     pub sockets: Arc<Sockets>,
+    /// Held by who removes what was deleted for good.
+    pub removing: Arc<Mutex<()>>,
     /// Which files are arriving.
     pub in_flight: Arc<InFlight>,
     /// What goes on beside the answers, such as a line of the log that nobody waits for: a server that stops does.
@@ -57,6 +59,7 @@ impl App {
             refusals: Arc::new(Throttle::new(1000)),
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::default(),
+            removing: Arc::default(),
             in_flight: Arc::default(),
             beside,
         }

@@ -113,7 +113,7 @@ async fn place_of(db: &Db, path: &str) -> Result<Option<(Option<ProjectId>, Opti
               WHERE f.project_id = p.id AND f.name = $2 AND f.leads LIMIT 1))
          FROM projects p
          WHERE p.path = $1 OR p.id IN (SELECT f.project_id FROM former_paths f WHERE f.path = $1 AND f.leads)
-         ORDER BY CASE WHEN p.path = $1 THEN 0 ELSE 1 END, p.deleted_at_ms DESC NULLS FIRST LIMIT 1",
+         ORDER BY p.deleted_at_ms DESC NULLS FIRST, CASE WHEN p.path = $1 THEN 0 ELSE 1 END LIMIT 1",
     )
     .bind(project)
     .bind(text::nfc(model))

@@ -106,7 +106,7 @@ pub async fn get_named(
     if let Some(stage) = wire::find_stage(reference) {
         let found = version::sql::latest_in_stage(&mut **change, model, stage).await?;
         if found.is_none() {
-            version::sql::check_none_yanked(&mut **change, model, Some(stage)).await?;
+            version::sql::check_none_yanked_in(&mut **change, model, Some(stage)).await?;
         }
         return found.ok_or_else(|| not_found(&model.name, reference));
     }

@@ -206,8 +206,11 @@ pub async fn latest_versions(call: Call) -> Result<Latest> {
         }
     }
     if found.is_empty() {
-        let asked = stages.first().and_then(|stage| wire::find_stage(stage));
-        version::sql::check_none_yanked(&call.app.db, &model, asked).await?;
+        let mut asked: Vec<_> = stages.iter().map(|stage| wire::find_stage(stage)).collect();
+        asked.extend(stages.is_empty().then_some(None));
+        for stage in asked {
+            version::sql::check_none_yanked_in(&call.app.db, &model, stage).await?;
+        }
     }
     let mut versions = Versions::load(&call.loaders(), found.iter()).await?;
     let model_versions =

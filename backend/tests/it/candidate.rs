@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};
+use crate::mlflow::{ask, ok};
 
 async fn create(admin: &Caller, name: &str, accuracy: Value, lr: &str) -> i64 {
     let create = "mutation($name: String, $a: MetricValue!, $lr: String!) {
@@ -210,4 +211,19 @@ fn walk(folder: &std::path::Path) -> usize {
         .map(|entry| entry.unwrap().path())
         .map(|path| if path.is_dir() { walk(&path) } else { 1 })
         .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_not_restored_into_an_experiment_that_is_in_the_trash() {
+    let (_server, admin) = Server::with_model().await;
+    let made = ok(&admin, "POST experiments/create", json!({ "name": "trials" })).await;
+    let experiment = made["experiment_id"].as_str().unwrap().to_owned();
+    let run = crate::mlflow::run(&admin, "vision", &experiment).await;
+    ok(&admin, "POST experiments/delete", json!({ "experiment_id": experiment })).await;
+    let (status, answer) =
+        ask(&admin, "vision", "POST runs/restore", json!({ "run_id": run })).await;
+    assert!(status == 409 && answer["message"].as_str().unwrap().contains("trials"), "{answer}");
+    ok(&admin, "POST experiments/restore", json!({ "experiment_id": experiment })).await;
+    let found = ok(&admin, &format!("GET runs/get?run_id={run}"), json!({})).await;
+    assert_eq!(found["run"]["info"]["lifecycle_stage"], "active");
 }

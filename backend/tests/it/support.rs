@@ -92,6 +92,7 @@ async fn a_yanked_version_is_passed_over_and_still_there_for_who_names_it() {
     yank(&admin, "1.0.0", "the same labels").await;
     let refused = admin.refused(VERSION, json!({ "ref": "latest" })).await;
     assert!(refused.message.contains("wrong labels"), "{}", refused.message);
+    assert_eq!(found(&admin, "^2").await, "2.0.0", "of another range nothing was withdrawn");
     let latest = "{ model(path: \"vision/ocr\") { latestVersion { version } } }";
     assert_eq!(admin.ok(latest, json!({})).await["model"]["latestVersion"], Value::Null);
     admin.ok(REACTIVATE, json!({ "version": "1.0.0" })).await;

@@ -144,17 +144,22 @@ macro_rules! offered {
 }
 pub(in crate::registry::catalog) use offered;
 
-/// As [`offered!`], of what can be the latest: no draft where only yanked versions are published. Nobody shall get files that
-/// may still change in the place of those that were withdrawn.
+/// As [`offered!`], of what can be the latest: no draft where only yanked versions are published, or those of them for which
+/// a condition over `y` holds. Nobody shall get files that may still change in the place of those that were withdrawn.
 macro_rules! latest_offered {
     ($of:literal) => {
+        latest_offered!($of, "")
+    };
+    ($of:literal, $condition:literal) => {
         concat!(
             offered!($of),
             " AND (",
             $of,
             ".state = 'PUBLISHED' OR NOT EXISTS (SELECT 1 FROM model_versions y WHERE y.model_id = ",
             $of,
-            ".model_id AND y.yanked_at_ms IS NOT NULL AND y.deleted_at_ms IS NULL))"
+            ".model_id AND y.yanked_at_ms IS NOT NULL AND y.deleted_at_ms IS NULL",
+            $condition,
+            "))"
         )
     };
 }

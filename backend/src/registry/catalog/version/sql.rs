@@ -3,7 +3,7 @@
 use ::semver::Version;
 use async_graphql::{Enum, InputObject};
 
-use super::{ModelStage, ModelVersion, columns, latest_offered, offered};
+use super::{ModelStage, ModelVersion, VersionState, columns, latest_offered, offered};
 use crate::access::Reader;
 use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
@@ -55,21 +55,15 @@ async fn find_highest(
     reference: &str,
     matching: Sql,
 ) -> Result<Option<ModelVersion>> {
-    let mut sql = of_model(model).and(Sql::new(latest_offered!("v"))).and(matching.clone());
+    let mut sql = of_model(model).and(Sql::new(offered!("v"))).and(matching.clone());
     sql.push(" ORDER BY v.rank DESC, v.id DESC LIMIT 1");
-    let found = Query::from(sql).fetch_optional(conn.again()).await?;
-    if found.is_some() {
-        return Ok(found);
-    }
-    let yanked = Sql::new("v.deleted_at_ms IS NULL AND v.yanked_at_ms IS NOT NULL");
-    let mut sql = of_model(model).and(yanked).and(matching);
-    sql.push(" ORDER BY v.precedence DESC, v.id DESC LIMIT 1");
-    let yanked: Option<ModelVersion> = Query::from(sql).fetch_optional(conn).await?;
-    match yanked.as_ref().and_then(ModelVersion::deprecation) {
-        Some(deprecation) => {
-            Err(Error::OnlyYanked { reference: reference.to_owned(), notice: deprecation.text })
+    let found: Option<ModelVersion> = Query::from(sql).fetch_optional(conn.again()).await?;
+    match found {
+        Some(found) if found.state == VersionState::Published => Ok(Some(found)),
+        draft => {
+            check_none_yanked(conn, model, reference, matching).await?;
+            Ok(draft)
         }
-        None => Ok(None),
     }
 }
 
@@ -127,7 +121,7 @@ pub async fn latest_in_stage(
         "SELECT ",
         columns!(),
         " FROM model_versions v WHERE v.model_id = $1 AND v.stage = $2 AND ",
-        latest_offered!("v"),
+        latest_offered!("v", " AND y.stage = v.stage"),
         " ORDER BY v.rank DESC, v.id DESC LIMIT 1"
     ))
     .bind(&model.id)
@@ -137,26 +131,36 @@ pub async fn latest_in_stage(
     Ok(found)
 }
 
-/// Refuses, with the reason, to answer that there is no version in a stage, or none at all, where a yanked one is.
+/// Refuses, with the reason, to answer that no published version matches where a yanked one does.
 pub async fn check_none_yanked(
+    conn: impl Into<Conn<'_>>,
+    model: &Model,
+    reference: &str,
+    matching: Sql,
+) -> Result<()> {
+    let yanked = Sql::new("v.deleted_at_ms IS NULL AND v.yanked_at_ms IS NOT NULL");
+    let mut sql = of_model(model).and(yanked).and(matching);
+    sql.push(" ORDER BY v.precedence DESC, v.id DESC LIMIT 1");
+    let yanked: Option<ModelVersion> = Query::from(sql).fetch_optional(conn).await?;
+    match yanked.as_ref().and_then(ModelVersion::deprecation) {
+        Some(deprecation) => {
+            Err(Error::OnlyYanked { reference: reference.to_owned(), notice: deprecation.text })
+        }
+        None => Ok(()),
+    }
+}
+
+/// As [`check_none_yanked`], of those in a stage, or of all.
+pub async fn check_none_yanked_in(
     conn: impl Into<Conn<'_>>,
     model: &Model,
     stage: Option<ModelStage>,
 ) -> Result<()> {
-    let mut sql =
-        of_model(model).and(Sql::new("v.deleted_at_ms IS NULL AND v.yanked_at_ms IS NOT NULL"));
-    if let Some(stage) = stage {
-        sql = sql.and(Sql::new("v.stage = ?").bind(stage));
-    }
-    sql.push(" ORDER BY v.precedence DESC, v.id DESC LIMIT 1");
-    let yanked: Option<ModelVersion> = Query::from(sql).fetch_optional(conn).await?;
-    match yanked.as_ref().and_then(ModelVersion::deprecation) {
-        Some(deprecation) => Err(Error::OnlyYanked {
-            reference: stage.map_or("latest", ModelStage::as_str).to_owned(),
-            notice: deprecation.text,
-        }),
-        None => Ok(()),
-    }
+    let (reference, matching) = match stage {
+        Some(stage) => (stage.as_str(), Sql::new("v.stage = ?").bind(stage)),
+        None => ("latest", Sql::new("TRUE")),
+    };
+    check_none_yanked(conn, model, reference, matching).await
 }
 
 /// The draft that is filled by what is logged to a run, see [`ModelVersion::is_filled_by_run`].
@@ -344,7 +348,7 @@ load_by_owner!(
         columns!(),
         " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
          WHERE v.model_id = m.id AND v.stage = s.stage AND ",
-        latest_offered!("v"),
+        latest_offered!("v", " AND y.stage = v.stage"),
         " ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
          FROM models m CROSS JOIN (SELECT 'NONE' AS stage UNION ALL SELECT 'STAGING' \
          UNION ALL SELECT 'PRODUCTION' UNION ALL SELECT 'ARCHIVED') s WHERE "

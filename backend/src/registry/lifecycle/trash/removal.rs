@@ -9,12 +9,13 @@ use crate::change::Change;
 use crate::db::{Query, Sql, Tx, query};
 use crate::error::Result;
 
-/// How many rows of points and files are removed at once, and how many objects with the little else that they have.
+/// How many rows are removed at once, and of how many objects.
 const ROWS: i64 = 10_000;
 const OBJECTS: i64 = 500;
 
-/// Removes what ended objects have, until nothing is left.
+/// Removes what ended objects have, until nothing is left. One does at a time.
 pub async fn finish(app: &App) -> Result<()> {
+    let Ok(_alone) = app.removing.try_lock() else { return Ok(()) };
     let db = app.db.patient();
     loop {
         let mut tx = db.begin().await?;
@@ -26,42 +27,60 @@ pub async fn finish(app: &App) -> Result<()> {
     }
 }
 
+/// A statement that removes some of what the first ended objects have in a table with this key.
+macro_rules! remove {
+    ($table:literal, $key:literal, $of_x:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE (",
+            $key,
+            ") IN (SELECT ",
+            $of_x,
+            " FROM (SELECT id FROM objects WHERE ended ORDER BY id LIMIT $1) o CROSS JOIN ",
+            $table,
+            " x WHERE x.owner_id = o.id LIMIT $2)"
+        )
+    };
+}
+
 /// Removes some of what ended objects have; returns whether nothing is left.
 pub(super) async fn remove_piece(tx: &mut Tx) -> Result<bool> {
-    // One after the other: with PostgreSQL two could wait for each other's rows.
+    // One after the other: with PostgreSQL two servers could wait for each other's rows.
     query("UPDATE registry SET one = one").execute(tx).await?;
-    // What an object can have most of comes first; the rest goes with it.
-    for (statement, most) in [
-        (
-            "DELETE FROM metric_points WHERE (owner_id, name, step, timestamp_ms, value_order) IN (
-                 SELECT p.owner_id, p.name, p.step, p.timestamp_ms, p.value_order
-                 FROM objects o CROSS JOIN metric_points p WHERE o.ended AND p.owner_id = o.id LIMIT $1)",
-            ROWS,
+    for statement in [
+        remove!(
+            "metric_points",
+            "owner_id, name, step, timestamp_ms, value_order",
+            "x.owner_id, x.name, x.step, x.timestamp_ms, x.value_order"
         ),
-        (
-            "DELETE FROM files WHERE (owner_id, path) IN (
-                 SELECT f.owner_id, f.path FROM objects o CROSS JOIN files f
-                 WHERE o.ended AND f.owner_id = o.id LIMIT $1)",
-            ROWS,
-        ),
-        ("DELETE FROM objects WHERE id IN (SELECT o.id FROM objects o WHERE o.ended LIMIT $1)", OBJECTS),
+        remove!("files", "owner_id, path", "x.owner_id, x.path"),
+        remove!("tags", "owner_id, key", "x.owner_id, x.key"),
+        remove!("params", "owner_id, name", "x.owner_id, x.name"),
+        remove!("metrics", "owner_id, name", "x.owner_id, x.name"),
     ] {
-        let removed = query(statement).bind(most).execute(tx).await?;
-        if removed >= most.unsigned_abs() {
+        let removed = query(statement).bind(OBJECTS).bind(ROWS).execute(tx).await?;
+        if removed >= ROWS.unsigned_abs() {
             return Ok(false);
         }
     }
-    Ok(true)
+    let objects =
+        "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE ended ORDER BY id LIMIT $1)";
+    Ok(query(objects).bind(OBJECTS).execute(tx).await? < OBJECTS.unsigned_abs())
 }
 
 /// Ends the objects of a table that a condition over `t` chooses by `id`.
 async fn end(change: &mut Change, table: &str, condition: &str, id: &str) -> Result<()> {
-    let chosen = format!("(SELECT t.id FROM {table} t WHERE {condition})");
-    for statement in [
-        format!("UPDATE objects SET ended = TRUE WHERE id IN {chosen}"),
-        format!("DELETE FROM {table} WHERE id IN {chosen}"),
-    ] {
-        Query::from(Sql::new(statement).bind(id)).execute(change).await?;
+    let delete = format!(
+        "DELETE FROM {table} WHERE id IN (SELECT t.id FROM {table} t WHERE {condition}) RETURNING id"
+    );
+    let ended: Vec<(String,)> =
+        Query::from(Sql::new(delete).bind(id)).fetch_all(&mut **change).await?;
+    // Of those, and of no others that came meanwhile.
+    for ended in ended.chunks(1000) {
+        let mut mark = Sql::new("UPDATE objects SET ended = TRUE WHERE ");
+        mark.push_sql(Sql::is_in("id", ended.iter().map(|(id,)| id)));
+        Query::from(mark).execute(change).await?;
     }
     Ok(())
 }

@@ -78,10 +78,11 @@ async fn is_regretted(change: &mut Change, writer: &Writer, item: &ID) -> Result
     Ok(found.is_some())
 }
 
+/// Deletes for good what is in the trash, or one thing of it; a first piece of what that had `inline`.
 pub(super) async fn empty(
     change: &mut Change,
     emptier: &Emptier,
-    item: Option<ID>,
+    (item, inline): (Option<ID>, bool),
 ) -> Result<Emptied> {
     let project = emptier.project();
     let wanted = item.as_ref().map(super::raw_id).transpose()?;
@@ -114,7 +115,10 @@ pub(super) async fn empty(
             _ => removal::end_candidate(change, &deleted.id).await?,
         }
     }
-    let is_over = removal::remove_piece(change).await?;
+    let is_over = match inline {
+        true => removal::remove_piece(change).await?,
+        false => false,
+    };
     Ok(Emptied { count: i32::try_from(all.len()).unwrap_or(i32::MAX), is_over })
 }
 

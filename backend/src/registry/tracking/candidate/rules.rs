@@ -193,6 +193,9 @@ pub async fn set_deleted(
 ) -> Result<Candidate> {
     // With the trash of the project held, what is restored is not deleted for good meanwhile.
     target::touch(change, &writer.project().id).await?;
+    if !deleted {
+        check_experiment(change, target).await?;
+    }
     let (kind, action) = if deleted {
         ("candidate", Action::CandidateDelete)
     } else {
@@ -213,6 +216,23 @@ pub async fn set_deleted(
     candidate.publish(change);
     change.record(action, target.subject(), serde_json::json!({})).await?;
     Ok(candidate)
+}
+
+/// Refuses to restore a run whose experiment is in the trash: emptying that would delete it for good.
+async fn check_experiment(change: &mut Change, target: &Target) -> Result<()> {
+    let trashed: Option<(String,)> = query(
+        "SELECT e.name FROM candidates c JOIN experiments e ON e.id = c.experiment_id
+         WHERE c.id = $1 AND c.deleted_at_ms IS NOT NULL AND e.deleted_at_ms IS NOT NULL AND e.model_id IS NULL",
+    )
+    .bind(target.id())
+    .fetch_optional(&mut **change)
+    .await?;
+    match trashed {
+        Some((name,)) => Err(Error::Conflict(format!(
+            "its experiment {name} is in the trash: restore that first"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A run that could be logged to when it was looked for.
