@@ -165,7 +165,8 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                         aliases=Signal::derive(move || data.read().aliases.clone())
                         version=version
                         project=Signal::derive(move || data.read().project.clone())
-                        closed=Signal::derive(move || data.read().version.is_yanked())
+                        // Remembered: what is typed stays where something else of the version changes.
+                        closed=Memo::new(move |_| data.read().version.is_yanked())
                         on_change=changed
                     />
                 </SidePanel>
