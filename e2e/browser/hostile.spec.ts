@@ -120,9 +120,11 @@ test("200 hostile texts run nowhere, wherever they are", async ({ page, api, req
   const card = payloads.join("\n\n");
   const model = await api.model(project, "<img src=x onerror=alert(1)>".replace(/[/:]/g, ""), card);
   const named = payloads.map((payload) => payload.replace(/[\u0000-\u001f\u007f\u2028]/g, " ").trim());
-  const tags = named.map((value, index) => ({ key: value.slice(0, 200) || `t${index}`, value }));
-  const params = named.map((value, index) => ({ name: `${index} ${value}`.slice(0, 250), value }));
-  const metrics = named.map((value, index) => ({ name: `${index} ${value}`.slice(0, 250), value: index }));
+  // No key turns text around; a value may.
+  const keyOf = (value: string) => value.replaceAll("\u202e", "");
+  const tags = named.map((value, index) => ({ key: keyOf(value).slice(0, 200) || `t${index}`, value }));
+  const params = named.map((value, index) => ({ name: keyOf(`${index} ${value}`).slice(0, 250), value }));
+  const metrics = named.map((value, index) => ({ name: keyOf(`${index} ${value}`).slice(0, 250), value: index }));
   const update = "mutation($input: UpdateModelInput!) { updateModel(input: $input) { model { id } } }";
   await api.graphql(update, { input: { model, description: `---\nlicense: "${elements.map((e) => `<${e} onload=${fire}>`).join("")}"\n---\n${card}` } });
   const run = "mutation($input: CreateCandidateInput!) { createCandidate(input: $input) { candidate { number } } }";
