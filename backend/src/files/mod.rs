@@ -229,14 +229,11 @@ impl Asked {
         {
             return Ok(Self::File(file));
         }
-        let walk = || Walk::new(app.db.clone(), target.id(), path);
-        let is_folder = path.trim_end_matches('/').is_empty() || !walk()?.next().await?.is_empty();
-        if !is_folder {
-            return Err(Error::not_found("file", path));
-        }
+        let walk = Walk::begin(app.db.clone(), target.id(), path).await?;
+        let walk = walk.ok_or_else(|| Error::not_found("file", path))?;
         Ok(match options.archive {
-            Some(format) => Self::Archive(format, walk()?),
-            None => Self::List(walk()?),
+            Some(format) => Self::Archive(format, walk),
+            None => Self::List(walk),
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use model_registry::db::query;
 use model_registry::registry::catalog::blob::sweep::Sweep;
@@ -29,9 +30,12 @@ impl World {
         let time = Arc::new(AtomicI64::new(START_MS));
         let server = Server::start_at(Clock::Fixed(time.clone())).await;
         // The server's own first sweep is of before all this.
-        while server.count("SELECT sweeps FROM registry").await == 0 {
-            tokio::task::yield_now().await;
-        }
+        let swept = async {
+            while server.count("SELECT sweeps FROM registry").await == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), swept).await.expect("it begins");
         let admin = server.admin().await;
         admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
         admin.create_model("ocr").await;

@@ -27,7 +27,7 @@ pub fn QueryChoice(
     #[prop(default = "select w-auto")] class: &'static str,
 ) -> impl IntoView {
     let query = address::use_query(name);
-    let set_query = address::use_set_query();
+    let narrow = address::use_narrow();
     let chosen = move || query.get().unwrap_or_default();
     // An address may name a value that is not offered here.
     let shown = move || {
@@ -50,7 +50,7 @@ pub fn QueryChoice(
             prop:value=chosen
             on:change:target=move |event| {
                 let value = event.target().value();
-                set_query(&[(name, Some(value)), ("after", None), ("before", None)], false);
+                narrow(name, Some(value), false);
             }
         >
             {move || shown().into_iter().map(option).collect_view()}
@@ -66,7 +66,7 @@ pub fn QueryCheck(
     #[prop(into)] label: String,
 ) -> impl IntoView {
     let query = address::use_query(name);
-    let set_query = address::use_set_query();
+    let narrow = address::use_narrow();
     view! {
         <label class="flex h-10 w-fit cursor-pointer items-center gap-2 text-sm">
             <input
@@ -75,7 +75,7 @@ pub fn QueryCheck(
                 prop:checked=move || is_checked(query)
                 on:change:target=move |event| {
                     let value = event.target().checked().then(|| YES.to_owned());
-                    set_query(&[(name, value), ("after", None), ("before", None)], false);
+                    narrow(name, value, false);
                 }
             />
             {label}
@@ -98,7 +98,7 @@ pub fn QueryDate(
     #[prop(into)] label: String,
 ) -> impl IntoView {
     let query = address::use_query(name);
-    let set_query = address::use_set_query();
+    let narrow = address::use_narrow();
     view! {
         <label class="input w-auto">
             <span class="text-sm text-muted">{label}</span>
@@ -107,7 +107,7 @@ pub fn QueryDate(
                 prop:value=move || query.get().unwrap_or_default()
                 on:change:target=move |event| {
                     let value = event.target().value();
-                    set_query(&[(name, Some(value)), ("after", None), ("before", None)], false);
+                    narrow(name, Some(value), false);
                 }
             />
         </label>

@@ -30,7 +30,7 @@ pub fn SearchBox(
     complete: Option<Callback<String, Vec<String>>>,
 ) -> impl IntoView {
     let query = address::use_query(name);
-    let set_query = address::use_set_query();
+    let narrow = address::use_narrow();
     let typed = RwSignal::new(query.get_untracked().unwrap_or_default());
     let waiting = StoredValue::new(None::<TimeoutHandle>);
     // The back button changes the address from outside.
@@ -44,7 +44,7 @@ pub fn SearchBox(
         waiting.try_set_value(None);
         let text = typed.get_untracked().trim().to_owned();
         if check.is_none_or(|check| check(&text).is_none()) {
-            set_query(&[(name, Some(text)), ("after", None), ("before", None)], true);
+            narrow(name, Some(text), true);
         }
     };
     let on_input = move |text: String| {

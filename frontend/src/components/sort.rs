@@ -42,7 +42,7 @@ pub fn SortHeader(
     descending_first: bool,
     #[prop(default = "")] class: &'static str,
 ) -> impl IntoView {
-    let set_query = address::use_set_query();
+    let narrow = address::use_narrow();
     let key = StoredValue::new(key);
     let active = move || sort.read().key == *key.read_value();
     let direction = move || match (active(), sort.read().descending) {
@@ -55,7 +55,7 @@ pub fn SortHeader(
         let key = key.get_value();
         let descending = if now.key == key { !now.descending } else { descending_first };
         let next = Sort { key, descending }.text();
-        set_query(&[("sort", Some(next)), ("after", None), ("before", None)], false);
+        narrow("sort", Some(next), false);
     };
     view! {
         <th class=class aria-sort=direction scope="col">
@@ -83,7 +83,7 @@ pub fn SortSelect(
     options: &'static [(&'static str, &'static str)],
     #[prop(default = "select w-auto")] class: &'static str,
 ) -> impl IntoView {
-    let set_query = address::use_set_query();
+    let narrow = address::use_narrow();
     view! {
         <select
             class=class
@@ -91,7 +91,7 @@ pub fn SortSelect(
             prop:value=move || sort.read().text()
             on:change:target=move |event| {
                 let next = event.target().value();
-                set_query(&[("sort", Some(next)), ("after", None), ("before", None)], false);
+                narrow("sort", Some(next), false);
             }
         >
             {options

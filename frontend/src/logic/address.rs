@@ -254,6 +254,15 @@ pub fn use_set_query() -> impl Fn(&[(&str, Option<String>)], bool) + Clone + Sen
     }
 }
 
+/// Narrows or sorts the list that a page shows, by a part of the query: it begins at its first page again. As
+/// [`use_set_query`] besides.
+pub fn use_narrow() -> impl Fn(&str, Option<String>, bool) + Clone + Send + Sync + 'static {
+    let set_query = use_set_query();
+    move |name, value, replace| {
+        set_query(&[(name, value), ("after", None), ("before", None)], replace);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

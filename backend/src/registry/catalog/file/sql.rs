@@ -65,16 +65,30 @@ pub struct Walk {
     owner_id: String,
     within: Sql,
     after: String,
+    /// What was read and not given yet.
+    first: Option<Vec<File>>,
 }
 
 impl Walk {
-    pub fn new(db: Db, owner_id: &str, folder: &str) -> Result<Self> {
+    /// Begins in a folder, or at the top; none where there is no such folder.
+    pub async fn begin(db: Db, owner_id: &str, folder: &str) -> Result<Option<Self>> {
         let (owner_id, after) = (owner_id.to_owned(), String::new());
-        Ok(Self { db, owner_id, within: in_folder(folder)?, after })
+        let mut walk = Self { db, owner_id, within: in_folder(folder)?, after, first: None };
+        let first = walk.read().await?;
+        let is_there = !first.is_empty() || folder.trim_end_matches('/').is_empty();
+        walk.first = Some(first);
+        Ok(is_there.then_some(walk))
     }
 
     /// The next files, some hundred; none at the end.
     pub async fn next(&mut self) -> Result<Vec<File>> {
+        match self.first.take() {
+            Some(first) => Ok(first),
+            None => self.read().await,
+        }
+    }
+
+    async fn read(&mut self) -> Result<Vec<File>> {
         let mut sql =
             Sql::new(concat!("SELECT ", columns!(), " FROM files f WHERE f.owner_id = ?"))
                 .bind(self.owner_id.as_str())

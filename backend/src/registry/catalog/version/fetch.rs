@@ -43,18 +43,13 @@ pub async fn begin(app: &App, actor: &Actor, target: &Target, sent: bool) -> Res
 
 /// A fetch that cannot be noted goes on: a registry without room is still read.
 async fn note(db: &Db, version: &ModelVersion, now: Timestamp) {
-    if let Err(error) = write(db, version, now).await {
+    if let Err(error) = fetched(version, now).alone(db).await {
         tracing::warn!(
             ?error,
             version = version.id.raw(),
             "cannot note that a version was fetched"
         );
     }
-}
-
-async fn write(db: &Db, version: &ModelVersion, now: Timestamp) -> Result<()> {
-    fetched(version, now).alone(db).await?;
-    Ok(())
 }
 
 /// Notes within a change that a version is fetched: another one is made of it.
