@@ -72,6 +72,8 @@ pub const LOOK_UP: usize = 50;
 
 /// What a field costs that is a list without pages, in rows.
 pub const ENTRIES: usize = 10;
+/// What a field costs that looks at thousands of rows.
+pub const SCAN: usize = 2000;
 
 /// What a page may cost: every row may have every field that is asked of one.
 pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {

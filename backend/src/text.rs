@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_graphql::MaybeUndefined;
 use model_registry_names as names;
+use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
@@ -125,10 +126,15 @@ impl AliasName {
     }
 }
 
-text_type! {
-    /// Where a file is inside its version or candidate: relative, `/` between parts, UTF-8 in NFC,
-    /// no empty, `.` or `..` part, no control character, backslash or leftover percent-encoding.
-    FilePath
+/// Where a file is inside its version or candidate: relative, `/` between parts, UTF-8 of at most 1024 bytes, no empty,
+/// `.` or `..` part, no control character or backslash, also where somebody decodes it once more than is right.
+///
+/// It is written as it was sent, and found by its normalisation form C: names that look the same are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePath {
+    sent: String,
+    /// In form C.
+    key: String,
 }
 
 impl FilePath {
@@ -150,27 +156,50 @@ impl FilePath {
                 "must be relative, without empty, . or .. parts, such as onnx/model.onnx",
             );
         }
-        let bytes = text.as_bytes();
-        if bytes
-            .windows(3)
-            .any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
-        {
-            return refuse("is percent-encoded twice: encode it once");
+        if leads_out(text) {
+            return refuse("would lead out of its folder where it is percent-decoded once more");
         }
-        if !unicode_normalization::is_nfc(text) {
-            return refuse("must be in Unicode normalisation form C (NFC)");
-        }
-        Ok(Self(text.to_owned()))
+        Ok(Self { sent: text.to_owned(), key: nfc(text) })
+    }
+
+    /// As it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.sent
+    }
+
+    /// What it is found by.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// As it was sent, where that is not what it is found by: the column `sent_path`.
+    pub fn sent(&self) -> Option<String> {
+        (self.sent != self.key).then(|| self.sent.clone())
     }
 
     /// Refuses what no new file is called, though older ones may be.
     pub fn check_new(&self) -> Result<()> {
-        check_shown("path", &self.0)
+        check_shown("path", &self.sent)
     }
 
-    /// The folders that the file is in, outermost first: `a`, `a/b` for `a/b/c`.
+    /// The keys of the folders that the file is in, outermost first: `a`, `a/b` for `a/b/c`.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
-        self.0.match_indices('/').map(|(index, _)| &self.0[..index])
+        self.key.match_indices('/').map(|(index, _)| &self.key[..index])
+    }
+}
+
+/// Whether a path leads out of the folder that it is in, or would where it is percent-decoded, however often.
+pub fn leads_out(path: &str) -> bool {
+    let mut plain = path.to_owned();
+    loop {
+        let is_outside = plain.starts_with('/')
+            || plain.contains(['\\', '\0'])
+            || plain.split('/').any(|part| part == "..");
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+        if is_outside || decoded == plain {
+            return is_outside;
+        }
+        plain = decoded;
     }
 }
 
@@ -347,8 +376,9 @@ mod tests {
             "a\\b",
             "a\0b",
             "%2e%2e/a",
-            "a%2Fb",
-            "caf\u{65}\u{301}",
+            "a/%252E./b",
+            "a%5cb",
+            "%2fetc",
             "a\u{7f}",
             "a\nb",
             long.as_str(),
@@ -356,9 +386,20 @@ mod tests {
             assert!(FilePath::parse("path", path).is_err(), "{path:?}");
         }
         for path in ["a", "a/b.c", "café", "100%", "a b/…", ".gitattributes", "..a/b..", "5%zz"]
+            .into_iter()
+            .chain(["ts=2024-01-01 00%3A00%3A00/x", "dog%step%0%timestamp%1718%ab.png", "a%2Fb"])
         {
             assert!(FilePath::parse("path", path).is_ok(), "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_path_keeps_its_bytes_and_is_found_by_its_form_c() {
+        let path = FilePath::parse("path", "cafe\u{301}/가").unwrap();
+        assert_eq!((path.as_str(), path.key()), ("cafe\u{301}/가", "café/가"));
+        assert_eq!(path.sent().as_deref(), Some(path.as_str()));
+        assert_eq!(path.folders().collect::<Vec<_>>(), ["café"]);
+        assert_eq!(FilePath::parse("path", "café").unwrap().sent(), None);
     }
 
     #[test]

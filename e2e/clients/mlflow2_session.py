@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import mlflow
+from PIL import Image
 
 uri, folder = sys.argv[1], Path(sys.argv[2])
 mlflow.set_tracking_uri(uri)
@@ -21,6 +22,9 @@ with mlflow.start_run(run_name="old", tags={"team": "ocr"}) as run:
     mlflow.log_metrics({"accuracy": 0.5, "nothing": float("nan")})
     mlflow.log_artifacts(str(folder / "sent"))
     mlflow.log_text("hello", "notes/hello.txt")
+    # Its names have `%` and digits: images/dog%step%0%timestamp%1718000000%….png
+    mlflow.log_image(Image.new("RGB", (4, 4)), key="dog", step=0)
+    mlflow.flush_artifact_async_logging()
 run_id = run.info.run_id
 
 client.create_registered_model("old", tags={"team": "ocr"}, description="# Old")
@@ -38,6 +42,7 @@ print(
             "metrics": {key: value for key, value in found.data.metrics.items() if value == value},
             "history": [[point.step, point.value] for point in client.get_metric_history(run_id, "loss")],
             "files": sorted(file.path for file in client.list_artifacts(run_id)),
+            "images": sorted({file.path.split("%")[0] for file in client.list_artifacts(run_id, "images")}),
             "text": Path(download(f"runs:/{run_id}/notes/hello.txt", dst_path=str(folder))).read_text(),
             "version": [str(version.version), version.run_id == run_id, version.status],
             "copied": str(copied.version),

@@ -275,7 +275,7 @@ WRONG_TRANSFERS = {
         "-T config.json $FILES/vision/ocr/2.0.0/a//b",
         "-T config.json $FILES/vision/ocr/2.0.0/a%5Cb",
         "-T config.json $FILES/vision/ocr/2.0.0/a%00b",
-        "-T config.json $FILES/vision/ocr/2.0.0/a%252e",
+        "-T config.json $FILES/vision/ocr/2.0.0/%252e%252e/e",
         "-T config.json $FILES/vision/ocr/2.0.0/a%ff",
         "-T config.json $FILES/vision/ocr/2.0.0/%2Fetc/passwd",
         "-T config.json --path-as-is $FILES/vision/ocr/2.0.0/../x",

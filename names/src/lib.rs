@@ -90,3 +90,69 @@ pub fn is_like_number(alias: &str) -> bool {
         .strip_prefix(['v', 'V'])
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
+
+/// Why some systems cannot keep a file or folder of some name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unportable {
+    /// Windows has no such character in names.
+    Character(char),
+    /// Windows takes it for a device, such as `con` and `aux.txt`.
+    Device,
+    /// Windows drops a dot or a space at the end.
+    Ending,
+    /// Most systems take at most 255 bytes.
+    TooLong,
+}
+
+/// Why some systems cannot keep a file or folder of this name, which is one part of a path
+/// (<https://learn.microsoft.com/windows/win32/fileio/naming-a-file>).
+pub fn unportable(name: &str) -> Option<Unportable> {
+    const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+    let stem = name.split('.').next().unwrap_or_default().trim_end_matches(' ');
+    let is_numbered = |device: &str| {
+        let (begin, rest) = stem.split_at_checked(3).unwrap_or_default();
+        let is_digit =
+            matches!(rest, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
+        begin.eq_ignore_ascii_case(device) && is_digit
+    };
+    if let Some(character) = name.chars().find(|c| "<>:\"|?*\\".contains(*c)) {
+        Some(Unportable::Character(character))
+    } else if DEVICES.iter().any(|device| stem.eq_ignore_ascii_case(device))
+        || is_numbered("com")
+        || is_numbered("lpt")
+    {
+        Some(Unportable::Device)
+    } else if name.ends_with(['.', ' ']) {
+        Some(Unportable::Ending)
+    } else if name.len() > 255 {
+        Some(Unportable::TooLong)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Unportable, unportable};
+
+    #[test]
+    fn names_that_some_systems_cannot_keep_are_known() {
+        for (name, why) in [
+            ("a:b", Unportable::Character(':')),
+            ("what?.txt", Unportable::Character('?')),
+            ("CON", Unportable::Device),
+            ("aux.txt", Unportable::Device),
+            ("Lpt9.tar.gz", Unportable::Device),
+            ("com¹", Unportable::Device),
+            ("end.", Unportable::Ending),
+            ("end ", Unportable::Ending),
+            (&"é".repeat(128), Unportable::TooLong),
+        ] {
+            assert_eq!(unportable(name), Some(why), "{name}");
+        }
+        for name in ["config.json", "console", "com", "com0", "lpt10", "a b", ".gitattributes", "é"]
+        {
+            assert_eq!(unportable(name), None, "{name}");
+        }
+    }
+}

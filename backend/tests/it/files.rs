@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};
+use crate::mlflow_artifacts::sha256;
 
 const BASE: &str = "/files/vision/ocr/1.0.0";
 
@@ -126,7 +128,6 @@ async fn every_path_trick_is_refused() {
         "./x",
         "a/./x",
         "%2Fetc%2Fpasswd",
-        "cafe%CC%81",
         "a%0Ax",
         "a%7Fx",
         "model-%E2%80%AExnno.exe",
@@ -139,9 +140,91 @@ async fn every_path_trick_is_refused() {
     assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
     assert_eq!(left_over(&server), 0);
     // What only looks odd is fine, in composed form, up to 1,024 bytes.
-    for path in ["caf%C3%A9", "..a", "100%25", "%E2%98%83/%F0%9F%A6%80", &long[1..]] {
+    for path in ["caf%C3%A9", "..a", "100%25", "a%252Fb", "%E2%98%83/%F0%9F%A6%80", &long[1..]] {
         assert_eq!(admin.put(&format!("{BASE}/{path}"), "x").await.status(), 201, "{path}");
     }
+    // Decoded once, and not a second time.
+    let image = "dog%25step%250%25timestamp%251718000000%25ab.png";
+    let partition = "ts=2024-01-01%2000%253A00%253A00/part";
+    for path in [image, partition] {
+        assert_eq!(admin.put(&format!("{BASE}/{path}"), path).await.status(), 201, "{path}");
+        assert_eq!(admin.get(&format!("{BASE}/{path}")).await.text().await.unwrap(), path);
+    }
+    let list: Value =
+        admin.get(&format!("{BASE}/ts=2024-01-01%2000%253A00%253A00/")).await.json().await.unwrap();
+    assert_eq!(list["files"][0]["path"], "ts=2024-01-01 00%3A00%3A00/part");
+}
+
+/// `café` in Unicode normalisation forms C and D, percent-encoded.
+const FORMS: [&str; 2] = ["caf%C3%A9", "cafe%CC%81"];
+
+const WITH_FILES: &str = "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") {
+    digest nameWarnings { path reason } files { nodes { path sha256 downloadUrl } } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_some_systems_cannot_keep_are_told() {
+    let (_server, admin) = with_version().await;
+    for path in ["Data/a", "data/a", "what%3F", "aux.txt", "fine"] {
+        assert_eq!(admin.put(&format!("{BASE}/{path}"), "x").await.status(), 201, "{path}");
+    }
+    let publish =
+        "mutation { publishModelVersion(input: {model: \"vision/ocr\", version: \"1.0.0\"}) {
+        modelVersion { nameWarnings { path reason } } } }";
+    let data = admin.ok(publish, json!({})).await;
+    assert_eq!(
+        data["publishModelVersion"]["modelVersion"]["nameWarnings"],
+        json!([
+            { "path": "aux.txt", "reason": "Windows takes it for a device" },
+            { "path": "data", "reason": "Windows and macOS take it for \"Data\"" },
+            { "path": "data/a", "reason": "Windows and macOS take it for \"Data/a\"" },
+            { "path": "what?", "reason": "Windows has no '?' in names" },
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_keeps_its_bytes_and_is_found_in_either_form() {
+    let (server, admin) = with_version().await;
+    let [composed, sent] = FORMS;
+    let put = async |path: &str| admin.put(&format!("{BASE}/{path}"), "x").await.status().as_u16();
+    assert_eq!(put(&format!("{sent}/{sent}.bin")).await, 201);
+    assert_eq!(put(&format!("{sent}/{sent}.bin")).await, 200, "the same again");
+    for twin in [
+        format!("{composed}/{composed}.bin"),
+        format!("{sent}/{composed}.bin"),
+        format!("{composed}/other"),
+        format!("{composed}/a/other"),
+        composed.to_owned(),
+        sent.to_owned(),
+    ] {
+        assert_eq!(put(&twin).await, 409, "{twin}");
+    }
+    assert_eq!(put(&format!("{sent}/a/other")).await, 201);
+    let list = async |path: &str| -> Vec<String> {
+        let list: Value = admin.get(&format!("{path}/")).await.json().await.unwrap();
+        let files = list["files"].as_array().unwrap();
+        files.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let there = ["cafe\u{301}/a/other", "cafe\u{301}/cafe\u{301}.bin"];
+    for form in FORMS {
+        assert_eq!(list(&format!("{BASE}/{form}")).await, there);
+        for file in FORMS {
+            let got = admin.get(&format!("{BASE}/{form}/{file}.bin")).await;
+            assert_eq!(got.status(), 200, "{form}/{file}");
+        }
+    }
+    admin.publish("1.0.0").await;
+    let data = admin.ok(WITH_FILES, json!({})).await;
+    let version = &data["model"]["version"];
+    let mut text = String::new();
+    for file in version["files"]["nodes"].as_array().unwrap() {
+        let (path, sha256) = (file["path"].as_str().unwrap(), file["sha256"].as_str().unwrap());
+        writeln!(text, "{path}\0{}\0{sha256}", 1).unwrap();
+        assert_eq!(admin.get(file["downloadUrl"].as_str().unwrap()).await.status(), 200, "{path}");
+    }
+    assert!(text.contains(there[0]) && text.contains(there[1]), "{text}");
+    assert_eq!(version["digest"], sha256(text.as_bytes()), "of what was sent");
+    assert_eq!(server.count("SELECT COUNT(*) FROM files WHERE sent_path IS NOT NULL").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -261,7 +261,7 @@ async fn is_whole(store: &Store, blob: &Blob) -> Result<bool> {
 /// Some of the files that have these bytes.
 async fn files_of(db: &Db, sha256: &str) -> Result<Vec<String>> {
     let files: Vec<(String, String)> = query(
-        "SELECT owner_id, path FROM files WHERE sha256 = $1 ORDER BY owner_id, path LIMIT $2",
+        "SELECT owner_id, COALESCE(sent_path, path) FROM files WHERE sha256 = $1 ORDER BY owner_id, files.path LIMIT $2",
     )
     .bind(sha256)
     .bind(NAMED)

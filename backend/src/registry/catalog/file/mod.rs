@@ -3,8 +3,12 @@
 //! Write-once in a version: the same bytes again are fine, other bytes a conflict. In a candidate, which
 //! is a run that may write its checkpoint again, a later upload takes the path over. Never touches bytes:
 //! those are in the store before a row names them.
+//!
+//! The column `path` is the path in Unicode normalisation form C, by which a file is found in whatever form somebody
+//! asks; `sent_path` is as it was sent, where that is another text: others refer to those bytes.
 
 pub mod graphql;
+pub mod portable;
 pub mod rules;
 pub mod sql;
 
@@ -20,7 +24,7 @@ use crate::time::Timestamp;
 pub struct File {
     #[graphql(skip)]
     pub owner_id: String,
-    /// The path, with `/` between folders, such as `onnx/model.onnx`.
+    /// The path as it was sent, with `/` between folders, such as `onnx/model.onnx`.
     pub path: String,
     /// The size in bytes.
     pub size: Long,
@@ -39,7 +43,7 @@ impl Node for File {
 
 macro_rules! columns {
     () => {
-        "owner_id, path, size, sha256, content_type, created_at_ms"
+        "owner_id, COALESCE(sent_path, path) AS path, size, sha256, content_type, created_at_ms"
     };
 }
 use columns;

@@ -39,10 +39,12 @@ pub async fn check_put(
     check_no_folder_clash(conn.again(), target, path).await?;
     // A published version takes the bytes that it has, so that a repeated upload is no error.
     let new = if target.sealed { Err(published()) } else { path.check_new() };
-    if new.is_err() && sql::find(conn, target.id(), path.as_str()).await?.is_some() {
+    if new.is_ok() && path.as_str().is_ascii() {
         return Ok(());
     }
-    new
+    let old = sql::find(conn.again(), target.id(), path.as_str()).await?;
+    check_same_form(conn, target, path, old.as_ref()).await?;
+    if old.is_some() { Ok(()) } else { new }
 }
 
 /// Makes `path` point at a blob.
@@ -55,6 +57,7 @@ pub async fn put(
 ) -> Result<Put> {
     let sealed = target.lock_files(change).await?;
     let old = sql::find(&mut **change, target.id(), path.as_str()).await?;
+    check_same_form(&mut **change, target, path, old.as_ref()).await?;
     if let Some(old) = &old {
         if old.sha256 == blob.sha256 {
             // Their copy may be lost.
@@ -79,8 +82,8 @@ pub async fn put(
     let content_type = content_type(path);
     let is_copy = blob::rules::put(change, blob).await?;
     let file: File = query(concat!(
-        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (owner_id, path) DO UPDATE
          SET sha256 = excluded.sha256, size = excluded.size, author_id = excluded.author_id,
              created_at_ms = excluded.created_at_ms
@@ -88,7 +91,8 @@ pub async fn put(
         columns!()
     ))
     .bind(target.id())
-    .bind(path)
+    .bind(path.key())
+    .bind(path.sent())
     .bind(&blob.sha256)
     .bind(blob.size)
     .bind(content_type)
@@ -116,7 +120,7 @@ pub async fn delete(
         columns!()
     ))
     .bind(target.id())
-    .bind(text::looked_up(path))
+    .bind(text::nfc(text::looked_up(path)))
     .fetch_optional(&mut **change)
     .await?
     .ok_or_else(|| Error::not_found("file", path))?;
@@ -140,6 +144,50 @@ fn published() -> Error {
     )
 }
 
+/// Refuses a name that is there in another normalisation form: they look the same, and some disks hold only one.
+async fn check_same_form(
+    conn: impl Into<Conn<'_>>,
+    target: &Target,
+    path: &FilePath,
+    old: Option<&File>,
+) -> Result<()> {
+    if let Some(old) = old {
+        return if old.path == path.as_str() { Ok(()) } else { Err(other_form(&old.path)) };
+    }
+    if path.as_str().is_ascii() {
+        return Ok(());
+    }
+    // Files of a folder stand together, and write it in one form: those right before and after tell.
+    let mut sql = Sql::new("");
+    for (than, order) in [(" < ", " DESC"), (" > ", "")] {
+        sql.push(if than == " < " { "" } else { " UNION ALL " });
+        sql.push(
+            "SELECT * FROM (SELECT COALESCE(f.sent_path, f.path) FROM files f WHERE f.owner_id = ",
+        );
+        sql.push_value(target.id()).push(" AND f.path").push(than).push_value(path.key());
+        sql.push(" ORDER BY f.path").push(order).push(" LIMIT 1) AS near");
+    }
+    let near: Vec<(String,)> = Query::from(sql).fetch_all(conn).await?;
+    let folders =
+        |path: &'_ str| path.rsplit_once('/').map_or("", |(folders, _)| folders).to_owned();
+    let here = folders(path.as_str());
+    for (near,) in &near {
+        let there = folders(near);
+        let mut both = here.split('/').zip(there.split('/'));
+        let other = both.find(|(here, there)| here != there);
+        if other.is_some_and(|(here, there)| text::nfc(here) == text::nfc(there)) {
+            return Err(other_form(near));
+        }
+    }
+    Ok(())
+}
+
+fn other_form(there: &str) -> Error {
+    Error::Conflict(format!(
+        "{there} is there, written in another Unicode normalisation form: write the path as that, or delete that first"
+    ))
+}
+
 /// A path cannot be a file and a folder at once: no archive or disk could hold both.
 async fn check_no_folder_clash(
     conn: impl Into<Conn<'_>>,
@@ -147,7 +195,7 @@ async fn check_no_folder_clash(
     path: &FilePath,
 ) -> Result<()> {
     // Files below `a/b` sort between `a/b/` and `a/b0`, as 0 comes right after the slash.
-    let (low, high) = (format!("{}/", path.as_str()), format!("{}0", path.as_str()));
+    let (low, high) = (format!("{}/", path.key()), format!("{}0", path.key()));
     let mut clash = Sql::new("(f.path >= ? AND f.path < ?) OR ").bind(low).bind(high);
     clash.push_sql(Sql::is_in("f.path", path.folders()));
     let mut sql = Sql::new("SELECT f.path FROM files f WHERE f.owner_id = ?").bind(target.id());
@@ -170,20 +218,48 @@ pub async fn copy_folder(
     (from, folder): (&str, &str),
     (to, new_folder): (&str, &str),
 ) -> Result<()> {
-    let prefix =
-        |folder: &str| if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let cut = i64::try_from(prefix(folder).chars().count()).unwrap_or(0);
+    let length = |folder: &str| match folder {
+        "" => 0,
+        folder => folder.chars().count() + 1,
+    };
+    let folder = text::nfc(folder);
+    let sent = length(&sent_folder(change, from, &folder).await?);
+    let new_folder = text::nfc(new_folder);
+    let prefix = if new_folder.is_empty() { new_folder } else { format!("{new_folder}/") };
+    let moved = |column: &str, cut: usize| {
+        let mut sql = Sql::new("CAST(");
+        sql.push_value(prefix.as_str()).push(" AS TEXT) || SUBSTR(").push(column);
+        sql.push(&format!(", {})", cut + 1));
+        sql
+    };
+    let path = moved("f.path", length(&folder));
     let mut sql = Sql::new(
-        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, created_at_ms) SELECT ",
+        "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms) \
+         SELECT CAST(",
     );
-    sql.push("CAST(").push_value(to).push(" AS TEXT), CAST(").push_value(prefix(new_folder));
-    sql.push(" AS TEXT) || SUBSTR(f.path, CAST(")
-        .push_value(cut + 1)
-        .push(" AS INTEGER)), f.sha256, f.size, ");
-    sql.push("f.content_type, f.author_id, CAST(").push_value(change.now).push(" AS BIGINT)");
-    sql.push(" FROM files f WHERE f.owner_id = ").push_value(from);
-    Query::from(sql.and(sql::in_folder(folder)?)).execute(change).await?;
+    sql.push_value(to).push(" AS TEXT), ").push_sql(path.clone()).push(", NULLIF(");
+    sql.push_sql(moved("COALESCE(f.sent_path, f.path)", sent)).push(", ").push_sql(path);
+    sql.push("), f.sha256, f.size, f.content_type, f.author_id, CAST(");
+    sql.push_value(change.now).push(" AS BIGINT) FROM files f WHERE f.owner_id = ");
+    sql.push_value(from);
+    Query::from(sql.and(sql::in_folder(&folder)?)).execute(change).await?;
     Ok(())
+}
+
+/// A folder as its files write it.
+async fn sent_folder(change: &mut Change, owner_id: &str, folder: &str) -> Result<String> {
+    if folder.is_ascii() {
+        return Ok(folder.to_owned());
+    }
+    let mut sql =
+        Sql::new("SELECT COALESCE(f.sent_path, f.path) FROM files f WHERE f.owner_id = ?")
+            .bind(owner_id)
+            .and(sql::in_folder(folder)?);
+    sql.push(" LIMIT 1");
+    let file: Option<(String,)> = Query::from(sql).fetch_optional(&mut **change).await?;
+    let Some((path,)) = file else { return Ok(folder.to_owned()) };
+    let parts: Vec<&str> = path.split('/').take(folder.split('/').count()).collect();
+    Ok(parts.join("/"))
 }
 
 /// Whether there is a file at this path, or in a folder of this name.
@@ -191,7 +267,7 @@ pub async fn is_taken(change: &mut Change, owner_id: &str, path: &str) -> Result
     let mut sql = Sql::new("SELECT f.path FROM files f WHERE f.owner_id = ?").bind(owner_id);
     sql = sql.and({
         let mut there = sql::in_folder(path)?;
-        there.push(" OR f.path = ").push_value(path);
+        there.push(" OR f.path = ").push_value(text::nfc(path));
         there
     });
     sql.push(" LIMIT 1");
@@ -211,7 +287,7 @@ pub async fn delete_all(
         return Err(published());
     }
     let mut there = sql::in_folder(path)?;
-    there.push(" OR f.path = ").push_value(text::looked_up(path.trim_end_matches('/')));
+    there.push(" OR f.path = ").push_value(text::nfc(text::looked_up(path.trim_end_matches('/'))));
     let sql = Sql::new("DELETE FROM files AS f WHERE f.owner_id = ?").bind(target.id()).and(there);
     let removed = Query::from(sql).execute(change).await?;
     if removed > 0 {

@@ -11,7 +11,7 @@ use crate::text::{self, FilePath};
 
 use super::{File, columns};
 
-/// The file at exactly this path.
+/// The file at this path, in whatever normalisation form.
 pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, path: &str) -> Result<Option<File>> {
     if path.contains('\0') {
         return Ok(None);
@@ -19,7 +19,7 @@ pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, path: &str) -> Resu
     let file =
         query(concat!("SELECT ", columns!(), " FROM files WHERE owner_id = $1 AND path = $2"))
             .bind(owner_id)
-            .bind(path)
+            .bind(text::nfc(path))
             .fetch_optional(conn)
             .await?;
     Ok(file)
@@ -55,7 +55,7 @@ pub(super) fn in_folder(folder: &str) -> Result<Sql> {
         return Ok(Sql::new("TRUE"));
     }
     let folder = FilePath::parse("path", folder)?;
-    let (low, high) = (format!("{}/", folder.as_str()), format!("{}0", folder.as_str()));
+    let (low, high) = (format!("{}/", folder.key()), format!("{}0", folder.key()));
     Ok(Sql::new("f.path >= ? AND f.path < ?").bind(low).bind(high))
 }
 
@@ -97,7 +97,7 @@ impl Walk {
         sql.push(" ORDER BY f.path").push_limit(500);
         let files: Vec<File> = Query::from(sql).fetch_all(&self.db).await?;
         if let Some(last) = files.last() {
-            self.after.clone_from(&last.path);
+            self.after = text::nfc(&last.path);
         }
         Ok(files)
     }
@@ -208,11 +208,11 @@ pub async fn children(
     owner_id: &str,
     folder: &str,
 ) -> Result<Vec<Child>> {
-    let folder = folder.trim_end_matches('/');
+    let folder = match folder.trim_end_matches('/') {
+        "" => String::new(),
+        folder => FilePath::parse("path", folder)?.key().to_owned(),
+    };
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    if !folder.is_empty() {
-        FilePath::parse("path", folder)?;
-    }
     let first = |from: Sql| {
         let mut sql = Sql::new("(SELECT f.path FROM files f WHERE f.owner_id = ?").bind(owner_id);
         sql = sql.and(from);
@@ -235,18 +235,17 @@ pub async fn children(
     sql.push_sql(first(Sql::new("f.path >= ?").bind(&prefix))).push(" UNION ALL SELECT ");
     sql.push_sql(first(after.bind("\u{1}"))).push(" FROM child c WHERE c.path IS NOT NULL) ");
     sql.push(
-        "SELECT c.path, f.size FROM child c JOIN files f ON f.path = c.path AND f.owner_id = ",
+        "SELECT COALESCE(f.sent_path, f.path), f.size FROM child c JOIN files f ON f.path = c.path AND f.owner_id = ",
     );
     sql.push_value(owner_id);
     let rows: Vec<(String, i64)> = Query::from(sql).fetch_all(conn).await?;
     let mut children: Vec<Child> = rows
         .into_iter()
         .map(|(path, size)| {
-            let path = path.strip_prefix(&prefix).unwrap_or(&path);
-            match path.split_once('/') {
-                Some((name, _)) => Child { name: name.to_owned(), size: None },
-                None => Child { name: path.to_owned(), size: Some(size) },
-            }
+            // The folder may be written in another form there.
+            let mut rest = path.split('/').skip(prefix.matches('/').count());
+            let name = rest.next().unwrap_or_default().to_owned();
+            Child { name, size: rest.next().is_none().then_some(size) }
         })
         .collect();
     children.sort_by(|a, b| a.name.cmp(&b.name));

@@ -52,7 +52,7 @@ impl Upload {
 
 macro_rules! columns {
     () => {
-        "id, owner_id, path, size, received, sha256, metadata, expires_at_ms"
+        "id, owner_id, COALESCE(sent_path, path) AS path, size, received, sha256, metadata, expires_at_ms"
     };
 }
 use columns;
@@ -141,7 +141,7 @@ impl Begun {
 /// The uploads that are not over, unless the file came otherwise.
 macro_rules! begun {
     () => {
-        "SELECT owner_id, path, size, received, expires_at_ms FROM uploads u WHERE received < size
+        "SELECT owner_id, COALESCE(sent_path, path) AS path, size, received, expires_at_ms FROM uploads u WHERE received < size
          AND NOT EXISTS (SELECT 1 FROM files f WHERE f.owner_id = u.owner_id AND f.path = u.path
                          AND f.created_at_ms >= u.created_at_ms) AND "
     };

@@ -10,7 +10,7 @@ use crate::db::{Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::registry::target::Target;
-use crate::text::FilePath;
+use crate::text::{self, FilePath};
 
 /// How many uploads somebody may have begun and not finished.
 pub const MAX_OPEN: i64 = 1000;
@@ -67,16 +67,17 @@ pub async fn create(
     check_open(change, target, new.size).await?;
     // An empty file is on its way, too, until it is put at its place.
     let upload = query(concat!(
-        "INSERT INTO uploads (id, user_id, owner_id, path, size, received, sha256, metadata,
+        "INSERT INTO uploads (id, user_id, owner_id, path, sent_path, size, received, sha256, metadata,
              created_at_ms, expires_at_ms, project_id)
-         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)
          RETURNING ",
         columns!()
     ))
     .bind(new_uuid(now))
     .bind(change.author())
     .bind(target.id())
-    .bind(&new.path)
+    .bind(new.path.key())
+    .bind(new.path.sent())
     .bind(new.size)
     .bind(new.sha256)
     .bind(new.metadata)
@@ -129,8 +130,8 @@ pub async fn check_arrived(
         query(concat!(begun!(), "owner_id = $1")).bind(owner_id).fetch_all(&mut **change).await?;
     let inside = |path: &str| {
         folder.is_empty()
-            || path
-                .strip_prefix(folder)
+            || text::nfc(path)
+                .strip_prefix(&text::nfc(folder))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let mut arriving: Vec<String> = unfinished(app, owner_id, begun)
@@ -151,11 +152,12 @@ async fn missing(
     mut required: Vec<String>,
 ) -> Result<Vec<String>> {
     required.retain(|path| !path.contains('\0'));
+    let keys: Vec<String> = required.iter().map(|path| text::nfc(path)).collect();
     let mut sql = Sql::new("SELECT path FROM files WHERE owner_id = ?").bind(owner_id);
-    sql = sql.and(Sql::is_in("path", &required));
+    sql = sql.and(Sql::is_in("path", &keys));
     let there: Vec<(String,)> = Query::from(sql).fetch_all(&mut **change).await?;
     let there: HashSet<String> = there.into_iter().map(|(path,)| path).collect();
-    required.retain(|path| !there.contains(path));
+    required.retain(|path| !there.contains(&text::nfc(path)));
     Ok(required)
 }
 

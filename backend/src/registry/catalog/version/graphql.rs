@@ -16,8 +16,9 @@ use crate::error::Result;
 use crate::loader::loaders;
 use crate::long::Long;
 use crate::markdown;
-use crate::page::{ENTRIES, LOOK_UP, Page, cost};
+use crate::page::{ENTRIES, LOOK_UP, Page, SCAN, cost};
 use crate::registry::catalog::alias::{Alias, AliasesOfVersion};
+use crate::registry::catalog::file::portable::{self, NameWarning};
 use crate::registry::catalog::file::{self, File};
 use crate::registry::catalog::mlmodel::{self, ModelSignature};
 use crate::registry::catalog::model::{self, Model};
@@ -166,6 +167,13 @@ impl ModelVersion {
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn unfinished_uploads(&self, ctx: &Context<'_>) -> Result<Vec<UnfinishedUpload>> {
         upload::load_unfinished(ctx, self.id.raw()).await
+    }
+
+    /// Names of its files and folders that some systems cannot keep, such as `a:b` on Windows: the first 100, of its
+    /// first 10,000 files.
+    #[graphql(complexity = "SCAN + child_complexity")]
+    async fn name_warnings(&self, ctx: &Context<'_>) -> Result<Vec<NameWarning>> {
+        portable::warnings(&loaders(ctx).loader().app.db, self.id.raw()).await
     }
 
     /// How many files it has.

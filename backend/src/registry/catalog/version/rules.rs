@@ -120,11 +120,12 @@ pub async fn lock(change: &mut Change, version: &ModelVersion) -> Result<ModelVe
 }
 
 async fn digest(change: &mut Change, version: &ModelVersion) -> Result<String> {
-    let files: Vec<(String, i64, String)> =
-        query("SELECT path, size, sha256 FROM files WHERE owner_id = $1 ORDER BY path")
+    let mut files: Vec<(String, i64, String)> =
+        query("SELECT COALESCE(sent_path, path), size, sha256 FROM files WHERE owner_id = $1")
             .bind(&version.id)
             .fetch_all(&mut **change)
             .await?;
+    files.sort();
     Ok(digest_of(&files))
 }
 

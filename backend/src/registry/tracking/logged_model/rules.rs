@@ -99,7 +99,7 @@ async fn show_in_run(
         Err(Error::NotFound { .. }) => return Ok(None),
         touched => touched?,
     }
-    let name = model.name.replace('/', "-");
+    let name = text::nfc(&model.name.replace('/', "-"));
     let mut folder = name.clone();
     if file::rules::is_taken(change, run.raw(), &folder).await? {
         folder = format!("{name}-{}", model.id.wire());

@@ -1,0 +1,83 @@
+//! Portable names: which names of files some systems cannot keep, so that a download there fails or loses files.
+
+use std::collections::BTreeMap;
+
+use async_graphql::SimpleObject;
+use model_registry_names::{Unportable, unportable};
+
+use crate::db::{Db, query};
+use crate::error::Result;
+
+/// How many files of a version are looked at.
+const MAX_FILES: i64 = 10_000;
+/// How many warnings there are at most.
+const MAX_WARNINGS: usize = 100;
+
+/// A name of a file or folder that some systems cannot keep.
+#[derive(Clone, Debug, PartialEq, Eq, SimpleObject)]
+pub struct NameWarning {
+    /// The path of the file or folder.
+    pub path: String,
+    /// Why some systems cannot keep it, such as `Windows has no ":" in names`.
+    pub reason: String,
+}
+
+/// The names that some systems cannot keep among the first 10,000 files of something: the first 100, by path.
+pub async fn warnings(db: &Db, owner_id: &str) -> Result<Vec<NameWarning>> {
+    let paths: Vec<(String,)> = query(
+        "SELECT COALESCE(sent_path, path) FROM files WHERE owner_id = $1 ORDER BY files.path LIMIT $2",
+    )
+    .bind(owner_id)
+    .bind(MAX_FILES)
+    .fetch_all(db)
+    .await?;
+    Ok(of_paths(paths.iter().map(|(path,)| path.as_str())))
+}
+
+fn of_paths<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<NameWarning> {
+    let (mut found, mut by_letters) = (BTreeMap::new(), BTreeMap::<String, &str>::new());
+    for path in paths {
+        // Each folder, and then the file itself.
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for part in ends.map(|end| &path[..end]) {
+            let name = part.rsplit('/').next().unwrap_or_default();
+            if let Some(why) = unportable(name) {
+                found.insert(part, reason(why));
+            }
+            let other = *by_letters.entry(part.to_lowercase()).or_insert(part);
+            if other != part {
+                found.insert(part, format!("Windows and macOS take it for {other:?}"));
+            }
+        }
+    }
+    let warnings = found.into_iter().take(MAX_WARNINGS);
+    warnings.map(|(path, reason)| NameWarning { path: path.to_owned(), reason }).collect()
+}
+
+fn reason(why: Unportable) -> String {
+    match why {
+        Unportable::Character(character) => format!("Windows has no {character:?} in names"),
+        Unportable::Device => "Windows takes it for a device".to_owned(),
+        Unportable::Ending => "Windows drops the dot or space at its end".to_owned(),
+        Unportable::TooLong => "most systems take names of at most 255 bytes".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_told_once_and_twins_by_their_letters() {
+        let paths = ["Data/a", "a/b:c/x", "a/b:c/y", "data/b", "fine/x.bin"];
+        let warnings = of_paths(paths.into_iter());
+        let told: Vec<_> = warnings.iter().map(|w| (w.path.as_str(), w.reason.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("a/b:c", "Windows has no ':' in names"),
+                ("data", "Windows and macOS take it for \"Data\"")
+            ]
+        );
+    }
+}
