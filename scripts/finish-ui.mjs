@@ -97,8 +97,12 @@ function moveInlineScript() {
     /<script type="?module"?[^>]*>([^]*?)<\/script>/g,
     (element, script) => {
       if (script.trim() === "") return element;
-      const hash = createHash("sha256").update(script).digest("hex").slice(0, 16);
-      writeFileSync(join(staging, `start-${hash}.js`), script);
+      // What it names is beside it, also where the server is below a path.
+      const start = script
+        .replace(/from\s*(["'])\//g, "from $1./")
+        .replace(/(module_or_path:\s*)(["'])\/(.+?)\2/g, "$1new URL($2./$3$2, import.meta.url)");
+      const hash = createHash("sha256").update(start).digest("hex").slice(0, 16);
+      writeFileSync(join(staging, `start-${hash}.js`), start);
       return `<script type="module" src="/start-${hash}.js"></script>`;
     },
   );

@@ -1,10 +1,12 @@
-//! Errors as they are answered: by a status and JSON over HTTP, by extensions in GraphQL.
+//! Answers: errors by a status and JSON over HTTP, by extensions in GraphQL; and which answers are compressed.
 
 use async_graphql::ErrorExtensionValues;
 use axum::Json;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{CONTENT_TYPE, ETAG, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use tower_http::compression::Predicate;
+use tower_http::compression::predicate::SizeAbove;
 
 use crate::error::Error;
 
@@ -67,4 +69,24 @@ impl IntoResponse for Error {
         }
         (self.status(), self.challenge(), Json(body)).into_response()
     }
+}
+
+/// The fewest bytes that are worth compressing.
+const MIN_COMPRESSED: u64 = 1024;
+
+/// Whether an answer is compressed for who accepts it: what was made for this request, but no file, whose bytes have a
+/// tag, a length and ranges.
+pub fn is_compressed() -> impl Predicate {
+    let is_made = |_, _, headers: &HeaderMap, _: &_| {
+        let kind =
+            headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let is_text = kind.starts_with("application/") && kind.contains("json")
+            || matches!(
+                kind,
+                "application/graphql" | "application/x-ndjson" | "text/plain" | "text/csv"
+            );
+        is_text && !headers.contains_key(ETAG)
+    };
+    is_made.and(SizeAbove::new(MIN_COMPRESSED))
 }

@@ -1,8 +1,8 @@
 //! The command line. Every flag of `serve` is also an environment variable `MODEL_REGISTRY_*`.
 
 pub mod policy;
+pub mod public_url;
 
-use crate::role::{Role, TokenScope};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -10,6 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use openidconnect::url::{Host, Url};
 use openidconnect::{ClientId, ClientSecret, IssuerUrl};
+
+use crate::config::public_url::PublicUrl;
+use crate::role::{Role, TokenScope};
 
 /// A self-hosted registry for machine-learning models.
 #[derive(Parser)]
@@ -87,10 +90,10 @@ pub struct Serve {
     )]
     pub admin_password: Option<String>,
 
-    /// The address users see, such as https://models.example.org: other origins may not use
-    /// cookies, and with https the session cookie is Secure [default: whatever Host says]
-    #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL", value_parser = origin)]
-    pub public_url: Option<String>,
+    /// The address users see, such as https://models.example.org or, below a path, https://example.org/registry:
+    /// other origins may not use cookies, and with https the session cookie is Secure [default: whatever Host says]
+    #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
 
     /// Let everybody who reaches the server be `admin`, without a password; only on a loopback address
     #[arg(long, env = "MODEL_REGISTRY_NO_AUTH")]
@@ -178,7 +181,13 @@ impl Serve {
     /// The address that users see, where it is known before any of them asks.
     pub fn own_url(&self) -> Option<String> {
         let local = self.listen.ip().is_loopback() && self.listen.port() != 0;
-        self.public_url.clone().or_else(|| local.then(|| format!("http://{}", self.listen)))
+        let public = self.public_url.as_ref().map(PublicUrl::to_string);
+        public.or_else(|| local.then(|| format!("http://{}", self.listen)))
+    }
+
+    /// What the path of every address begins with, as users see it: empty, or `/registry`.
+    pub fn base(&self) -> &str {
+        self.public_url.as_ref().map_or("", |url| &url.base)
     }
 }
 
@@ -386,21 +395,6 @@ fn scope(text: &str) -> Result<TokenScope, String> {
         .map_err(|_| "must be READ, WRITE or ADMIN".to_owned())
 }
 
-/// Reads `https://models.example.org` or `http://host:8080`, as browsers write it in `Origin`.
-fn origin(text: &str) -> Result<String, String> {
-    let origin = text.trim_end_matches('/').to_ascii_lowercase();
-    let (scheme, host) = origin.split_once("://").unwrap_or_default();
-    let port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return Err("must begin with http:// or https://".to_owned()),
-    };
-    if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
-        return Err("must be a host with or without a port, and no path".to_owned());
-    }
-    Ok(format!("{scheme}://{}", host.strip_suffix(port).unwrap_or(host)))
-}
-
 /// Reads an issuer. What it says is believed, so it must be https, or on this machine.
 fn issuer(text: &str) -> Result<IssuerUrl, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
@@ -439,18 +433,6 @@ fn group_right(text: &str) -> Result<GroupRight, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_is_written_as_browsers_do() {
-        assert_eq!(
-            origin("https://Models.example.org:443/").unwrap(),
-            "https://models.example.org"
-        );
-        assert_eq!(origin("http://localhost:8080").unwrap(), "http://localhost:8080");
-        for wrong in ["models.example.org", "https://", "https://a/b", "ftp://a"] {
-            assert!(origin(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn an_issuer_is_https_or_on_this_machine() {

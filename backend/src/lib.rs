@@ -54,11 +54,13 @@ pub mod web;
 mod words;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::error::Error;
@@ -70,8 +72,33 @@ async fn wrong_method() -> Response {
     response
 }
 
-/// Every address that the server answers.
+/// Every address that the server answers. Below a path, also where a proxy passes that path on.
 pub fn app(app: App) -> Router {
+    let base = app.config.base().to_owned();
+    let routes = routes(app);
+    match base.as_str() {
+        "" => routes,
+        _ => Router::new()
+            .fallback_service(routes.map_request(move |request| without(&base, request))),
+    }
+}
+
+/// A request without the path that the server is below.
+fn without(base: &str, mut request: Request) -> Request {
+    let rest = request.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(base));
+    let path = match rest {
+        Some("") => "/".to_owned(),
+        Some(rest) if rest.starts_with('?') => format!("/{rest}"),
+        Some(rest) if rest.starts_with('/') => rest.to_owned(),
+        _ => return request,
+    };
+    if let Ok(uri) = path.parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn routes(app: App) -> Router {
     Router::new()
         .merge(graphql::routes())
         .merge(files::routes())
@@ -83,6 +110,7 @@ pub fn app(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable()) // each route has its own
         .layer(CatchPanicLayer::new())
+        .layer(CompressionLayer::new().compress_when(answer::is_compressed()))
         .layer(from_fn(telemetry::observe))
         .with_state(app)
 }

@@ -53,7 +53,7 @@ async fn serve(config: Serve) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await?;
     let (db, store) = open(&config).await?;
     let address = format!("http://{}", listener.local_addr()?);
-    let address = config.public_url.clone().unwrap_or(address);
+    let address = config.public_url.as_ref().map_or(address, ToString::to_string);
     let app = App::new(db, store, config, Clock::System);
     let password = user::rules::create_admin(&app).await?;
     if app.config.no_auth {

@@ -20,7 +20,7 @@ pub fn check(config: &Serve, actor: &Actor, headers: &HeaderMap) -> Result<()> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let origin = text(origin);
     let own = match &config.public_url {
-        Some(url) => origin == url.trim_end_matches('/'),
+        Some(url) => origin == url.origin,
         None => {
             let host = headers.get(HOST).map(text).unwrap_or_default();
             origin.split_once("://").is_some_and(|(_, origin)| origin == host)

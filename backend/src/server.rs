@@ -114,6 +114,8 @@ async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: wa
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        // As most servers write them: some clients look for `Sec-WebSocket-Protocol` letter by letter.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);

@@ -1,6 +1,7 @@
 //! The single-page UI, from inside the binary: precompressed, cached by its hashed names.
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -33,26 +34,32 @@ pub fn routes() -> Router<App> {
 }
 
 /// An asset by its name, or the page itself for every address that is a route of the UI.
-async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn page(State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     if !matches!(method, Method::GET | Method::HEAD) || NOT_PAGES.contains(&first) {
         return Error::not_found("address", uri.path()).into_response();
     }
     if !path.is_empty() && Dist::get(path).is_some() {
-        return asset(path, &headers);
+        return asset(path, app.config.base(), &headers);
     }
-    asset("index.html", &headers)
+    asset("index.html", app.config.base(), &headers)
 }
 
-/// One file of the UI.
-pub fn asset(path: &str, request: &HeaderMap) -> Response {
-    let Some((file, encoding)) = find(path, request) else {
+/// One file of the UI. Below a path (`base`) its pages name their parts, and say to the program, where it is.
+pub fn asset(path: &str, base: &str, request: &HeaderMap) -> Response {
+    let moved = !base.is_empty() && path.ends_with(".html");
+    let found = if moved { Dist::get(path).map(|file| (file, None)) } else { find(path, request) };
+    let Some((mut file, encoding)) = found else {
         let message = "this build has no UI: run `make build`, or use the API at /graphql";
         return (StatusCode::NOT_FOUND, message).into_response();
     };
     let content_type = mime_guess::from_path(path).first_or_octet_stream().to_string();
-    let etag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
+    let mut etag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
+    if moved {
+        file.data = below(base, &file.data).into_bytes().into();
+        etag = format!("\"{}{base}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
+    }
     // Names of built files have a hash in them; the page that names them must be asked for each time.
     let hashed = !path.contains('/') && path.contains('-') && !path.ends_with(".html");
     let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -74,6 +81,15 @@ pub fn asset(path: &str, request: &HeaderMap) -> Response {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     response
+}
+
+/// A page as it is below a path.
+fn below(base: &str, page: &[u8]) -> String {
+    let page = String::from_utf8_lossy(page);
+    let named = page
+        .replace("href=\"/", &format!("href=\"{base}/"))
+        .replace("src=\"/", &format!("src=\"{base}/"));
+    named.replacen("<head>", &format!("<head><meta name=\"base\" content=\"{base}\">"), 1)
 }
 
 /// The file as small as the client can read it.

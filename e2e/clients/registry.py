@@ -63,16 +63,17 @@ class Server:
         self.http = self.client()
 
     @classmethod
-    def start(cls, data: Path, log_path: Path, *flags: str) -> "Server":
-        """Starts one, and returns when it is ready."""
-        command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data", str(data), *flags]
+    def start(cls, data: Path, log_path: Path, *flags: str, through: str | None = None) -> "Server":
+        """Starts one, and returns when it is ready. `through` is where it listens, if `flags` say so."""
+        listen = [] if through else ["--listen", "127.0.0.1:0"]
+        command = [BINARY, "serve", *listen, "--data", str(data), *flags]
         with open(log_path, "ab") as log:
             options = {"stdout": subprocess.PIPE, "stderr": log, "env": ENVIRONMENT, "text": True}
             process = subprocess.Popen(command, **options)
         try:
             url = address_printed_by(process)
             assert url, f"the server does not start:\n{log_path.read_text()}"
-            server = cls(url, data, make_token(data), process)
+            server = cls(through or url, data, make_token(data), process)
             # It listens already, and answers when everything is open.
             server.http.get("/readyz").raise_for_status()
             return server

@@ -15,7 +15,7 @@ query {
 `;
 
 async function fetcher({ query, variables, operationName }, { headers } = {}) {
-  const response = await fetch("/graphql", {
+  const response = await fetch(location.pathname, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/json", ...headers },
     body: JSON.stringify({ query, variables, operationName }),

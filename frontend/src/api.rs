@@ -16,7 +16,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::logic::error::{ApiError, Code};
+use crate::logic::{
+    address,
+    error::{ApiError, Code},
+};
 
 /// The errors of an answer are read before its data, which may then be incomplete.
 #[derive(Deserialize)]
@@ -124,7 +127,7 @@ fn read<T: DeserializeOwned>((data, status): Sent) -> Result<T, ApiError> {
 
 fn send(body: String) -> Pin<Box<dyn Future<Output = Result<Sent, ApiError>>>> {
     Box::pin(async move {
-        let response = Request::post("/graphql")
+        let response = Request::post(&address::at("/graphql"))
             .header("content-type", "application/json")
             .header("accept", "application/json")
             .body(body)

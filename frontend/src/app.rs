@@ -59,7 +59,7 @@ pub fn App() -> impl IntoView {
     });
     on_cleanup(move || leaving.remove());
     view! {
-        <Router>
+        <Router base=address::base()>
             <Shell/>
         </Router>
     }
@@ -233,7 +233,7 @@ fn Header() -> impl IntoView {
         <header class="border-b border-base-300 bg-base-100">
             <div class="mx-auto flex h-14 max-w-7xl items-center justify-between gap-4 px-4 sm:px-6 lg:px-8">
                 <div class="flex min-w-0 items-center gap-1 sm:gap-3">
-                    <a href="/" class="flex shrink-0 items-center gap-2.5 font-semibold tracking-tight">
+                    <a href=address::at("/") class="flex shrink-0 items-center gap-2.5 font-semibold tracking-tight">
                         <span class="grid size-8 place-items-center rounded-lg bg-primary text-primary-content">
                             <Icon d=icon::LAYERS class="size-5"/>
                         </span>
@@ -282,7 +282,7 @@ fn SignInLink() -> impl IntoView {
     let location = use_location();
     let here = address::use_here();
     let elsewhere =
-        move || !["/sign-in", "/invitation"].contains(&location.pathname.read().as_str());
+        move || !["/sign-in", "/invitation"].map(address::at).contains(&*location.pathname.read());
     view! {
         <Show when=elsewhere>
             <a class="btn btn-primary btn-sm" href=move || address::sign_in(&here.read())>
@@ -302,7 +302,7 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
             project_switcher::forget();
             // The browser loads anew, so that nothing of what this person saw stays in memory. It may
             // ask first about uploads; whoever stays then finds themselves signed out.
-            let _ = window().location().set_href("/sign-in");
+            let _ = window().location().set_href(&address::at("/sign-in"));
         });
     };
     let Viewer { username, name, is_admin, .. } = viewer;
@@ -328,13 +328,13 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
                     <span class="text-xs text-muted">{account.read_value().1.clone()}</span>
                 </div>
             </li>
-            <li><a href="/settings/account"><Icon d=icon::USER/>"Settings"</a></li>
-            <li><a href="/settings/tokens"><Icon d=icon::KEY/>"Access tokens"</a></li>
+            <li><a href=address::at("/settings/account")><Icon d=icon::USER/>"Settings"</a></li>
+            <li><a href=address::at("/settings/tokens")><Icon d=icon::KEY/>"Access tokens"</a></li>
             {is_admin.then(|| view! {
-                <li><a href="/admin/users"><Icon d=icon::SHIELD/>"Administration"</a></li>
+                <li><a href=address::at("/admin/users")><Icon d=icon::SHIELD/>"Administration"</a></li>
             })}
             <li>
-                <a href="/graphql" rel="external"><Icon d=icon::TERMINAL/>"GraphQL explorer"</a>
+                <a href=address::at("/graphql") rel="external"><Icon d=icon::TERMINAL/>"GraphQL explorer"</a>
             </li>
             <li>
                 <button type="button" on:click=sign_out>
@@ -351,7 +351,7 @@ fn Footer() -> impl IntoView {
         <footer class="border-t border-base-300">
             <div class="mx-auto flex max-w-7xl flex-wrap items-center justify-between gap-x-6 gap-y-2 px-4 py-4 text-sm text-muted sm:px-6 lg:px-8">
                 <span>"Model Registry"</span>
-                <a class="link-hover link" href="/graphql" rel="external">"GraphQL explorer"</a>
+                <a class="link-hover link" href=address::at("/graphql") rel="external">"GraphQL explorer"</a>
             </div>
         </footer>
     }

@@ -109,7 +109,7 @@ fn follow_some(operations: &[String], changed: Rc<dyn Fn()>) -> Following {
 }
 
 fn open(follower: &Rc<Follower>) {
-    let address = crate::logic::address::origin().replacen("http", "ws", 1) + "/graphql";
+    let address = crate::logic::address::registry().replacen("http", "ws", 1) + "/graphql";
     let Ok(socket) = WebSocket::new_with_str(&address, "graphql-transport-ws") else { return };
     let weak = Rc::downgrade(follower);
     let with = move |act: fn(&Rc<Follower>)| {

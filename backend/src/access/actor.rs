@@ -82,7 +82,7 @@ impl Actor {
             return Ok(actor);
         }
         let found =
-            match (headers.get(AUTHORIZATION), cookie(headers, session_name(&access.config))) {
+            match (headers.get(AUTHORIZATION), cookie(headers, &session_name(&access.config))) {
                 (Some(_), _) => {
                     let given = authorization(headers);
                     let found = match &given {

@@ -11,22 +11,31 @@ use cookie::{Cookie, SameSite};
 
 use super::allowance::session_seconds;
 use crate::config::Serve;
+use crate::config::public_url::PublicUrl;
 
-/// What the cookie is called where the server is reached by http.
-const PLAIN_NAME: &str = "model_registry_session";
-/// What it is called with https: a browser takes it from this host alone, so that no other server of the same domain
-/// can set it (RFC 6265bis §4.1.3).
-const HOST_NAME: &str = "__Host-model_registry_session";
+/// What the cookie is called, after the prefix that says how browsers guard it.
+const NAME: &str = "model_registry_session";
 /// How long a session lasts unless told, in seconds.
 pub const SESSION_SECONDS: i64 = 14 * 24 * 3600;
 
+/// How browsers guard a cookie, as its name says (RFC 6265bis §4.1.3). With `__Host-` they take it from this host alone,
+/// for all of its paths: no other server of the same domain can set it. Below a path there are others on the host, which
+/// are not to get it.
+pub fn cookie_prefix(is_https: bool, base: &str) -> &'static str {
+    match (is_https, base) {
+        (false, _) => "",
+        (true, "") => "__Host-",
+        (true, _) => "__Secure-",
+    }
+}
+
 fn is_https(config: &Serve) -> bool {
-    config.public_url.as_deref().is_some_and(|url| url.starts_with("https:"))
+    config.public_url.as_ref().is_some_and(PublicUrl::is_https)
 }
 
 /// What the session cookie is called.
-pub fn session_name(config: &Serve) -> &'static str {
-    if is_https(config) { HOST_NAME } else { PLAIN_NAME }
+pub fn session_name(config: &Serve) -> String {
+    format!("{}{NAME}", cookie_prefix(is_https(config), config.base()))
 }
 
 /// The value of a cookie that a request came with. Other programs on this host have cookies, too, and whatever is in
@@ -49,8 +58,12 @@ pub fn set_cookie<'a>(name: &'a str, value: &'a str, seconds: i64) -> cookie::Co
 /// The cookie of a session with this secret; without one the browser drops the one it has.
 pub fn session_cookie(config: &Serve, secret: &str) -> String {
     let seconds = session_seconds(config.policy.max_session_days);
-    let cookie = set_cookie(session_name(config), secret, seconds);
-    cookie.secure(is_https(config)).to_string()
+    let name = session_name(config);
+    let cookie = set_cookie(&name, secret, seconds).secure(is_https(config));
+    match config.base() {
+        "" => cookie.to_string(),
+        base => cookie.path(base).to_string(),
+    }
 }
 
 /// What the answer to a request tells the browser of its session: nothing, the secret of a new one, or, with an empty
@@ -92,7 +105,7 @@ mod tests {
             for text in texts {
                 headers.append(COOKIE, HeaderValue::from_bytes(text).unwrap());
             }
-            cookie(&headers, PLAIN_NAME)
+            cookie(&headers, NAME)
         };
         for texts in [
             &[&b"model_registry_session=mrs_x"[..]][..],

@@ -182,7 +182,7 @@ async fn put_file(
         Outcome::Unchanged | Outcome::Replaced => StatusCode::OK,
     };
     let etag = format!("\"{}\"", file.sha256);
-    let headers = [(ETAG, etag), (LOCATION, parts.uri.path().to_owned())];
+    let headers = [(ETAG, etag), (LOCATION, format!("{}{}", app.config.base(), parts.uri.path()))];
     let deprecations = actor.deprecations.headers();
     Ok((status, headers, deprecations, Json(description(&file))).into_response())
 }

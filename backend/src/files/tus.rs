@@ -148,7 +148,7 @@ pub async fn begin(
             }
         };
     }
-    let location = [(LOCATION, format!("/api/uploads/{}", upload.id))];
+    let location = [(LOCATION, format!("{}/api/uploads/{}", app.config.base(), upload.id))];
     answer(Ok((StatusCode::CREATED, location, headers_of(&progress)).into_response()))
 }
 

@@ -100,7 +100,7 @@ impl ServerQuery {
         let config = &loader::loaders(ctx).loader().app.config;
         let single_sign_on = config.oidc.issuer.as_ref().map(|_| SingleSignOn {
             name: config.oidc.name.clone(),
-            url: "/auth/oidc/sign-in".to_owned(),
+            url: format!("{}/auth/oidc/sign-in", config.base()),
         });
         SignInMethods { password: !config.no_password_sign_in, single_sign_on }
     }
@@ -185,7 +185,7 @@ async fn explore(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
     if browser {
-        return crate::web::asset("graphiql/index.html", headers);
+        return crate::web::asset("graphiql/index.html", app.config.base(), headers);
     }
     let message = "POST {\"query\": …} as application/json; a browser finds GraphiQL here";
     let mut response = refused(&Error::invalid("method", message));

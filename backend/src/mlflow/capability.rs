@@ -90,7 +90,7 @@ pub fn base(call: &Call) -> String {
     };
     let host = call.host.as_ref().and_then(|host| host.to_str().ok()).filter(good);
     match (&call.app.config.public_url, host) {
-        (Some(url), _) => url.clone(),
+        (Some(url), _) => url.to_string(),
         (None, Some(host)) => format!("http://{host}"),
         (None, None) => call.app.config.own_url().unwrap_or_default(),
     }

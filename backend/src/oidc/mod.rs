@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::access::Actor;
-use crate::access::session::{cookie, session_cookie, set_cookie};
+use crate::access::session::{cookie, cookie_prefix, session_cookie, set_cookie};
 use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
@@ -101,10 +101,11 @@ impl From<Error> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Refusal {
+    /// Sends the browser to the page where people sign in, which says why.
+    fn show(self, app: &App) -> Response {
         tracing::warn!(shown = self.shown, reason = ?self.reason, "a single sign-on was refused");
-        see_other(&format!("/sign-in?error={}", self.shown))
+        see_other(&format!("{}/sign-in?error={}", app.config.base(), self.shown))
     }
 }
 
@@ -120,17 +121,20 @@ async fn begin(
     query: Result<Query<Begin>, QueryRejection>,
 ) -> Response {
     let Some(provider) = provider else { return not_configured() };
-    let next = query.ok().and_then(|Query(query)| query.next).filter(|next| is_local(next));
+    let next = query
+        .ok()
+        .and_then(|Query(query)| query.next)
+        .filter(|next| is_local(app.config.base(), next));
     let pending = Pending {
         state: random_text(40),
         nonce: random_text(40),
         verifier: random_text(64),
-        next: next.unwrap_or_else(|| "/".to_owned()),
+        next: next.unwrap_or_else(|| format!("{}/", app.config.base())),
         at_ms: app.clock.now().millis(),
     };
     let url = match provider.authorization_url(&pending).await {
         Ok(url) => url,
-        Err(reason) => return Refusal::failed(reason).into_response(),
+        Err(reason) => return Refusal::failed(reason).show(&app),
     };
     match serde_json::to_vec(&pending) {
         Ok(json) => {
@@ -138,7 +142,7 @@ async fn begin(
             let set = [(SET_COOKIE, pending_cookie(&app, &value, PENDING_SECONDS))];
             (AppendHeaders(set), see_other(url.as_str())).into_response()
         }
-        Err(error) => Refusal::failed(error.to_string()).into_response(),
+        Err(error) => Refusal::failed(error.to_string()).show(&app),
     }
 }
 
@@ -169,7 +173,7 @@ async fn finish(
             let cookie = session_cookie(&app.config, &secret);
             (AppendHeaders([used, (SET_COOKIE, cookie)]), see_other(&next)).into_response()
         }
-        Err(refusal) => (AppendHeaders([used]), refusal).into_response(),
+        Err(refusal) => (AppendHeaders([used]), refusal.show(&app)).into_response(),
     }
 }
 
@@ -218,14 +222,14 @@ async fn sign_in(
 
 /// The sign-in that this browser began, if that was not too long ago.
 fn pending(app: &App, headers: &HeaderMap) -> Result<Pending, Refusal> {
-    let value = cookie(headers, pending_name(app))
+    let value = cookie(headers, &pending_name(app))
         .ok_or_else(|| Refusal::expired("this browser began no sign-in, or too long ago"))?;
     let json = BASE64_URL_SAFE_NO_PAD.decode(value).ok();
     let pending: Pending = json
         .and_then(|json| serde_json::from_slice(&json).ok())
         .ok_or_else(|| Refusal::expired("the cookie of the sign-in cannot be read"))?;
     let age = app.clock.now().millis() - pending.at_ms;
-    if !(0..=PENDING_SECONDS * 1000).contains(&age) || !is_local(&pending.next) {
+    if !(0..=PENDING_SECONDS * 1000).contains(&age) || !is_local(app.config.base(), &pending.next) {
         return Err(Refusal::expired("the sign-in began too long ago"));
     }
     Ok(pending)
@@ -235,14 +239,18 @@ fn is_https(app: &App) -> bool {
     app.config.own_url().is_some_and(|url| url.starts_with("https:"))
 }
 
-/// With `__Host-`, no other server of the same domain can set it.
-fn pending_name(app: &App) -> &'static str {
-    if is_https(app) { "__Host-model_registry_oidc" } else { "model_registry_oidc" }
+fn pending_name(app: &App) -> String {
+    format!("{}model_registry_oidc", cookie_prefix(is_https(app), app.config.base()))
 }
 
 fn pending_cookie(app: &App, value: &str, seconds: i64) -> String {
-    let cookie = set_cookie(pending_name(app), value, seconds).secure(is_https(app));
-    cookie.path(if is_https(app) { "/" } else { "/auth/oidc" }).to_string()
+    let (name, base) = (pending_name(app), app.config.base());
+    let cookie = set_cookie(&name, value, seconds).secure(is_https(app));
+    match (is_https(app), base) {
+        // Its name asks for this path.
+        (true, "") => cookie.to_string(),
+        _ => cookie.path(format!("{base}/auth/oidc")).to_string(),
+    }
 }
 
 /// Compares digests: how long that takes says nothing about the texts.
@@ -250,12 +258,13 @@ fn is_same(a: &str, b: &str) -> bool {
     Sha256::digest(a) == Sha256::digest(b)
 }
 
-/// Whether a browser that is sent there stays here. `//host` and `/\host` are other servers, and
-/// browsers drop tabs and line ends before they look.
-fn is_local(next: &str) -> bool {
+/// Whether a browser that is sent there stays here, below the path of the public URL. `//host` and `/\host` are other
+/// servers, and browsers drop tabs and line ends before they look.
+fn is_local(base: &str, next: &str) -> bool {
+    let below = next.strip_prefix(base).and_then(|path| path.strip_prefix('/'));
     next.len() <= MAX_NEXT_BYTES
-        && next.starts_with('/')
-        && !next[1..].starts_with(['/', '\\'])
+        && below.is_some_and(|path| !path.starts_with(['/', '\\']))
+        && !next.split(['/', '?', '#']).any(|part| part == "..")
         && next.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -287,7 +296,11 @@ mod tests {
     #[test]
     fn a_sign_in_leads_to_no_other_server() {
         for next in ["/", "/vision/ocr?tab=files#a", "/a//b", "/%2F%2Fevil.example", "/@1"] {
-            assert!(is_local(next), "{next}");
+            assert!(is_local("", next), "{next}");
+            assert!(is_local("/registry", &format!("/registry{next}")), "{next}");
+        }
+        for next in ["/", "/registry", "/registry-of-others/", "/registry/../other"] {
+            assert!(!is_local("/registry", next), "{next}");
         }
         let long = format!("/{}", "a".repeat(MAX_NEXT_BYTES));
         for next in [
@@ -301,9 +314,10 @@ mod tests {
             "https://evil.example",
             "javascript:alert(1)",
             "/é",
+            "/../other",
             &long,
         ] {
-            assert!(!is_local(next), "{next:?}");
+            assert!(!is_local("", next) && !is_local("/registry", next), "{next:?}");
         }
     }
 

@@ -73,7 +73,7 @@ pub fn Failed(
         .into_any(),
         Code::NotFound | Code::Forbidden => view! {
             <SignInOffer/>
-            <a class="btn" href="/">"All projects"</a>
+            <a class="btn" href=address::at("/")>"All projects"</a>
         }
         .into_any(),
         _ => view! {
@@ -106,7 +106,7 @@ pub fn FormError(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView
             let sign_in = (error.code == Code::Unauthenticated).then(|| {
                 view! {
                     " "
-                    <a class="link" target="_blank" href="/sign-in">"Sign in in a new tab"</a>
+                    <a class="link" target="_blank" href=address::at("/sign-in")>"Sign in in a new tab"</a>
                     ", then try again."
                 }
             });

@@ -1,18 +1,15 @@
 //! Addresses that lead to another one.
 
 use leptos::prelude::*;
-use leptos_router::{
-    NavigateOptions,
-    hooks::{use_location, use_navigate},
-};
+use leptos_router::{NavigateOptions, hooks::use_location};
 
 use super::skeleton::SkeletonPage;
-use crate::logic::renamed;
+use crate::logic::{address, renamed};
 
 /// To be told, of an answer, the path that was asked for and the path that what came has. Where it was renamed, the address
 /// gets the new path and keeps the rest; the back button passes over the old one.
 pub fn use_renamed() -> impl Fn(&str, &str) + Clone + 'static {
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let location = use_location();
     move |asked, now| {
         let mut here = location.pathname.get_untracked();
@@ -35,7 +32,7 @@ pub fn Moved(
     to: Signal<Option<String>>,
     children: ChildrenFn,
 ) -> impl IntoView {
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     Effect::new(move |_| {
         if let Some(to) = to.get() {
             navigate(&to, NavigateOptions { replace: true, ..Default::default() });

@@ -3,12 +3,25 @@
 //! Pages never write an address by hand: names of models and files may hold any character.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
-    hooks::{use_location, use_navigate, use_params_map, use_query_map},
+    hooks::{use_location, use_params_map, use_query_map},
 };
+
+/// What every path here begins with: empty, or `/registry` where the server is below that path, as its page says.
+pub fn base() -> &'static str {
+    static BASE: OnceLock<String> = OnceLock::new();
+    let read = || document().query_selector("meta[name=base]").ok()??.get_attribute("content");
+    BASE.get_or_init(|| if cfg!(test) { None } else { read() }.unwrap_or_default())
+}
+
+/// A path of the UI or the API, as the browser asks for it.
+pub fn at(path: &str) -> String {
+    format!("{}{path}", base())
+}
 
 /// One path segment, percent-encoded: only unreserved characters stay as they are.
 pub fn segment(text: &str) -> String {
@@ -33,30 +46,30 @@ fn encoded_path(path: &str) -> String {
 }
 
 pub fn project(project: &str) -> String {
-    format!("/{}", segment(project))
+    format!("{}/{}", base(), segment(project))
 }
 
 /// A page below a project that is not a model: `new`, `edit`, `trash`.
 pub fn project_page(project: &str, page: &str) -> String {
-    format!("/{}/-/{page}", segment(project))
+    format!("{}/{}/-/{page}", base(), segment(project))
 }
 
 /// A model by its path, `vision/ocr`.
 pub fn model(path: &str) -> String {
-    format!("/{}", encoded_path(path))
+    format!("{}/{}", base(), encoded_path(path))
 }
 
 /// A page below a model: `versions`, `candidates`, `-/edit`, `versions/new`.
 pub fn model_page(path: &str, page: &str) -> String {
-    format!("/{}/{page}", encoded_path(path))
+    format!("{}/{}/{page}", base(), encoded_path(path))
 }
 
 pub fn version(path: &str, version: &str) -> String {
-    format!("/{}/versions/{}", encoded_path(path), segment(version))
+    format!("{}/{}/versions/{}", base(), encoded_path(path), segment(version))
 }
 
 pub fn candidate(path: &str, number: i32) -> String {
-    format!("/{}/candidates/{number}", encoded_path(path))
+    format!("{}/{}/candidates/{number}", base(), encoded_path(path))
 }
 
 /// An experiment by its number in a project.
@@ -106,15 +119,15 @@ pub fn of_mlflow(project_path: &str, hash: &str) -> String {
 
 /// What MLflow's client calls the tracking URI.
 pub fn tracking_uri(project: &str) -> String {
-    format!("{}/mlflow/{}", origin(), segment(project))
+    format!("{}/mlflow/{}", registry(), segment(project))
 }
 
 /// Where the sign-in page sends people back to.
 pub fn sign_in(next: &str) -> String {
-    if next.is_empty() || next == "/" {
-        "/sign-in".to_owned()
+    if next.is_empty() || next == at("/") {
+        at("/sign-in")
     } else {
-        format!("/sign-in?next={}", segment(next))
+        format!("{}?next={}", at("/sign-in"), segment(next))
     }
 }
 
@@ -125,9 +138,9 @@ pub fn events(parameters: &[(&str, Option<String>)]) -> String {
         .filter_map(|(key, value)| Some(format!("{key}={}", segment(value.as_ref()?))))
         .collect();
     if query.is_empty() {
-        "/api/events".to_owned()
+        at("/api/events")
     } else {
-        format!("/api/events?{}", query.join("&"))
+        format!("{}?{}", at("/api/events"), query.join("&"))
     }
 }
 
@@ -141,7 +154,7 @@ pub fn single_sign_on(start: &str, next: Option<&str>) -> String {
 
 /// What `/files` calls a version or a candidate. `@`, `:` and `+` are fine in a path as they are.
 pub fn files(model: &str, reference: &str) -> String {
-    format!("/files/{}/{}", encoded_path(model), encode(reference, "-._~@:^+"))
+    format!("{}/files/{}/{}", base(), encoded_path(model), encode(reference, "-._~@:^+"))
 }
 
 /// One file or folder below [`files`].
@@ -182,6 +195,18 @@ pub fn external(text: &str) -> Option<&str> {
 /// `https://registry.example.com`, as the browser reached it.
 pub fn origin() -> String {
     window().location().origin().expect("a page has an origin")
+}
+
+/// Where the registry is, for scripts: `https://registry.example.com`, or with the path that it is below.
+pub fn registry() -> String {
+    origin() + base()
+}
+
+/// Goes to an address of this module.
+pub fn use_navigate() -> impl Fn(&str, NavigateOptions) + Clone {
+    let navigate = leptos_router::hooks::use_navigate();
+    // Else the router would put the base before it once more.
+    move |to, options| navigate(to, NavigateOptions { resolve: false, ..options })
 }
 
 /// One part of the current path, decoded.

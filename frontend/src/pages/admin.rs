@@ -11,6 +11,7 @@ use crate::{
         title::PageTitle,
     },
     graphql::event::Source,
+    logic::address,
     parts::{access::signed_in::SignedIn, events::Events},
     session::use_session,
 };
@@ -19,8 +20,8 @@ use crate::{
 pub fn AdminFrame() -> impl IntoView {
     let session = use_session();
     let tabs = StoredValue::new(vec![
-        Tab::new("/admin/users", icon::USERS, "Users"),
-        Tab::new("/admin/audit", icon::HISTORY, "Audit log"),
+        Tab::new(address::at("/admin/users"), icon::USERS, "Users"),
+        Tab::new(address::at("/admin/audit"), icon::HISTORY, "Audit log"),
     ]);
     let is_admin = Memo::new(move |_| session.is_admin());
     view! {

@@ -10,6 +10,7 @@ use crate::{
         tabs::{Tab, Tabs},
         title::PageTitle,
     },
+    logic::address,
     parts::models::list::ModelList,
     session::use_session,
 };
@@ -22,7 +23,7 @@ pub fn AllModelsPage() -> impl IntoView {
             view! {
                 <Empty d=icon::BOX title="No models yet">
                     <p>"Models are published in projects, where a training script or your browser makes the first one."</p>
-                    <a class="btn btn-primary" href="/"><Icon d=icon::LAYERS/>"All projects"</a>
+                    <a class="btn btn-primary" href=address::at("/")><Icon d=icon::LAYERS/>"All projects"</a>
                 </Empty>
             }
             .into_any()
@@ -50,7 +51,9 @@ pub fn AllModelsPage() -> impl IntoView {
 /// All projects, all models.
 #[component]
 pub fn HomeTabs() -> impl IntoView {
-    let tabs =
-        vec![Tab::new("/", icon::LAYERS, "Projects"), Tab::new("/-/models", icon::BOX, "Models")];
+    let tabs = vec![
+        Tab::new(address::at("/"), icon::LAYERS, "Projects"),
+        Tab::new(address::at("/-/models"), icon::BOX, "Models"),
+    ];
     view! { <Tabs label="Home" tabs/> }
 }

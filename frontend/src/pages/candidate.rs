@@ -2,7 +2,7 @@
 //! or of none.
 
 use leptos::{prelude::*, task::spawn_local};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::person;
 use crate::{
@@ -241,8 +241,10 @@ fn Heading(data: Memo<CandidateDetail>, developer: Memo<bool>) -> impl IntoView 
 /// What is above a candidate: its model, or the experiment of a run without one.
 fn crumbs(data: &CandidateDetail) -> Vec<(String, String)> {
     let project = &data.experiment.project.path;
-    let mut crumbs =
-        vec![("Projects".to_owned(), "/".to_owned()), (project.clone(), address::project(project))];
+    let mut crumbs = vec![
+        ("Projects".to_owned(), address::at("/")),
+        (project.clone(), address::project(project)),
+    ];
     crumbs.extend(match &data.model {
         Some(model) => [
             (model.name.clone(), address::model(&model.path)),
@@ -259,7 +261,7 @@ fn crumbs(data: &CandidateDetail) -> Vec<(String, String)> {
 #[component]
 fn Delete(data: Memo<CandidateDetail>, open: RwSignal<bool>) -> impl IntoView {
     let toasts = use_toasts();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let submit = Submit::new();
     report(submit);
     let delete = move |()| {

@@ -70,7 +70,7 @@ fn curl(model: &str) -> Snippet {
     let code = format!(
         "curl -fsS '{}/graphql' \\\n  -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  \
          -H 'Content-Type: application/json' \\\n  -d '{body}'\n",
-        address::origin(),
+        address::registry(),
     );
     Snippet { name: "curl", code }
 }

@@ -127,7 +127,7 @@ pub fn ComparePage(kind: Kind) -> impl IntoView {
         <Breadcrumbs items=Signal::derive(move || {
             let project = project.get();
             let mut crumbs = vec![
-                ("Projects".to_owned(), "/".to_owned()),
+                ("Projects".to_owned(), address::at("/")),
                 (project.clone(), address::project(&project)),
             ];
             if kind != Kind::Runs {

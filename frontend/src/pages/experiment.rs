@@ -67,7 +67,7 @@ fn Shown(data: Memo<ExperimentRow>) -> impl IntoView {
     view! {
         <PageTitle text=move || format!("{} · {}", data.read().name, project.read())/>
         <Breadcrumbs items=Signal::derive(move || vec![
-            ("Projects".to_owned(), "/".to_owned()),
+            ("Projects".to_owned(), address::at("/")),
             (project.get(), address::project(&project.read())),
             ("Experiments".to_owned(), address::project_page(&project.read(), "experiments")),
         ])/>

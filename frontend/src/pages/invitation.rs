@@ -3,10 +3,7 @@
 //! The secret is in the part of the address that browsers keep to themselves, so that it is in no log.
 
 use leptos::prelude::*;
-use leptos_router::{
-    NavigateOptions,
-    hooks::{use_location, use_navigate},
-};
+use leptos_router::{NavigateOptions, hooks::use_location};
 
 use crate::{
     components::{
@@ -20,6 +17,7 @@ use crate::{
         title::PageTitle,
     },
     graphql::viewer::{self, AcceptInvitationInput, Invitation},
+    logic::address,
     parts::access::new_password::{NewPassword, NewPasswordFields},
     session::use_session,
 };
@@ -50,7 +48,7 @@ pub fn InvitationPage() -> impl IntoView {
                                 "It may be used already, expired, replaced by a newer one, or cut off when it was copied. "
                                 "Ask the administrator who sent it for another."
                             </p>
-                            <a class="btn" href="/sign-in">"Sign in"</a>
+                            <a class="btn" href=address::at("/sign-in")>"Sign in"</a>
                         </Empty>
                     }
                     .into_any(),
@@ -63,7 +61,7 @@ pub fn InvitationPage() -> impl IntoView {
 #[component]
 fn Accept(invitation: Invitation, secret: String) -> impl IntoView {
     let session = use_session();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let Invitation { username, name } = invitation;
     let name = RwSignal::new(name);
     let password = NewPassword::new();
@@ -78,7 +76,7 @@ fn Accept(invitation: Invitation, secret: String) -> impl IntoView {
         let navigate = navigate.clone();
         submit.run(viewer::accept_invitation(input), move |_| {
             // First away from here: the link is used now.
-            navigate("/", NavigateOptions { replace: true, ..Default::default() });
+            navigate(&address::at("/"), NavigateOptions { replace: true, ..Default::default() });
             session.reload();
         });
     };

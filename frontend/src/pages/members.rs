@@ -1,7 +1,7 @@
 //! `/{project}/-/members`: who may do what in the project.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::{leave_when_empty, neighbours, project::use_project, use_place};
 use crate::{
@@ -249,7 +249,7 @@ fn Remove(row: MemberRow, on_change: Callback<()>) -> impl IntoView {
     let submit = Submit::new();
     report(submit);
     let username = row.user.username;
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let me = session.viewer().is_some_and(|viewer| viewer.username == username);
     let (title, action, text) = if me {
         (
@@ -272,7 +272,7 @@ fn Remove(row: MemberRow, on_change: Callback<()>) -> impl IntoView {
             open.set(false);
             toasts.success(format!("{} is no longer a member.", member.user.username));
             if me {
-                navigate("/", NavigateOptions::default());
+                navigate(&address::at("/"), NavigateOptions::default());
             } else {
                 on_change.run(());
             }

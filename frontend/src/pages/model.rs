@@ -108,7 +108,7 @@ fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
     });
     view! {
         <Breadcrumbs items=Signal::derive(move || detail.with(|model| vec![
-            ("Projects".to_owned(), "/".to_owned()),
+            ("Projects".to_owned(), address::at("/")),
             (model.project.path.clone(), address::project(&model.project.path)),
         ]))/>
         <div class="flex flex-wrap items-center justify-between gap-3">

@@ -1,7 +1,7 @@
 //! `/{project}/{model}/-/edit`: description, name, tags, delete.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::{DEVELOPERS, model::use_model};
 use crate::{
@@ -107,7 +107,7 @@ fn CardForm(detail: Memo<ModelDetail>) -> impl IntoView {
 fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
     let model = use_model();
     let toasts = use_toasts();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let name = RwSignal::new(detail.read_untracked().name.clone());
     let submit = Submit::naming("name");
     let send = move |event: leptos::ev::SubmitEvent| {
@@ -142,7 +142,7 @@ fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
 #[component]
 fn DeleteSection(detail: Memo<ModelDetail>) -> impl IntoView {
     let model = use_model();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let open = RwSignal::new(false);
     let models = RwSignal::new(Vec::new());
     let ask = move |_| {

@@ -1,7 +1,7 @@
 //! `/{project}/-/new`: a new model.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::DEVELOPERS;
 use crate::{
@@ -32,7 +32,7 @@ pub fn ModelNewPage() -> impl IntoView {
         <div class="mx-auto max-w-3xl">
             <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:project>
                 <Breadcrumbs items=Signal::derive(move || vec![
-                    ("Projects".to_owned(), "/".to_owned()),
+                    ("Projects".to_owned(), address::at("/")),
                     (path.get(), address::project(&path.read())),
                 ])/>
                 <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New model"</h1>
@@ -46,7 +46,7 @@ pub fn ModelNewPage() -> impl IntoView {
 
 #[component]
 fn NewModel(project: Memo<String>) -> impl IntoView {
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let name = RwSignal::new(String::new());
     let description = RwSignal::new(String::new());
     let submit = Submit::naming("name");

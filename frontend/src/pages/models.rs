@@ -90,14 +90,14 @@ fn Connect(path: Memo<String>) -> impl IntoView {
 #[component]
 fn FirstModel(path: Memo<String>) -> impl IntoView {
     let snippets = Signal::derive(move || {
-        let origin = address::origin();
+        let registry = address::registry();
         let path = path.get();
         let curl = format!(
-            "api() {{ curl -fsS {origin}/graphql -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  \
+            "api() {{ curl -fsS {registry}/graphql -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  \
              -H 'Content-Type: application/json' -d \"$1\"; }}\n\
              api '{{\"query\":\"mutation {{ createModel(input: {{project: \\\"{path}\\\", name: \\\"my-model\\\"}}) {{ model {{ path }} }} }}\"}}'\n\
              api '{{\"query\":\"mutation {{ createModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ version }} }} }}\"}}'\n\
-             curl -fT model.onnx -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" {origin}/files/{path}/my-model/1.0.0/model.onnx\n\
+             curl -fT model.onnx -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" {registry}/files/{path}/my-model/1.0.0/model.onnx\n\
              api '{{\"query\":\"mutation {{ publishModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ digest }} }} }}\"}}'\n"
         );
         let mut steps = mlflow::demo("my-experiment", "my-model");

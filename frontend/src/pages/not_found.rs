@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::{empty::Empty, failed::SignInOffer, icon, title::PageTitle};
+use crate::{
+    components::{empty::Empty, failed::SignInOffer, icon, title::PageTitle},
+    logic::address,
+};
 
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
@@ -13,7 +16,7 @@ pub fn NotFoundPage() -> impl IntoView {
             <p>"It may have been renamed or deleted. Deleted things are in the trash of their project."</p>
             <div class="flex flex-wrap justify-center gap-2">
                 <SignInOffer/>
-                <a class="btn" href="/">"All projects"</a>
+                <a class="btn" href=address::at("/")>"All projects"</a>
             </div>
         </Empty>
     }

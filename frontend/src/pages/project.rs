@@ -88,7 +88,7 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
         shown.into_iter().filter_map(|(shown, tab)| shown.then_some(tab)).collect::<Vec<_>>()
     });
     view! {
-        <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
+        <Breadcrumbs items=vec![("Projects".to_owned(), address::at("/"))]/>
         <div class="flex flex-wrap items-center justify-between gap-3">
             <div class="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1">
                 <h1 class="break-words text-2xl font-semibold tracking-tight">{name}</h1>

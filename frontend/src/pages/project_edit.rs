@@ -1,7 +1,7 @@
 //! `/{project}/-/edit`: name, description, visibility, protected aliases, path, delete.
 
 use leptos::{prelude::*, task::spawn_local};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::{MAINTAINERS, project::use_project};
 use crate::{
@@ -128,7 +128,7 @@ fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>) -> impl IntoView {
 fn RenameForm() -> impl IntoView {
     let project = use_project();
     let toasts = use_toasts();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let path = RwSignal::new(project.path.get_untracked());
     let submit = Submit::naming("path");
     let send = move |event: leptos::ev::SubmitEvent| {
@@ -167,7 +167,7 @@ fn RenameForm() -> impl IntoView {
 fn DeleteSection(detail: Memo<ProjectDetail>) -> impl IntoView {
     let current = use_project();
     let toasts = use_toasts();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let open = RwSignal::new(false);
     let submit = Submit::new();
     report(submit);
@@ -192,7 +192,7 @@ fn DeleteSection(detail: Memo<ProjectDetail>) -> impl IntoView {
                 });
             };
             toasts.undoable(text, undo);
-            navigate("/", NavigateOptions::default());
+            navigate(&address::at("/"), NavigateOptions::default());
         });
     };
     view! {

@@ -1,7 +1,7 @@
 //! `/new`: a new project.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use crate::{
     components::{
@@ -36,7 +36,7 @@ pub fn ProjectNewPage() -> impl IntoView {
         <PageTitle text="New project"/>
         <SignedIn>
             <div class="mx-auto max-w-2xl">
-                <Breadcrumbs items=vec![("Projects".to_owned(), "/".to_owned())]/>
+                <Breadcrumbs items=vec![("Projects".to_owned(), address::at("/"))]/>
                 <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New project"</h1>
                 <Show when=move || creates.get() fallback=OnlyAdministrators><NewProject/></Show>
             </div>
@@ -53,7 +53,7 @@ fn OnlyAdministrators() -> impl IntoView {
 
 #[component]
 fn NewProject() -> impl IntoView {
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let name = RwSignal::new(String::new());
     let path = RwSignal::new(String::new());
     let description = RwSignal::new(String::new());
@@ -97,7 +97,7 @@ fn NewProject() -> impl IntoView {
             <MarkdownField id="description" label="Description" value=description rows=6 refused=submit.field("description")/>
             <FormError error=submit.general(FIELDS)/>
             <div class="flex justify-end gap-2">
-                <a class="btn" href="/">"Cancel"</a>
+                <a class="btn" href=address::at("/")>"Cancel"</a>
                 <SubmitButton text="Create project" pending=submit.pending disabled=blocked/>
             </div>
         </form>

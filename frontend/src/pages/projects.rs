@@ -54,11 +54,11 @@ pub fn ProjectsPage() -> impl IntoView {
             <h1 class="text-2xl font-semibold tracking-tight">{heading}</h1>
             <div class="flex gap-2">
                 {move || match (trashed.get(), session.signed_in()) {
-                    (true, _) => view! { <a class="btn" href="/">"All projects"</a> }.into_any(),
+                    (true, _) => view! { <a class="btn" href=address::at("/")>"All projects"</a> }.into_any(),
                     (false, true) => view! {
-                        <a class="btn btn-ghost" href="/?trash=1"><Icon d=icon::TRASH/>"Trash"</a>
+                        <a class="btn btn-ghost" href=address::at("/?trash=1")><Icon d=icon::TRASH/>"Trash"</a>
                         <Show when=move || session.creates_projects()>
-                            <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
+                            <a class="btn btn-primary" href=address::at("/new")><Icon d=icon::PLUS/>"New project"</a>
                         </Show>
                     }
                     .into_any(),
@@ -127,7 +127,7 @@ fn ProjectList(
         (false, false) => view! {
             <Empty d=icon::LAYERS title="Start with a project">
                 <p>"A project is the home of models that belong together, such as those of one team or product."</p>
-                <a class="btn btn-primary" href="/new"><Icon d=icon::PLUS/>"New project"</a>
+                <a class="btn btn-primary" href=address::at("/new")><Icon d=icon::PLUS/>"New project"</a>
             </Empty>
         }
         .into_any(),

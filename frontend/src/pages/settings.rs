@@ -8,15 +8,16 @@ use crate::{
         icon,
         tabs::{Tab, Tabs},
     },
+    logic::address,
     parts::access::signed_in::SignedIn,
 };
 
 #[component]
 pub fn SettingsFrame() -> impl IntoView {
     let tabs = StoredValue::new(vec![
-        Tab::new("/settings/account", icon::USER, "Account"),
-        Tab::new("/settings/sessions", icon::MONITOR, "Sessions"),
-        Tab::new("/settings/tokens", icon::KEY, "Access tokens"),
+        Tab::new(address::at("/settings/account"), icon::USER, "Account"),
+        Tab::new(address::at("/settings/sessions"), icon::MONITOR, "Sessions"),
+        Tab::new(address::at("/settings/tokens"), icon::KEY, "Access tokens"),
     ]);
     view! {
         <SignedIn>

@@ -1,7 +1,7 @@
 //! `/sign-in?next=…`: with a password, or with single sign-on, which comes back with `?error=` where it failed.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use crate::{
     components::{
@@ -24,14 +24,14 @@ use crate::{
 #[component]
 pub fn SignInPage() -> impl IntoView {
     let session = use_session();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let asked = address::use_query("next");
     let next = Memo::new(move |_| asked.get().filter(|next| is_local(next)));
     let methods = Load::new(viewer::sign_in_methods);
     // Once there is a session, from here or another tab, this page has nothing to do.
     Effect::new(move |_| {
         if session.signed_in() {
-            let target = next.get().unwrap_or_else(|| "/".to_owned());
+            let target = next.get().unwrap_or_else(|| address::at("/"));
             navigate(&target, NavigateOptions { replace: true, ..Default::default() });
         }
     });
@@ -133,9 +133,10 @@ fn PasswordForm() -> impl IntoView {
     }
 }
 
-/// Whether `next` stays on this server: `//example.com` and `/\example.com` would not.
+/// Whether `next` stays in the registry: `//example.com` and `/\example.com` would not.
 fn is_local(next: &str) -> bool {
-    next.starts_with('/') && !next[1..].starts_with(['/', '\\'])
+    let below = next.strip_prefix(address::base()).and_then(|path| path.strip_prefix('/'));
+    below.is_some_and(|path| !path.starts_with(['/', '\\']))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `/{project}/{model}/versions/{version}`: one version; a reference such as `@champion` works too.
 
 use leptos::{prelude::*, task::spawn_local};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::{person, stage_name};
 use crate::{
@@ -232,7 +232,7 @@ fn Heading(
     let crumbs = Signal::derive(move || {
         data.with(|data| {
             vec![
-                ("Projects".to_owned(), "/".to_owned()),
+                ("Projects".to_owned(), address::at("/")),
                 (data.project.path.clone(), address::project(&data.project.path)),
                 (data.model_name.clone(), address::model(&data.model)),
                 ("Versions".to_owned(), address::model_page(&data.model, "versions")),
@@ -346,7 +346,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
 #[component]
 fn Delete(data: Memo<VersionPageData>, open: RwSignal<bool>) -> impl IntoView {
     let toasts = use_toasts();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let submit = Submit::new();
     report(submit);
     let delete = move |()| {

@@ -1,7 +1,7 @@
 //! `/{project}/{model}/versions/new`: a new version; its files come next.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use super::DEVELOPERS;
 use crate::{
@@ -32,7 +32,7 @@ pub fn VersionNewPage() -> impl IntoView {
         <div class="mx-auto max-w-3xl">
             <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:model>
                 <Breadcrumbs items=Signal::derive(move || model.with(|model| vec![
-                    ("Projects".to_owned(), "/".to_owned()),
+                    ("Projects".to_owned(), address::at("/")),
                     (model.project.path.clone(), address::project(&model.project.path)),
                     (model.name.clone(), address::model(&model.path)),
                     ("Versions".to_owned(), address::model_page(&model.path, "versions")),
@@ -51,7 +51,7 @@ pub fn VersionNewPage() -> impl IntoView {
 
 #[component]
 fn NewVersion(model: ModelDetail) -> impl IntoView {
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let path = model.path.clone();
     let back = address::model_page(&path, "versions");
     let next = model.next_version;

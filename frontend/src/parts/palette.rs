@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use leptos::{ev, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
-use leptos_router::hooks::use_navigate;
 
 use crate::{
     components::{
@@ -108,7 +107,8 @@ fn hits(wanted: &Wanted, path: Option<&str>, found: &Everything) -> Vec<Hit> {
         Hit::new(icon::FOLDER, "Project", &project.path, &project.name, href)
     });
     let people = found.users.iter().flat_map(|people| &people.nodes).map(|person| {
-        let href = format!("/admin/users?q={}", address::segment(&person.username));
+        let href =
+            format!("{}?q={}", address::at("/admin/users"), address::segment(&person.username));
         Hit::new(icon::USER, "Person", &person.username, &person.name, href)
     });
     models.chain(projects).chain(people).collect()
@@ -130,7 +130,7 @@ fn pages(text: &str, session: CurrentSession) -> Vec<Hit> {
     let text = text.to_lowercase();
     all.into_iter()
         .filter(|(_, title, _, shown)| *shown && title.to_lowercase().contains(&text))
-        .map(|(icon, title, href, _)| Hit::new(icon, "Page", title, "", href.to_owned()))
+        .map(|(icon, title, href, _)| Hit::new(icon, "Page", title, "", address::at(href)))
         .collect()
 }
 
@@ -196,7 +196,7 @@ fn Search(open: RwSignal<bool>) -> impl IntoView {
             timer.clear();
         }
     });
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let take = move |index: usize| {
         let href = shown.with_untracked(|lines| lines.get(index).map(|hit| hit.href.clone()));
         if let Some(href) = href {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::{ev, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
-use leptos_router::hooks::{use_location, use_navigate};
+use leptos_router::hooks::use_location;
 
 use crate::{
     components::{
@@ -81,7 +81,11 @@ fn name_of(viewer: Option<&Viewer>) -> String {
 
 /// The project that an address is in.
 fn project_in(pathname: &str) -> Option<String> {
-    let first = pathname.split('/').nth(1).filter(|first| !first.is_empty())?;
+    let first = pathname
+        .strip_prefix(address::base())?
+        .split('/')
+        .nth(1)
+        .filter(|first| !first.is_empty())?;
     // Words that are no project's are no path of one either.
     check::project_path(first).is_none().then(|| first.to_owned())
 }
@@ -169,7 +173,7 @@ fn Choice(current: Memo<Option<String>>, username: String) -> impl IntoView {
             })
             .collect_view()}
         <li class="px-3 py-1 text-sm text-muted empty:hidden" role="status">{said}</li>
-        <li class="mt-1 border-t border-base-300 pt-1"><a href="/"><Icon d=icon::LAYERS/>"All projects"</a></li>
+        <li class="mt-1 border-t border-base-300 pt-1"><a href=address::at("/")><Icon d=icon::LAYERS/>"All projects"</a></li>
     }
 }
 
@@ -194,7 +198,7 @@ fn SearchField(typed: RwSignal<String>, shown: Memo<Vec<(String, String)>>) -> i
         let ask = move || drop(typed.try_set(text));
         waiting.set_value(set_timeout_with_handle(ask, Duration::from_millis(PAUSE_MS)).ok());
     };
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let on_key_down = move |event: ev::KeyboardEvent| {
         let first =
             shown.with_untracked(|shown| shown.first().map(|(path, _)| address::project(path)));

@@ -1,14 +1,14 @@
 //! Pages that are somebody's: without a session they lead to the sign-in, and back.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use crate::{components::skeleton::SkeletonPage, logic::address, session::use_session};
 
 #[component]
 pub fn SignedIn(children: ChildrenFn) -> impl IntoView {
     let session = use_session();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let here = address::use_here();
     Effect::new(move |_| {
         if session.anonymous() {

@@ -155,7 +155,7 @@ fn NewSecret(secret: String) -> impl IntoView {
     let command = format!("export TOKEN={secret}");
     let check = format!(
         "curl -fsS {}/graphql -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"query\":\"{{ viewer {{ username }} }}\"}}'",
-        address::origin(),
+        address::registry(),
     );
     view! {
         <section class="panel border-success/60 p-5" role="status">

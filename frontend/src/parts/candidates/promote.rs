@@ -1,7 +1,7 @@
 //! A candidate becomes a version: of which model, which one, and what goes along.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use crate::{
     components::{
@@ -73,7 +73,7 @@ pub fn PromoteDialog(
 
 #[component]
 fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let toasts = use_toasts();
     let Promotion { project, model, run_id, files, unfinished, .. } = promotion;
     let of_no_model = model.is_none();

@@ -2,7 +2,7 @@
 //! was refused is said of each.
 
 use leptos::{prelude::*, task::spawn_local};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos_router::NavigateOptions;
 
 use crate::{
     components::{
@@ -67,7 +67,7 @@ pub fn DeleteModels(
     on_change: Callback<Vec<String>>,
 ) -> impl IntoView {
     let toasts = use_toasts();
-    let navigate = use_navigate();
+    let navigate = address::use_navigate();
     let submit = Submit::new();
     report(submit);
     let failed = RwSignal::new(Refused::<Chosen>::new());

@@ -61,7 +61,7 @@ pub fn MlflowGuide(
                 <CopyButton text=settings label="Copy the environment"/>
             </div>
             <p class="text-xs text-muted">
-                "The token is one of " <a class="link" href="/settings/tokens">"yours"</a>
+                "The token is one of " <a class="link" href=address::at("/settings/tokens")>"yours"</a>
                 " or of the project. Everything else stays as it is:"
             </p>
             <Snippets snippets id/>

@@ -59,7 +59,7 @@ pub fn Usage(
             <Snippets snippets id="usage"/>
             <p class="mt-2 text-xs text-muted">
                 "Needs a token in " <code>"$TOKEN"</code> ": "
-                <a class="link" href="/settings/tokens">"make one"</a> "; for CI a maintainer makes one of the project."
+                <a class="link" href=address::at("/settings/tokens")>"make one"</a> "; for CI a maintainer makes one of the project."
             </p>
         </SidePanel>
     }
@@ -73,7 +73,7 @@ fn snippets(origin: &str, model: &str, reference: &str) -> Vec<Snippet> {
     };
     vec![
         Snippet { name: "curl", code: curl(&files, &folder) },
-        Snippet { name: "GraphQL", code: graphql(origin, model, reference) },
+        Snippet { name: "GraphQL", code: graphql(model, reference) },
         Snippet { name: "Python", code: python(&files, &folder) },
         Snippet { name: "CI", code: ci(&files, &folder) },
     ]
@@ -112,7 +112,7 @@ fn mlflow(model: &str, run_id: &str) -> Snippet {
     Snippet { name: "MLflow", code }
 }
 
-fn graphql(origin: &str, model: &str, reference: &str) -> String {
+fn graphql(model: &str, reference: &str) -> String {
     let (query, variables) = match reference.split_once(':') {
         Some(("candidate", number)) => (
             "query($model: String!, $number: Int!) { model(path: $model) { candidate(number: $number) \
@@ -134,9 +134,10 @@ fn graphql(origin: &str, model: &str, reference: &str) -> String {
     let body =
         json!({ "query": query, "variables": variables }).to_string().replace('\'', "\\u0027");
     format!(
-        "curl -fsS '{origin}/graphql' \\\n\
+        "curl -fsS '{}/graphql' \\\n\
          -H \"Authorization: Bearer $TOKEN\" \\\n\
-         -H 'Content-Type: application/json' \\\n-d '{body}'\n"
+         -H 'Content-Type: application/json' \\\n-d '{body}'\n",
+        address::registry(),
     )
 }
 

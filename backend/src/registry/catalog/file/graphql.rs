@@ -19,7 +19,8 @@ impl File {
         let address = owner.as_ref().and_then(|addresses| addresses.first());
         let address = address.ok_or_else(|| Error::internal("a file without its owner"))?;
         Ok(format!(
-            "/files/{}/{}/{}/{}",
+            "{}/files/{}/{}/{}/{}",
+            loaders(ctx).loader().app.config.base(),
             address.project,
             encode(&address.model),
             encode(&address.reference),

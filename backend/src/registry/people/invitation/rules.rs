@@ -39,7 +39,7 @@ pub async fn create(
     .bind(expires_at)
     .execute(change)
     .await?;
-    let base = app.config.public_url.as_deref().unwrap_or_default();
+    let base = app.config.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(NewInvitation { url: format!("{base}/invitation#{secret}"), expires_at })
 }
 
