@@ -21,7 +21,7 @@ async function invite(page: Page, username: string): Promise<string> {
   await page.goto("/admin/users");
   await page.getByRole("button", { name: "Invite a user" }).click();
   const dialog = page.getByRole("dialog", { name: "Invite a user" });
-  await dialog.getByLabel("User name").fill(username);
+  await dialog.getByLabel("Username").fill(username);
   await dialog.getByRole("button", { name: "Invite", exact: true }).click();
   const link = await page.getByTestId("invitation-link").innerText();
   expect(link).toMatch(/^http.*\/invitation#mri_/);
@@ -55,22 +55,22 @@ test("an invited person joins a project, publishes, and is blocked", async ({ pa
     await expect(ada.getByText("at least 12 characters")).toBeVisible();
     await ada.getByLabel("New password", { exact: true }).fill("tall ships need deep water");
     await ada.getByLabel("Repeat the new password").fill("tall ships need deep wate");
-    await expect(ada.getByText("not the same password")).toBeVisible();
+    await expect(ada.getByText("passwords don't match")).toBeVisible();
     await ada.getByLabel("Repeat the new password").fill("tall ships need deep water");
     await ada.getByRole("button", { name: "Set password and sign in" }).click();
     await expect(ada).toHaveURL("/");
     await expect(ada.getByRole("button", { name: "Account" })).toBeVisible();
     await ada.goto(link);
-    await expect(ada.getByText("does not work any more")).toBeVisible();
+    await expect(ada.getByText("no longer works")).toBeVisible();
     await ada.goto(`/${project}`);
     await expect(ada.getByText("Not found")).toBeVisible();
   });
 
   await test.step("a maintainer makes them a developer", async () => {
     await page.goto(`/${project}/-/members`);
-    await page.getByLabel("User name").fill(username.slice(0, -2));
+    await page.getByLabel("Username").fill(username.slice(0, -2));
     await expect(page.locator(`datalist option[value="${username}"]`)).toBeAttached();
-    await page.getByLabel("User name").fill(username);
+    await page.getByLabel("Username").fill(username);
     await page.getByRole("button", { name: "Add member" }).click();
     const line = page.getByRole("list", { name: "Members" }).getByRole("listitem").filter({ hasText: username });
     await expect(line.getByRole("combobox")).toHaveValue("developer");
@@ -96,15 +96,15 @@ test("an invited person joins a project, publishes, and is blocked", async ({ pa
     await expect(ada.getByRole("button", { name: "Delete model.onnx" })).toBeVisible();
     await ada.getByRole("button", { name: "Publish", exact: true }).click();
     await confirm(ada, "Publish version");
-    await expect(ada.getByText("1.0.0 is published.")).toBeVisible();
+    await expect(ada.getByText("1.0.0 has been published.")).toBeVisible();
   });
 
   await test.step("as a guest they see no control", async () => {
     await page.getByRole("combobox", { name: "Role of Ada Lovelace" }).selectOption("guest");
-    await expect(page.getByText(`${username} is Guest now.`)).toBeVisible();
+    await expect(page.getByText(`${username} is now Guest.`)).toBeVisible();
     await ada.goto(`/${model}/versions/1.0.0`);
     await expect(ada.getByRole("heading", { name: "1.0.0" })).toBeVisible();
-    for (const name of ["More about this version", "Set an alias", "Add a tag", "Edit"]) {
+    for (const name of ["More actions for this version", "Add or move alias", "Add tag", "Edit"]) {
       await expect(ada.getByRole("button", { name, exact: true }), name).toBeHidden();
     }
     await ada.goto(`/${model}`);
@@ -116,7 +116,7 @@ test("an invited person joins a project, publishes, and is blocked", async ({ pa
   await test.step("blocked, their next click finds them signed out", async () => {
     await block(page, username);
     // Their page may have heard of it by itself, and offer another way.
-    await tab(ada, "Model", /^Candidates/).or(ada.getByRole("link", { name: "All projects" })).click();
+    await tab(ada, "Model", /^Runs/).or(ada.getByRole("link", { name: "All projects" })).click();
     await expect(ada.getByRole("link", { name: "Sign in" }).first()).toBeVisible();
     await expect(ada.getByRole("button", { name: "Account" })).toBeHidden();
   });
@@ -141,14 +141,14 @@ test("a protected alias is moved by maintainers only, and the log says who tried
 
   await test.step("a developer sees that, and cannot move it", async () => {
     await browser.goto(`/${model}`);
-    await expect(browser.getByTitle("Protected: only maintainers move it").first()).toBeVisible();
+    await expect(browser.getByTitle("Protected: only maintainers can move this alias").first()).toBeVisible();
     await browser.getByRole("button", { name: "Actions for production" }).click();
     await expect(browser.getByRole("button", { name: "History" })).toBeVisible();
     await expect(browser.getByRole("button", { name: "Remove", exact: true })).toBeHidden();
     await browser.goto(`/${model}/versions/1.1.0`);
-    await browser.getByRole("button", { name: "Set an alias" }).click();
+    await browser.getByRole("button", { name: "Add or move alias" }).click();
     await browser.getByLabel("Alias", { exact: true }).fill("production");
-    await browser.getByRole("button", { name: "Set", exact: true }).click();
+    await browser.getByRole("button", { name: "Save", exact: true }).click();
     await expect(browser.getByRole("alert")).toBeVisible();
     expect((await api.get(`${model}/@production/model.onnx`)).toString()).toBe("1.0.0");
   });
@@ -241,7 +241,7 @@ test("anybody reads a public project, and is led to sign in for more", async ({ 
   await expect(visitor.getByRole("link", { name: "New model" })).toBeHidden();
   await visitor.getByRole("link", { name: "ocr", exact: true }).click();
   await expect(visitor.getByRole("heading", { name: "Reads print" })).toBeVisible();
-  await expect(visitor.getByRole("button", { name: "Add a tag" })).toBeHidden();
+  await expect(visitor.getByRole("button", { name: "Add tag" })).toBeHidden();
   await expect(tab(visitor, "Model", "Edit")).toBeHidden();
   await visitor.goto(`/${model}/versions/1.0.0`);
   const [download] = await Promise.all([
@@ -256,7 +256,7 @@ test("anybody reads a public project, and is led to sign in for more", async ({ 
   await api.member(closed, person.username, "GUEST");
   await visitor.getByRole("alert").getByRole("link", { name: "Sign in" }).click();
   await expect(visitor).toHaveURL(`/sign-in?next=%2F${closed}`);
-  await visitor.getByLabel("User name").fill(person.username);
+  await visitor.getByLabel("Username").fill(person.username);
   await visitor.getByLabel("Password").fill(person.password);
   await visitor.getByRole("button", { name: "Sign in" }).click();
   await expect(visitor).toHaveURL(`/${closed}`);
@@ -316,13 +316,13 @@ test("a project moves, and what is in its trash goes for good", async ({ page, a
     await api.bury(model, version);
   }
   await page.goto(`/${project}/-/trash`);
-  await page.getByRole("button", { name: "Delete permanently: ocr 1.1.0" }).click();
-  await expect(page.getByRole("dialog")).toContainText("cannot be undone");
-  await expect(page.getByRole("dialog")).toContainText(`Space that comes back: up to ${`weights of ${project}`.length} B.`);
-  await confirm(page, "Delete permanently");
+  await page.getByRole("button", { name: "Permanently delete ocr 1.1.0" }).click();
+  await expect(page.getByRole("dialog")).toContainText("can't be undone");
+  await expect(page.getByRole("dialog")).toContainText(`Frees up to ${`weights of ${project}`.length} B.`);
+  await confirm(page, "Permanently delete");
   await expect(page.getByRole("list", { name: "Deleted" }).getByRole("listitem")).toHaveCount(2);
   await page.getByRole("button", { name: "Empty trash" }).click();
-  await confirm(page, "Delete permanently");
+  await confirm(page, "Permanently delete");
   await expect(page.getByText("The trash is empty")).toBeVisible();
 
   const moved = unique("moved");

@@ -38,13 +38,13 @@ test("candidates are filtered, sorted, compared, and the best is promoted", asyn
     await boxes.nth(0).check();
     await boxes.nth(1).check();
     await page.getByRole("link", { name: "Compare" }).click();
-    await expect(page.getByRole("heading", { name: "Compare candidates" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Compare runs" })).toBeVisible();
     await expect(page.getByRole("columnheader", { name: /brisk-otter/ }).first()).toBeVisible();
   });
 
   await test.step("look at the best: its curve, its files; promote it to the next minor version", async () => {
     await page.goto(`/${model}/candidates/2`);
-    await expect(page).toHaveTitle(/Candidate 2 of/);
+    await expect(page).toHaveTitle(/Run 2 of/);
     await expect(page.locator(".chart-plot").first()).toBeVisible();
     await page.getByRole("button", { name: "Promote" }).click();
     await page.getByRole("button", { name: /Minor/ }).click();
@@ -119,13 +119,13 @@ test("the table has the columns that are wanted, and its rows are promoted and d
     await row("keen-lynx").getByRole("checkbox").check();
     await expect(page.getByRole("button", { name: "Promote" })).toHaveCount(0);
     await page.getByRole("button", { name: "Delete", exact: true }).click();
-    const dialog = page.getByRole("dialog", { name: "Delete 2 candidates?" });
+    const dialog = page.getByRole("dialog", { name: "Delete 2 runs?" });
     await expect(dialog.getByRole("listitem")).toHaveText(["brisk-otter #2", "keen-lynx #3"]);
     await expect(dialog).toContainText("can be restored");
     expect(await violations(page)).toEqual([]);
     await dialog.getByRole("button", { name: "Delete" }).click();
     await expect(names).toHaveText(["calm-heron"]);
-    const toast = page.locator(".toast-card", { hasText: "2 candidates moved to the trash." });
+    const toast = page.locator(".toast-card", { hasText: "2 runs moved to the trash." });
     await toast.getByRole("button", { name: "Undo" }).click();
     await expect(names).toHaveCount(3);
   });
@@ -153,8 +153,8 @@ test("an alias is rolled back to where it was", async ({ page, api }) => {
   await page.goto(`/${model}`);
   await page.getByRole("button", { name: "Actions for champion" }).click();
   await page.getByRole("button", { name: "History" }).click();
-  await page.getByRole("button", { name: "Move back" }).first().click();
-  await expect(page.getByText("again.")).toBeVisible();
+  await page.getByRole("button", { name: /^Roll back to/ }).first().click();
+  await expect(page.getByText(/champion moved back to/)).toBeVisible();
   expect((await api.get(`${model}/@champion/model.onnx`)).toString()).toBe("1.0.0");
 });
 
@@ -175,7 +175,7 @@ test("best is what ended well, where it is known which way is better", async ({ 
   const row = (name: string) => page.getByRole("row").filter({ hasText: name });
   await page.goto(`/${model}/candidates`);
   await expect(row("goes-on")).toContainText("Running");
-  await expect(page.getByTitle("Best in this table")).toHaveCount(1);
+  await expect(page.getByTitle("Best on this page")).toHaveCount(1);
   await expect(row("ended-well").getByText("best")).toHaveCount(1);
 
   await page.goto(`/${model}/candidates/compare?c=1&c=2&c=3&c=4`);

@@ -34,7 +34,7 @@ test("candidates stand side by side: what is best, what differs, and the best on
   await api.put(`${model}/candidate:2/model.onnx`, "larger");
   await api.put(`${model}/candidate:2/<b>new.txt`, "new");
   await page.goto(`/${model}/candidates/compare?c=1&c=2&c=3&c=99`);
-  await expect(page.getByText("Not found, or you may not see it: 99")).toBeVisible();
+  await expect(page.getByText("Not found, or you don't have access: 99")).toBeVisible();
 
   await test.step("metrics have bars, the best one is marked, and so is how far they are from the base", async () => {
     const cells = row(page, "accuracy").getByRole("cell");
@@ -53,7 +53,7 @@ test("candidates stand side by side: what is best, what differs, and the best on
 
   await test.step("only what differs", async () => {
     await expect(row(page, "epochs")).toBeVisible();
-    await page.getByLabel("Only what differs").check();
+    await page.getByLabel("Only differences").check();
     await expect(row(page, "epochs")).toBeHidden();
     await expect(row(page, "lr")).toBeVisible();
   });
@@ -67,11 +67,11 @@ test("candidates stand side by side: what is best, what differs, and the best on
     await expect(plot.locator(".parallel-dim")).toHaveCount(2);
     await expect(plot.locator(".parallel-value")).toHaveText(["0.001", "0.97", /0\.05/]);
     await name.press("Enter");
-    await page.getByLabel("Only what differs").focus();
+    await page.getByLabel("Only differences").focus();
     await expect(plot.locator(".parallel-lit")).toHaveCount(1);
     await expect(name).toHaveAttribute("aria-pressed", "true");
     await name.press("Enter");
-    await page.getByLabel("Only what differs").focus();
+    await page.getByLabel("Only differences").focus();
     await expect(plot.locator(".parallel-lit")).toHaveCount(0);
     const box = (await plot.boundingBox())!;
     // keen-lynx has the lowest accuracy, on the second of three axes.
@@ -91,10 +91,10 @@ test("candidates stand side by side: what is best, what differs, and the best on
   });
 
   expect(await violations(page)).toEqual([]);
-  await page.getByRole("link", { name: "Leave out keen-lynx #3" }).click();
+  await page.getByRole("link", { name: "Remove keen-lynx #3 from comparison" }).click();
   await expect(page).toHaveURL(`/${model}/candidates/compare?c=1&c=2`);
   await expect(page.getByRole("columnheader", { name: /keen-lynx/ })).toHaveCount(0);
-  await expect(page.getByRole("link", { name: /^Leave out/ })).toHaveCount(0);
+  await expect(page.getByRole("link", { name: /from comparison$/ })).toHaveCount(0);
 
   await page.getByRole("button", { name: "Promote brisk-otter #2" }).click();
   await expect(page.getByRole("dialog", { name: "Promote “brisk-otter”" })).toBeVisible();
@@ -137,7 +137,7 @@ test("versions are selected in their list and compared", async ({ page, api }) =
   await page.getByLabel("Base").selectOption("1.2.0+b");
   await expect(files.getByRole("row").filter({ hasText: "model.onnx" }).getByRole("cell")).toHaveText([/^changed, /, "12 B", "same"]);
 
-  const notes = panel(page, "Notes");
+  const notes = panel(page, "Release notes");
   await expect(notes.locator("ins").first()).toHaveText("+ The 1. one");
   await expect(notes.locator("del").first()).toHaveText("− The 2. one");
   expect(await violations(page)).toEqual([]);
@@ -152,8 +152,8 @@ test("a version says what changed since another one", async ({ page, api }) => {
     if (request.postData()?.includes('"1.1.0+b"')) asked += 1;
   });
   await page.goto(`/${model}/versions/1.2.0+b`);
-  const changes = page.locator("details").filter({ has: page.getByRole("heading", { name: /^Changes/ }) });
-  await expect(changes.getByRole("heading")).toHaveText("Changes since 1.1.0+b");
+  const changes = page.locator("details").filter({ has: page.getByRole("heading", { name: /^Compare/ }) });
+  await expect(changes.getByRole("heading")).toHaveText("Compare with 1.1.0+b");
   await page.waitForLoadState("networkidle");
   expect(asked, "nothing is asked for before it is opened").toBe(0);
 
@@ -167,20 +167,20 @@ test("a version says what changed since another one", async ({ page, api }) => {
   await expect(changes.locator("del")).toHaveText(["− The 1. one"]);
   expect(await violations(page)).toEqual([]);
 
-  await changes.getByLabel("Against").selectOption("2.0.0");
+  await changes.getByLabel("Base version").selectOption("2.0.0");
   await expect(page).toHaveURL(/against=2\.0\.0/);
   await expect(changes.getByRole("row").filter({ hasText: "extra/a.txt" })).toContainText("removed");
-  await expect(changes.getByRole("heading", { level: 2 })).toHaveText("Changes since 2.0.0");
+  await expect(changes.getByRole("heading", { level: 2 })).toHaveText("Compare with 2.0.0");
   await page.reload();
   await expect(changes.getByRole("row").filter({ hasText: "extra/a.txt" })).toContainText("removed");
-  await expect(changes.getByLabel("Against")).toHaveValue("2.0.0");
+  await expect(changes.getByLabel("Base version")).toHaveValue("2.0.0");
   await changes.getByRole("link", { name: "Side by side" }).click();
   await expect(page).toHaveURL(`/${model}/versions/compare?v=2.0.0&v=1.2.0%2Bb`);
 
   await page.goto(`/${model}/versions/1.1.0+b`);
-  await expect(changes.getByRole("heading")).toHaveText("Changes");
+  await expect(changes.getByRole("heading")).toHaveText("Compare");
   await changes.locator("summary").click();
-  await changes.getByLabel("Against").selectOption("1.2.0+b");
+  await changes.getByLabel("Base version").selectOption("1.2.0+b");
   await expect(changes.locator("del")).toHaveText(["− The 2. one"]);
 });
 
@@ -189,7 +189,7 @@ test("the only version has no changes", async ({ page, api }) => {
   await api.version(model, "1.0.0", { "model.onnx": "weights" });
   await page.goto(`/${model}/versions/1.0.0`);
   await expect(page.getByRole("heading", { name: "Files" })).toBeVisible();
-  await expect(page.getByRole("heading", { name: /^Changes/ })).toHaveCount(0);
+  await expect(page.getByRole("heading", { name: /^Compare/ })).toHaveCount(0);
 });
 
 test("runs that go on are compared as they go, over few sockets, and those that ended are not asked for again", async ({ page, api }) => {

@@ -110,7 +110,7 @@ test("a run says where it came from, with links that are safe", async ({ page, a
   await expect(commit).toHaveAttribute("rel", "noopener noreferrer nofollow");
   await expect(page.getByRole("link", { name: "#4711" })).toHaveAttribute("href", `${home}/-/jobs/4711`);
   await expect(page.getByRole("link", { name: "#42" })).toHaveAttribute("href", `${home}/-/pipelines/42`);
-  expect(await copied(page, "Copy the run id")).toBe(runs[0]);
+  expect(await copied(page, "Copy the run ID")).toBe(runs[0]);
 
   await test.step("a tag that is a web address is a link, and nothing else is", async () => {
     const report = "https://reports.example.com/ocr?run=7";
@@ -127,7 +127,7 @@ test("a run says where it came from, with links that are safe", async ({ page, a
   });
 
   await test.step("it cannot be changed here", async () => {
-    for (const name of ["Add a tag", "Add files", "More about this candidate"]) {
+    for (const name of ["Add tag", "Add files", "More actions for this run"]) {
       await expect(page.getByRole("button", { name })).toBeHidden();
     }
   });
@@ -139,8 +139,8 @@ test("a run without a model becomes a version of one that is chosen", async ({ p
 
   await test.step("without a model in the project there is a way to make one", async () => {
     await page.getByRole("button", { name: "Promote" }).click();
-    await expect(page.getByText("This project has no model yet.")).toBeVisible();
-    await expect(page.getByRole("link", { name: "Make a model" })).toHaveAttribute("href", `/${project}/-/new`);
+    await expect(page.getByText("This project has no models yet.")).toBeVisible();
+    await expect(page.getByRole("link", { name: "Create a model" })).toHaveAttribute("href", `/${project}/-/new`);
     expect(await violations(page)).toEqual([]);
     await page.getByRole("button", { name: "Cancel" }).click();
   });
@@ -163,7 +163,7 @@ test("a run without a model becomes a version of one that is chosen", async ({ p
     await page.goto(`/${project}/-/runs/${runs[0]}`);
     await expect(page).toHaveURL(`/${model}/candidates/1`);
     await expect(page.getByRole("heading", { name: "bold-crane" })).toBeVisible();
-    await expect(page.getByText("became")).toBeVisible();
+    await expect(page.getByText("Published as")).toBeVisible();
   });
 });
 
@@ -223,7 +223,7 @@ test("the tracking URI is where newcomers look", async ({ page, api, context, ba
 
   await page.goto(`/${project}`);
   await expect(setting).toBeVisible();
-  await expect(page.getByRole("link", { name: "yours" })).toHaveAttribute("href", "/settings/tokens");
+  await expect(page.getByRole("link", { name: "personal" })).toHaveAttribute("href", "/settings/tokens");
   expect(await copied(page, "Copy the environment")).toContain(`export MLFLOW_TRACKING_URI=${uri}\n`);
   await page.getByRole("tab", { name: "Register" }).click();
   expect(await copied(page, "Copy the snippet")).toContain('registered_model_name="my-model"');

@@ -95,7 +95,7 @@ export type Person = { username: string; password: string };
 /** Signs somebody in through the sign-in page. */
 export async function signIn(page: Page, { username, password }: Person): Promise<void> {
   await page.goto("/sign-in");
-  await page.getByLabel("User name").fill(username);
+  await page.getByLabel("Username").fill(username);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("button", { name: "Account" })).toBeVisible();

@@ -91,9 +91,9 @@ test("an alias that somebody moves elsewhere moves here, too", async ({ page, ap
   await theirs.evaluate(() => Object.assign(window, { loadedOnce: true }));
 
   await page.goto(`/${model}/versions/1.1.0`);
-  await page.getByRole("button", { name: "Set an alias" }).click();
+  await page.getByRole("button", { name: "Add or move alias" }).click();
   await page.getByLabel("Alias", { exact: true }).fill("champion");
-  await page.getByRole("button", { name: "Set", exact: true }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await expect(aliases).toContainText("1.1.0");
   expect(await theirs.evaluate(() => "loadedOnce" in window)).toBe(true);
 });

@@ -31,7 +31,7 @@ test("the first page is small, and another brings only what it lacks", async ({ 
   const [first] = programs();
   sizes.clear();
   await page.goto(`/${model}/versions`);
-  await expect(page.getByText("No version yet")).toBeVisible();
+  await expect(page.getByText("No versions yet")).toBeVisible();
   await expect.poll(programs).toContainEqual(expect.stringMatching(VERSIONS));
   expect(programs().filter((path) => path !== first).length).toBeLessThan(12);
 });
@@ -59,7 +59,7 @@ test("the page before stays while the next one comes, but not for long", async (
   await expect(before).toBeHidden();
   await page.clock.resume();
   release();
-  await expect(page.getByLabel("What is new")).toBeVisible();
+  await expect(page.getByLabel("Release notes")).toBeVisible();
 });
 
 test("a session may end while a page comes", async ({ page }) => {
@@ -81,7 +81,7 @@ test.describe("where the registry does not answer", () => {
   test("what was shown and typed stays, and comes up to date when tried again", async ({ page, api }) => {
     const model = await api.model(await api.project(), "ocr");
     await page.goto(`/${model}`);
-    await page.getByRole("button", { name: "Add a tag" }).click();
+    await page.getByRole("button", { name: "Add tag" }).click();
     const key = page.getByLabel("Key", { exact: true });
     await key.fill("half-ty");
     const notice = page.getByText("This page may be out of date.");
@@ -90,7 +90,7 @@ test.describe("where the registry does not answer", () => {
     // The socket tells of it, and the page asks anew.
     await api.tag(model, "team", "vision");
     await expect(notice).toBeVisible();
-    await expect(notice).toContainText("did not answer");
+    await expect(notice).toContainText("didn't answer");
     await expect(page.getByRole("heading", { level: 1 })).toContainText("ocr");
     await expect(key).toHaveValue("half-ty");
     await expect(key).toBeFocused();
@@ -112,7 +112,7 @@ test.describe("where the registry does not answer", () => {
     await expect(page.getByRole("alert")).toContainText("No connection to the registry");
     await page.unroute("**/graphql");
     await page.getByRole("alert").getByRole("button", { name: "Try again" }).click();
-    await expect(page.getByText("No version yet")).toBeVisible();
+    await expect(page.getByText("No versions yet")).toBeVisible();
   });
 });
 
@@ -127,6 +127,6 @@ test.describe("a page that does not arrive", () => {
     await expect(page.getByRole("alert")).toContainText("No connection to the registry");
     await page.unroute(VERSIONS);
     await page.getByRole("button", { name: "Try again" }).click();
-    await expect(page.getByText("No version yet")).toBeVisible();
+    await expect(page.getByText("No versions yet")).toBeVisible();
   });
 });

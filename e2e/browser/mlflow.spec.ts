@@ -93,10 +93,10 @@ test("two candidates arrive from Python, the better one goes back there as champ
   });
 
   await test.step("make it the champion", async () => {
-    await page.getByRole("button", { name: "Set an alias" }).click();
+    await page.getByRole("button", { name: "Add or move alias" }).click();
     await page.getByLabel("Alias", { exact: true }).fill("champion");
-    await page.getByRole("button", { name: "Set", exact: true }).click();
-    await expect(page.getByText("“champion” names 1.0.0 now.")).toBeVisible();
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await expect(page.getByText("champion now points to 1.0.0.")).toBeVisible();
     await page.getByRole("tab", { name: "By alias" }).click();
     await expect(page.getByText('uri = "models:/ocr@champion"')).toBeVisible();
   });

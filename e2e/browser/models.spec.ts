@@ -34,7 +34,7 @@ test("a list is narrowed down by what its models have, and the address says so",
   const facet = (name: string) => page.getByRole("combobox", { name });
   await expect(facet("Any framework").getByRole("option")).toHaveText(["Any framework", "sklearn (1)", "torch (1)"]);
   await expect(facet("Any tag").getByRole("option")).toHaveText(["Any tag", "task: ocr (2)", "task: tabular (1)"]);
-  await expect(facet("Any licence").getByRole("option")).toHaveText(["Any licence", "gpl-3.0 (1)", "mit (1)"]);
+  await expect(facet("Any license").getByRole("option")).toHaveText(["Any license", "gpl-3.0 (1)", "mit (1)"]);
   await expect(facet("Any author").getByRole("option")).toHaveText(["Any author", "admin (3)"]);
 
   await facet("Any tag").selectOption({ label: "task: ocr (2)" });
@@ -43,7 +43,7 @@ test("a list is narrowed down by what its models have, and the address says so",
   // What others can be chosen stays; the other facets count what is left.
   await expect(facet("Any tag").getByRole("option")).toHaveText(["Any tag", "task: ocr (2)", "task: tabular (1)"]);
   await expect(facet("Any framework").getByRole("option")).toHaveText(["Any framework", "torch (1)"]);
-  await facet("Any licence").selectOption("mit");
+  await facet("Any license").selectOption("mit");
   await expect(names(page)).toHaveText(["net"]);
   expect(await violations(page)).toEqual([]);
 
@@ -51,19 +51,19 @@ test("a list is narrowed down by what its models have, and the address says so",
   await page.goto("/");
   await page.goto(shared);
   await expect(names(page)).toHaveText(["net"]);
-  await expect(facet("Any licence")).toHaveValue("mit");
+  await expect(facet("Any license")).toHaveValue("mit");
   await expect(facet("Any tag")).toHaveValue("task=ocr");
   await page.goBack();
   await page.goForward();
   await page.getByRole("button", { name: "Clear filters" }).click();
   await expect(names(page)).toHaveText(["bare", "net", "tree"]);
-  await expect(facet("Any licence")).toHaveValue("");
+  await expect(facet("Any license")).toHaveValue("");
   await expect(page).toHaveURL(`/${project}`);
 
   await facet("Any framework").selectOption("sklearn");
   await expect(names(page)).toHaveText(["tree"]);
   await page.getByRole("searchbox", { name: "Search models" }).fill("net");
-  await expect(page.getByText("No model matches")).toBeVisible();
+  await expect(page.getByText("No matching models")).toBeVisible();
   await expect(facet("Any framework")).toHaveValue("sklearn");
   if (!isMobile) expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
 });
@@ -120,7 +120,7 @@ test("a list is sorted by every column", async ({ page, api, isMobile }) => {
     ["Name", ["tree", "net", "bare"], ["bare", "net", "tree"]],
     ["Version", ["tree", "net", "bare"], ["net", "tree", "bare"]],
     ["Best metric", ["net", "tree", "bare"], ["tree", "net", "bare"]],
-    ["Candidates", ["net", "tree", "bare"], ["bare", "tree", "net"]],
+    ["Runs", ["net", "tree", "bare"], ["bare", "tree", "net"]],
     ["Created", ["bare", "tree", "net"], ["net", "tree", "bare"]],
     ["Updated", ["bare", "tree", "net"], ["net", "tree", "bare"]],
   ];
@@ -153,7 +153,7 @@ test("a model is deleted from its row and comes back", async ({ page, api }) => 
   await row(page, "net").getByRole("button", { name: "Actions for net" }).click();
   expect(await violations(page)).toEqual([]);
   await page.getByRole("button", { name: "Delete", exact: true }).click();
-  await expect(page.getByRole("dialog")).toContainText("1 version and 2 candidates");
+  await expect(page.getByRole("dialog")).toContainText("1 version and 2 runs");
   expect(await violations(page)).toEqual([]);
   await confirm(page);
   await expect(names(page)).toHaveText(["bare", "tree"]);
@@ -190,7 +190,7 @@ test("several models are tagged and deleted at once, and what is refused is said
     await dialog.getByLabel("Key").fill("team");
     await dialog.getByLabel("Value").fill("vision");
     expect(await violations(page)).toEqual([]);
-    await dialog.getByRole("button", { name: "Set the tag" }).click();
+    await dialog.getByRole("button", { name: "Set tag" }).click();
     await expect(dialog).toBeHidden();
     await expect(page.getByText("Tag “team” set on 2 models.")).toBeVisible();
     await expect(row(page, "net")).toContainText("vision");
@@ -243,7 +243,7 @@ test("versions, candidates, aliases and tags come back, too", async ({ page, api
 
   await test.step("a version", async () => {
     await page.goto(`/${net}/versions/9.0.0`);
-    await page.getByRole("button", { name: "More about this version" }).click();
+    await page.getByRole("button", { name: "More actions for this version" }).click();
     await page.getByRole("button", { name: "Delete version" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Delete version" }).click();
     await expect(page).toHaveURL(`/${net}/versions`);
@@ -253,11 +253,11 @@ test("versions, candidates, aliases and tags come back, too", async ({ page, api
 
   await test.step("a candidate", async () => {
     await page.goto(`/${net}/candidates/1`);
-    await page.getByRole("button", { name: "More about this candidate" }).click();
-    await page.getByRole("button", { name: "Delete candidate" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Delete candidate" }).click();
+    await page.getByRole("button", { name: "More actions for this run" }).click();
+    await page.getByRole("button", { name: "Delete run" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete run" }).click();
     await expect(page).toHaveURL(`/${net}/candidates`);
-    await undo("Candidate “calm-heron” moved");
+    await undo("Run “calm-heron” moved");
     await expect(page).toHaveURL(`/${net}/candidates/1`);
   });
 
@@ -333,7 +333,7 @@ test("from one project to another by the keyboard", async ({ page, api, stranger
   await test.step("and every project is found by its name", async () => {
     await page.getByRole("button", { name: `${there}: switch project` }).click();
     await field.fill(unique("nothing"));
-    await expect(list.getByText("No project has this name.")).toBeVisible();
+    await expect(list.getByText("No matching projects.")).toBeVisible();
     await field.fill(here);
     await expect(list.getByRole("link").nth(0)).toContainText(here);
     await expect(list.getByRole("link")).toHaveCount(2);

@@ -23,7 +23,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
     await page.getByRole("link", { name: "New project" }).first().click();
     await page.getByLabel("Name").fill("Journey");
     await page.getByLabel("Path").fill("Bad Path!");
-    await expect(page.getByText("would do")).toBeVisible();
+    await expect(page.getByText("for example “bad-path”")).toBeVisible();
     await page.getByLabel("Path").fill(project);
     await page.getByRole("button", { name: "Create project" }).click();
     await expect(page).toHaveURL(`/${project}`);
@@ -44,7 +44,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
   await test.step("create version 1.2.0; what is not SemVer is told what would do", async () => {
     await page.getByRole("link", { name: "New version" }).first().click();
     await page.getByLabel("Version").fill("v1.2");
-    await expect(page.getByText("“1.2.0” would do")).toBeVisible();
+    await expect(page.getByText("for example “1.2.0”")).toBeVisible();
     await page.getByLabel("Version").fill("1.2.0");
     await page.getByRole("button", { name: "Create version" }).click();
     await expect(page).toHaveURL(/versions\/1\.2\.0/);
@@ -56,19 +56,19 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
     await expect(page.getByRole("button", { name: "onnx" }).first()).toBeVisible();
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await page.getByRole("button", { name: "Publish version" }).click();
-    await expect(page.getByText("1.2.0 is published.")).toBeVisible();
+    await expect(page.getByText("1.2.0 has been published.")).toBeVisible();
     await expect(page.getByText("Digest")).toBeVisible();
     const uploaded = await api.get(`${project}/my%20model%20%26%20co/1.2.0/model/onnx/quantised/model.onnx`);
     expect(uploaded.equals(Buffer.alloc(3_000_000, 8))).toBe(true);
   });
 
   await test.step("move an alias to it", async () => {
-    await page.getByRole("button", { name: "Set an alias" }).click();
+    await page.getByRole("button", { name: "Add or move alias" }).click();
     await page.getByLabel("Alias", { exact: true }).fill("v1");
     await expect(page.getByText("looks like a version")).toBeVisible();
     await page.getByLabel("Alias", { exact: true }).fill("champion");
-    await page.getByRole("button", { name: "Set", exact: true }).click();
-    await expect(page.getByText("“champion” names 1.2.0 now.")).toBeVisible();
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await expect(page.getByText("champion now points to 1.2.0.")).toBeVisible();
   });
 
   await test.step("download a file", async () => {
@@ -80,7 +80,7 @@ test("a model is published, found, moved to by an alias, deleted and restored", 
   });
 
   await test.step("delete the version and undo it", async () => {
-    await page.getByRole("button", { name: "More about this version" }).click();
+    await page.getByRole("button", { name: "More actions for this version" }).click();
     await page.getByRole("button", { name: "Delete version" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Delete version" }).click();
     await expect(page).toHaveURL(/versions$/);
@@ -149,7 +149,7 @@ test.describe("without a session", () => {
   test("a deep link leads through the sign-in and back", async ({ page }) => {
     await page.goto("/settings/tokens?x=1");
     await expect(page).toHaveURL(/sign-in\?next=/);
-    await page.getByLabel("User name").fill(admin.username);
+    await page.getByLabel("Username").fill(admin.username);
     await page.getByLabel("Password").fill("wrong");
     await page.getByRole("button", { name: "Sign in" }).click();
     await expect(page.getByRole("alert")).toContainText("wrong");
@@ -182,7 +182,7 @@ test("a model is renamed, and its files come as a folder or all together", async
   await page.goto(`/${model}/-/edit`);
 
   await test.step("what it means is said before, and a name in use after", async () => {
-    await expect(page.getByText("Links and scripts that use the old name go on working, until another model gets it.")).toBeVisible();
+    await expect(page.getByText("Links and scripts that use the old name keep working until another model takes that name.")).toBeVisible();
     await page.getByLabel("Name").fill("taken");
     await page.getByRole("button", { name: "Rename" }).click();
     await expect(page.locator("#name-note")).toContainText("taken");
@@ -231,26 +231,26 @@ test("publishing waits for files that are arriving, or goes on without them", as
     const put = begin(`${version}/${file}`);
     const ask = "query($path: String!, $ref: String!) { model(path: $path) { version(ref: $ref) { unfinishedUploads { path } } } }";
     const arriving = async () => (await api.graphql(ask, { path: model, ref: version })).model.version.unfinishedUploads;
-    await expect.poll(arriving).toEqual([{ path: file }]);
+    await expect.poll(uploading).toEqual([{ path: file }]);
     await page.goto(`/${model}/versions/${version}`);
     await page.getByRole("button", { name: "Publish", exact: true }).click();
-    await expect(dialog).toContainText(`${file} (arriving)`);
+    await expect(dialog).toContainText(`${file} (uploading)`);
     await page.getByRole("button", { name: "Publish version" }).click();
-    await expect(dialog).toContainText("These files are not here yet:");
+    await expect(dialog).toContainText("These files are still uploading:");
     await expect(dialog.getByRole("listitem")).toHaveText([file]);
     expect(await violations(page)).toEqual([]);
     return put;
   };
 
   const first = await publish("1.0.0", "weights.bin");
-  await dialog.getByRole("button", { name: "Wait for them" }).click();
-  await expect(dialog).toContainText("Waiting: it is published when they are here.");
+  await dialog.getByRole("button", { name: "Wait for these files" }).click();
+  await expect(dialog).toContainText("Waiting. The version will be published when these files are complete.");
   first.end("3");
-  await expect(page.getByText("1.0.0 is published.")).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText("1.0.0 has been published.")).toBeVisible({ timeout: 20_000 });
   await expect(page.getByRole("button", { name: "weights.bin" }).or(page.getByRole("link", { name: "weights.bin" })).first()).toBeVisible();
 
   const second = await publish("1.1.0", "late.bin");
-  await dialog.getByRole("button", { name: "Publish without them" }).click();
-  await expect(page.getByText("1.1.0 is published.")).toBeVisible();
+  await dialog.getByRole("button", { name: "Publish without these files" }).click();
+  await expect(page.getByText("1.1.0 has been published.")).toBeVisible();
   second.destroy();
 });

@@ -11,7 +11,7 @@ test("a version is yanked, passed over, shown to who asks, and used again", asyn
   const newer = `/${model}/versions/1.1.0`;
   const banner = page.getByRole("note");
   const choose = async (item: string) => {
-    await page.getByRole("button", { name: "More about this version" }).click();
+    await page.getByRole("button", { name: "More actions for this version" }).click();
     await page.getByRole("button", { name: item }).click();
   };
 
@@ -33,7 +33,7 @@ test("a version is yanked, passed over, shown to who asks, and used again", asyn
     await expect(page.getByText("1.1.0 is yanked.")).toBeVisible();
     await expect(banner).toContainText("This version is yanked");
     await expect(banner).toContainText("The labels were wrong.");
-    await expect(page.getByRole("button", { name: "Set an alias" })).toHaveCount(0);
+    await expect(page.getByRole("button", { name: "Add or move alias" })).toHaveCount(0);
     expect(await violations(page)).toEqual([]);
     expect(await latest()).toBe("1.0.0");
     await banner.getByRole("link", { name: "1.0.0" }).click();
@@ -60,7 +60,7 @@ test("a version is yanked, passed over, shown to who asks, and used again", asyn
     await signIn(theirs, guest);
     await theirs.goto(newer);
     await expect(theirs.getByRole("note")).toContainText("The labels were wrong.");
-    await expect(theirs.getByRole("button", { name: "More about this version" })).toHaveCount(0);
+    await expect(theirs.getByRole("button", { name: "More actions for this version" })).toHaveCount(0);
   });
 
   await test.step("a model of which all are yanked says so", async () => {
@@ -76,13 +76,13 @@ test("a version is yanked, passed over, shown to who asks, and used again", asyn
 
   await test.step("it is used again, and deprecated for a moment", async () => {
     await page.goto(newer);
-    await choose("Use again");
-    await expect(page.getByText("1.1.0 can be used again.")).toBeVisible();
+    await choose("Reactivate");
+    await expect(page.getByText("1.1.0 is active again.")).toBeVisible();
     await expect(banner).toHaveCount(0);
     expect(await latest()).toBe("1.1.0");
     await choose("Deprecate…");
     await page.getByRole("dialog").getByRole("button", { name: "Deprecate version" }).click();
-    await expect(banner).toContainText("it works as before");
+    await expect(banner).toContainText("It still works");
     expect(await latest()).toBe("1.1.0");
     const toast = page.locator(".toast-card", { hasText: "1.1.0 is deprecated." });
     await toast.getByRole("button", { name: "Undo" }).click();

@@ -97,7 +97,7 @@ test("a large folder survives a lost connection and a reload", async ({ page, ap
   await expect.poll(() => percent(page), { timeout: 60_000 }).toBeGreaterThan(20);
   await expect(page.getByText(/MB\/s · .* left/)).toBeVisible();
   road.cut();
-  await expect(page.getByText("The connection was lost. It is tried again by itself.")).toBeVisible();
+  await expect(page.getByText("Connection lost. Reconnecting…")).toBeVisible();
   await expect(page.getByText("Reconnecting").first()).toBeVisible();
   const before = await percent(page);
 
@@ -142,7 +142,7 @@ test("an upload is paused, resumed and cancelled", async ({ page, api, request, 
   await page.clock.install();
   await page.goto(`${road.url}/${model}/versions/1.0.0`);
   road.bytesPerSecond = MB;
-  await page.getByLabel("Into").fill("weights");
+  await page.getByLabel("Upload to").fill("weights");
   await page.getByTestId("pick-files").setInputFiles([file("big.bin", 12 * MB), file("other.bin", 12 * MB)]);
   await expect.poll(() => percent(page), { timeout: 30_000 }).toBeGreaterThan(10);
   // What follows is done while both are on their way, however long it takes here.

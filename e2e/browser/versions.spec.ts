@@ -29,10 +29,10 @@ test("versions are found by tag, deleted together and brought back", async ({ pa
     await field.fill("stage");
     await expect(names).toHaveText(["1.1.0", "1.0.0"]);
     await field.fill("a`b");
-    await expect(page.locator("#tag-problem")).toContainText("A tag looks like");
+    await expect(page.locator("#tag-problem")).toContainText("Enter a tag");
     expect(await violations(page)).toEqual([]);
     await field.fill("team");
-    await expect(page.getByText("No version matches")).toBeVisible();
+    await expect(page.getByText("No matching versions")).toBeVisible();
     await field.fill("");
     await expect(names).toHaveCount(3);
   });
@@ -41,7 +41,7 @@ test("versions are found by tag, deleted together and brought back", async ({ pa
     for (const version of ["1.0.0", "2.0.0"]) await page.getByRole("checkbox", { name: `Select ${version}` }).check();
     await page.getByRole("button", { name: "Delete", exact: true }).click();
     const dialog = page.getByRole("dialog", { name: "Delete 2 versions?" });
-    await expect(dialog).toContainText("Scripts that fetch these stop working");
+    await expect(dialog).toContainText("Scripts that use these versions will fail");
     await api.bury(model, "2.0.0");
     await dialog.getByRole("button", { name: "Delete" }).click();
     const rest = page.getByRole("dialog", { name: "Delete version 2.0.0?" });

@@ -101,7 +101,7 @@ fn ReadOnly() -> impl IntoView {
             {move || read_only.get().then(|| view! {
                 <p class="flex items-center gap-2 border-b border-warning bg-warning/10 px-4 py-2 text-sm sm:px-6 lg:px-8">
                     <span class="text-warning"><Icon d=icon::WARNING class="size-5 shrink-0"/></span>
-                    "Read-only: the server has no room for more files. What is there can be read, changed and deleted."
+                    "Read-only: the server has no space left for more files. Existing files can still be downloaded and deleted."
                 </p>
             })}
         </div>

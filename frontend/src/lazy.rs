@@ -85,8 +85,8 @@ impl LazyPage {
         loaded.map_err(|_| {
             ApiError::new(
                 Code::Unreachable,
-                "This page did not arrive. Check that the registry is running and that you are online. \
-                 If it has just been updated, trying again is enough.",
+                "This page couldn't be loaded. Check that the registry is running and that you are online. \
+                 If the registry was just updated, try again.",
             )
         })
     }

@@ -70,7 +70,7 @@ pub fn AliasChip(
         <span class="min-w-0 truncate">{name}</span>
         {(!version.is_empty()).then(|| view! { <span class="text-muted">{version}</span> })}
         {protected.then(|| view! {
-            <span title="Protected: only maintainers move it">
+            <span title="Protected: only maintainers can move this alias">
                 <Icon d=icon::LOCK class="size-3 shrink-0"/>
                 <span class="sr-only">"protected"</span>
             </span>

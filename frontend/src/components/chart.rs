@@ -115,7 +115,7 @@ fn Plot(name: String, view: Memo<View>, chosen: Chosen) -> impl IntoView {
             <div class="chart-y" aria-hidden="true" inner_html=move || view.read().y.labels("bottom")></div>
             <div
                 class="chart-plot" node_ref=node tabindex="0" role="slider"
-                aria-label=format!("{name}: arrow keys read its values, plus shows a part, Escape all")
+                aria-label=format!("{name}: use the arrow keys to read values, plus to zoom in, Escape to zoom out")
                 aria-valuemin="0" aria-valuemax="100" aria-valuenow=now aria-valuetext=text
                 on:pointermove=moved on:pointerdown=down on:pointerup=up on:pointerleave=left
                 on:dblclick=move |_| chosen.zoom.set(None)

@@ -41,7 +41,7 @@ pub fn Allowed(
     children: ChildrenFn,
 ) -> impl IntoView {
     let refused = move || {
-        let error = ApiError::new(Code::Forbidden, format!("Only {who} may do this."));
+        let error = ApiError::new(Code::Forbidden, format!("Only {who} can do this."));
         view! { <Failed error page on_retry=|()| {}/> }
     };
     view! { <Show when=move || when.get() fallback=refused>{children()}</Show> }
@@ -63,8 +63,9 @@ pub fn Failed(
         Code::Unauthenticated => (icon::LOCK, "Sign in to see this"),
         Code::Unreachable => (icon::WARNING, "No connection to the registry"),
         Code::RateLimited => (icon::WARNING, "Too many requests"),
-        Code::Invalid => (icon::ALERT, "The registry did not accept this"),
-        _ => (icon::WARNING, "This could not be loaded"),
+        Code::Invalid if error.is_about_filter() => (icon::ALERT, "That filter isn't valid"),
+        Code::Invalid => (icon::ALERT, "That request isn't valid"),
+        _ => (icon::WARNING, "This couldn't be loaded"),
     };
     let next = match error.code {
         Code::Unauthenticated => view! {

@@ -152,10 +152,10 @@ impl Which {
     fn missing(&self) -> ApiError {
         ApiError::not_found(match self {
             Self::Number { model, number } => {
-                format!("“{model}” has no candidate {number}, or you may not see it.")
+                format!("“{model}” has no run {number}, or you don't have access to it.")
             }
             Self::Run(Run { project, run_id }) => {
-                format!("“{project}” has no run “{run_id}”, or you may not see it.")
+                format!("“{project}” has no run “{run_id}”, or you don't have access to it.")
             }
         })
     }
@@ -264,7 +264,7 @@ pub async fn get(which: Which) -> Result<CandidateDetail, ApiError> {
 }
 
 fn gone() -> ApiError {
-    ApiError::not_found("This run is gone, or you may not see it any more.")
+    ApiError::not_found("This run was deleted, or you no longer have access to it.")
 }
 
 #[derive(cynic::QueryVariables)]

@@ -108,7 +108,7 @@ struct ExperimentOwner {
 }
 
 fn missing(project: &str, number: i32) -> String {
-    format!("“{project}” has no experiment {number}, or you may not see it.")
+    format!("“{project}” has no experiment {number}, or you don't have access to it.")
 }
 
 pub async fn get(project: String, number: i32) -> Result<ExperimentRow, ApiError> {

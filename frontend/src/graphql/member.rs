@@ -135,7 +135,7 @@ pub async fn mine(place: Place) -> Result<MembershipPage, ApiError> {
         .await?
         .viewer
         .and_then(|viewer| viewer.memberships)
-        .ok_or_else(|| ApiError::unauthenticated("Sign in to see where you are a member."))
+        .ok_or_else(|| ApiError::unauthenticated("Sign in to see your projects."))
 }
 
 /// What a mutation needs to say about the member it changed.

@@ -361,7 +361,7 @@ pub fn follow(path: String, changed: impl Fn() + 'static) -> Vec<Following> {
 
 /// What to say where a model is not there.
 pub fn missing(path: &str) -> String {
-    format!("There is no model “{path}”, or you may not see it.")
+    format!("There is no model “{path}”, or you don't have access to it.")
 }
 
 pub async fn get(path: String) -> Result<ModelDetail, ApiError> {

@@ -116,7 +116,7 @@ struct Project {
 
 /// What to say where a project is not there.
 pub fn missing(path: &str) -> String {
-    format!("There is no project “{path}”, or you may not see it.")
+    format!("There is no project “{path}”, or you don't have access to it.")
 }
 
 pub async fn get(path: String) -> Result<ProjectDetail, ApiError> {

@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for MetricValue {
                 "NaN" => Ok(Self(f64::NAN)),
                 "Infinity" => Ok(Self(f64::INFINITY)),
                 "-Infinity" => Ok(Self(f64::NEG_INFINITY)),
-                other => Err(de::Error::custom(format!("“{other}” is not a metric value"))),
+                other => Err(de::Error::custom(format!("“{other}” isn't a metric value"))),
             },
         }
     }

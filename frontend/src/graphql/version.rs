@@ -290,7 +290,8 @@ pub struct VersionPageData {
 
 /// The version that a reference names: `1.2.0`, `^1.2`, `@champion` or `latest`.
 pub async fn get(model: String, reference: String) -> Result<VersionPageData, ApiError> {
-    let missing = format!("“{model}” has no version “{reference}”, or you may not see it.");
+    let missing =
+        format!("“{model}” has no version “{reference}”, or you don't have access to it.");
     let owner = run(Version::build(VersionVariables { model, reference })).await?.model;
     let found = owner.and_then(|owner| {
         Some(VersionPageData {
@@ -341,7 +342,7 @@ pub async fn files(
     version: String,
     after: Option<String>,
 ) -> Result<FilePage, ApiError> {
-    let missing = format!("“{model}” has no version “{version}”, or you may not see it.");
+    let missing = format!("“{model}” has no version “{version}”, or you don't have access to it.");
     let variables = FilesVariables { model, reference: version, first: MAX_PAGE_SIZE, after };
     run(Files::build(variables))
         .await?

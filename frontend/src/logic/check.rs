@@ -16,20 +16,20 @@ pub fn project_path(path: &str) -> Option<String> {
     let suggestion = slug(path);
     if suggestion != path {
         return Some(if suggestion.is_empty() {
-            "Use lower-case letters, digits and dashes.".to_owned()
+            "Use lowercase letters, digits and dashes.".to_owned()
         } else {
-            format!("Use lower-case letters, digits and inner dashes: “{suggestion}” would do.")
+            format!("Use lowercase letters, digits and dashes, for example “{suggestion}”.")
         });
     }
     if path.len() > names::MAX_SLUG {
         return Some(format!(
-            "Use at most {} characters; these are {}.",
+            "Use at most {} characters. You have used {}.",
             names::MAX_SLUG,
             path.len()
         ));
     }
     names::is_reserved(path)
-        .then(|| format!("“{path}” is an address of the registry itself. Choose another."))
+        .then(|| format!("“{path}” is reserved by the registry. Choose another path."))
 }
 
 /// The nearest project path to a text: `Vision Team!` becomes `vision-team`.
@@ -52,20 +52,20 @@ pub fn model_name(name: &str) -> Option<String> {
     }
     match name.chars().find(|c| names::is_no_model_character(*c) || names::is_hidden(*c)) {
         Some(bad) if names::is_hidden(bad) => {
-            return Some("Characters that are not shown, or that turn text around, cannot be part of a name.".to_owned());
+            return Some("Names can't contain invisible characters or characters that change the text direction.".to_owned());
         }
-        Some(bad) => return Some(format!("“{bad}” cannot be part of a name.")),
+        Some(bad) => return Some(format!("Names can't contain “{bad}”.")),
         None => {}
     }
     if name.trim() != name {
         return Some("Remove the spaces at the start or end.".to_owned());
     }
     if names::is_no_model(name) {
-        return Some(format!("“{name}” cannot be a name."));
+        return Some(format!("“{name}” is reserved. Choose another name."));
     }
     let length = name.chars().count();
     (length > names::MAX_NAME)
-        .then(|| format!("Use at most {} characters; these are {length}.", names::MAX_NAME))
+        .then(|| format!("Use at most {} characters. You have used {length}.", names::MAX_NAME))
 }
 
 /// A version: strict SemVer 2.0.
@@ -80,9 +80,9 @@ pub fn version(version: &str) -> Option<String> {
         _ => stripped.to_owned(),
     };
     Some(if Version::parse(&padded).is_ok() {
-        format!("Versions are written as in SemVer 2.0: “{padded}” would do.")
+        format!("Use a version number as in SemVer 2.0, for example “{padded}”.")
     } else {
-        "Versions are three numbers as in SemVer 2.0, for example 1.2.0 or 2.0.0-rc.1.".to_owned()
+        "Use three numbers as in SemVer 2.0, for example 1.2.0 or 2.0.0-rc.1.".to_owned()
     })
 }
 
@@ -99,13 +99,13 @@ pub fn range(range: &str) -> Option<String> {
     }
     semver::VersionReq::parse(range)
         .err()
-        .map(|_| "A range looks like ^1.2, ~1.2.3, >=1, <3 or 1.*.".to_owned())
+        .map(|_| "Enter a range such as ^1.2, ~1.2.3, >=1, <3 or 1.*.".to_owned())
 }
 
 /// A tag to look for: `stage=prod`, or `stage` for any value.
 pub fn tag_filter(text: &str) -> Option<String> {
     let bad = !text.trim().is_empty() && filter::tag(text).is_none();
-    bad.then(|| "A tag looks like stage=prod, or stage for any value.".to_owned())
+    bad.then(|| "Enter a tag such as stage=prod, or stage for any value.".to_owned())
 }
 
 /// An alias: letters, digits, `_` and `-`; not `latest` and nothing like `v1`.
@@ -114,13 +114,13 @@ pub fn alias(name: &str) -> Option<String> {
         return None;
     }
     if let Some(bad) = name.chars().find(|c| !names::is_alias_character(*c)) {
-        return Some(format!("Use letters, digits, “_” and “-”; “{bad}” is none of them."));
+        return Some(format!("Use only letters, digits, “_” and “-”, not “{bad}”."));
     }
     if names::is_latest(name) {
-        return Some("“latest” always means the highest version. Choose another.".to_owned());
+        return Some("“latest” always means the highest version. Choose another name.".to_owned());
     }
     if names::is_like_number(name) {
-        return Some(format!("“{name}” looks like a version number. Choose a word."));
+        return Some(format!("“{name}” looks like a version number. Choose a word instead."));
     }
     (name.len() > names::MAX_NAME).then(|| format!("Use at most {} characters.", names::MAX_NAME))
 }
@@ -129,7 +129,7 @@ pub fn alias(name: &str) -> Option<String> {
 pub fn alias_pattern(pattern: &str) -> Option<String> {
     let bad = pattern.chars().find(|c| !names::is_alias_character(*c) && *c != '*');
     if let Some(bad) = bad {
-        return Some(format!("Use letters, digits, “_”, “-” and “*”; “{bad}” is none of them."));
+        return Some(format!("Use only letters, digits, “_”, “-” and “*”, not “{bad}”."));
     }
     (pattern.len() > names::MAX_NAME)
         .then(|| format!("Use at most {} characters.", names::MAX_NAME))
@@ -142,7 +142,7 @@ pub fn password(password: &str) -> Option<String> {
     }
     if password.chars().count() < names::MIN_PASSWORD {
         return Some(format!(
-            "Use at least {} characters; a few words are good.",
+            "Use at least {} characters, for example a few words.",
             names::MIN_PASSWORD
         ));
     }
@@ -154,31 +154,31 @@ pub fn password(password: &str) -> Option<String> {
 pub fn key(key: &str) -> Option<String> {
     let length = key.chars().count();
     (length > names::MAX_NAME)
-        .then(|| format!("Use at most {} characters; these are {length}.", names::MAX_NAME))
+        .then(|| format!("Use at most {} characters. You have used {length}.", names::MAX_NAME))
 }
 
 /// The value of a tag or param.
 pub fn value(value: &str) -> Option<String> {
     let length = value.chars().count();
     (length > names::MAX_VALUE)
-        .then(|| format!("Use at most 8,000 characters; these are {length}."))
+        .then(|| format!("Use at most 8,000 characters. You have used {length}."))
 }
 
 /// Why a version should not be used: one line.
 pub fn reason(text: &str) -> Option<String> {
     let text = text.trim();
     if text.chars().any(char::is_control) {
-        return Some("Use one line, without tabs.".to_owned());
+        return Some("Use a single line without tabs.".to_owned());
     }
     let length = text.chars().count();
     (length > names::MAX_REASON)
-        .then(|| format!("Use at most 1,000 characters; these are {length}."))
+        .then(|| format!("Use at most 1,000 characters. You have used {length}."))
 }
 
 /// A markdown description.
 pub fn description(text: &str) -> Option<String> {
     (text.len() > names::MAX_DESCRIPTION_BYTES)
-        .then(|| format!("Use at most 64 KiB; this is {} KiB.", text.len().div_ceil(1024)))
+        .then(|| format!("Use at most 64 KiB. You have used {} KiB.", text.len().div_ceil(1024)))
 }
 
 /// A patch, a minor and a major version, where the highest so far is `latest` and the server would choose `next`.

@@ -61,6 +61,11 @@ impl ApiError {
         Self::new(Code::Unauthenticated, what)
     }
 
+    /// Whether it is about what narrows a list down.
+    pub fn is_about_filter(&self) -> bool {
+        matches!(self.field.as_deref(), Some("filter" | "range" | "search"))
+    }
+
     /// Whether the same question may have an answer in a moment.
     pub fn may_pass(&self) -> bool {
         matches!(
@@ -72,17 +77,17 @@ impl ApiError {
     pub fn unreachable() -> Self {
         Self::new(
             Code::Unreachable,
-            "The registry did not answer. Check that it is running and that you are online.",
+            "The registry didn't answer. Check that it is running and that you are online.",
         )
     }
 
     /// An answer that was not understood, for example from a proxy in between.
     pub fn unexpected(status: u16) -> Self {
         let message = match status {
-            413 => "The registry refused this as too large.".to_owned(),
-            429 => "Too many requests just now. Wait a moment, then try again.".to_owned(),
-            502..=504 => "The registry is not reachable behind its proxy.".to_owned(),
-            _ => format!("The answer was not understood (HTTP {status})."),
+            413 => "The registry refused this request because it is too large.".to_owned(),
+            429 => "Too many requests. Wait a moment, then try again.".to_owned(),
+            502..=504 => "The proxy can't reach the registry. Try again in a moment.".to_owned(),
+            _ => format!("The registry's answer couldn't be read (HTTP {status})."),
         };
         Self::new(Code::Unexpected, message)
     }

@@ -45,7 +45,7 @@ pub fn AccountPage() -> impl IntoView {
             <NameForm/>
             <Show when=move || has_password.get()><PasswordForm/></Show>
             <section>
-                <h2 class="mb-3 font-semibold">"Where you are a member"</h2>
+                <h2 class="mb-3 font-semibold">"Your projects"</h2>
                 <Loaded from=memberships fallback=|| view! { <SkeletonRows rows=3/> } let:page>
                     <Memberships page/>
                 </Loaded>
@@ -77,11 +77,11 @@ fn NameForm() -> impl IntoView {
         <form class="panel space-y-4 p-6" on:submit=send>
             <h2 class="font-semibold">"Profile"</h2>
             <p class="text-sm text-muted">
-                "You sign in as " <span class="font-mono">{username}</span> "; that name stays."
+                "Username: " <span class="font-mono">{username}</span> " (can't be changed)"
             </p>
             <TextField
                 id="name" label="Name" value=name autocomplete="name"
-                hint="As others see it beside what you did." refused=submit.field("name")
+                hint="Shown next to your activity." refused=submit.field("name")
             />
             <FormError error=submit.general(&["name"])/>
             <SubmitButton text="Save" pending=submit.pending disabled=unchanged/>
@@ -115,7 +115,7 @@ fn PasswordForm() -> impl IntoView {
         <form class="panel space-y-4 p-6" on:submit=send>
             <div>
                 <h2 class="font-semibold">"Password"</h2>
-                <p class="text-sm text-muted">"Changing it ends your sessions in all other browsers."</p>
+                <p class="text-sm text-muted">"Changing your password signs you out in all other browsers."</p>
             </div>
             // Password managers want to know whose it is.
             <input type="text" class="hidden" autocomplete="username" readonly prop:value=username/>
@@ -136,8 +136,8 @@ fn Memberships(page: Memo<MembershipPage>) -> impl IntoView {
         <Show
             when=move || !page.read().nodes.is_empty()
             fallback=|| view! {
-                <Empty d=icon::USERS title="You are no member yet">
-                    <p>"Projects you create are yours; maintainers of others can add you."</p>
+                <Empty d=icon::USERS title="You're not a member of any project yet">
+                    <p>"You own the projects you create. Maintainers of other projects can add you."</p>
                 </Empty>
             }
         >
@@ -164,7 +164,7 @@ fn membership_line(membership: Membership) -> impl IntoView {
             <div class="min-w-0">
                 <a class="link-hover link break-words font-medium" href=href>{name}</a>
                 " " <span class="font-mono text-xs text-muted">{project.path}</span>
-                <p class="text-sm text-muted">"Since " <Time at=created_at.0/></p>
+                <p class="text-sm text-muted">"Member since " <Time at=created_at.0/></p>
             </div>
             <div class="flex gap-2">
                 {by_single_sign_on.then(|| view! { <Badge text="Single sign-on"/> })}

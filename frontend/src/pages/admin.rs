@@ -43,7 +43,7 @@ pub fn AdminAuditPage() -> impl IntoView {
         <PageTitle text="Audit log"/>
         <h1 class="text-2xl font-semibold tracking-tight">"Audit log"</h1>
         <p class="mb-6 mt-1 max-w-prose text-sm text-muted">
-            "Every change in the registry, and every change that was refused. Nothing here can be edited or deleted, but for the values of tags, which you can redact."
+            "Every change in the registry, and every attempt that was refused. Events can't be edited or deleted; only the values of tags can be redacted."
         </p>
         <Events source=Source::Registry in_full=true/>
     }

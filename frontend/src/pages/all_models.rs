@@ -22,14 +22,14 @@ pub fn AllModelsPage() -> impl IntoView {
         if session.signed_in() {
             view! {
                 <Empty d=icon::BOX title="No models yet">
-                    <p>"Models are published in projects, where a training script or your browser makes the first one."</p>
+                    <p>"Models live in projects. Publish the first one from a training script or in the browser."</p>
                     <a class="btn btn-primary" href=address::at("/")><Icon d=icon::LAYERS/>"All projects"</a>
                 </Empty>
             }
             .into_any()
         } else {
             view! {
-                <Empty d=icon::BOX title="Nothing is public here">
+                <Empty d=icon::BOX title="No public models">
                     <p>"Sign in to see the models of your own projects and those of your teams."</p>
                     <SignInOffer/>
                 </Empty>

@@ -64,7 +64,7 @@ pub fn CandidatePage() -> impl IntoView {
         async move {
             match which {
                 Some(which) => candidate::get(which).await,
-                None => Err(ApiError::not_found("A candidate's address ends in its number.")),
+                None => Err(ApiError::not_found("The address of a run must end with its number.")),
             }
         }
     };
@@ -73,8 +73,8 @@ pub fn CandidatePage() -> impl IntoView {
         None => data.experiment.project.path.clone(),
     });
     let title = move || match which.get() {
-        Some(Which::Number { model, number }) => format!("Candidate {number} of {model}"),
-        Some(Which::Run(Run { project, run_id })) => format!("Run {run_id} of {project}"),
+        Some(Which::Number { model, number }) => format!("Run {number} of {model}"),
+        Some(Which::Run(Run { project, run_id })) => format!("Run {run_id} in {project}"),
         None => "Not found".to_owned(),
     };
     view! {
@@ -198,7 +198,7 @@ fn Heading(data: Memo<CandidateDetail>, developer: Memo<bool>) -> impl IntoView 
                 let href = address::version(&version.model.path, &version.version);
                 view! {
                     <span class="text-sm text-muted">
-                        "became " <a class="link font-mono" href=href>{version.version.clone()}</a>
+                        "Published as " <a class="link font-mono" href=href>{version.version.clone()}</a>
                     </span>
                 }
             })
@@ -222,10 +222,10 @@ fn Heading(data: Memo<CandidateDetail>, developer: Memo<bool>) -> impl IntoView 
                         "Promote"
                     </button>
                     <Show when=move || data.read().place().is_some()>
-                        <Menu label="More about this candidate" button=|| view! { <Icon d=icon::MORE/> }>
+                        <Menu label="More actions for this run" button=|| view! { <Icon d=icon::MORE/> }>
                             <li>
                                 <button type="button" on:click=move |_| deleting.set(true)>
-                                    <Icon d=icon::TRASH/>"Delete candidate"
+                                    <Icon d=icon::TRASH/>"Delete run"
                                 </button>
                             </li>
                         </Menu>
@@ -248,7 +248,7 @@ fn crumbs(data: &CandidateDetail) -> Vec<(String, String)> {
     crumbs.extend(match &data.model {
         Some(model) => [
             (model.name.clone(), address::model(&model.path)),
-            ("Candidates".to_owned(), address::model_page(&model.path, "candidates")),
+            ("Runs".to_owned(), address::model_page(&model.path, "candidates")),
         ],
         None => [
             ("Experiments".to_owned(), address::project_page(project, "experiments")),
@@ -270,7 +270,7 @@ fn Delete(data: Memo<CandidateDetail>, open: RwSignal<bool>) -> impl IntoView {
         let input = DeleteCandidateInput { model: model.clone(), candidate: number };
         submit.run(candidate::delete(input), move |deleted| {
             let (back, home) = (navigate.clone(), address::model_page(&model, "candidates"));
-            let text = format!("Candidate “{}” moved to the trash.", deleted.name);
+            let text = format!("Run “{}” moved to the trash.", deleted.name);
             let undo = move || {
                 let (back, model) = (back.clone(), model.clone());
                 spawn_local(async move {
@@ -291,12 +291,12 @@ fn Delete(data: Memo<CandidateDetail>, open: RwSignal<bool>) -> impl IntoView {
         <Confirm
             open
             title=Signal::derive(move || format!("Delete “{}”?", data.read().name))
-            action="Delete candidate"
+            action="Delete run"
             danger=true
             pending=submit.pending
             on_confirm=delete
         >
-            <p>"It goes to the trash of the project and can be restored. A version made from it stays."</p>
+            <p>"The run moves to the project's trash and can be restored. Versions made from this run are kept."</p>
         </Confirm>
     }
 }
@@ -318,7 +318,8 @@ fn About(data: Memo<CandidateDetail>) -> impl IntoView {
                 let project = experiment.project.path;
                 let parent = provenance::parent(&candidate.tags).map(|parent| {
                     let href = address::run(&project, parent, None);
-                    view! { <Fact term="Part of"><a class="link" href=href>"the run above it"</a></Fact> }
+                    let id = parent.get(..12).unwrap_or(parent).to_owned();
+                    view! { <Fact term="Parent run"><a class="link font-mono text-xs" href=href>{id} "…"</a></Fact> }
                 });
                 let series = match experiment.model {
                     Some(_) => view! { <code class="break-all text-xs">{experiment.name}</code> }.into_any(),
@@ -334,7 +335,7 @@ fn About(data: Memo<CandidateDetail>) -> impl IntoView {
                         </Fact>
                         {candidate.started_at.map(|at| view! { <Fact term="Started"><Time at=at.0/></Fact> })}
                         {candidate.ended_at.map(|at| view! { <Fact term="Ended"><Time at=at.0/></Fact> })}
-                        {took.map(|took| view! { <Fact term="Took">{took}</Fact> })}
+                        {took.map(|took| view! { <Fact term="Duration">{took}</Fact> })}
                         <Fact term="Files">
                             {format::count(candidate.file_count.into())} ", " {format::bytes(candidate.size)}
                         </Fact>
@@ -346,7 +347,7 @@ fn About(data: Memo<CandidateDetail>) -> impl IntoView {
                                 <code class="text-xs" title=candidate.run_id.clone()>
                                     {candidate.run_id.get(..12).unwrap_or(&candidate.run_id).to_owned()} "…"
                                 </code>
-                                <CopyButton text=Signal::stored(candidate.run_id) label="Copy the run id"/>
+                                <CopyButton text=Signal::stored(candidate.run_id) label="Copy the run ID"/>
                             </span>
                         </Fact>
                     </Facts>

@@ -17,8 +17,8 @@ use crate::{
 pub fn CandidatesTab() -> impl IntoView {
     let model = use_model();
     view! {
-        <PageTitle text=move || format!("Candidates of {}", model.path.get())/>
-        <h2 class="sr-only">"Candidates"</h2>
+        <PageTitle text=move || format!("Runs of {}", model.path.get())/>
+        <h2 class="sr-only">"Runs"</h2>
         <CandidateTable
             owner=Signal::derive(move || Owner::Model(model.path.get()))
             judged=Signal::derive(move || model.get(|detail| detail.best_metric.clone()).flatten())
@@ -39,10 +39,10 @@ fn FirstCandidate() -> impl IntoView {
         snippets
     });
     view! {
-        <Empty d=icon::FLASK title="No candidates yet">
-            <p>"A candidate is one training run with its params, metrics and files."</p>
+        <Empty d=icon::FLASK title="No runs yet">
+            <p>"A run is one training of this model, with its params, metrics and files."</p>
             <Show when=move || model.allows(Role::Developer)>
-                <p>"Scripts log them, with MLflow as they are:"</p>
+                <p>"Log runs from your script with MLflow:"</p>
                 <div class="w-full max-w-2xl">
                     <MlflowGuide
                         project=Signal::derive(move || model.project())

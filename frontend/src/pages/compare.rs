@@ -55,7 +55,7 @@ impl Kind {
     fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Versions => ("v", "versions", "Versions"),
-            Self::Candidates => ("c", "candidates", "Candidates"),
+            Self::Candidates => ("c", "runs", "Runs"),
             Self::Runs => ("run", "runs", "Experiments"),
         }
     }
@@ -114,7 +114,8 @@ pub fn ComparePage(kind: Kind) -> impl IntoView {
     });
     let all = Signal::derive(move || match kind {
         Kind::Runs => address::project_page(&project.read(), "experiments"),
-        _ => address::model_page(&model.read(), many),
+        Kind::Versions => address::model_page(&model.read(), "versions"),
+        Kind::Candidates => address::model_page(&model.read(), "candidates"),
     });
     let compare = Callback::new(move |names: Vec<String>| {
         kind.address(&project.read(), &model.read(), &names)
@@ -213,7 +214,7 @@ fn Compared(
     });
     let missing = move || {
         let missing = missing.read().join(", ");
-        (!missing.is_empty()).then(|| format!("Not found, or you may not see it: {missing}"))
+        (!missing.is_empty()).then(|| format!("Not found, or you don't have access: {missing}"))
     };
     let has_notes = move || {
         let sides = sides.read();
@@ -232,7 +233,7 @@ fn Compared(
                             prop:checked=only_differing
                             on:change=move |_| only_differing.update(|only| *only = !*only)
                         />
-                        "Only what differs"
+                        "Only differences"
                     </label>
                 </div>
             </Show>
@@ -242,7 +243,7 @@ fn Compared(
             when=move || sides.read().len().gt(&1)
             fallback=move || view! {
                 <Empty d=icon::COMPARE title=format!("Select at least two {many}")>
-                    <a class="btn" href=all>"Where they are"</a>
+                    <a class="btn" href=all>"Back to "{many}</a>
                 </Empty>
             }
         >
@@ -256,7 +257,7 @@ fn Compared(
                 </section>
                 <Show when=has_notes>
                     <section class="panel overflow-hidden">
-                        <h2 class="px-5 py-3 font-semibold">"Notes"</h2>
+                        <h2 class="px-5 py-3 font-semibold">"Release notes"</h2>
                         <div inner_html=move || note_changes(&sides.read(), base.get())></div>
                     </section>
                 </Show>
@@ -345,7 +346,7 @@ fn Actions(
     });
     let became = move || {
         became.get().map(|(href, version)| {
-            view! { <span class="text-xs text-muted">"became " <a class="link font-mono" href=href>{version}</a></span> }
+            view! { <span class="text-xs text-muted">"Published as " <a class="link font-mono" href=href>{version}</a></span> }
         })
     };
     let without = Memo::new(move |_| {
@@ -359,7 +360,7 @@ fn Actions(
             view! {
                 <a
                     class="btn btn-ghost btn-xs btn-square" href=href data-noscroll
-                    aria-label=format!("Leave out {}", name.get()) title="Leave out"
+                    aria-label=format!("Remove {} from comparison", name.get()) title="Remove from comparison"
                 >
                     <Icon d=icon::CROSS class="size-3.5"/>
                 </a>
@@ -404,7 +405,7 @@ fn ParallelPanel(sides: Memo<Vec<Side>>) -> impl IntoView {
     view! {
         <Show when=move || drawing.read().is_worth_it()>
             <section class="panel">
-                <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Params and metrics that differ"</h2>
+                <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Different params and metrics"</h2>
                 <div class="p-5"><Parallel drawing/></div>
             </section>
         </Show>

@@ -33,7 +33,9 @@ pub fn ExperimentPage() -> impl IntoView {
         async move {
             match number {
                 Some(number) => experiment::get(project, number).await,
-                None => Err(ApiError::not_found("An experiment's address ends in its number.")),
+                None => Err(ApiError::not_found(
+                    "The address of an experiment must end with its number.",
+                )),
             }
         }
     };
@@ -73,7 +75,7 @@ fn Shown(data: Memo<ExperimentRow>) -> impl IntoView {
         ])/>
         <div class="mb-6 flex flex-wrap items-center gap-x-3 gap-y-1">
             <h1 class="wrap-anywhere text-2xl font-semibold tracking-tight">{move || data.read().name.clone()}</h1>
-            <span class="text-sm text-muted" title="The id MLflow uses">"#" {move || data.read().number}</span>
+            <span class="text-sm text-muted" title="Experiment ID in MLflow">"#" {move || data.read().number}</span>
             <Show when=move || data.read().deleted_at.is_some()><AlarmBadge text="Deleted"/></Show>
             {chips}
         </div>
@@ -90,7 +92,7 @@ fn FirstRun(data: Memo<ExperimentRow>, project: Memo<String>) -> impl IntoView {
     let snippets = Signal::derive(move || mlflow::logging(&data.read().name, "my-model"));
     view! {
         <Empty d=icon::FLASK title="No runs yet">
-            <p>"A run is one training with its params, metrics and files."</p>
+            <p>"A run is one training, with its params, metrics and files."</p>
             <Show when=move || data.read().project.allows(Role::Developer)>
                 <div class="w-full max-w-2xl"><MlflowGuide project snippets id="first"/></div>
             </Show>

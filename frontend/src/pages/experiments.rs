@@ -56,8 +56,8 @@ fn ExperimentTable(
     let nothing = move || {
         if searching.get() {
             return view! {
-                <Empty d=icon::SEARCH title="No experiment matches">
-                    <p>"Try fewer or other letters; any part of the name is found."</p>
+                <Empty d=icon::SEARCH title="No matching experiments">
+                    <p>"Search looks at any part of the name."</p>
                 </Empty>
             }
             .into_any();
@@ -65,7 +65,7 @@ fn ExperimentTable(
         view! {
             <Empty d=icon::FLASK title="No experiments yet">
                 <p>
-                    "An experiment holds training runs that belong to no model yet. Those of a model are its candidates."
+                    "An experiment holds runs that don't belong to a model yet. The runs of a model are on the model's page."
                 </p>
                 <Show when=move || project.allows(Role::Developer)>
                     <div class="w-full max-w-2xl">
@@ -125,7 +125,7 @@ fn Row(row: ExperimentRow) -> impl IntoView {
             <td>
                 <div class="flex flex-wrap items-center gap-x-2 gap-y-1">
                     <a class="link-hover link wrap-anywhere font-semibold" href=href>{name}</a>
-                    <span class="text-xs text-muted" title="The id MLflow uses">"#" {number}</span>
+                    <span class="text-xs text-muted" title="Experiment ID in MLflow">"#" {number}</span>
                     {chips}
                 </div>
             </td>

@@ -43,10 +43,10 @@ pub fn InvitationPage() -> impl IntoView {
                     }
                     None => view! {
                         <h1 class="sr-only">"Invitation"</h1>
-                        <Empty d=icon::KEY title="This link does not work any more">
+                        <Empty d=icon::KEY title="This link no longer works">
                             <p>
-                                "It may be used already, expired, replaced by a newer one, or cut off when it was copied. "
-                                "Ask the administrator who sent it for another."
+                                "The link was already used, has expired, was replaced by a newer one, or was not copied completely. "
+                                "Ask your administrator for a new link."
                             </p>
                             <a class="btn" href=address::at("/sign-in")>"Sign in"</a>
                         </Empty>
@@ -89,14 +89,14 @@ fn Accept(invitation: Invitation, secret: String) -> impl IntoView {
             <h1 class="text-2xl font-semibold tracking-tight">"Welcome"</h1>
             <p class="text-sm text-muted">
                 "This link is for " <strong class="break-all font-mono text-base-content">{username.clone()}</strong>
-                ". Choose a password, and you are signed in."
+                ". Choose a password to sign in."
             </p>
         </div>
         <form class="panel space-y-4 p-6" on:submit=send>
             // Password managers want to know whose it is.
             <input type="text" class="hidden" autocomplete="username" readonly prop:value=username/>
             <TextField
-                id="name" label="Name" value=name autocomplete="name" hint="As others will see it."
+                id="name" label="Name" value=name autocomplete="name" hint="Shown next to your activity."
                 refused=submit.field("name")
             />
             <NewPasswordFields password refused=submit.field("password")/>

@@ -79,7 +79,7 @@ fn AddMember(on_change: Callback<()>) -> impl IntoView {
             role: role_of(&role.read_untracked()),
         };
         submit.run(member::add(input), move |member| {
-            toasts.success(format!("{} is a member now.", member.user.username));
+            toasts.success(format!("{} is now a member.", member.user.username));
             username.set(String::new());
             on_change.run(());
         });
@@ -107,8 +107,8 @@ fn MemberList(page: Memo<MemberPage>, on_change: Callback<()>) -> impl IntoView 
         <Show
             when=move || !page.read().nodes.is_empty()
             fallback=|| view! {
-                <Empty d=icon::USERS title="Nobody is here">
-                    <p>"No member matches, or the project has none: administrators can add some."</p>
+                <Empty d=icon::USERS title="No members found">
+                    <p>"No member matches the search, or this project has no members yet. Administrators can add members."</p>
                 </Empty>
             }
         >
@@ -213,7 +213,7 @@ fn RoleSelect(
             role,
         };
         submit.run(member::update(input), move |member| {
-            toasts.success(format!("{} is {} now.", member.user.username, role_name(role)));
+            toasts.success(format!("{} is now {}.", member.user.username, role_name(role)));
             on_change.run(());
             // The viewer may have changed what they may do themselves.
             project.reload();
@@ -255,13 +255,13 @@ fn Remove(row: MemberRow, on_change: Callback<()>) -> impl IntoView {
         (
             "Leave this project?".to_owned(),
             "Leave project",
-            "You lose what only members may do here. A maintainer can add you again.",
+            "You lose the access that your membership gives you. A maintainer can add you again.",
         )
     } else {
         (
             format!("Remove {username}?"),
             "Remove member",
-            "They lose what only members may do here, at once. What they made stays.",
+            "They immediately lose the access that membership gives them. Everything they created is kept.",
         )
     };
     let remove = move |()| {

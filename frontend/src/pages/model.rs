@@ -97,7 +97,7 @@ fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
             },
             Tab {
                 count: Some(detail.read().candidate_count),
-                ..Tab::new(page("candidates"), icon::FLASK, "Candidates")
+                ..Tab::new(page("candidates"), icon::FLASK, "Runs")
             },
             Tab::new(page("-/audit"), icon::HISTORY, "Audit log"),
         ];

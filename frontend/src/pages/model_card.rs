@@ -75,7 +75,7 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                     save
                     editable
                     on_saved=changed
-                    empty="What is this model for, what was it trained on, how good is it, what should it not be used for? Write it down for the next person."
+                    empty="No model card yet. What is this model for? What was it trained on? How good is it? What should it not be used for?"
                 />
             </div>
             <div class="space-y-4">
@@ -114,11 +114,10 @@ fn NoVersion(detail: Memo<ModelDetail>, editable: Signal<bool>) -> impl IntoView
     let shown = move || format!("{}?yanked=true", address::model_page(&path.read(), "versions"));
     move || {
         let (title, text) = if yanked.get() {
-            ("All versions are yanked", "They should not be used.")
+            ("All versions are yanked", "Yanked versions should not be used.")
         } else {
-            let text =
-                "A version holds the files of one release. Make one, add its files, publish it.";
-            ("No version yet", text)
+            let text = "A version holds the files of one release. Create a version, add files, then publish it.";
+            ("No versions yet", text)
         };
         view! {
             <Empty d=icon::PACKAGE title>
@@ -189,7 +188,7 @@ fn About(detail: Memo<ModelDetail>) -> impl IntoView {
                         </Fact>
                         <Fact term="Updated"><Time at=detail.updated_at.0/></Fact>
                         <Fact term="Versions">{format::count(detail.version_count.into())}</Fact>
-                        <Fact term="Candidates">{format::count(detail.candidate_count.into())}</Fact>
+                        <Fact term="Runs">{format::count(detail.candidate_count.into())}</Fact>
                         <Fact term="Experiment">
                             <code class="break-all text-xs">{mlflow::experiment_of(&detail.name)}</code>
                         </Fact>

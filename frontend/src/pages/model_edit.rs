@@ -116,7 +116,7 @@ fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
             RenameModelInput { model: model.path.get_untracked(), name: name.get_untracked() };
         let navigate = navigate.clone();
         submit.run(model::rename(input), move |model| {
-            toasts.success(format!("The model is called “{}” now.", model.name));
+            toasts.success(format!("Model renamed to “{}”.", model.name));
             let options = NavigateOptions { replace: true, ..Default::default() };
             navigate(&address::model_page(&model.path, "-/edit"), options);
         });
@@ -131,7 +131,7 @@ fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
             <h2 class="font-semibold">"Rename"</h2>
             <TextField
                 id="name" label="Name" value=name required=true check=check::model_name refused=submit.field("name")
-                hint="Links and scripts that use the old name go on working, until another model gets it."
+                hint="Links and scripts that use the old name keep working until another model takes that name."
             />
             <FormError error=submit.general(&["name"])/>
             <SubmitButton text="Rename" pending=submit.pending disabled=blocked/>
@@ -164,7 +164,7 @@ fn DeleteSection(detail: Memo<ModelDetail>) -> impl IntoView {
         <section class="panel flex flex-wrap items-center justify-between gap-4 p-6">
             <div>
                 <h2 class="font-semibold">"Delete this model"</h2>
-                <p class="text-sm text-muted">"It goes to the trash and can be restored."</p>
+                <p class="text-sm text-muted">"The model moves to the trash and can be restored."</p>
             </div>
             <button type="button" class="btn btn-outline btn-error" on:click=ask>
                 <Icon d=icon::TRASH/>

@@ -72,7 +72,7 @@ fn NewModel(project: Memo<String>) -> impl IntoView {
         <form class="panel space-y-5 p-6" on:submit=send>
             <TextField
                 id="name" label="Name" value=name required=true autofocus=true placeholder="ocr"
-                hint="As scripts and MLflow will call it." check=check::model_name refused=submit.field("name")
+                hint="The name used in scripts and MLflow." check=check::model_name refused=submit.field("name")
             />
             <MarkdownField
                 id="description" label="Model card" value=description rows=14 refused=submit.field("description")

@@ -35,7 +35,7 @@ pub fn ModelsTab() -> impl IntoView {
         } else {
             view! {
                 <Empty d=icon::BOX title="No models yet">
-                    <p>"Nothing was published in this project so far."</p>
+                    <p>"Nothing has been published in this project yet."</p>
                 </Empty>
             }
             .into_any()
@@ -106,11 +106,11 @@ fn FirstModel(path: Memo<String>) -> impl IntoView {
     });
     view! {
         <Empty d=icon::BOX title="Publish the first model">
-            <p>"A model has a name, a card that says what it is, and versions with its files."</p>
+            <p>"A model has a name, a model card that describes it, and versions that hold its files."</p>
             <a class="btn btn-primary" href=move || address::project_page(&path.read(), "new")>
                 <Icon d=icon::PLUS/>"New model"
             </a>
-            <p>"Or let your training script do it, with MLflow as it is:"</p>
+            <p>"Or publish from your training script with MLflow:"</p>
             <div class="w-full max-w-2xl"><MlflowGuide project=path snippets id="first"/></div>
         </Empty>
     }

@@ -12,8 +12,8 @@ pub fn NotFoundPage() -> impl IntoView {
     view! {
         <PageTitle text="Not found"/>
         <h1 class="sr-only">"Not found"</h1>
-        <Empty d=icon::SEARCH title="There is nothing at this address">
-            <p>"It may have been renamed or deleted. Deleted things are in the trash of their project."</p>
+        <Empty d=icon::SEARCH title="This page doesn't exist">
+            <p>"It may have been renamed or deleted. Deleted items are in the trash of their project."</p>
             <div class="flex flex-wrap justify-center gap-2">
                 <SignInOffer/>
                 <a class="btn" href=address::at("/")>"All projects"</a>

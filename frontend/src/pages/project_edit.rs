@@ -77,7 +77,7 @@ fn Forms(detail: Memo<ProjectDetail>) -> impl IntoView {
 fn OnlyAdministrators() -> impl IntoView {
     view! {
         <p class="panel p-6 text-sm text-muted">
-            "Clients that name no project are in “default”: only an administrator changes its path or deletes it."
+            "Clients that don't specify a project use “default”. Only an administrator can change its path or delete it."
         </p>
     }
 }
@@ -139,7 +139,7 @@ fn RenameForm() -> impl IntoView {
         };
         let navigate = navigate.clone();
         submit.run(project::rename(input), move |project| {
-            toasts.success(format!("The project is at “{}” now.", project.path));
+            toasts.success(format!("Project path changed to “{}”.", project.path));
             let options = NavigateOptions { replace: true, ..Default::default() };
             navigate(&address::project_page(&project.path, "edit"), options);
         });
@@ -155,7 +155,7 @@ fn RenameForm() -> impl IntoView {
             <TextField
                 id="path" label="Path" value=path required=true mono=true
                 check=check::project_path refused=submit.field("path")
-                hint="The addresses of all its models change. The old ones go on working, until a project of yours gets the path."
+                hint="The addresses of all models in this project change. Old addresses keep working until another project takes this path."
             />
             <FormError error=submit.general(&["path"])/>
             <SubmitButton text="Change path" pending=submit.pending disabled=blocked/>
@@ -199,7 +199,7 @@ fn DeleteSection(detail: Memo<ProjectDetail>) -> impl IntoView {
         <section class="panel flex flex-wrap items-center justify-between gap-4 p-6">
             <div>
                 <h2 class="font-semibold">"Delete this project"</h2>
-                <p class="text-sm text-muted">"It goes to the trash and can be restored."</p>
+                <p class="text-sm text-muted">"The project moves to the trash and can be restored."</p>
             </div>
             <button type="button" class="btn btn-outline btn-error" on:click=move |_| open.set(true)>
                 <Icon d=icon::TRASH/>
@@ -208,9 +208,9 @@ fn DeleteSection(detail: Memo<ProjectDetail>) -> impl IntoView {
         </section>
         <Confirm open title action="Delete project" danger=true pending=submit.pending on_confirm=delete>
             <p>
-                "It goes to the trash with everything in it: "
+                "The project moves to the trash with everything in it: "
                 {models}
-                ". Scripts that use it stop working until it is restored."
+                ". Scripts that use this project will fail until it is restored."
             </p>
         </Confirm>
     }

@@ -47,7 +47,7 @@ pub fn ProjectNewPage() -> impl IntoView {
 /// In place of what the server would refuse.
 #[component]
 fn OnlyAdministrators() -> impl IntoView {
-    let error = ApiError::new(Code::Forbidden, "Only administrators create projects here.");
+    let error = ApiError::new(Code::Forbidden, "Only administrators can create projects here.");
     view! { <Failed error on_retry=|()| {}/> }
 }
 
@@ -90,7 +90,7 @@ fn NewProject() -> impl IntoView {
             <TextField id="name" label="Name" value=name autofocus=true placeholder="Vision" refused=submit.field("name")/>
             <TextField
                 id="path" label="Path" value=path required=true mono=true placeholder="vision"
-                hint="The address of the project, in links and scripts."
+                hint="The project's address in links and scripts."
                 check=check::project_path refused=submit.field("path")
             />
             <VisibilityField value=visibility/>

@@ -22,8 +22,7 @@ pub fn ProjectTokensTab() -> impl IntoView {
         <PageTitle text=move || format!("Access tokens of {}", project.path.get())/>
         <h2 class="sr-only">"Access tokens"</h2>
         <p class="mb-6 max-w-prose text-sm text-muted">
-            "A project token acts as a robot that is a member of this project only: for CI jobs, dashboards and other "
-            "programs. It stays when people leave."
+            "Project tokens belong to the project, not to a person: use them for CI and services."
         </p>
         <Allowed when=Signal::derive(move || project.allows(Role::Maintainer)) who=MAINTAINERS>
             <ProjectTokens/>

@@ -100,33 +100,33 @@ fn ProjectList(
     let nothing = move || {
         match (trashed.get(), searching.get()) {
         (_, true) => view! {
-            <Empty d=icon::SEARCH title="No project matches">
-                <p>"Try fewer or other letters; the name and the path are searched."</p>
+            <Empty d=icon::SEARCH title="No matching projects">
+                <p>"Search looks at names and paths."</p>
             </Empty>
         }
         .into_any(),
         (true, false) => view! {
             <Empty d=icon::TRASH title="The trash is empty">
-                <p>"Deleted projects wait here to be restored."</p>
+                <p>"Deleted projects appear here and can be restored."</p>
             </Empty>
         }
         .into_any(),
         (false, false) if !session.signed_in() => view! {
-            <Empty d=icon::LAYERS title="Nothing is public here">
+            <Empty d=icon::LAYERS title="No public projects">
                 <p>"Sign in to see your own projects and those of your teams."</p>
                 <SignInOffer/>
             </Empty>
         }
         .into_any(),
         (false, false) if !session.creates_projects() => view! {
-            <Empty d=icon::LAYERS title="No project yet">
-                <p>"Only administrators create projects here. One is listed once you are a member, or everybody may see it."</p>
+            <Empty d=icon::LAYERS title="No projects yet">
+                <p>"Only administrators can create projects here. You will see a project once you are a member of it, or once it is made visible to everyone."</p>
             </Empty>
         }
         .into_any(),
         (false, false) => view! {
             <Empty d=icon::LAYERS title="Start with a project">
-                <p>"A project is the home of models that belong together, such as those of one team or product."</p>
+                <p>"A project groups models that belong together, for example those of one team or product."</p>
                 <a class="btn btn-primary" href=address::at("/new")><Icon d=icon::PLUS/>"New project"</a>
             </Empty>
         }

@@ -27,7 +27,7 @@ pub fn SessionsPage() -> impl IntoView {
         <PageTitle text="Sessions"/>
         <h1 class="text-2xl font-semibold tracking-tight">"Sessions"</h1>
         <p class="mb-6 mt-1 max-w-prose text-sm text-muted">
-            "The browsers that you are signed in with. Sign out what you do not know, and change your password."
+            "The browsers you are signed in with. If you don't recognise a session, sign it out and change your password."
         </p>
         <Loaded from=sessions fallback=|| view! { <SkeletonRows rows=3/> } let:list>
             <SessionList list on_change=changed/>
@@ -72,7 +72,7 @@ fn SessionList(list: Memo<Vec<Session>>, on_change: Callback<()>) -> impl IntoVi
             {move || list.get().into_iter().map(|session| view! { <Line session ask/> }).collect_view()}
         </ul>
         <Confirm open title action="Sign out" danger=true pending=submit.pending on_confirm=revoke>
-            <p>"That browser has to sign in again, from its next click on."</p>
+            <p>"That browser will have to sign in again."</p>
         </Confirm>
     }
 }

@@ -67,11 +67,11 @@ fn CameBack() -> impl IntoView {
     let code = address::use_query("error");
     let message = move |code: &str| match code {
         "denied" => {
-            "The sign-in was refused there. Choose another account, or ask your administrator."
+            "The sign-in service refused this account. Choose another account, or ask your administrator."
         }
-        "expired" => "The sign-in took too long, or was used already. Try again.",
+        "expired" => "The sign-in took too long or was already used. Try again.",
         "blocked" => "This account is blocked. Ask your administrator.",
-        _ => "The answer of the sign-in service cannot be trusted. Ask your administrator.",
+        _ => "The answer from the sign-in service can't be trusted. Ask your administrator.",
     };
     let error =
         Signal::derive(move || code.get().map(|code| ApiError::new(Code::Invalid, message(&code))));
@@ -117,7 +117,7 @@ fn PasswordForm() -> impl IntoView {
     view! {
         <form class="panel space-y-4 p-6" on:submit=send>
             <TextField
-                id="username" label="User name" value=username required=true autofocus=true
+                id="username" label="Username" value=username required=true autofocus=true
                 autocomplete="username" refused=submit.field("username")
             />
             <TextField

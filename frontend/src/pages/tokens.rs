@@ -22,12 +22,12 @@ pub fn TokensPage() -> impl IntoView {
         };
         Box::pin(token::create(input)) as _
     });
-    let choice = Choice { field: "token-scope", label: "Scope", options: SCOPES, first: "write" };
+    let choice = Choice { field: "token-scope", label: "Access", options: SCOPES, first: "write" };
     view! {
         <PageTitle text="Access tokens"/>
         <h1 class="text-2xl font-semibold tracking-tight">"Access tokens"</h1>
         <p class="mb-6 mt-1 max-w-prose text-sm text-muted">
-            "A token lets a script or a client act as you: over GraphQL and file transfers. It never may more than you."
+            "A token lets a script or a client act as you. It can never do more than you can."
         </p>
         <Tokens tokens choice create/>
     }

@@ -68,12 +68,12 @@ fn Entries(page: Memo<TrashPage>, on_change: Callback<()>) -> impl IntoView {
             when=move || !page.read().nodes.is_empty()
             fallback=|| view! {
                 <Empty d=icon::TRASH title="The trash is empty">
-                    <p>"Deleted models, versions and candidates wait here to be restored."</p>
+                    <p>"Deleted models, versions and runs appear here and can be restored."</p>
                 </Empty>
             }
         >
             <div class="mb-4 flex flex-wrap items-center justify-between gap-3">
-                <p class="text-sm text-muted">"What was deleted from this project, last deleted first."</p>
+                <p class="text-sm text-muted">"Items deleted from this project, most recent first."</p>
                 <Show when=move || maintains.get()>
                     <button type="button" class="btn btn-sm btn-outline btn-error" on:click=move |_| asked.set(Some(None))>
                         <Icon d=icon::TRASH/>
@@ -93,8 +93,8 @@ fn Entries(page: Memo<TrashPage>, on_change: Callback<()>) -> impl IntoView {
                 neighbours=Signal::derive(move || {
                     page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
                 })
-                one="thing"
-                many="things"
+                one="item"
+                many="items"
             />
         </Show>
         {move || asked.get().map(|doomed| view! {
@@ -117,7 +117,7 @@ fn Entry(
     let (outline, name, kind) = describe(&item);
     let text = format!("{name} restored.");
     let label = format!("Restore {name}");
-    let doom_label = format!("Delete permanently: {name}");
+    let doom_label = format!("Permanently delete {name}");
     let doomed = item.id().map(|id| (id, name.clone()));
     let restore = move |_| {
         let text = text.clone();
@@ -155,7 +155,7 @@ fn Entry(
                             move |_| asked.set(doomed.clone().map(Some))
                         }
                     >
-                        "Delete permanently"
+                        "Permanently delete"
                     </button>
                 </Show>
             </div>
@@ -172,26 +172,24 @@ fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
     let submit = Submit::new();
     report(submit);
     let (title, text) = match &doomed {
-        Some((_, name)) => (format!("Delete “{name}” permanently?"), "It is".to_owned()),
-        None => {
-            let things = format::plural(total.into(), "thing", "things");
-            let are = if total == 1 { "is" } else { "are" };
-            (format!("Empty the trash of “{}”?", path.get_untracked()), format!("{things} {are}"))
-        }
+        Some((_, name)) => (format!("Permanently delete “{name}”?"), format!("“{name}”")),
+        None => (
+            format!("Empty the trash of “{}”?", path.get_untracked()),
+            format::plural(total.into(), "item", "items"),
+        ),
     };
     let item = doomed.as_ref().map(|(id, _)| id.clone());
     let size = Load::new(move || trash::size(path.get(), item.clone()));
     // Words that take the place of others, so that nothing moves when the answer comes.
     let comes_back = move || {
         size.with(|size| match size {
-            None => "Counting how much space comes back …".to_owned(),
+            None => "Counting how much space this frees…".to_owned(),
             Some(Ok(0)) => {
-                "No space comes back: there are no files, or others of the project have the same."
-                    .to_owned()
+                "Frees no space: there are no files, or they are also used elsewhere.".to_owned()
             }
-            Some(Ok(size)) => format!("Space that comes back: up to {}.", format::bytes(*size)),
+            Some(Ok(size)) => format!("Frees up to {}.", format::bytes(*size)),
             Some(Err(error)) => {
-                format!("How much space comes back is not known: {}", error.message)
+                format!("Could not tell how much space this frees: {}", error.message)
             }
         })
     };
@@ -199,16 +197,16 @@ fn Doom(doomed: Doomed, total: i32, on_change: Callback<()>) -> impl IntoView {
         let item = doomed.as_ref().map(|(id, _)| id.clone());
         submit.run(trash::empty_all(path.get_untracked(), item), move |removed| {
             open.set(false);
-            let things = format::plural(removed.into(), "thing", "things");
-            toasts.success(format!("{things} deleted permanently."));
+            let items = format::plural(removed.into(), "item", "items");
+            toasts.success(format!("{items} permanently deleted."));
             on_change.run(());
         });
     };
     view! {
-        <Confirm open title action="Delete permanently" danger=true pending=submit.pending on_confirm=delete>
+        <Confirm open title action="Permanently delete" danger=true pending=submit.pending on_confirm=delete>
             <p>
-                {text.clone()} " gone for good, with all files that nothing else uses. "
-                <strong class="text-base-content">"This cannot be undone."</strong>
+                "Permanently delete " {text.clone()} " and any files nothing else uses? "
+                <strong class="text-base-content">"This can't be undone."</strong>
             </p>
             <p aria-live="polite">{comes_back}</p>
         </Confirm>
@@ -233,10 +231,10 @@ fn describe(item: &TrashItem) -> (&'static str, String, String) {
             (
                 icon::FLASK,
                 format!("{}{number}", candidate.name),
-                format!("Candidate{}", model.unwrap_or_default()),
+                format!("Run{}", model.unwrap_or_default()),
             )
         }
-        TrashItem::Other => (icon::FILE, "Something else".to_owned(), String::new()),
+        TrashItem::Other => (icon::FILE, "Other item".to_owned(), String::new()),
     }
 }
 
@@ -261,11 +259,11 @@ async fn restored(item: TrashItem) -> Result<(), ApiError> {
                 candidate::restore(input).await.map(drop)
             }
             _ => Err(ApiError::not_found(
-                "This candidate belongs to no model; restore it with MLflow.",
+                "This run doesn't belong to a model. Restore it with MLflow.",
             )),
         },
         TrashItem::Other => {
-            Err(ApiError::not_found("This page does not know how to restore this."))
+            Err(ApiError::not_found("This page can't restore this item. Use the API."))
         }
     }
 }

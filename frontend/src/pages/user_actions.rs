@@ -66,16 +66,16 @@ impl Action {
             Self::Block => "Block",
             Self::Unblock => "Unblock",
             Self::MakeAdmin => "Make administrator",
-            Self::RemoveAdmin => "Remove administrator",
+            Self::RemoveAdmin => "Remove administrator rights",
             Self::Delete => "Delete user",
         }
     }
 
     fn question(self, username: &str) -> String {
         match self {
-            Self::Reset => format!("Make a new one-time link for {username}?"),
+            Self::Reset => format!("Create a new one-time link for {username}?"),
             Self::MakeAdmin => format!("Make {username} an administrator?"),
-            Self::RemoveAdmin => format!("Should {username} no longer be an administrator?"),
+            Self::RemoveAdmin => format!("Remove administrator rights from {username}?"),
             Self::Block | Self::Unblock => format!("{} {username}?", self.verb()),
             Self::Delete => format!("Delete {username}?"),
         }
@@ -84,16 +84,18 @@ impl Action {
     fn consequence(self) -> &'static str {
         match self {
             Self::Reset => {
-                "With it they choose another password. Until then they cannot sign in: the password of before, their sessions and earlier links stop working at once."
+                "The link lets them choose a new password. Their old password, sessions and earlier links stop working now, so they can't sign in until they use the link."
             }
             Self::Block => {
-                "They are signed out at once and cannot sign in; their tokens stop working. What they made stays."
+                "They are signed out immediately and can't sign in. Their tokens stop working. Everything they created is kept."
             }
             Self::Unblock => "They can sign in again, and their tokens work again.",
-            Self::MakeAdmin => "They manage users and may do everything in every project.",
-            Self::RemoveAdmin => "They keep what they may do as a member of projects.",
+            Self::MakeAdmin => {
+                "Administrators manage users and can do everything in every project."
+            }
+            Self::RemoveAdmin => "They keep the access they have as a project member.",
             Self::Delete => {
-                "Their tokens and sessions end for good. What they made stays, and still names them."
+                "Their tokens and sessions are permanently revoked. Everything they created is kept, under their name."
             }
         }
     }
@@ -120,9 +122,9 @@ impl Action {
             Self::Reset => format!("{username} has a new one-time link."),
             Self::Block => format!("{username} is blocked."),
             Self::Unblock => format!("{username} is no longer blocked."),
-            Self::MakeAdmin => format!("{username} is an administrator now."),
+            Self::MakeAdmin => format!("{username} is now an administrator."),
             Self::RemoveAdmin => format!("{username} is no longer an administrator."),
-            Self::Delete => format!("{username} is deleted."),
+            Self::Delete => format!("{username} was deleted."),
         }
     }
 }
@@ -185,8 +187,8 @@ pub fn LinkDialog(link: RwSignal<Option<Link>>) -> impl IntoView {
             let day = invitation.expires_at.0.get(..10).unwrap_or_default().to_owned();
             view! {
                 <p class="text-sm text-muted">
-                    "Send it to them. With it they set their password and are signed in; it works once, until "
-                    {day} ". It is not shown again."
+                    "Send them this link to set their password and sign in. It works once and expires on "
+                    {day} ". It won't be shown again."
                 </p>
                 <div class="mt-3 flex items-center gap-2 rounded-field bg-base-200 p-2 pl-3">
                     <code class="min-w-0 grow break-all text-sm" data-testid="invitation-link">
@@ -237,8 +239,8 @@ fn InviteForm(
     view! {
         <form class="space-y-4" on:submit=send>
             <TextField
-                id="invite-username" label="User name" value=username required=true autofocus=true mono=true
-                placeholder="ada" hint="They sign in with it, and it cannot be changed." refused=submit.field("username")
+                id="invite-username" label="Username" value=username required=true autofocus=true mono=true
+                placeholder="ada" hint="Used to sign in. It can't be changed later." refused=submit.field("username")
             />
             <TextField
                 id="invite-name" label="Name" value=name placeholder="Ada Lovelace" refused=submit.field("name")

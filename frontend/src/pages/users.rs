@@ -63,9 +63,9 @@ pub fn UsersPage() -> impl IntoView {
             <SearchBox name="q" label="Search users"/>
             <QuerySelect
                 name="state" label="State"
-                options=&[("", "All but deleted"), ("active", "Active"), ("invited", "Invited"), ("blocked", "Blocked"), ("deleted", "Deleted")]
+                options=&[("", "All users"), ("active", "Active"), ("invited", "Invited"), ("blocked", "Blocked"), ("deleted", "Deleted")]
             />
-            <SortSelect sort options=&[("name", "User name"), ("-created", "Newest")]/>
+            <SortSelect sort options=&[("name", "Username"), ("-created", "Newest")]/>
         </div>
         <Loaded from=users fallback=|| view! { <SkeletonRows/> } let:page>
             <UserList page link on_change=changed/>
@@ -96,8 +96,8 @@ fn UserList(
         <Show
             when=move || !page.read().nodes.is_empty()
             fallback=|| view! {
-                <Empty d=icon::USERS title="Nobody matches">
-                    <p>"Try fewer or other letters, or any state."</p>
+                <Empty d=icon::USERS title="No matching users">
+                    <p>"Try another search or another state."</p>
                 </Empty>
             }
         >

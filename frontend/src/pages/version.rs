@@ -127,7 +127,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         version.source.clone().filter(|_| version.file_count == 0).map(|source| {
             view! {
                 <p class="panel px-5 py-3 text-sm">
-                    "Its files are not here: " <code class="break-all text-xs">{source}</code>
+                    "The files of this version are stored outside the registry: " <code class="break-all text-xs">{source}</code>
                 </p>
             }
         })
@@ -138,13 +138,13 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="flex min-w-0 flex-col gap-6">
                 <Description
-                    title="Notes"
+                    title="Release notes"
                     text=Signal::derive(move || data.read().version.description.clone())
                     html=Signal::derive(move || data.read().version.description_html.clone())
                     save
                     editable
                     on_saved=changed
-                    empty="Nothing is written about this version yet: what changed, and for whom?"
+                    empty="No release notes yet. What changed, and who is affected?"
                 />
                 {mlmodel}
                 {elsewhere}
@@ -268,7 +268,7 @@ fn Heading(
             <Show when=move || editable.get()>
                 <div class="flex gap-2">
                     <Show when=move || draft.get()><Publish data on_change/></Show>
-                    <Menu label="More about this version" button=|| view! { <Icon d=icon::MORE/> }>
+                    <Menu label="More actions for this version" button=|| view! { <Icon d=icon::MORE/> }>
                         <SupportItems actions=support/>
                         <li>
                             <button type="button" on:click=move |_| deleting.set(true)>
@@ -307,17 +307,23 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
         });
         submit.run(version::publish(input), move |published| {
             open.set(false);
-            toasts.success(format!("{} is published.", published.version));
+            toasts.success(format!("{} has been published.", published.version));
             on_change.run(());
         });
     });
-    let what = move || {
+    let meaning = move || {
         data.with(|data| {
-            let files = format::plural(data.version.file_count.into(), "file", "files");
-            format!("{files}, {}", format::bytes(data.version.size))
+            let size = format::bytes(data.version.size);
+            match data.version.file_count {
+                0 => "This version has no files yet. Publishing locks it: no files can be added afterwards.".to_owned(),
+                1 => format!("Publishing locks this file ({size}). It can't be changed afterwards."),
+                n => format!(
+                    "Publishing locks these {} files ({size}). They can't be changed afterwards.",
+                    format::count(n.into()),
+                ),
+            }
         })
     };
-    let empty = move || data.read().version.file_count == 0;
     let unfinished = Signal::derive(move || data.read().version.unfinished_uploads.clone());
     view! {
         <button type="button" class="btn btn-primary" on:click=move |_| open.set(true)>
@@ -331,13 +337,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
             pending=submit.pending
             on_confirm=move |()| publish.run(Go::default())
         >
-            <p>
-                "Its files (" {what} ") are locked from then on: nobody can add, change or remove one. "
-                "The version gets a digest that proves it."
-            </p>
-            <Show when=empty>
-                <p class="text-base-content">"This version has no files yet."</p>
-            </Show>
+            <p>{meaning}</p>
             <Arriving submit unfinished go=publish/>
         </Confirm>
     }
@@ -384,7 +384,7 @@ fn Delete(data: Memo<VersionPageData>, open: RwSignal<bool>) -> impl IntoView {
         data.with(|data| {
             let named = named(data).map(|alias| format!("@{alias}")).collect::<Vec<_>>();
             (!named.is_empty())
-                .then(|| format!("{} will name nothing until it is moved. ", named.join(", ")))
+                .then(|| format!("{} will point to nothing until you move it. ", named.join(", ")))
         })
     };
     view! {
@@ -398,7 +398,7 @@ fn Delete(data: Memo<VersionPageData>, open: RwSignal<bool>) -> impl IntoView {
         >
             <p>
                 {aliases}
-                "The version goes to the trash of the project and can be restored from there."
+                "The version moves to the project's trash and can be restored."
             </p>
         </Confirm>
     }
@@ -421,7 +421,7 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
                         <Fact term="Last fetched">
                             {match version.last_fetched_at {
                                 Some(at) => view! { <Time at=at.0/> }.into_any(),
-                                None => view! { <span title="As far as is known">"never"</span> }.into_any(),
+                                None => view! { <span title="No download has been recorded">"never"</span> }.into_any(),
                             }}
                         </Fact>
                         <Fact term="Files">{format::count(version.file_count.into())}</Fact>
@@ -430,7 +430,7 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
                         </Fact>
                         <Fact term="MLflow number">{version.number}</Fact>
                         {version.candidate.map(|source| view! {
-                            <Fact term="From"><Provenance project=project.path source/></Fact>
+                            <Fact term="Source run"><Provenance project=project.path source/></Fact>
                         })}
                         {version.source.map(|source| view! {
                             <Fact term="Source"><code class="break-all text-xs">{source}</code></Fact>

@@ -81,11 +81,11 @@ fn NewVersion(model: ModelDetail) -> impl IntoView {
         <form class="panel space-y-5 p-6" on:submit=send>
             <VersionField value latest=Signal::stored(latest) next=Signal::stored(next) refused=submit.field("version")/>
             <MarkdownField
-                id="description" label="What is new" value=description refused=submit.field("description")
+                id="description" label="Release notes" value=description refused=submit.field("description")
             />
             <FormError error=submit.general(&["version", "description"])/>
             <div class="flex flex-wrap items-center justify-between gap-3">
-                <p class="text-sm text-muted">"It starts as a draft; you add files next."</p>
+                <p class="text-sm text-muted">"The version starts as a draft. Next, you add files."</p>
                 <div class="flex gap-2">
                     <a class="btn" href=back>"Cancel"</a>
                     <SubmitButton text="Create version" pending=submit.pending disabled=blocked/>

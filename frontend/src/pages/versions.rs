@@ -113,22 +113,22 @@ fn VersionTable(
     let nothing = move || {
         if filtered.get() {
             view! {
-                <Empty d=icon::SEARCH title="No version matches">
-                    <p>"Ranges are those of Cargo and npm: ^1.2, ~1.2.3, >=1, <3. A tag is found by its key alone, too."</p>
+                <Empty d=icon::SEARCH title="No matching versions">
+                    <p>"Ranges work as in Cargo and npm: ^1.2, ~1.2.3, >=1, <3. For a tag, enter key=value or only the key."</p>
                 </Empty>
             }
             .into_any()
         } else if list.read().yanked.total_count > 0 {
             view! {
                 <Empty d=icon::PACKAGE title="All versions are yanked">
-                    <p>"They should not be used, and are shown where you ask for them."</p>
+                    <p>"Yanked versions should not be used. Select “Show yanked” to see them."</p>
                 </Empty>
             }
             .into_any()
         } else {
             view! {
-                <Empty d=icon::PACKAGE title="No version yet">
-                    <p>"Make one and add its files, promote a candidate, or register one with MLflow."</p>
+                <Empty d=icon::PACKAGE title="No versions yet">
+                    <p>"Create a version and add files, promote a run, or register a model version with MLflow."</p>
                     <Show when=move || model.allows(Role::Developer)>
                         <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
                             <Icon d=icon::PLUS/>
@@ -206,7 +206,7 @@ fn DeleteVersions(selected: RwSignal<Vec<String>>, on_change: Callback<()>) -> i
                 selected
                 words=("version", "versions")
                 name=Callback::new(|version| version)
-                meaning="Scripts that fetch these stop working, and aliases that name them lead nowhere."
+                meaning="Scripts that use these versions will fail, and aliases pointing to them will break."
                 delete=deletion(path.get())
                 on_change
             />
@@ -306,7 +306,7 @@ fn Row(
                     {support_badge(support)}
                     {stage_name(stage).map(|text| view! { <Badge text/> })}
                 </div>
-                <span class="text-xs text-muted" title="The number MLflow uses">"#" {number}</span>
+                <span class="text-xs text-muted" title="Version number in MLflow">"#" {number}</span>
             </td>
             <td class="hidden sm:table-cell">
                 <div class="flex max-w-72 flex-wrap gap-1">

@@ -148,7 +148,7 @@ pub fn DeleteSelected(
             on_confirm=delete_all
         >
             {names(many, names_of)}
-            <p>{meaning} " What is in the trash of the project can be restored."</p>
+            <p>{meaning} " Deleted items can be restored from the project's trash."</p>
             {refusals(refused, move |key: &String| name.run(key.clone()))}
         </Confirm>
     }

@@ -86,7 +86,7 @@ pub fn Description(
                     }
                     .into_any()
                 } else if text.read().trim().is_empty() {
-                    view! { <p class="text-sm text-muted">{move || if editable.get() { empty } else { "Nothing is written here yet." }}</p> }.into_any()
+                    view! { <p class="text-sm text-muted">{move || if editable.get() { empty } else { "Nothing here yet." }}</p> }.into_any()
                 } else {
                     view! { <Markdown html/> }.into_any()
                 }}

@@ -45,7 +45,7 @@ pub fn MarkdownField(
         };
     let note = format!("{id}-note");
     view! {
-        <Field id label hint="Markdown: headings, lists, tables, links, code." error>
+        <Field id label hint="You can use Markdown." error>
             <div class="panel overflow-hidden focus-within:border-primary">
                 <div class="flex gap-1 border-b border-base-300 bg-base-200 px-2 py-1.5">
                     {tab(Signal::derive(move || !preview.get()), "Write", Callback::new(move |_| preview.set(false)))}

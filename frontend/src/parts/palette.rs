@@ -93,7 +93,7 @@ fn hits(wanted: &Wanted, path: Option<&str>, found: &Everything) -> Vec<Hit> {
             && let Some(number) = candidate.number
         {
             let (title, href) = (format!("{place}#{number}"), address::candidate(place, number));
-            exact.push(Hit::new(icon::FLASK, "Candidate", &title, &candidate.name, href));
+            exact.push(Hit::new(icon::FLASK, "Run", &title, &candidate.name, href));
         }
         let latest = model.latest_version.as_ref().map_or("", |latest| latest.version.as_str());
         models.push(Hit::new(icon::BOX, "Model", place, latest, address::model(place)));
@@ -230,13 +230,13 @@ fn Search(open: RwSignal<bool>) -> impl IntoView {
         </ul>
         <p class="px-2 py-3 text-sm text-muted" role="status">
             {move || match (failed(), shown.read().len()) {
-                (true, _) => "The server does not answer: try again.",
-                (false, 0) => "Nothing has this name.",
+                (true, _) => "The server isn't answering. Try again.",
+                (false, 0) => "No results.",
                 (false, _) => "",
             }}
         </p>
         <p class="border-t border-base-300 pt-3 text-xs text-muted">
-            "A model, a project, " <code>"ocr@1.2"</code> ", " <code>"ocr@champion"</code>
+            "Examples: ocr, vision, " <code>"ocr@1.2"</code> ", " <code>"ocr@champion"</code>
             " or " <code>"ocr#7"</code> " · " <kbd class="kbd kbd-sm">"↑"</kbd> " "
             <kbd class="kbd kbd-sm">"↓"</kbd> " to move, " <kbd class="kbd kbd-sm">"Enter"</kbd> " to open"
         </p>
@@ -265,7 +265,7 @@ fn Field(
                 type="text"
                 class="grow"
                 role="combobox"
-                aria-label="Find a project, model, version, candidate or page"
+                aria-label="Find a project, model, version, run or page"
                 aria-expanded="true"
                 aria-controls="palette-hits"
                 aria-autocomplete="list"

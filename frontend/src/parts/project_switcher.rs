@@ -145,8 +145,8 @@ fn Choice(current: Memo<Option<String>>, username: String) -> impl IntoView {
     });
     let said = move || {
         answer.with(|answer| match answer {
-            Some(Err(_)) => "The server does not answer: try again.",
-            Some(Ok(page)) if page.nodes.is_empty() => "No project has this name.",
+            Some(Err(_)) => "The server isn't answering. Try again.",
+            Some(Ok(page)) if page.nodes.is_empty() => "No matching projects.",
             _ => "",
         })
     };

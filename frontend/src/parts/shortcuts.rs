@@ -11,11 +11,11 @@ use crate::components::{dialog::Dialog, toast::use_toasts};
 /// Each key and what it does.
 const KEYS: [(&[&str], &str); 6] = [
     (&["Ctrl", "K"], "Find anything: a model, ocr@1.2, ocr#7, a project, a page"),
-    (&["/"], "Search in this list"),
-    (&["Ctrl", "Z"], "Take back what was just deleted or moved, while its message is shown"),
-    (&["?"], "Show these keys"),
+    (&["/"], "Search this page"),
+    (&["Ctrl", "Z"], "Undo the last delete or move"),
+    (&["?"], "Show keyboard shortcuts"),
     (&["Tab"], "Go to the next link, button or field"),
-    (&["Esc"], "Close what is open"),
+    (&["Esc"], "Close the open dialog or menu"),
 ];
 
 /// Whether what is typed goes into a field.

@@ -22,7 +22,7 @@ pub fn SuggestField(
     /// What `ask` is told besides.
     #[prop(optional, into)]
     about: String,
-    #[prop(default = "Type a part of the name.")] hint: &'static str,
+    #[prop(default = "Start typing a name.")] hint: &'static str,
     /// What was suggested last.
     #[prop(optional)]
     found: RwSignal<Option<Vec<(String, String)>>>,

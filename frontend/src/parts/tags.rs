@@ -63,7 +63,7 @@ pub fn Tags(
                 Some(false) => view! {
                     <button type="button" class="btn btn-sm" on:click=move |_| adding.set(true)>
                         <Icon d=icon::PLUS/>
-                        "Add a tag"
+                        "Add tag"
                     </button>
                 }
                 .into_any(),
@@ -83,7 +83,7 @@ fn EditableTag(
     let remove = Submit::new();
     report(remove);
     let Tag { key, value } = tag;
-    let label = format!("Remove the tag {key}");
+    let label = format!("Remove tag {key}");
     let on_click = {
         let (key, value) = (key.clone(), value.clone());
         move |_| {

@@ -25,7 +25,8 @@ const ATTEMPTS: u32 = 14;
 /// The longest that is waited between two attempts, in milliseconds.
 const LONGEST_WAIT: u32 = 30_000;
 
-const LOST: &str = "The connection was lost. What has arrived is kept: resume when it is back.";
+const LOST: &str =
+    "Connection lost. What was uploaded so far is kept. Resume when you are back online.";
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
@@ -327,7 +328,9 @@ impl Queue {
             });
             let Some(upload) = next else { return };
             let Some(job) = self.job(upload.id) else {
-                upload.progress.set(Progress::Failed("The file is gone. Pick it again.".into()));
+                upload.progress.set(Progress::Failed(
+                    "The browser no longer has this file. Choose it again.".into(),
+                ));
                 continue;
             };
             let run = self.last_run.get_value() + 1;

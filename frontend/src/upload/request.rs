@@ -35,7 +35,7 @@ impl Answer {
         let text = self.http.response_text().ok().flatten().unwrap_or_default();
         match serde_json::from_str::<Refusal>(&text) {
             Ok(refusal) => refusal.message,
-            Err(_) => format!("The registry refused it (HTTP {}).", self.status),
+            Err(_) => format!("The registry refused this file (HTTP {}).", self.status),
         }
     }
 }

@@ -34,7 +34,7 @@ pub enum Stop {
 
 impl From<JsValue> for Stop {
     fn from(_: JsValue) -> Self {
-        Self::Refused("The browser could not send it.".to_owned())
+        Self::Refused("The browser couldn't send this file.".to_owned())
     }
 }
 

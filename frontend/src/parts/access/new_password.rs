@@ -38,7 +38,7 @@ pub fn NewPasswordFields(
     let NewPassword { value, repeated } = password;
     let differs = Signal::derive(move || {
         (!repeated.read().is_empty() && *repeated.read() != *value.read())
-            .then(|| "This is not the same password.".to_owned())
+            .then(|| "The passwords don't match.".to_owned())
     });
     view! {
         <TextField

@@ -4,10 +4,10 @@ use crate::graphql::scalar::{Role, TokenScope};
 
 /// From least to most; the key is what forms hold.
 pub const ROLES: &[(&str, &str)] = &[
-    ("guest", "Guest: reads"),
-    ("developer", "Developer: creates, publishes"),
-    ("maintainer", "Maintainer: members, tokens"),
-    ("owner", "Owner: everything"),
+    ("guest", "Guest – read only"),
+    ("developer", "Developer – create and publish"),
+    ("maintainer", "Maintainer – manage members and tokens"),
+    ("owner", "Owner – full control"),
 ];
 
 /// The same in one word each.
@@ -38,17 +38,14 @@ pub fn role_of(key: &str) -> Role {
     }
 }
 
-pub const SCOPES: &[(&str, &str)] = &[
-    ("read", "Read: only reads"),
-    ("write", "Write: changes and uploads"),
-    ("admin", "Admin: all that you may"),
-];
+pub const SCOPES: &[(&str, &str)] =
+    &[("read", "Read only"), ("write", "Read and write"), ("admin", "Full access")];
 
 pub fn scope_name(scope: TokenScope) -> &'static str {
     match scope {
-        TokenScope::Read => "Read",
-        TokenScope::Write => "Write",
-        TokenScope::Admin => "Admin",
+        TokenScope::Read => "Read only",
+        TokenScope::Write => "Read and write",
+        TokenScope::Admin => "Full access",
     }
 }
 

@@ -96,7 +96,7 @@ fn CreateToken(
             <h2 class="font-semibold">"New token"</h2>
             <TextField
                 id="token-name" label="Name" value=name required=true
-                hint="What will use it: ci, laptop, training." refused=submit.field("name")
+                hint="Where you will use the token, for example ci or laptop." refused=submit.field("name")
             />
             <SelectField id=choice.field label=choice.label value=may options=choice.options/>
             <ExpiryField days/>
@@ -136,7 +136,10 @@ fn ExpiryField(days: RwSignal<String>) -> impl IntoView {
         let (last, hint) = match limit.get() {
             Some(limit) => {
                 let most = format::plural(limit.into(), "day", "days");
-                (format!("In {most}"), format!("Tokens work for {most} at most here."))
+                (
+                    format!("In {most}"),
+                    format!("Tokens on this server expire after at most {most}."),
+                )
             }
             None => ("Never".to_owned(), String::new()),
         };
@@ -163,7 +166,7 @@ fn NewSecret(secret: String) -> impl IntoView {
                 <span class="text-success"><Icon d=icon::SUCCESS class="size-5 shrink-0"/></span>
                 "Copy the token now"
             </h2>
-            <p class="mt-1 text-sm text-muted">"It is not shown again; the registry keeps only its hash."</p>
+            <p class="mt-1 text-sm text-muted">"You won't see this token again: the registry stores only its hash."</p>
             <div class="mt-3 flex items-center gap-2 rounded-field bg-base-200 p-2 pl-3">
                 <code class="min-w-0 grow break-all text-sm" data-testid="token-secret">{secret.clone()}</code>
                 <CopyButton text=Signal::stored(secret) label="Copy the token" class="btn btn-sm btn-square"/>
@@ -212,7 +215,7 @@ fn TokenList(list: Memo<Vec<Token>>, on_change: Callback<()>) -> impl IntoView {
             when=move || !list.read().is_empty()
             fallback=|| view! {
                 <Empty d=icon::KEY title="No tokens yet">
-                    <p>"Make one to upload from a training script or to fetch models in CI."</p>
+                    <p>"Create a token to upload from a training script or to download models in CI."</p>
                 </Empty>
             }
         >
@@ -230,7 +233,7 @@ fn TokenList(list: Memo<Vec<Token>>, on_change: Callback<()>) -> impl IntoView {
             pending=submit.pending
             on_confirm=revoke
         >
-            <p>"Whatever uses this token stops working at once. This cannot be taken back."</p>
+            <p>"Scripts and services that use this token stop working immediately. This can't be undone."</p>
         </Confirm>
     }
 }

@@ -13,7 +13,7 @@ pub fn UserField(
     value: RwSignal<String>,
     #[prop(into)] refused: Signal<Option<String>>,
 ) -> impl IntoView {
-    view! { <SuggestField id label="User name" value ask=people refused/> }
+    view! { <SuggestField id label="Username" value ask=people refused/> }
 }
 
 fn people(_: String, typed: String) -> Suggestions {

@@ -6,9 +6,9 @@ use crate::{components::field::SelectField, graphql::scalar::Visibility, session
 
 /// From closed to open; the key is what forms hold.
 const VISIBILITIES: &[(&str, &str)] = &[
-    ("private", "Private: its members"),
-    ("internal", "Internal: everyone who is signed in"),
-    ("public", "Public: everyone who can reach this server"),
+    ("private", "Private – members only"),
+    ("internal", "Internal – everyone who is signed in"),
+    ("public", "Public – everyone who can reach this server"),
 ];
 
 /// Those that everybody can choose, whatever the operator says.
@@ -41,9 +41,9 @@ pub fn VisibilityField(
         let (options, hint) = if with_public.get() {
             (VISIBILITIES, "")
         } else {
-            (&VISIBILITIES[..UP_TO_INTERNAL], "Only administrators make projects public here.")
+            (&VISIBILITIES[..UP_TO_INTERNAL], "Only administrators can make projects public here.")
         };
-        view! { <SelectField id="visibility" label="Who can see it" value options hint/> }
+        view! { <SelectField id="visibility" label="Visibility" value options hint/> }
     }
 }
 

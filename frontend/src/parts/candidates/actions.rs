@@ -57,9 +57,9 @@ pub fn CandidateActions(
                 <DeleteSelected
                     open=deleting
                     selected
-                    words=("candidate", "candidates")
+                    words=("run", "runs")
                     name
-                    meaning="Versions made of candidates stay."
+                    meaning="Versions made from these runs are kept."
                     delete=deletion(model)
                     on_change
                 />
@@ -98,7 +98,9 @@ fn deletion(model: String) -> Act {
     Arc::new(move |key| {
         let model = model.clone();
         Box::pin(async move {
-            let candidate = key.parse().map_err(|_| ApiError::not_found("It has no number."))?;
+            let candidate = key
+                .parse()
+                .map_err(|_| ApiError::not_found("This run has no number in the model."))?;
             let input = DeleteCandidateInput { model: model.clone(), candidate };
             candidate::delete(input).await?;
             let way_back = move || -> Step {

@@ -95,7 +95,7 @@ fn Controls(look: RwSignal<Look>) -> impl IntoView {
     };
     view! {
         <div class="flex flex-wrap items-center gap-x-5 gap-y-2 text-sm">
-            <div class="join" role="group" aria-label="By step or time">{axis(Axis::Step)}{axis(Axis::Time)}</div>
+            <div class="join" role="group" aria-label="Horizontal axis">{axis(Axis::Step)}{axis(Axis::Time)}</div>
             <label class="flex cursor-pointer items-center gap-2">
                 "Smoothing"
                 <input
@@ -235,7 +235,7 @@ fn MetricCurve(runs: Signal<Vec<Measured>>, name: String, look: RwSignal<Look>) 
             <Loaded from=curves fallback=|| view! { <div class="skeleton h-56"></div> } children=move |curves| view! {
                 <Show
                     when=move || curves.read().iter().any(|curve| curve.points.len() > 1)
-                    fallback=|| view! { <p class="py-3 text-sm text-muted">"One point; there is no curve."</p> }
+                    fallback=|| view! { <p class="py-3 text-sm text-muted">"Only one value was logged."</p> }
                 >
                     <Chart name=title.get_value() curves=shown(curves) look zoom/>
                 </Show>

@@ -47,7 +47,7 @@ fn FilterHelp() -> impl IntoView {
                     <p><code>"params.lr = '0.01'"</code></p>
                     <p><code>"tags.team = 'vision'"</code></p>
                     <p><code>"status = 'FINISHED'"</code></p>
-                    <p class="text-muted">"Join them with " <code>"and"</code> "."</p>
+                    <p class="text-muted">"Combine conditions with " <code>"and"</code> "."</p>
                 </div>
             </li>
         </Menu>

@@ -40,14 +40,6 @@ impl Owner {
         }
     }
 
-    /// What one and many of them are called.
-    pub fn words(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Model(_) => ("candidate", "candidates"),
-            Self::Experiment(..) => ("run", "runs"),
-        }
-    }
-
     /// What the address of a comparison calls a run.
     pub fn key(&self, row: &CandidateRow) -> String {
         match (self, row.number) {

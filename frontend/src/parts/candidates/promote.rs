@@ -114,7 +114,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
         let navigate = navigate.clone();
         submit.run(candidate::promote(input), move |made| {
             open.set(false);
-            toasts.success(format!("Version {} is published.", made.version));
+            toasts.success(format!("Version {} has been published.", made.version));
             navigate(&address::version(&model, &made.version), NavigateOptions::default());
         });
     });
@@ -131,13 +131,13 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     view! {
         <form class="space-y-5" on:submit=send>
             <p class="text-sm text-muted">
-                "The version gets the candidate's files (" {files} "), params and metrics, remembers where it came from, "
-                "and is published at once. Nothing is stored twice."
+                "Creates a version with this run's files (" {files} "), params and metrics, linked to this run, "
+                "and publishes it immediately. No extra storage is used."
             </p>
             {choice}
             <VersionField value latest next refused=submit.field("version")/>
             <MarkdownField
-                id="promote-description" label="What is new" value=description rows=5 refused=submit.field("description")
+                id="promote-description" label="Release notes" value=description rows=5 refused=submit.field("description")
             />
             <Arriving submit unfinished=Signal::stored(unfinished) go=promote/>
             <FormError error=submit.general(&["model", "version", "description"])/>
@@ -194,18 +194,18 @@ fn ModelField(
     let advice = move || {
         none().map(|untyped| {
             let what = if untyped {
-                "This project has no model yet. "
+                "This project has no models yet. "
             } else {
-                "There is no such model. "
+                "No model has this name. "
             };
-            view! { {what} <a class="link" href=make.clone()>"Make a model"</a> }
+            view! { {what} <a class="link" href=make.clone()>"Create a model"</a> }
         })
     };
     view! {
         <div>
             <SuggestField
                 id="model" label="Model" value ask=models about=project found refused
-                hint="Type a part of the name. The run becomes a candidate of this model."
+                hint="Start typing a name. The run will belong to this model."
             />
             <p class="text-sm" role="status">{advice}</p>
         </div>

@@ -119,8 +119,7 @@ fn Table(
 ) -> impl IntoView {
     let (all, shown) = use_columns(list);
     let selected = RwSignal::new(Vec::<String>::new());
-    let (one, many) = owner.read_untracked().words();
-    let (key, heading) = if one == "run" { ("name", "Run") } else { ("number", "Candidate") };
+    let key = if matches!(*owner.read_untracked(), Owner::Model(_)) { "number" } else { "name" };
     let rows = Memo::new(move |_| list.read().candidates.nodes.clone());
     let keys = move || {
         let (rows, owner) = (rows.read(), owner.read());
@@ -140,8 +139,8 @@ fn Table(
     let nothing = move || {
         if filtered.get() {
             view! {
-                <Empty d=icon::FILTER title=format!("No {one} matches")>
-                    <p>"Loosen the filter, or clear it to see all "{many}"."</p>
+                <Empty d=icon::FILTER title="No matching runs">
+                    <p>"Try a broader filter."</p>
                 </Empty>
             }
             .into_any()
@@ -153,7 +152,7 @@ fn Table(
         // What was asked stays when others delete all that the table had.
         <Show when=move || !rows.read().is_empty() || !selected.read().is_empty()>
             <SelectionBar
-                selected many compare
+                selected many="runs" compare
                 actions=move || view! {
                     <Show when=move || editable.get()>
                         <CandidateActions owner selected name on_change/>
@@ -166,7 +165,7 @@ fn Table(
             </SelectionBar>
         </Show>
         <Show when=move || !rows.read().is_empty() fallback=nothing>
-            <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label=many>
+            <div class="panel overflow-x-auto" tabindex="0" role="region" aria-label="Runs">
                 <table class="table table-sm">
                     <thead>
                         <Groups shown/>
@@ -174,7 +173,7 @@ fn Table(
                             <th scope="col"><span class="sr-only">"Select"</span></th>
                             <SortHeader
                                 key=key
-                                text=heading
+                                text="Run"
                                 sort
                                 descending_first=key == "number"
                                 class="sticky left-0 z-10 bg-base-100"
@@ -206,8 +205,8 @@ fn Table(
                     let page = &list.candidates;
                     neighbours(&page.page_info, page.total_count, page.nodes.len())
                 }))
-                one
-                many
+                one="run"
+                many="runs"
             />
         </Show>
     }
@@ -339,7 +338,7 @@ fn cells(row: CandidateRow, columns: &[Column], best: &[Option<f64>]) -> impl In
                     >
                         {value.map_or_else(|| "–".to_owned(), format::metric)}
                         {is_best.then(|| view! {
-                            <span class="text-success" title="Best in this table">
+                            <span class="text-success" title="Best on this page">
                                 " " <span aria-hidden="true">"★"</span><span class="sr-only">"best"</span>
                             </span>
                         })}

@@ -36,8 +36,8 @@ pub fn Changes(data: Memo<VersionPageData>) -> impl IntoView {
         other.read().is_none() && latest.is_none_or(|latest| *latest == *this.read())
     });
     let title = move || match other.get() {
-        Some(other) => format!("Changes since {other}"),
-        None => "Changes".to_owned(),
+        Some(other) => format!("Compare with {other}"),
+        None => "Compare".to_owned(),
     };
     view! {
         <Show when=move || !alone.get()>
@@ -86,7 +86,7 @@ fn Choice(
     view! {
         <div class="flex flex-wrap items-center justify-between gap-3 border-t border-base-300 px-5 py-3 text-sm">
             <label class="flex items-center gap-2">
-                "Against"
+                "Base version"
                 <select
                     class="select select-sm w-auto max-w-48 font-mono"
                     prop:value=move || { highest.with(|_| ()); other.get() }
@@ -121,7 +121,7 @@ fn Since(other: String, data: Memo<VersionPageData>) -> impl IntoView {
             <h3 class=PART>"Files"</h3>
             <FileChanges sides base only_differing/>
             <div inner_html=move || note_changes(&sides.read(), 0)></div>
-            <h3 class=PART>"Values"</h3>
+            <h3 class=PART>"Metrics, params and tags"</h3>
             <Comparison sides base only_differing/>
         }
     };
@@ -137,7 +137,7 @@ pub fn note_changes(sides: &[Side], base: usize) -> String {
     let part = |side: &Side| {
         let changed = text_diff(notes, side.notes().filter(|after| *after != notes)?);
         let (before, after) = (escaped(&before.name()), escaped(&side.name()));
-        Some(format!("<h3 class=\"{PART}\">Notes: {before} → {after}</h3>{changed}"))
+        Some(format!("<h3 class=\"{PART}\">Release notes: {before} → {after}</h3>{changed}"))
     };
     sides.iter().filter_map(part).collect()
 }

@@ -27,7 +27,9 @@ pub fn SelectionBar(
     let hint = move || match count() {
         0 => format!("Select {many} to compare them."),
         1 => "1 selected. Select another to compare.".to_owned(),
-        n if n > MOST_COMPARED => format!("{n} selected; the first {MOST_COMPARED} are compared."),
+        n if n > MOST_COMPARED => {
+            format!("{n} selected. Only the first {MOST_COMPARED} will be compared.")
+        }
         n => format!("{n} selected."),
     };
     view! {
@@ -36,7 +38,7 @@ pub fn SelectionBar(
             <div class="flex flex-wrap gap-2">
                 <Show when=move || count() != 0>
                     <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| selected.update(Vec::clear)>
-                        "Clear"
+                        "Clear selection"
                     </button>
                 </Show>
                 <Show when=move || 2 <= count()>

@@ -48,7 +48,7 @@ pub fn Comparison(
             </table>
             <Show when=nothing>
                 <p class="px-5 py-3 text-sm text-muted">
-                    {move || if only_differing.get() { "Metrics, params and tags are the same." } else { "Nothing was logged." }}
+                    {move || if only_differing.get() { "Metrics, params and tags are identical." } else { "No metrics, params or tags to compare." }}
                 </p>
             </Show>
         </div>
@@ -103,7 +103,7 @@ fn Row(name: String, sort: Sort, sides: Memo<Vec<Side>>, base: Signal<usize>) ->
         let better = match less.get() {
             Some(true) => "lower is better",
             Some(false) => "higher is better",
-            None => "its name does not tell whether lower or higher is better",
+            None => "not known whether lower or higher is better",
         };
         format!("{}: {better}", key.read_value())
     };

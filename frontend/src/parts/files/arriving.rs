@@ -64,30 +64,30 @@ pub fn Arriving(
     view! {
         <Show when=move || missing.read().is_empty() && !unfinished.read().is_empty()>
             <div>
-                <p class="text-base-content">"Uploads that began and are not over:"</p>
+                <p class="text-base-content">"Unfinished uploads:"</p>
                 <Names names=Signal::derive(begun)/>
             </div>
         </Show>
         <Show when=move || !missing.read().is_empty()>
             <div class="alert alert-warning alert-soft block text-base-content" role="status">
-                <p class="font-medium">"These files are not here yet:"</p>
+                <p class="font-medium">"These files are still uploading:"</p>
                 <Names names=missing/>
                 <Show
                     when=move || waiting.get()
                     fallback=move || view! {
                         <div class="mt-3 flex flex-wrap gap-2">
                             <button type="button" class="btn btn-sm" on:click=move |_| waiting.set(true)>
-                                "Wait for them"
+                                "Wait for these files"
                             </button>
                             <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| go.run(Go { without_uploads: true, ..Go::default() })>
-                                "Publish without them"
+                                "Publish without these files"
                             </button>
                         </div>
                     }
                 >
                     <p class="mt-3 flex items-center gap-2">
                         <span class="loading loading-spinner loading-sm" aria-hidden="true"></span>
-                        "Waiting: it is published when they are here."
+                        "Waiting. The version will be published when these files are complete."
                         <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| waiting.set(false)>
                             "Stop waiting"
                         </button>
@@ -109,7 +109,7 @@ fn Names(#[prop(into)] names: Signal<Vec<String>>) -> impl IntoView {
 
 /// Such as “12 of 40 MB, arriving”.
 fn progress(upload: &UnfinishedUpload) -> String {
-    let state = if upload.active { "arriving" } else { "interrupted: it will be missing" };
+    let state = if upload.active { "uploading" } else { "interrupted: this file will be missing" };
     match upload.received.zip(upload.size) {
         Some((received, size)) => {
             format!("{} of {}, {state}", format::bytes(received), format::bytes(size))

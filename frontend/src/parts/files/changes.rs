@@ -79,12 +79,12 @@ pub fn FileChanges(
 /// Why there is nothing, or not all.
 fn note(listings: &[Listing], nothing: bool) -> String {
     if listings.iter().all(|listing| listing.entries.is_empty()) {
-        return "There are no files.".to_owned();
+        return "No files to compare.".to_owned();
     }
-    let same = if nothing { "All files are the same. " } else { "" };
+    let same = if nothing { "All files are identical. " } else { "" };
     match diff::known_until(listings) {
         Some(until) => format!(
-            "{same}Only the files up to “{until}” are compared: there are more than {MOST_FILES}."
+            "{same}Only files up to “{until}” are compared, because there are more than {MOST_FILES} files."
         ),
         None => same.to_owned(),
     }
@@ -122,7 +122,7 @@ fn summary(lines: &[FileLine], side: usize) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    if told.is_empty() { "the same".to_owned() } else { told.join(", ") }
+    if told.is_empty() { "identical".to_owned() } else { told.join(", ") }
 }
 
 fn row(line: &FileLine, base: usize) -> String {

@@ -60,7 +60,7 @@ fn Content(entry: Entry, base: Memo<String>) -> impl IntoView {
             <span>
                 {format::bytes(size)}
                 {(size > preview::MAX_TEXT).then(|| format!(
-                    "; only the first {} are shown of a text", format::bytes(preview::MAX_TEXT),
+                    ". Text previews show only the first {}.", format::bytes(preview::MAX_TEXT),
                 ))}
             </span>
             <a class="btn btn-sm" rel="external" download href=href>

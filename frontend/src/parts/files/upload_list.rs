@@ -40,9 +40,7 @@ pub fn UploadList(queue: Queue) -> impl IntoView {
 
 fn heading(total: &Total) -> String {
     match total {
-        Total { sending: 0, lost: 1.., .. } => {
-            "The connection was lost. It is tried again by itself.".to_owned()
-        }
+        Total { sending: 0, lost: 1.., .. } => "Connection lost. Reconnecting…".to_owned(),
         Total { active: 1.., .. } => "Uploading".to_owned(),
         Total { paused: 1.., .. } => "Paused".to_owned(),
         Total { failed: failed @ 1.., .. } => {

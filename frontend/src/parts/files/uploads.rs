@@ -40,7 +40,7 @@ fn DropZone(queue: Queue) -> impl IntoView {
                 Ok(picked) => drop(add.try_run(picked)),
                 Err(_) => toasts.failure(&ApiError::new(
                     Code::Unexpected,
-                    "The browser could not read what was dropped. Pick it with the buttons instead.",
+                    "The browser couldn't read the dropped files. Use the buttons to choose files instead.",
                 )),
             }
         });
@@ -76,16 +76,16 @@ fn DropZone(queue: Queue) -> impl IntoView {
             <p class="text-sm">
                 <span class="font-medium">"Drop or paste files and folders here"</span>
                 <span class="block text-muted">
-                    "Folders keep their structure. What is interrupted goes on when you drop it again."
+                    "Folder structure is kept. To resume an interrupted upload, drop the same files again."
                 </span>
             </p>
             <Pickers add/>
             <label class="input input-sm w-full max-w-xs">
-                <span class="label text-muted">"Into"</span>
+                <span class="label text-muted">"Upload to"</span>
                 <input
                     type="text"
                     class="grow font-mono"
-                    placeholder="the top folder"
+                    placeholder="/ (root)"
                     spellcheck="false"
                     autocomplete="off"
                     prop:value=move || folder.get()

@@ -73,7 +73,7 @@ pub fn Aliases(
             </ul>
             <Show when=move || shown().is_empty() && !adding.get()>
                 <p class="text-sm text-muted">
-                    {if can_add() { "No alias names this version." } else { "No aliases." }}
+                    {if can_add() { "No aliases point to this version." } else { "No aliases." }}
                 </p>
             </Show>
             {move || version.get().filter(|_| edits.get() && !closed.get()).map(|version| if adding.get() {
@@ -82,7 +82,7 @@ pub fn Aliases(
                 view! {
                     <button type="button" class="btn btn-sm" on:click=move |_| adding.set(true)>
                         <Icon d=icon::PLUS/>
-                        "Set an alias"
+                        "Add or move alias"
                     </button>
                 }
                 .into_any()
@@ -173,13 +173,14 @@ fn History(
         let person = step.by.map(|Author { name, username }| (name, username));
         let what = match &step.reference {
             Some(version) => {
-                view! { "to " <span class="font-mono">{version.clone()}</span> }.into_any()
+                view! { "moved to " <span class="font-mono">{version.clone()}</span> }.into_any()
             }
             None => view! { "removed" }.into_any(),
         };
         let elsewhere = |version: &String| movable && index > 0 && now.as_ref() != Some(version);
         let back = step.reference.filter(elsewhere).map(|version| {
             let (name, now) = (name.clone(), now.clone());
+            let label = format!("Roll back to {version}");
             let on_click = move |_| {
                 let (model, name, now) = (model.get_untracked(), name.clone(), now.clone());
                 let input = SetAliasInput {
@@ -189,14 +190,14 @@ fn History(
                 };
                 submit.run(alias::set(input), move |alias| {
                     open.set(false);
-                    let text = format!("“{name}” names {} again.", alias.version.version);
+                    let text = format!("{name} moved back to {}.", alias.version.version);
                     toasts.undoable(text, put_back(toasts, on_change, model, name, now));
                     on_change.run(());
                 });
             };
             view! {
                 <button type="button" class="btn btn-xs" disabled=submit.pending on:click=on_click>
-                    "Move back"
+                    {label}
                 </button>
             }
         });
@@ -280,7 +281,7 @@ fn AddAlias(
         };
         submit.run(alias::set(input), move |alias| {
             adding.set(false);
-            let text = format!("“{name}” names {} now.", alias.version.version);
+            let text = format!("{name} now points to {}.", alias.version.version);
             toasts.undoable(text, put_back(toasts, on_change, model, name, before));
             on_change.run(());
         });
@@ -295,7 +296,7 @@ fn AddAlias(
                 check=check::alias refused=submit.field("name") placeholder="champion"
             />
             <p class="text-sm text-muted" role="status">
-                {move || before().map(|before| format!("Moves it here from {before}."))}
+                {move || before().map(|before| format!("This moves {} here from {before}.", name.read().trim()))}
             </p>
             <div class="flex flex-wrap gap-1.5">
                 {move || others()
@@ -312,7 +313,7 @@ fn AddAlias(
             </div>
             <FormError error=submit.general(&["name"])/>
             <div class="flex gap-2">
-                <SubmitButton text="Set" pending=submit.pending disabled=blocked/>
+                <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
                 <button type="button" class="btn" on:click=move |_| adding.set(false)>"Cancel"</button>
             </div>
         </form>

@@ -48,12 +48,14 @@ fn called(models: &[Chosen]) -> String {
 fn what_goes(models: &[Chosen]) -> String {
     let sum = |of: fn(&Chosen) -> i32| models.iter().map(of).map(i64::from).sum();
     let versions = format::plural(sum(|chosen| chosen.versions), "version", "versions");
-    let candidates = format::plural(sum(|chosen| chosen.candidates), "candidate", "candidates");
-    let (go, restored) =
-        if models.len() == 1 { ("It goes", "it is") } else { ("They go", "they are") };
+    let runs = format::plural(sum(|chosen| chosen.candidates), "run", "runs");
+    let (go, these, are) = match models {
+        [_] => ("The model moves", "this model", "it is"),
+        _ => ("The models move", "these models", "they are"),
+    };
     format!(
-        "{go} to the trash of the project with {versions} and {candidates}. \
-         Scripts that fetch from there stop working until {restored} restored."
+        "{go} to the project's trash, with {versions} and {runs}. \
+         Scripts that use {these} will fail until {are} restored."
     )
 }
 
@@ -206,10 +208,10 @@ fn TagForm(
             <TextField id="bulk-key" label="Key" value=key required=true autofocus=true check=check::key/>
             <TextField
                 id="bulk-value" label="Value" value=value check=check::value
-                hint="Where a model has this key already, its value is replaced."
+                hint="If a model already has a tag with this key, its value is replaced."
             />
             {refusals(failed, |chosen: &Chosen| chosen.name.clone())}
-            <SubmitButton text="Set the tag" pending=submit.pending disabled=blocked/>
+            <SubmitButton text="Set tag" pending=submit.pending disabled=blocked/>
         </form>
     }
 }

@@ -55,8 +55,8 @@ pub fn ModelList(
     let none = move || {
         if wanted.read().narrows() {
             view! {
-                <Empty d=icon::SEARCH title="No model matches">
-                    <p>"Try fewer or other letters, or clear the filters; any part of the name is found."</p>
+                <Empty d=icon::SEARCH title="No matching models">
+                    <p>"Search looks at any part of the name. Try a broader filter."</p>
                 </Empty>
             }
             .into_any()
@@ -126,7 +126,7 @@ fn FacetBar(facets: Load<Facets>, wanted: Memo<Wanted>) -> impl IntoView {
         <div class="mb-3 grid grid-cols-2 items-center gap-2 sm:flex sm:flex-wrap" role="group" aria-label="Filters">
             {choice("framework", "Any framework", |facets| &facets.frameworks)}
             {choice("tag", "Any tag", |facets| &facets.tags)}
-            {choice("license", "Any licence", |facets| &facets.licenses)}
+            {choice("license", "Any license", |facets| &facets.licenses)}
             {choice("author", "Any author", |facets| &facets.authors)}
             <Show when=move || wanted.read().narrows()>
                 <button type="button" class="btn btn-ghost btn-sm justify-self-start" on:click=clear.clone()>
@@ -134,7 +134,7 @@ fn FacetBar(facets: Load<Facets>, wanted: Memo<Wanted>) -> impl IntoView {
                 </button>
             </Show>
             {move || failed().map(|message| view! {
-                <p class="text-sm text-error" role="alert">"There are no filters to choose from: " {message}</p>
+                <p class="text-sm text-error" role="alert">"The filters couldn't be loaded: " {message}</p>
             })}
         </div>
     }

@@ -54,15 +54,15 @@ pub fn MlflowGuide(
             <div class="flex items-start gap-1 rounded-field bg-base-200 py-2 pl-3 pr-2">
                 <pre
                     class="min-w-0 grow whitespace-pre-wrap break-words py-1 font-mono text-xs leading-relaxed"
-                    tabindex="0" role="region" aria-label="Environment of the client"
+                    tabindex="0" role="region" aria-label="Client environment"
                 >
                     <code>"export MLFLOW_TRACKING_URI="<wbr/>{uri}"\nexport MLFLOW_TRACKING_TOKEN=mrt_…"</code>
                 </pre>
                 <CopyButton text=settings label="Copy the environment"/>
             </div>
             <p class="text-xs text-muted">
-                "The token is one of " <a class="link" href=address::at("/settings/tokens")>"yours"</a>
-                " or of the project. Everything else stays as it is:"
+                "Use a " <a class="link" href=address::at("/settings/tokens")>"personal"</a>
+                " or project token. Your training code does not change:"
             </p>
             <Snippets snippets id/>
         </div>
@@ -118,10 +118,10 @@ pub fn logging(experiment: &str, model: &str) -> Vec<Snippet> {
     let log = |registered: &str| {
         format!(
             "import mlflow\n\n\
-             model = your_model  # what you trained\n\
+             model = your_model  # the model you trained\n\
              mlflow.set_experiment({})\n\
              with mlflow.start_run():\n    \
-             # or mlflow.pytorch, mlflow.xgboost: as what it is\n    \
+             # or mlflow.pytorch, mlflow.xgboost, …: the module of your framework\n    \
              mlflow.sklearn.log_model(model, name=\"model\"{registered})\n",
             json!(experiment)
         )
@@ -168,7 +168,7 @@ pub fn load(name: &'static str, uri: &str, flavors: &[String]) -> Snippet {
         code += &format!("model = mlflow.{module}.load_model(uri)\n");
     }
     if any && own.is_some() {
-        code += "\n# The same for every framework:\n";
+        code += "\n# Or, for any framework:\n";
     }
     if any {
         code += "model = mlflow.pyfunc.load_model(uri)\n";

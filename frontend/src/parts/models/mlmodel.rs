@@ -29,7 +29,7 @@ pub fn Mlmodel(version: VersionDetail) -> impl IntoView {
             {match signature {
                 Some(signature) => view! { <SignatureTable signature/> }.into_any(),
                 None => view! {
-                    <p class="px-5 py-3 text-sm text-muted">"It does not say what goes in and comes out."</p>
+                    <p class="px-5 py-3 text-sm text-muted">"This model has no signature: its inputs and outputs are not described."</p>
                 }
                 .into_any(),
             }}

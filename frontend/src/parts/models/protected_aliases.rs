@@ -35,14 +35,14 @@ pub fn ProtectedAliases(
             <div>
                 <h2 class="font-semibold">"Protected aliases"</h2>
                 <p class="text-sm text-muted">
-                    "Only maintainers move or remove these, and they name published versions only. " <code>"*"</code> " stands for any characters, as in "
+                    "Only maintainers can move or remove these aliases, and only to published versions. Use " <code>"*"</code> " as a wildcard, for example "
                     <code>"release-*"</code> "."
                 </p>
             </div>
             <Loaded from=list fallback=|| view! { <SkeletonRows rows=1/> } let:list>
                 <Show
                     when=move || !list.read().is_empty()
-                    fallback=|| view! { <p class="text-sm text-muted">"No alias is protected."</p> }
+                    fallback=|| view! { <p class="text-sm text-muted">"No aliases are protected."</p> }
                 >
                     <ul class="divide-y divide-base-300 rounded-box border border-base-300" aria-label="Protected aliases">
                         {move || list.get().into_iter().map(line).collect_view()}
@@ -67,7 +67,7 @@ fn Line(alias: ProtectedAlias, place: Signal<Place>, on_change: Callback<()>) ->
         move |_| {
             let work = protected_alias::unprotect(place.get_untracked(), pattern.clone());
             submit.run(work, move |alias| {
-                toasts.success(format!("“{}” is no longer protected.", alias.pattern));
+                toasts.success(format!("{} is no longer protected.", alias.pattern));
                 on_change.run(());
             });
         }
@@ -79,7 +79,7 @@ fn Line(alias: ProtectedAlias, place: Signal<Place>, on_change: Callback<()>) ->
                 <code class="break-all text-sm">{pattern}</code>
             </span>
             {if inherited {
-                view! { <span class="text-sm text-muted">"in all of the project"</span> }.into_any()
+                view! { <span class="text-sm text-muted">"set by the project"</span> }.into_any()
             } else {
                 view! {
                     <button
@@ -104,7 +104,7 @@ fn ProtectForm(place: Signal<Place>, on_change: Callback<()>) -> impl IntoView {
         event.prevent_default();
         let typed = pattern.get_untracked().trim().to_owned();
         submit.run(protected_alias::protect(place.get_untracked(), typed), move |alias| {
-            toasts.success(format!("“{}” is protected.", alias.pattern));
+            toasts.success(format!("{} is now protected.", alias.pattern));
             pattern.set(String::new());
             on_change.run(());
         });

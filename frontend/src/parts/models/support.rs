@@ -31,13 +31,13 @@ pub fn SupportBanner(data: Memo<VersionPageData>) -> impl IntoView {
             VersionSupport::Active => return None,
             VersionSupport::Deprecated => (
                 "Deprecated",
-                "This version is deprecated: it works as before, but another one should be used.",
+                "This version is deprecated. It still works, but use another version instead.",
                 "alert alert-warning alert-soft mb-6 text-base-content",
                 "text-warning",
             ),
             VersionSupport::Yanked => (
                 "Yanked",
-                "This version is yanked: it should not be used. Latest, ranges and lists pass it over.",
+                "This version is yanked and should not be used. Latest, ranges and lists skip this version.",
                 "alert alert-error alert-soft mb-6 text-base-content",
                 "text-error",
             ),
@@ -88,7 +88,7 @@ impl SupportActions {
         submit.run(support::set(model.clone(), version, to), move |changed| {
             let version = changed.version;
             let text = match state {
-                VersionSupport::Active => format!("{version} can be used again."),
+                VersionSupport::Active => format!("{version} is active again."),
                 VersionSupport::Deprecated => format!("{version} is deprecated."),
                 VersionSupport::Yanked => format!("{version} is yanked."),
             };
@@ -136,7 +136,7 @@ pub fn SupportItems(actions: SupportActions) -> impl IntoView {
         <Show when=is_passed_over>
             <li>
                 <button type="button" on:click=move |_| actions.use_again()>
-                    <Icon d=icon::RESTORE/>"Use again"
+                    <Icon d=icon::RESTORE/>"Reactivate"
                 </button>
             </li>
         </Show>
@@ -202,11 +202,12 @@ fn SupportForm(actions: SupportActions, to: VersionSupport, open: RwSignal<bool>
         check::reason(&reason.read()).is_some() || (yanks && filled(&reason.read()).is_none())
     });
     let (meaning, action) = if yanks {
-        let meaning = "Latest, ranges and lists pass it over, and nothing new can name it. Who names it exactly, by \
-                       an alias too, still gets it, with the reason. It can be undone.";
+        let meaning = "Latest, ranges and lists will skip this version, and no alias can be pointed to it. Anyone who asks for exactly \
+                       this version, or uses an existing alias, still gets it, with the reason. You can undo this.";
         (meaning, "Yank version")
     } else {
-        let meaning = "It works as before. Who uses it is told to use another version instead.";
+        let meaning =
+            "The version keeps working. Its users are told to use another version instead.";
         (meaning, "Deprecate version")
     };
     view! {
@@ -215,7 +216,7 @@ fn SupportForm(actions: SupportActions, to: VersionSupport, open: RwSignal<bool>
             <TextField
                 id="reason" label="Reason" value=reason required=yanks autofocus=true
                 check=check::reason refused=submit.field("reason")
-                hint="Whoever uses the version reads it."
+                hint="Shown to everyone who uses this version."
             />
             <TextField
                 id="successor" label="Use instead" value=successor mono=true suggestions

@@ -31,7 +31,7 @@ pub const ORDERS: &[(&str, &str)] = &[
     ("-created", "Newest"),
     ("-version", "Highest version"),
     ("-metric", "Best metric"),
-    ("-candidates", "Most candidates"),
+    ("-candidates", "Most runs"),
     ("author", "Author"),
 ];
 
@@ -99,7 +99,7 @@ pub fn ModelTable(
                         <SortHeader key="version" text="Version" sort descending_first=true class="w-28 md:w-40"/>
                         <SortHeader key="metric" text="Best metric" sort descending_first=true class="hidden w-36 lg:table-cell"/>
                         <SortHeader
-                            key="candidates" text="Candidates" sort descending_first=true
+                            key="candidates" text="Runs" sort descending_first=true
                             class="hidden w-32 text-right md:table-cell"
                         />
                         <SortHeader key="author" text="Author" sort class="hidden w-36 xl:table-cell"/>

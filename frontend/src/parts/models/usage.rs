@@ -43,7 +43,7 @@ pub fn Usage(
         <SidePanel title>
             <Show when=move || references.read().len() != 1>
                 <label class="mb-2 flex items-center justify-between gap-3 text-sm">
-                    <span class="text-muted">"Refer to it as"</span>
+                    <span class="text-muted">"Version"</span>
                     <select
                         class="select select-sm w-auto max-w-48 font-mono"
                         on:change:target=move |event| chosen.set(Some(event.target().value()))
@@ -58,8 +58,8 @@ pub fn Usage(
             </Show>
             <Snippets snippets id="usage"/>
             <p class="mt-2 text-xs text-muted">
-                "Needs a token in " <code>"$TOKEN"</code> ": "
-                <a class="link" href=address::at("/settings/tokens")>"make one"</a> "; for CI a maintainer makes one of the project."
+                "Set " <code>"$TOKEN"</code> " to an access token. "
+                <a class="link" href=address::at("/settings/tokens")>"Create one"</a> ". For CI, use a project token."
             </p>
         </SidePanel>
     }
@@ -105,7 +105,7 @@ fn curl(files: &str, folder: &str) -> String {
 fn mlflow(model: &str, run_id: &str) -> Snippet {
     let uri = address::tracking_uri(model.split('/').next().unwrap_or_default());
     let code = format!(
-        "import mlflow\n\n# The token is in MLFLOW_TRACKING_TOKEN.\n\
+        "import mlflow\n\n# Set MLFLOW_TRACKING_TOKEN to an access token first.\n\
          mlflow.set_tracking_uri(\"{uri}\")\n\
          folder = mlflow.artifacts.download_artifacts(run_id=\"{run_id}\")\n"
     );

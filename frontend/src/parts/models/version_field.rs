@@ -18,7 +18,7 @@ pub fn VersionField(
     let hint = move || match latest.get() {
         Some(latest) => format!("The latest version is {latest}."),
         None if next.read().is_empty() => String::new(),
-        None => "There is no version yet.".to_owned(),
+        None => "No versions yet.".to_owned(),
     };
     let names = ["Patch", "Minor", "Major"];
     view! {
