@@ -3,10 +3,12 @@
 //! Never tells the caller more than the answer does: where something is hidden, the line is written
 //! beside the answer, so that it takes as long as for what is not there.
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{ID, PathSegment, ServerError, Value, Variables};
+use async_graphql::{ID, Name, PathSegment, ServerError, Value, Variables};
+use model_registry_names::MAX_NAME;
 
 use crate::access::{self, Actor};
 use crate::action::Action;
@@ -62,7 +64,9 @@ impl MutationAttempt {
 
     async fn log_field(&self, app: &App, actor: &Actor, field: &Field, code: &'static str) {
         let Some(action) = Action::of_mutation(&field.name.node) else { return };
-        log(app, actor, action, subject_of(field, &self.variables), code).await;
+        let input = input_of(field, &self.variables);
+        let (subject, named) = (subject_of(&input), named_in(action, &input));
+        log(app, actor, Denied { action, subject, named, code }).await;
     }
 }
 
@@ -106,9 +110,22 @@ fn refused_with(error: &ServerError) -> Option<&'static str> {
 pub async fn log_error(app: &App, actor: &Actor, action: Action, path: &str, error: &Error) {
     let code = error.code();
     if matches!(code, "FORBIDDEN" | "UNAUTHENTICATED" | "NOT_FOUND") {
-        log(app, actor, action, Subject::Path(path.to_owned()), code).await;
+        let subject = Subject::Path(path.to_owned());
+        log(app, actor, Denied { action, subject, named: Named::default(), code }).await;
     }
 }
+
+/// A change that was refused.
+struct Denied {
+    action: Action,
+    subject: Subject,
+    named: Named,
+    /// The code of the error.
+    code: &'static str,
+}
+
+/// What the caller named besides the subject, as the detail of a change that was made has it.
+type Named = serde_json::Map<String, serde_json::Value>;
 
 /// What a refused change was about, as the caller named it.
 enum Subject {
@@ -121,29 +138,30 @@ enum Subject {
 }
 
 /// Never fails: the caller gets their answer, and the operator the reason.
-async fn log(app: &App, actor: &Actor, action: Action, subject: Subject, code: &'static str) {
+async fn log(app: &App, actor: &Actor, denied: Denied) {
     let who = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
     if app.refusals.count(&who, app.clock.now()).is_err() {
-        tracing::warn!(who, action = action.as_str(), "refused too often to log each time");
+        tracing::warn!(who, action = denied.action.as_str(), "refused too often to log each time");
         return;
     }
-    if code != "NOT_FOUND" {
-        return record(app, actor, action, &subject, code).await;
+    if denied.code != "NOT_FOUND" {
+        return record(app, actor, denied).await;
     }
     let (beside, app, actor) = (app.beside.clone(), app.clone(), actor.clone());
     beside.spawn(async move {
-        match is_hidden(&app, &actor, &subject).await {
-            Ok(true) => record(&app, &actor, action, &subject, code).await,
+        match is_hidden(&app, &actor, &denied.subject).await {
+            Ok(true) => record(&app, &actor, denied).await,
             Ok(false) => {}
             Err(error) => tracing::error!(?error, "a refused change could not be looked into"),
         }
     });
 }
 
-async fn record(app: &App, actor: &Actor, action: Action, subject: &Subject, code: &'static str) {
+async fn record(app: &App, actor: &Actor, denied: Denied) {
+    let Denied { action, subject, named, code } = denied;
     let is_path = matches!(subject, Subject::Path(_));
     let (Subject::Path(subject) | Subject::Id(subject) | Subject::Other(subject)) = subject;
-    let refusal = Refusal { action, subject, is_path, code };
+    let refusal = Refusal { action, subject: &subject, is_path, code, named };
     if let Err(error) = log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await {
         tracing::error!(?error, "a refused change could not be logged");
     }
@@ -168,17 +186,30 @@ async fn is_hidden(app: &App, actor: &Actor, subject: &Subject) -> Result<bool> 
     }
 }
 
-/// What a mutation is about: the model, project, person or thing that its input names.
-fn subject_of(field: &Field, variables: &Variables) -> Subject {
+type Input = IndexMap<Name, Value>;
+
+/// The input of a mutation; empty where it is none.
+fn input_of(field: &Field, variables: &Variables) -> Input {
     let input = field.get_argument("input").map(|input| input.node.clone());
     let input = input.and_then(|input| {
         input.into_const_with(|name| variables.get(&name).cloned().ok_or(())).ok()
     });
-    let Some(Value::Object(input)) = input else { return Subject::Other(String::new()) };
-    let text = |key: &str| match input.get(key) {
+    match input {
+        Some(Value::Object(input)) => input,
+        _ => Input::default(),
+    }
+}
+
+fn text_of(input: &Input, key: &str) -> Option<String> {
+    match input.get(key) {
         Some(Value::String(text)) => Some(text.clone()),
         _ => None,
-    };
+    }
+}
+
+/// What a mutation is about: the model, project, person or thing that its input names.
+fn subject_of(input: &Input) -> Subject {
+    let text = |key| text_of(input, key);
     if let Some(path) = text("model").or_else(|| text("project")) {
         return Subject::Path(path);
     }
@@ -186,4 +217,24 @@ fn subject_of(field: &Field, variables: &Variables) -> Subject {
         Some(id) => Subject::Id(id),
         None => Subject::Other(text("username").or_else(|| text("path")).unwrap_or_default()),
     }
+}
+
+/// The names in the input of a mutation, never a value: the alias that was to be moved, and to which version.
+fn named_in(action: Action, input: &Input) -> Named {
+    const NAMES: [&str; 7] = ["name", "version", "pattern", "key", "path", "username", "role"];
+    let short = |text: String| text.replace('\0', "").chars().take(MAX_NAME).collect::<String>();
+    let mut named = Named::new();
+    for key in NAMES {
+        let told = if key == "name" && action.kind() == "alias" { "alias" } else { key };
+        let value = match input.get(key) {
+            Some(Value::String(text)) => short(text.clone()),
+            Some(Value::Enum(name)) => short(name.to_string()),
+            _ => continue,
+        };
+        named.insert(told.to_owned(), value.into());
+    }
+    if let Some(Value::Number(number)) = input.get("candidate") {
+        named.insert("candidate".to_owned(), number.clone().into());
+    }
+    named
 }

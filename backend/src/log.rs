@@ -75,6 +75,8 @@ pub struct Refusal<'a> {
     pub is_path: bool,
     /// The code of the error.
     pub code: &'static str,
+    /// What else the caller named, such as the alias that was to be moved.
+    pub named: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Writes a refused change into the log.
@@ -90,9 +92,10 @@ pub async fn record_refusal(db: &Db, now: Timestamp, by: &By, refusal: Refusal<'
         model_id: model_id.as_ref(),
         object_id: "",
     };
-    let detail = serde_json::json!({ "code": refusal.code });
+    let mut detail = refusal.named;
+    detail.insert("code".to_owned(), refusal.code.into());
     let mut tx = db.begin().await?;
-    let line = Line { action: refusal.action, subject, detail, refused: true };
+    let line = Line { action: refusal.action, subject, detail: detail.into(), refused: true };
     Query::from(line.insert(by, now)).later(&mut tx).await?;
     Ok(tx.commit().await?)
 }

@@ -155,7 +155,13 @@ pub async fn log_wrong_password(
         tracing::warn!(address = ?actor.address, "too many wrong passwords to log each");
         return Ok(());
     }
-    let refusal = Refusal { action, subject: username, is_path: false, code: "UNAUTHENTICATED" };
+    let refusal = Refusal {
+        action,
+        subject: username,
+        is_path: false,
+        code: "UNAUTHENTICATED",
+        named: serde_json::Map::new(),
+    };
     log::record_refusal(&access.db, access.clock.now(), &actor.by(), refusal).await
 }
 

@@ -208,6 +208,7 @@ async fn sign_in(
                 subject: &identity.username,
                 is_path: false,
                 code: error.code(),
+                named: serde_json::Map::new(),
             };
             log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await?;
             return Err(error.into());

@@ -32,10 +32,15 @@ async fn a_refused_change_is_in_the_log_for_maintainers() {
     assert_eq!(seen["totalCount"], 2, "{seen}");
     assert_eq!(
         seen["nodes"][1],
-        json!({"action": "tag.set", "subject": "vision/ocr", "refused": true, "detail": "{\"code\":\"FORBIDDEN\"}",
+        json!({"action": "tag.set", "subject": "vision/ocr", "refused": true, "detail": "{\"code\":\"FORBIDDEN\",\"key\":\"k\"}",
             "address": "127.0.0.1", "actor": {"username": "ada"}, "token": {"name": "test", "scope": "WRITE"}})
     );
     assert_eq!(seen["nodes"][0]["action"], "model.delete");
+    let alias = "mutation { setAlias(input: {model: \"vision/ocr\", name: \"live\", version: \"1.0.0\"}) { alias { name } } }";
+    assert_eq!(ada.refused(alias, json!({})).await.code, "FORBIDDEN");
+    let seen = admin.ok(events, json!({})).await["model"]["events"]["nodes"][0].take();
+    let detail: Value = serde_json::from_str(seen["detail"].as_str().unwrap()).unwrap();
+    assert_eq!(detail, json!({"code": "FORBIDDEN", "alias": "live", "version": "1.0.0"}));
     assert_eq!(ada.ok(events, json!({})).await["model"]["events"]["totalCount"], 0);
     let own =
         "{ model(path: \"vision/ocr\") { events { nodes { refused address token { name } } } } }";

@@ -52,8 +52,13 @@ pub(super) async fn sign_in(
     let user = user.ok_or_else(wrong)?;
     if user.blocked_at_ms.is_some() {
         let subject = &user.username;
-        let refusal =
-            Refusal { action: Action::SessionCreate, subject, is_path: false, code: "FORBIDDEN" };
+        let refusal = Refusal {
+            action: Action::SessionCreate,
+            subject,
+            is_path: false,
+            code: "FORBIDDEN",
+            named: serde_json::Map::new(),
+        };
         log::record_refusal(&app.db, app.clock.now(), &actor.by(), refusal).await?;
         return Err(BLOCKED);
     }
