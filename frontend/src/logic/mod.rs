@@ -5,6 +5,7 @@ pub mod address;
 pub mod check;
 pub mod diff;
 pub mod error;
+pub mod event;
 pub mod filter;
 pub mod format;
 pub mod preview;

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::page::{neighbours, use_place};
 use crate::{
     components::{
-        badge::AlarmBadge,
+        badge::{AlarmBadge, Badge},
         confirm::Confirm,
         empty::Empty,
         form::Submit,
@@ -24,7 +24,7 @@ use crate::{
         scalar::DateTime,
         viewer::Author,
     },
-    logic::address,
+    logic::{self, address, event::Part},
     parts::tags::report,
     session::use_session,
 };
@@ -35,7 +35,7 @@ pub const KINDS: &[(&str, &str)] = &[
     ("project.*", "Projects"),
     ("model.*", "Models"),
     ("version.*", "Versions"),
-    ("candidate.*", "Candidates"),
+    ("candidate.*", "Runs"),
     ("experiment.*", "Experiments"),
     ("logged-model.*", "Logged models"),
     ("file.*", "Files"),
@@ -101,12 +101,12 @@ pub fn Events(
     let events = Load::new(move || event::list(source.get(), filter.get(), place.get()));
     view! {
         <div class="mb-4 flex flex-wrap items-start gap-3">
-            <SearchBox name="actor" label="By user name" d=icon::USER/>
+            <SearchBox name="actor" label="User" d=icon::USER/>
             <QuerySelect name="action" label="Action" options=KINDS/>
             <Show when=move || in_full.get()>
                 <QuerySelect
                     name="refused" label="Outcome"
-                    options=&[("", "Done or refused"), ("false", "Done"), ("true", "Refused")]
+                    options=&[("", "Any outcome"), ("false", "Done"), ("true", "Refused")]
                 />
             </Show>
             <QueryDate name="since" label="From"/>
@@ -117,7 +117,7 @@ pub fn Events(
                     href=move || export(source.get(), filter.get())
                 >
                     <Icon d=icon::DOWNLOAD/>
-                    "Export JSON lines"
+                    "Export as JSON lines"
                 </a>
             </Show>
         </div>
@@ -131,9 +131,9 @@ pub fn Events(
 fn EventTable(page: Memo<EventPage>, filtered: Signal<bool>) -> impl IntoView {
     let nothing = move || {
         let (title, text) = if filtered.get() {
-            ("No event matches", "Loosen the filters to see more.")
+            ("No matching events", "Try a broader filter.")
         } else {
-            ("Nothing happened yet", "Every change is noted here: who, what and when.")
+            ("No events yet", "Every change is recorded here: who changed what, and when.")
         };
         view! { <Empty d=icon::HISTORY title><p>{text}</p></Empty> }
     };
@@ -147,13 +147,12 @@ fn EventTable(page: Memo<EventPage>, filtered: Signal<bool>) -> impl IntoView {
                 <table class="table table-sm">
                     <thead>
                         <tr>
-                            <th scope="col">"What"</th>
-                            <th scope="col">"Who"</th>
+                            <th scope="col">"Event"</th>
                             <th scope="col" class="hidden md:table-cell">"When"</th>
                         </tr>
                     </thead>
                     <tbody>
-                        {move || page.get().nodes.into_iter().map(|row| view! { <Row row redaction/> }).collect_view()}
+                        {move || folded(&page.read().nodes).into_iter().map(|rows| view! { <Group rows redaction/> }).collect_view()}
                     </tbody>
                 </table>
             </div>
@@ -180,7 +179,7 @@ fn ConfirmRedaction(redaction: Redaction) -> impl IntoView {
         let Some((id, detail)) = asked.get_untracked() else { return };
         submit.run(event::redact(RedactEventInput { id }), move |event| {
             open.set(false);
-            toasts.success("The value is redacted.");
+            toasts.success("Value redacted.");
             // The line may be gone: another page of the log was opened meanwhile.
             detail.try_set(event.detail);
         });
@@ -191,8 +190,8 @@ fn ConfirmRedaction(redaction: Redaction) -> impl IntoView {
             pending=submit.pending on_confirm=redact
         >
             <p>
-                "The value is replaced by " <code>{REDACTED}</code> " for good, and that is a line of the log, too. "
-                "Where the tag is still set, it keeps its value."
+                "This permanently replaces the value in the log with " <code>{REDACTED}</code> ". The redaction itself is logged, too. "
+                "If the tag is still set, the tag keeps its value."
             </p>
         </Confirm>
     }
@@ -209,74 +208,104 @@ fn tells_value(action: &str, refused: bool, detail: &str) -> bool {
             .is_ok_and(|detail| detail["value"].as_str().is_some_and(|value| value != REDACTED))
 }
 
+/// Events in a row that say the same, or differ in their files only, are shown as one.
+fn folded(rows: &[EventRow]) -> Vec<Vec<EventRow>> {
+    let said = |row: &EventRow| {
+        let detail = (!row.action.starts_with("file.")).then(|| row.detail.clone());
+        let EventRow { actor, token, address, action, subject, refused, .. } = row.clone();
+        (actor, token, address, action, subject, refused, detail)
+    };
+    rows.chunk_by(|one, next| said(one) == said(next)).map(<[_]>::to_vec).collect()
+}
+
+/// One line for all of them, until somebody wants to see each.
+#[component]
+fn Group(rows: Vec<EventRow>, redaction: Redaction) -> impl IntoView {
+    let open = RwSignal::new(rows.len() == 1);
+    let all = StoredValue::new(rows);
+    move || {
+        if open.get() {
+            let rows = all.get_value().into_iter();
+            return rows.map(|row| view! { <Row row redaction/> }).collect_view().into_any();
+        }
+        let count = all.read_value().len();
+        let Some(row) = all.read_value().first().cloned() else { return ().into_any() };
+        let EventRow { at, action, subject, refused, detail, .. } = row.clone();
+        let told = match action.starts_with("file.") {
+            true => logic::event::tell_files(&action, &subject, refused, count),
+            false => logic::event::tell(&action, &subject, refused, &detail),
+        };
+        view! {
+            <tr>
+                <td class="w-full align-top wrap-anywhere">
+                    <div class="flex flex-wrap items-center gap-x-2 gap-y-1">
+                        {sentence(&row, told.sentence)}
+                        <Badge text=format!("{count} times")/>
+                        <button type="button" class="btn btn-ghost btn-xs" on:click=move |_| open.set(true)>"Show each"</button>
+                    </div>
+                    {through(row)}
+                    <p class="mt-0.5 text-xs text-muted md:hidden"><Time at=at.0.clone()/></p>
+                </td>
+                <td class="hidden align-top text-muted md:table-cell"><Time at=at.0/></td>
+            </tr>
+        }
+        .into_any()
+    }
+}
+
 #[component]
 fn Row(row: EventRow, redaction: Redaction) -> impl IntoView {
-    let EventRow { id, at, actor, token, address, action, subject, refused, detail } = row;
+    let EventRow { id, at, action, subject, refused, detail, .. } = row.clone();
     let session = use_session();
     let detail = RwSignal::new(detail);
-    let details = Memo::new(move |_| details(&detail.read()));
     let name = action.clone();
+    let told = Memo::new(move |_| logic::event::tell(&name, &subject, refused, &detail.read()));
     let redactable =
-        Memo::new(move |_| session.is_admin() && tells_value(&name, refused, &detail.read()));
+        Memo::new(move |_| session.is_admin() && tells_value(&action, refused, &detail.read()));
     let ask = move |_| {
         redaction.asked.set(Some((id.clone(), detail)));
         redaction.open.set(true);
     };
-    // What maintainers see of how it was done.
-    let through = token
-        .map(|token| format!("token {}", token.name))
-        .into_iter()
-        .chain(address)
-        .collect::<Vec<_>>()
-        .join(" · ");
-    let who = match actor {
-        Some(Author { name, username }) => {
-            view! { <Person person=Some((name, username))/> }.into_any()
-        }
-        None => view! { <span class="text-muted">"the registry"</span> }.into_any(),
-    };
+    let said = row.clone();
     view! {
         <tr>
             <td class="w-full align-top wrap-anywhere">
-                <div class="flex flex-wrap items-center gap-x-2 gap-y-1">
-                    <code class="text-xs font-semibold">{action}</code>
-                    {refused.then(|| view! { <AlarmBadge text="Refused"/> })}
-                    <span class="text-sm">{subject}</span>
-                </div>
-                <p class="mt-0.5 text-xs text-muted empty:hidden">{details}</p>
+                {move || sentence(&said, told.get().sentence)}
+                <p class="mt-0.5 text-xs text-muted empty:hidden">{move || told.get().more}</p>
+                {through(row)}
                 <Show when=move || redactable.get()>
                     <button type="button" class="btn btn-xs mt-1" on:click=ask.clone()>"Redact value…"</button>
                 </Show>
                 <p class="mt-0.5 text-xs text-muted md:hidden"><Time at=at.0.clone()/></p>
-            </td>
-            <td class="min-w-28 align-top wrap-anywhere md:min-w-56">
-                <p>{who}</p>
-                {(!through.is_empty()).then(|| view! { <p class="text-xs text-muted">{through}</p> })}
             </td>
             <td class="hidden align-top text-muted md:table-cell"><Time at=at.0/></td>
         </tr>
     }
 }
 
-/// `{"role": "DEVELOPER"}` as people read it: `role: DEVELOPER`.
-fn details(json: &str) -> String {
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json) {
-        Ok(object) => object
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| match value.as_str() {
-                // Hashes are told apart by their beginning; the export has them in full.
-                Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                    format!("{key}: {}…", &hash[..12])
-                }
-                Some(text) => format!("{key}: {text}"),
-                None => format!("{key}: {value}"),
-            })
-            .collect::<Vec<_>>()
-            .join(" · "),
-        // Not an object: then as it is.
-        Err(_) => json.to_owned(),
-    }
+/// Who did it, and what.
+fn sentence(row: &EventRow, parts: Vec<Part>) -> impl IntoView + use<> {
+    let who = match row.actor.clone() {
+        Some(Author { name, username }) => {
+            view! { <b class="font-semibold"><Person person=Some((name, username))/></b> }
+                .into_any()
+        }
+        None if row.refused => view! { "Someone" }.into_any(),
+        None => view! { "The registry" }.into_any(),
+    };
+    let part = |part| match part {
+        Part::Text(text) => text.into_any(),
+        Part::Link { text, href } => view! { <a class="link" href=href>{text}</a> }.into_any(),
+    };
+    let refused = row.refused.then(|| view! { " " <AlarmBadge text="Refused"/> });
+    view! { <span>{who} " " {parts.into_iter().map(part).collect_view()} "." {refused}</span> }
+}
+
+/// What maintainers see of how it was done.
+fn through(row: EventRow) -> impl IntoView {
+    let token = row.token.map(|token| format!("Token {}", token.name));
+    let through = token.into_iter().chain(row.address).collect::<Vec<_>>().join(" · ");
+    (!through.is_empty()).then(|| view! { <p class="mt-0.5 text-xs text-muted">{through}</p> })
 }
 
 #[cfg(test)]
@@ -284,11 +313,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn details_are_read_without_braces() {
-        assert_eq!(details(r#"{"role":"GUEST","bytes":7,"by":null}"#), "bytes: 7 · role: GUEST");
-        let hash = "0123456789abcdef".repeat(4);
-        assert_eq!(details(&format!(r#"{{"sha256":"{hash}"}}"#)), "sha256: 0123456789ab…");
-        assert_eq!(details("{}"), "");
+    fn equal_events_in_a_row_are_one() {
+        let event = |action: &str, subject: &str, detail: &str| EventRow {
+            id: cynic::Id::new("1"),
+            at: DateTime("2026-01-02T03:04:05Z".to_owned()),
+            actor: None,
+            token: None,
+            address: None,
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            refused: false,
+            detail: detail.to_owned(),
+        };
+        let mut rows = vec![event("candidate.log", "v/m/candidates/1", "{}"); 25];
+        rows.push(event("candidate.log", "v/m/candidates/2", "{}"));
+        rows.push(event("candidate.log", "v/m/candidates/1", "{}"));
+        for path in ["a", "b", "c"] {
+            rows.push(event("file.put", "v/m@1.0.0", &format!(r#"{{"path":"{path}"}}"#)));
+        }
+        for key in ["a", "b"] {
+            rows.push(event("tag.set", "v/m", &format!(r#"{{"key":"{key}"}}"#)));
+        }
+        let lengths: Vec<_> = folded(&rows).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [25, 1, 1, 3, 1, 1]);
     }
 
     #[test]
