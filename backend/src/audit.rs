@@ -64,7 +64,12 @@ async fn export(
             let (reader, model) = model::sql::readable(&app.db, &actor, &path).await?;
             Export::of_part(db, &reader, Some(&model.id), filter)?
         }
-        _ => return Err(Error::invalid("model", "goes without project: name one of the two")),
+        _ => {
+            return Err(Error::invalid(
+                "model",
+                "can't be combined with project: give only one of them",
+            ));
+        }
     };
     let headers = [
         (CONTENT_TYPE, "application/x-ndjson"),

@@ -34,15 +34,20 @@ pub struct Whole {
 
 /// Reads a message of at most `limit` bytes.
 pub async fn whole(body: Body, limit: usize) -> Result<Whole> {
-    let too_large = || Error::TooLarge(format!("a request has at most {limit} bytes"));
-    let too_slow = |_| Error::Timeout("the request took too long to arrive");
+    let too_large =
+        || Error::TooLarge(format!("The request is too large: at most {limit} bytes are allowed."));
+    let too_slow = |_| {
+        Error::Timeout("The request took too long to arrive. Check the connection and try again.")
+    };
     let mut deadline = Instant::now() + WHOLE_TIME;
     let mut stream = body.into_data_stream();
     let mut whole = Whole { bytes: Vec::new(), share: None };
     while let Some(piece) =
         tokio::time::timeout_at(deadline, stream.next()).await.map_err(too_slow)?
     {
-        let piece = piece.map_err(|_| Error::Timeout("the request was cut off"))?;
+        let piece = piece.map_err(|_| {
+            Error::Timeout("The request was cut off. Check the connection and try again.")
+        })?;
         let length = whole.bytes.len() + piece.len();
         if length > limit {
             return Err(too_large());

@@ -23,7 +23,7 @@ pub struct Deprecation {
 impl Deprecation {
     /// Of something that has another name by now.
     pub fn renamed(old: &str, new: &str, since: Timestamp) -> Self {
-        Self { text: format!("{old} is called {new} now: use that name"), since }
+        Self { text: format!("{old} was renamed to {new}. Use the new name."), since }
     }
 }
 

@@ -151,18 +151,20 @@ impl Error {
         }
     }
 
+    /// A sentence: a capital letter first and a full stop. Of a field it is `field: ` and what the field must be, in
+    /// lower case, or a sentence.
     pub fn message(&self) -> String {
         match self {
-            Self::NotFound { kind, key } => format!("{kind} {key:?} was not found"),
+            Self::NotFound { kind, key } => not_found(kind, key),
             Self::OnlyYanked { reference, notice } => {
-                format!("{reference:?} matches only versions that are not to be used any more: {notice}")
+                format!("{reference:?} matches only yanked versions. {notice}")
             }
-            Self::AlreadyExists { kind, key } => format!("{kind} {key:?} already exists"),
+            Self::AlreadyExists { kind, key } => format!("{} {key:?} already exists.", capitalised(kind)),
             Self::NameGiven { version, next, in_trash } => {
-                let way = if *in_trash { "restore it from the trash, or make" } else { "make" };
+                let way = if *in_trash { "Restore it from the trash, or create" } else { "Create" };
                 format!(
-                    "version {version} was published before, and its name stays with its files: {way} another \
-                     version, such as {next}"
+                    "Version {version} was published before, so its number can't be used again. {way} another \
+                     version, for example {next}."
                 )
             }
             Self::Invalid { field, reason } => format!("{field}: {reason}"),
@@ -173,18 +175,18 @@ impl Error {
                     more => format!(" and {more} more"),
                 };
                 format!(
-                    "files are still arriving: {shown}{more}. Wait until they are here, or go on without them \
-                     (withoutUploads: true in GraphQL)"
+                    "These files are still uploading: {shown}{more}. Wait until the uploads are complete, or continue without these files \
+                     (withoutUploads: true in GraphQL)."
                 )
             }
             Self::DataLoss(sha256) => format!(
-                "the bytes of this file were damaged on the server, and there is no good copy (SHA-256 {sha256}): whoever \
-                 has them can upload them again to the same path"
+                "This file was damaged on the server, and there is no intact copy (SHA-256 {sha256}). Upload the same file again \
+                 to the same path to repair it."
             ),
-            Self::NoSpace => "the server has no room for more files: whoever runs it must make some. What is there can be \
-                              read, changed and deleted"
+            Self::NoSpace => "The server has no space left for more files. Ask its operator to free some. Existing files can still be \
+                              downloaded and deleted."
                 .to_owned(),
-            Self::Stale => "something was changed meanwhile: try again".to_owned(),
+            Self::Stale => "This was changed by somebody else in the meantime. Try again.".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()
             }
@@ -192,7 +194,7 @@ impl Error {
             | Self::Unauthenticated(message)
             | Self::Forbidden(message)
             | Self::Timeout(message) => (*message).to_owned(),
-            Self::Internal(_) => "something went wrong on the server; its log says what".to_owned(),
+            Self::Internal(_) => "Something went wrong on the server. Its log says what.".to_owned(),
         }
     }
 
@@ -203,11 +205,23 @@ impl Error {
     }
 }
 
+fn not_found(kind: &str, key: &str) -> String {
+    match key {
+        "" => format!("{} was not found.", capitalised(kind)),
+        key => format!("{} {key:?} was not found.", capitalised(kind)),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let (first, rest) = text.split_at(text.len().min(1));
+    first.to_ascii_uppercase() + rest
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
             error if is_over_budget(&error) => Self::TooLarge(
-                "the answer is too large: ask for fewer things, or for less of each".into(),
+                "The answer is too large. Ask for fewer items, or for fewer fields of each.".into(),
             ),
             sqlx::Error::AnyDriverError(error) => match error.downcast().map(|error| *error) {
                 Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
@@ -219,10 +233,10 @@ impl From<sqlx::Error> for Error {
             error if is_disk_full(&error) => Self::no_space(error),
             error if is_interrupted(&error) => {
                 tracing::warn!(?error, "a statement took too long");
-                Self::Timeout("the operation took too long: ask for less")
+                Self::Timeout("The operation took too long. Ask for less at once.")
             }
             sqlx::Error::PoolTimedOut => {
-                Self::RateLimited("the server is busy: try again in a few seconds".into())
+                Self::RateLimited("The server is busy. Try again in a few seconds.".into())
             }
             error => Self::internal(error),
         }

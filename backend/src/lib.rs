@@ -66,7 +66,7 @@ use crate::app::App;
 use crate::error::Error;
 
 async fn wrong_method() -> Response {
-    let reason = "this address does not take it: the header Allow says what it takes";
+    let reason = "is not allowed at this address: the header Allow lists the methods that are";
     let mut response = Error::invalid("method", reason).into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

@@ -48,7 +48,7 @@ async fn serve(config: Serve) -> Result<()> {
     telemetry::start_logging(config.log_json);
     oidc::check(&config)?;
     if config.no_auth && !config.listen.ip().is_loopback() {
-        return Err(Error::invalid("--no-auth", "goes with a loopback address in --listen only"));
+        return Err(Error::invalid("--no-auth", "needs a loopback address in --listen"));
     }
     let listener = TcpListener::bind(config.listen).await?;
     let (db, store) = open(&config).await?;

@@ -30,7 +30,7 @@ pub fn check(config: &Serve, actor: &Actor, headers: &HeaderMap) -> Result<()> {
         return Ok(());
     }
     Err(Error::Forbidden(
-        "the request comes from another site: use a token, or start the server with the address \
-         that its users see as --public-url",
+        "The request comes from another site. Use a token, or start the server with the address \
+         that its users see as --public-url.",
     ))
 }

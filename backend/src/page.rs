@@ -36,7 +36,10 @@ impl Page {
     ) -> Result<Self> {
         let (field, size) = match (first, last) {
             (Some(_), Some(_)) => {
-                return Err(Error::invalid("last", "goes without first: ask for one of the two"));
+                return Err(Error::invalid(
+                    "last",
+                    "can't be combined with first: give only one of them",
+                ));
             }
             (None, Some(last)) => ("last", last),
             (first, None) => ("first", first.unwrap_or(DEFAULT_SIZE)),
@@ -99,7 +102,12 @@ pub enum Key {
 
 impl Cursor {
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let wrong = || Error::invalid(field, "is not a cursor of this list: use one that it gave");
+        let wrong = || {
+            Error::invalid(
+                field,
+                "is not a cursor of this list: use a cursor from an earlier answer",
+            )
+        };
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
         let (keys, id): (Vec<Key>, String) = serde_json::from_slice(&json).map_err(|_| wrong())?;
         let has_nul = |key: &Key| matches!(key, Key::Text(text) if text.contains('\0'));
@@ -247,8 +255,12 @@ impl List {
 
     /// The rows that come after (or before) a cursor.
     fn beyond(&self, field: &str, cursor: &Cursor, after: bool) -> Result<Sql> {
-        let of_another =
-            || Error::invalid(field, "is a cursor of another order: use one that this list gave");
+        let of_another = || {
+            Error::invalid(
+                field,
+                "is a cursor of another sort order: use a cursor from an earlier answer with the same order",
+            )
+        };
         if cursor.keys.len() != self.sort.keys.len() {
             return Err(of_another());
         }

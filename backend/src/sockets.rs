@@ -41,11 +41,11 @@ impl Sockets {
         let own = by_caller.get(&caller).copied().unwrap_or_default();
         if own >= MAX_OF_ONE {
             return Err(Error::RateLimited(format!(
-                "you have {MAX_OF_ONE} sockets open: close one, or subscribe more than once in one"
+                "You already have {MAX_OF_ONE} open sockets. Close one, or use several subscriptions in one socket."
             )));
         }
         if *self.open.borrow() >= self.most {
-            return Err(Error::RateLimited("too many sockets are open: try again later".into()));
+            return Err(Error::RateLimited("Too many sockets are open. Try again later.".into()));
         }
         by_caller.insert(caller.clone(), own + 1);
         self.open.send_modify(|open| *open += 1);

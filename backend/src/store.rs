@@ -83,7 +83,7 @@ impl Store {
         let lock = File::create(folder.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Error::Conflict(format!(
-                "another server uses {}: stop it first, or choose another --data",
+                "Another server is using {}. Stop that server first, or choose another --data.",
                 folder.display()
             )),
             TryLockError::Error(error) => error.into(),

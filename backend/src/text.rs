@@ -50,7 +50,7 @@ impl ProjectPath {
         if names::is_reserved(text) {
             return Err(Error::invalid(
                 field,
-                format!("{text:?} is an address of the server itself"),
+                format!("{text:?} is reserved by the registry: choose another path"),
             ));
         }
         Ok(Self(text.to_owned()))
@@ -90,14 +90,14 @@ impl ModelName {
             return Err(Error::invalid(
                 field,
                 format!(
-                    "must have none of / : \\ @ # ? % and no control characters, but has {wrong:?}"
+                    "can't contain {wrong:?}: the characters / : \\ @ # ? % and control characters are not allowed"
                 ),
             ));
         }
         if names::is_no_model(text) {
             return Err(Error::invalid(
                 field,
-                "must not be . or .. or -: addresses could not hold it",
+                "can't be . or .. or -, because these can't be part of an address",
             ));
         }
         Ok(Self(name(field, text)?))
@@ -119,7 +119,9 @@ impl AliasName {
         if names::is_like_number(text) || names::is_latest(text) {
             return Err(Error::invalid(
                 field,
-                format!("{text:?} is reserved: latest and v1, v2 … always name versions"),
+                format!(
+                    "{text:?} is reserved: latest, v1, v2 … always stand for versions. Choose another name"
+                ),
             ));
         }
         Ok(Self(text.to_owned()))
@@ -148,12 +150,12 @@ impl FilePath {
         }
         if text.contains(|c: char| c == '\\' || c.is_control()) {
             return refuse(
-                "must have no backslash and no control character; folders are parted by /",
+                "can't contain backslashes or control characters: separate folders with /",
             );
         }
         if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return refuse(
-                "must be relative, without empty, . or .. parts, such as onnx/model.onnx",
+                "must be a relative path without empty, . or .. parts, for example onnx/model.onnx",
             );
         }
         if leads_out(text) {
@@ -207,10 +209,10 @@ pub fn leads_out(path: &str) -> bool {
 pub fn name(field: &str, text: &str) -> Result<String> {
     let text: String = text.nfc().collect();
     if text.trim() != text {
-        return Err(Error::invalid(field, "must not begin or end with a space"));
+        return Err(Error::invalid(field, "can't begin or end with a space"));
     }
     if text.chars().any(char::is_control) {
-        return Err(Error::invalid(field, "must have no control characters"));
+        return Err(Error::invalid(field, "can't contain control characters"));
     }
     if !(1..=names::MAX_NAME).contains(&text.chars().count()) {
         return Err(Error::invalid(field, "must be 1 to 255 characters"));
@@ -242,7 +244,10 @@ pub fn check_shown(field: &str, text: &str) -> Result<()> {
 pub fn long_name(field: &str, text: &str) -> Result<String> {
     let text: String = text.nfc().collect();
     if !(1..=500).contains(&text.chars().count()) || text.chars().any(char::is_control) {
-        return Err(Error::invalid(field, "must be 1 to 500 characters, no control characters"));
+        return Err(Error::invalid(
+            field,
+            "must be 1 to 500 characters without control characters",
+        ));
     }
     Ok(text)
 }
@@ -271,7 +276,7 @@ pub fn document(field: &str, text: String) -> Result<String> {
 pub fn description(field: &str, text: Option<String>) -> Result<String> {
     let text = text.unwrap_or_default();
     if text.len() > names::MAX_DESCRIPTION_BYTES {
-        return Err(Error::invalid(field, "must be at most 64 KiB; put more into a file"));
+        return Err(Error::invalid(field, "must be at most 64 KiB: put longer texts into a file"));
     }
     no_nul(field, text)
 }
@@ -316,7 +321,7 @@ pub fn tag_value(field: &str, text: String) -> Result<String> {
     if text.chars().count() > names::MAX_TAG_VALUE {
         return Err(Error::invalid(
             field,
-            "must be at most 100000 characters; put more into a file",
+            "must be at most 100,000 characters: put longer values into a file",
         ));
     }
     no_nul(field, text)
@@ -325,7 +330,10 @@ pub fn tag_value(field: &str, text: String) -> Result<String> {
 /// The value of a param: at most 8,000 characters.
 pub fn value(field: &str, text: String) -> Result<String> {
     if text.chars().count() > names::MAX_VALUE {
-        return Err(Error::invalid(field, "must be at most 8000 characters; put more into a file"));
+        return Err(Error::invalid(
+            field,
+            "must be at most 8,000 characters: put longer values into a file",
+        ));
     }
     no_nul(field, text)
 }
@@ -341,7 +349,7 @@ pub fn search(text: Option<String>) -> Result<Option<String>> {
 
 fn no_nul(field: &str, text: String) -> Result<String> {
     if text.contains('\0') {
-        return Err(Error::invalid(field, "must have no NUL character"));
+        return Err(Error::invalid(field, "can't contain a NUL character"));
     }
     Ok(text)
 }

@@ -152,7 +152,7 @@ test.describe("without a session", () => {
     await page.getByLabel("Username").fill(admin.username);
     await page.getByLabel("Password").fill("wrong");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await expect(page.getByRole("alert")).toContainText("wrong");
+    await expect(page.getByRole("alert")).toContainText("Incorrect username or password.");
     await page.getByLabel("Password").fill(admin.password);
     await page.getByRole("button", { name: "Sign in" }).click();
     await expect(page).toHaveURL(/settings\/tokens\?x=1/);

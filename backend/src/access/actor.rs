@@ -81,36 +81,37 @@ impl Actor {
             actor.caller = Some(everybody_is_admin(access, headers).await?);
             return Ok(actor);
         }
-        let found =
-            match (headers.get(AUTHORIZATION), cookie(headers, &session_name(&access.config))) {
-                (Some(_), _) => {
-                    let given = authorization(headers);
-                    let found = match &given {
-                        Some((_, secret)) => {
-                            credential::find_by_secret(access, CredentialKind::Token, secret)
-                                .await?
-                        }
-                        None => None,
-                    };
-                    if let (None, Some((Some(username), password))) = (&found, given)
-                        && let Some(user) =
-                            password::find_by_password(access, &actor, &username, password).await?
-                    {
-                        // Taken for a token: no browser sends a password by itself.
-                        actor.caller =
-                            Some(Caller::without_credential(user, CredentialKind::Token, None));
-                        return Ok(actor);
+        let found = match (
+            headers.get(AUTHORIZATION),
+            cookie(headers, &session_name(&access.config)),
+        ) {
+            (Some(_), _) => {
+                let given = authorization(headers);
+                let found = match &given {
+                    Some((_, secret)) => {
+                        credential::find_by_secret(access, CredentialKind::Token, secret).await?
                     }
-                    Some(found.ok_or(Error::Unauthenticated(
-                    "the token is not valid: send Authorization: Bearer TOKEN with one that was \
-                     not revoked and has not expired",
+                    None => None,
+                };
+                if let (None, Some((Some(username), password))) = (&found, given)
+                    && let Some(user) =
+                        password::find_by_password(access, &actor, &username, password).await?
+                {
+                    // Taken for a token: no browser sends a password by itself.
+                    actor.caller =
+                        Some(Caller::without_credential(user, CredentialKind::Token, None));
+                    return Ok(actor);
+                }
+                Some(found.ok_or(Error::Unauthenticated(
+                    "The token is not valid. Send Authorization: Bearer TOKEN with a token that was \
+                     not revoked and has not expired.",
                 ))?)
-                }
-                (None, Some(secret)) => {
-                    credential::find_by_secret(access, CredentialKind::Session, &secret).await?
-                }
-                (None, None) => None,
-            };
+            }
+            (None, Some(secret)) => {
+                credential::find_by_secret(access, CredentialKind::Session, &secret).await?
+            }
+            (None, None) => None,
+        };
         actor.caller = found.map(|found| Caller {
             user: Arc::new(found.user),
             credential: Some(found.credential_id),
@@ -238,7 +239,9 @@ impl Actor {
     pub(super) fn person(&self, needs: TokenScope) -> Result<&User> {
         let user = self.user()?;
         if user.is_robot() {
-            return Err(Error::Forbidden("a project token cannot: this needs a person"));
+            return Err(Error::Forbidden(
+                "A project token can't do this. Sign in, or use a personal token.",
+            ));
         }
         if self.scope() < needs { Err(SCOPE) } else { Ok(user) }
     }
@@ -252,7 +255,9 @@ async fn everybody_is_admin(access: &Access, headers: &HeaderMap) -> Result<Call
     let host = host.unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     if host != "localhost" && !address.is_ok_and(|address| address.is_loopback()) {
-        return Err(Error::Forbidden("with --no-auth the server is reached as localhost only"));
+        return Err(Error::Forbidden(
+            "With --no-auth the server can only be used as localhost. Open it at its localhost address.",
+        ));
     }
     let generation = Conn::from(&access.db).access_generation();
     let user = match access.cache.users.get(generation, "admin") {

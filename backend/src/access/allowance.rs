@@ -51,14 +51,18 @@ impl Allowance {
     pub fn check_creates(&self) -> Result<()> {
         match self.create_projects {
             true => Ok(()),
-            false => Err(Error::Forbidden("only administrators create projects here")),
+            false => Err(Error::Forbidden(
+                "Only administrators can create projects here. Ask an administrator.",
+            )),
         }
     }
 
     /// Refuses to make public what is not.
     pub fn check_visibility(&self, old: Option<Visibility>, new: Visibility) -> Result<()> {
         if new == Visibility::Public && old != Some(new) && !self.make_projects_public {
-            return Err(Error::Forbidden("only administrators make projects public here"));
+            return Err(Error::Forbidden(
+                "Only administrators can make projects public here. Ask an administrator.",
+            ));
         }
         Ok(())
     }
@@ -74,7 +78,9 @@ impl Allowance {
         match wanted {
             Some(wanted) if wanted > latest => Err(Error::invalid(
                 "expiresAt",
-                format!("must be within {days} days: tokens last no longer here"),
+                format!(
+                    "must be within {days} days, the longest that tokens are valid on this server"
+                ),
             )),
             wanted => Ok(wanted.or(Some(latest))),
         }

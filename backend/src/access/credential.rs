@@ -97,7 +97,7 @@ pub async fn check_live(conn: impl Into<Conn<'_>>, actor: &Actor, now: Timestamp
     if unchanged || is_live(conn.again(), user, actor.credential(), now).await? {
         return Ok(());
     }
-    Err(Error::Unauthenticated("your account or token was changed: sign in again"))
+    Err(Error::Unauthenticated("Your account or token has changed. Sign in again."))
 }
 
 /// Whether somebody who was recognised when the request began still may what they could then: by a token or session that

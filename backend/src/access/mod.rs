@@ -56,14 +56,16 @@ impl Access {
 }
 
 const SIGN_IN_FIRST: Error =
-    Error::Unauthenticated("sign in first, or send a token: Authorization: Bearer TOKEN");
+    Error::Unauthenticated("Sign in, or send a token: Authorization: Bearer TOKEN");
 
 const SCOPE: Error = Error::Forbidden(
-    "the scope of this token is too small: READ only reads, WRITE changes models, ADMIN also \
-     members, tokens and settings",
+    "The scope of this token doesn't allow this. READ can only read, WRITE can change models, ADMIN can also change \
+     members, tokens and settings.",
 );
 
-const NOT_FOR_YOUR_ROLE: Error = Error::Forbidden("this is not shown to your role in the project");
+const NOT_FOR_YOUR_ROLE: Error = Error::Forbidden(
+    "Your role in the project doesn't allow you to see this. Ask a maintainer of the project.",
+);
 
 /// Proof that the caller may read a project.
 #[derive(Clone, Debug)]
@@ -261,7 +263,7 @@ pub struct Admin(());
 /// Checks that the caller is an administrator.
 pub fn admin(actor: &Actor) -> Result<Admin> {
     if !actor.person(TokenScope::Read)?.is_admin {
-        return Err(Error::Forbidden("this needs an administrator"));
+        return Err(Error::Forbidden("Only administrators can do this."));
     }
     actor.person(TokenScope::Admin).map(|_| Admin(()))
 }
@@ -275,6 +277,6 @@ pub fn auditor(actor: &Actor) -> Result<Auditor> {
     if actor.is_admin() {
         Ok(Auditor(()))
     } else {
-        Err(Error::Forbidden("this needs an administrator"))
+        Err(Error::Forbidden("Only administrators can do this."))
     }
 }

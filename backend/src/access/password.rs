@@ -178,7 +178,7 @@ pub async fn check_password(
     let key = format!("{network} {}", hash_secret(username));
     let passwords = &access.passwords;
     let waits = |seconds| {
-        Error::RateLimited(format!("too many wrong passwords: try again in {seconds} seconds"))
+        Error::RateLimited(format!("Too many wrong passwords. Try again in {seconds} seconds."))
     };
     // Of a proxy that nobody named, everybody would have to wait.
     let alone = actor.address.is_some_and(|at| !network::may_be_proxy(&access.config, at));

@@ -100,11 +100,13 @@ fn check_place(input: &config::Backup, store: &Store, url: &str, registry: &str)
         || to.join("registry.json").exists()
         || Db::sqlite_file(url).is_some_and(holds)
     {
-        let reason = format!("{} is the data of a registry: give another folder", to.display());
+        let reason =
+            format!("{} is the data folder of a registry: give another folder", to.display());
         return Err(Error::invalid("DIR", reason));
     }
     if Made::of(&to)?.is_some_and(|before| before.registry != registry) {
-        let reason = format!("{} has the backup of another registry", to.display());
+        let reason =
+            format!("{} contains a backup of another registry: give another folder", to.display());
         return Err(Error::invalid("DIR", reason));
     }
     Ok(())
@@ -205,7 +207,7 @@ fn dump(url: &str, file: &Path, folder: &Path) -> Result<()> {
             String::from_utf8_lossy(&stderr).trim()
         ))),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::Conflict(format!(
-            "pg_dump is not here. Run it where it is, then the backup again, within a day:\n  \
+            "pg_dump is not installed here. Within a day, run it where it is installed, then run the backup again:\n  \
              pg_dump {}\n  model-registry backup --dumped {}",
             arguments.join(" "),
             folder.display()
@@ -230,7 +232,7 @@ fn check_dump(file: &Path) -> Result<()> {
     if age.is_ok_and(|age| age.unwrap_or_default() < DUMP_AGE) {
         return Ok(());
     }
-    let reason = format!("there is no {} of the last day: run pg_dump first", file.display());
+    let reason = format!("{} is missing or older than a day: run pg_dump first", file.display());
     Err(Error::invalid("--dumped", reason))
 }
 

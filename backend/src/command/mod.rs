@@ -43,7 +43,7 @@ impl Made {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             bytes => serde_json::from_slice(&bytes?).map(Some).map_err(|error| {
                 let file = folder.join(BACKUP);
-                Error::Conflict(format!("{} cannot be read ({error})", file.display()))
+                Error::Conflict(format!("{} can't be read: {error}", file.display()))
             }),
         }
     }
@@ -60,8 +60,9 @@ pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
 /// The database and the store of a registry, beside the server that has them.
 async fn open_beside(data: &Data) -> Result<(Db, Store)> {
     let db = opened(Db::open_beside(&data.database_url()).await)?.patient();
-    let store = Store::open_beside(&data.data)
-        .map_err(|_| Error::invalid("--data", format!("{} is no folder", data.data.display())))?;
+    let store = Store::open_beside(&data.data).map_err(|_| {
+        Error::invalid("--data", format!("{} is not a folder", data.data.display()))
+    })?;
     pairing::check(&db, &store).await?;
     // What heals is no upload.
     Ok((db, store.keeping_free(Some(0))))

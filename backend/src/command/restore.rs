@@ -22,11 +22,12 @@ use crate::time::Clock;
 /// Makes the registry; the exit code says whether all files of the backup were right.
 pub async fn run(input: config::Restore) -> Result<ExitCode> {
     let made = Made::of(&input.from)?.ok_or_else(|| {
-        let reason = format!("{} has no backup.json: it is no backup", input.from.display());
+        let reason = format!("{} has no backup.json, so it is not a backup", input.from.display());
         Error::invalid("DIR", reason)
     })?;
     if made.schema > Db::migrations() as i64 {
-        let reason = "the backup is of a newer program: restore it with that one";
+        let reason =
+            "the backup was made by a newer version of this program: restore it with that version";
         return Err(Error::invalid("DIR", reason));
     }
     let url = input.data.database_url();
@@ -90,30 +91,32 @@ async fn check_place(store: &Store, made: &Made, url: &str) -> Result<()> {
     }
     if store.identity().await?.is_some() || !store.is_empty().await? {
         let reason =
-            format!("{} has files already: restore into an empty folder", folder.display());
+            format!("{} already has files: restore into an empty folder", folder.display());
         return Err(Error::invalid("--data", reason));
     }
     let wrong = |reason: &str| Err(Error::invalid("--database", reason));
     let Some(file) = Db::sqlite_file(url) else {
         if made.database != DUMP {
-            return wrong("the backup is of an SQLite database: leave --database out");
+            return wrong("this is a backup of an SQLite database: leave --database out");
         }
         let db = opened(Db::open_bare(url).await)?;
         let tables = db.tables().await?;
         db.close().await;
         return match tables {
             0 => Ok(()),
-            _ => wrong("there are tables in this database already: give one that is empty"),
+            _ => wrong("this database already has tables: give an empty database"),
         };
     };
     if made.database == DUMP {
-        return wrong("the backup is of a PostgreSQL database: give a postgres:// that is empty");
+        return wrong(
+            "this is a backup of a PostgreSQL database: give the postgres:// address of an empty database",
+        );
     }
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if file.exists() || Path::new(&log).exists() {
         return wrong(
-            "there is a database already, or the -wal of one: restore where there is none",
+            "this folder already has a database, or the -wal file of a database: restore into an empty folder",
         );
     }
     Ok(())
@@ -141,7 +144,7 @@ fn fill(url: &str, dump: &Path) -> Result<()> {
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::Conflict(format!(
-                "pg_restore is not here. Run it where it is, then the restore again:\n  pg_restore {}",
+                "pg_restore is not installed here. Run it where it is installed, then run the restore again:\n  pg_restore {}",
                 arguments.join(" ")
             )))
         }

@@ -20,13 +20,12 @@ pub async fn run(input: config::Verify) -> Result<ExitCode> {
         list(&db).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let backup =
-        match &input.from {
-            Some(folder) => Some(Store::open_beside(folder).map_err(|_| {
-                Error::invalid("--from", format!("{} is no folder", folder.display()))
-            })?),
-            None => None,
-        };
+    let backup = match &input.from {
+        Some(folder) => Some(Store::open_beside(folder).map_err(|_| {
+            Error::invalid("--from", format!("{} is not a folder", folder.display()))
+        })?),
+        None => None,
+    };
     let (_, bytes) = sql::totals(&db).await?;
     let bar = bar(bytes.unsigned_abs());
     let verify = Verify {

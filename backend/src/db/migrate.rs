@@ -48,7 +48,7 @@ pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
     refuse_newer(done)?;
     if done < COUNT as i64 {
         let reason = format!(
-            "the database is at schema {done} of {COUNT}: start the server once, which migrates it"
+            "the database has schema {done} of {COUNT}: start the server once to migrate it"
         );
         return Err(sqlx::Error::Configuration(reason.into()));
     }
@@ -67,8 +67,9 @@ fn is_missing_table(error: &dyn DatabaseError) -> bool {
 
 fn refuse_newer(done: i64) -> Result<(), sqlx::Error> {
     if done > COUNT as i64 {
-        let reason =
-            format!("the database is at schema {done}, newer than this program: upgrade it");
+        let reason = format!(
+            "the database has schema {done}, which is newer than this program: upgrade the program"
+        );
         return Err(sqlx::Error::Configuration(reason.into()));
     }
     Ok(())

@@ -46,7 +46,9 @@ pub async fn serve(
     set(CACHE_CONTROL, "private, no-cache")?;
     set(ACCEPT_RANGES, "bytes")?;
     if request.contains_key(IF_MATCH) && !lists(request, IF_MATCH.as_str(), &etag) {
-        return Err(Error::PreconditionFailed("If-Match: the file is another one by now"));
+        return Err(Error::PreconditionFailed(
+            "If-Match: the file has changed. Read its current ETag and try again.",
+        ));
     }
     if lists(request, IF_NONE_MATCH.as_str(), &etag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());

@@ -92,7 +92,7 @@ impl Address {
         let owner = match (self.model.as_str(), self.reference.split_once(':')) {
             (NO_MODEL, Some(("run", id))) => Owner::Run(id.to_owned()),
             (_, Some(("candidate", number))) => {
-                Owner::Candidate(number.parse().map_err(|_| Error::not_found("candidate", number))?)
+                Owner::Candidate(number.parse().map_err(|_| Error::not_found("run", number))?)
             }
             _ => Owner::Version(self.reference.clone()),
         };

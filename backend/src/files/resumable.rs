@@ -179,7 +179,7 @@ impl Held {
         let failure = match full.or(cut_off) {
             Some(error) => Some(error),
             None if self.partial.is_wanted() => Some(Error::Conflict(
-                "another request goes on with this upload: HEAD says from where".into(),
+                "Another request is sending to this upload. Wait for it, then ask for the offset with HEAD and continue there.".into(),
             )),
             None => None,
         };
@@ -219,8 +219,9 @@ impl Held {
                 if upload.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
                     partial.remove().await?;
                     uploads::rules::delete(&app.db, &upload.id).await?;
-                    let reason =
-                        format!("the bytes that arrived have {sha256}: begin a new upload");
+                    let reason = format!(
+                        "does not match: the received bytes have {sha256}. Start a new upload"
+                    );
                     return Err(Error::invalid("sha256", reason));
                 }
                 // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.

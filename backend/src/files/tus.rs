@@ -60,7 +60,7 @@ impl From<Refused> for Failure {
         match refused {
             Refused::Error(error) => Self(None, error),
             Refused::Checksum => {
-                let reason = "the bytes that arrived are other ones: send them again";
+                let reason = "does not match the received bytes: send them again";
                 let status = StatusCode::from_u16(CHECKSUM_MISMATCH).ok();
                 Self(status, Error::invalid("upload-checksum", reason))
             }
@@ -96,7 +96,9 @@ pub async fn options(State(app): State<App>) -> Response {
 fn check(app: &App, actor: &Actor, headers: &HeaderMap) -> Result<()> {
     crate::origin::check(&app.config, actor, headers)?;
     if headers.get(RESUMABLE) != Some(&VERSION) {
-        return Err(Error::PreconditionFailed("send the header Tus-Resumable: 1.0.0"));
+        return Err(Error::PreconditionFailed(
+            "Tus-Resumable: send this header with the value 1.0.0.",
+        ));
     }
     Ok(())
 }
@@ -163,17 +165,18 @@ async fn new_upload(
     // Who may not is told that, whatever they send.
     upload::check(app, actor, place, &HeaderMap::new()).await?;
     if headers.contains_key("upload-concat") {
-        let reason = "is not taken: send the file as one upload";
+        let reason = "is not supported: send the file as one upload";
         return Err(Error::invalid("upload-concat", reason));
     }
     let size = number(headers, &LENGTH)?;
     let size = size.ok_or_else(|| {
-        Error::invalid("upload-length", "is missing: say how many bytes the file has")
+        Error::invalid("upload-length", "is missing: send the size of the file in bytes")
     })?;
     let max_size = app.config.max_file_size;
     let size = i64::try_from(size).ok().filter(|size| size.unsigned_abs() <= max_size);
-    let size = size
-        .ok_or_else(|| Error::TooLarge(format!("a file can be at most {max_size} bytes large")))?;
+    let size = size.ok_or_else(|| {
+        Error::TooLarge(format!("The file is too large: at most {max_size} bytes are allowed."))
+    })?;
     Ok(NewUpload {
         path: place.path()?,
         size,
@@ -262,7 +265,10 @@ async fn offset(held: &Held, headers: &HeaderMap) -> Result<u64, Failure> {
     }
     let offset = number(headers, &OFFSET)?;
     let offset = offset.ok_or_else(|| {
-        Error::invalid("upload-offset", "is missing: say where these bytes begin in the file")
+        Error::invalid(
+            "upload-offset",
+            "is missing: send the position in the file where these bytes begin",
+        )
     })?;
     let there = held.progress().await?.offset;
     if offset != there {
@@ -356,7 +362,8 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u64>> {
 /// What `Upload-Checksum` says that the bytes of this request have.
 fn checksum(headers: &HeaderMap) -> Result<Option<(Checksum, Vec<u8>)>> {
     let Some(value) = headers.get(CHECKSUM) else { return Ok(None) };
-    let wrong = || Error::invalid(CHECKSUM.as_str(), "is written sha256 BASE64, or sha1 BASE64");
+    let wrong =
+        || Error::invalid(CHECKSUM.as_str(), "must have the form sha256 BASE64 or sha1 BASE64");
     let (algorithm, digest) =
         value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(wrong)?;
     let checksum = match algorithm {
@@ -377,7 +384,7 @@ impl Metadata {
     fn of(headers: &HeaderMap) -> Result<Self> {
         let wrong = |reason: &str| Error::invalid(METADATA.as_str(), reason);
         let text = headers.get(METADATA).map_or(Ok(""), HeaderValue::to_str);
-        let text = text.map_err(|_| wrong("must be ASCII: values are in base64"))?.to_owned();
+        let text = text.map_err(|_| wrong("must be ASCII, with values in base64"))?.to_owned();
         if text.len() > MAX_METADATA {
             return Err(wrong("must be at most 4 KiB"));
         }
@@ -385,7 +392,9 @@ impl Metadata {
         for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
             let value = STANDARD.decode(value).ok().and_then(|value| String::from_utf8(value).ok());
-            let value = value.ok_or_else(|| wrong("is written KEY BASE64,KEY BASE64 in UTF-8"))?;
+            let value = value.ok_or_else(|| {
+                wrong("must have the form KEY BASE64,KEY BASE64, with values in UTF-8")
+            })?;
             pairs.push((key.to_owned(), value));
         }
         Ok(Self { text, pairs })

@@ -55,7 +55,10 @@ pub async fn check(
     let path = place.path()?;
     if headers.contains_key(CONTENT_RANGE) {
         // RFC 9110 §14.5: taken for the whole file, a part would be one that is broken.
-        return Err(Error::invalid("content-range", "is not taken: send the whole file"));
+        return Err(Error::invalid(
+            "content-range",
+            "is not supported here: send the whole file, or use a resumable upload",
+        ));
     }
     check_conditions(
         headers,
@@ -64,7 +67,9 @@ pub async fn check(
     file::rules::check_put(&app.db, &writer, &target, &path).await?;
     let max_size = app.config.max_file_size;
     if announced(headers).is_some_and(|size| size > max_size) {
-        return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
+        return Err(Error::TooLarge(format!(
+            "The file is too large: at most {max_size} bytes are allowed."
+        )));
     }
     Ok(Arrival { owner_id: target.id().to_owned(), path: path.as_str().to_owned() })
 }
@@ -177,7 +182,10 @@ fn check_digests(expected: &[(&'static str, String)], blob: &Blob) -> Result<()>
     match expected.iter().find(|(_, digest)| *digest != blob.sha256) {
         Some((name, _)) => Err(Error::invalid(
             *name,
-            format!("the bytes that arrived have the SHA-256 {}: send them again", blob.sha256),
+            format!(
+                "does not match: the SHA-256 of the received bytes is {}. Send the file again",
+                blob.sha256
+            ),
         )),
         None => Ok(()),
     }
@@ -189,10 +197,14 @@ fn check_conditions(headers: &HeaderMap, there: Option<&File>) -> Result<()> {
     let matches =
         |name: HeaderName| etag.as_ref().is_some_and(|etag| lists(headers, name.as_str(), etag));
     if headers.contains_key(IF_MATCH) && !matches(IF_MATCH) {
-        return Err(Error::PreconditionFailed("If-Match: the file is another one by now"));
+        return Err(Error::PreconditionFailed(
+            "If-Match: the file has changed. Read its current ETag and try again.",
+        ));
     }
     if matches(IF_NONE_MATCH) {
-        return Err(Error::PreconditionFailed("If-None-Match: the file is there already"));
+        return Err(Error::PreconditionFailed(
+            "If-None-Match: a file with this path already exists.",
+        ));
     }
     Ok(())
 }

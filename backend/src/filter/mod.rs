@@ -7,8 +7,10 @@
 mod about;
 mod order;
 mod token;
+mod unknown;
 
 use token::{Token, tokenize};
+use unknown::unknown;
 
 use crate::db::{Db, Sql};
 use crate::error::{Error, Result};
@@ -131,7 +133,9 @@ impl<'a> Parser<'a> {
         }
         for count in 1.. {
             if count > MAX_COMPARISONS {
-                return Err(self.wrong(&format!("at most {MAX_COMPARISONS} comparisons")));
+                return Err(
+                    self.wrong(&format!("A filter can have at most {MAX_COMPARISONS} comparisons"))
+                );
             }
             if !self.is_known() {
                 sql = sql.and(self.comparison()?);
@@ -140,7 +144,7 @@ impl<'a> Parser<'a> {
                 break;
             }
             if !self.keyword("and") {
-                return Err(self.wrong("comparisons are joined by AND"));
+                return Err(self.wrong("Combine comparisons with AND"));
             }
         }
         Ok(sql)
@@ -163,7 +167,7 @@ impl<'a> Parser<'a> {
     }
 
     fn wrong(&self, reason: &str) -> Error {
-        Error::invalid("filter", format!("{reason}; for example: {}", self.fields.example))
+        Error::invalid("filter", format!("{reason}. Example: {}", self.fields.example))
     }
 
     fn at_end(&self) -> bool {
@@ -235,8 +239,12 @@ impl<'a> Parser<'a> {
             (Target::Param(owner), Some(key)) => {
                 self.keyed("params f", "f.name", owner, &key, operator)
             }
-            (_, Some(_)) => Err(self.wrong("only metrics, params and tags take a key")),
-            (_, None) => Err(self.wrong("metrics, params and tags need a key, as in tags.team")),
+            (_, Some(_)) => {
+                Err(self.wrong("Only metrics, params and tags have a name after the dot"))
+            }
+            (_, None) => {
+                Err(self.wrong("Metrics, params and tags need a name after a dot, as in tags.team"))
+            }
         }
     }
 
@@ -247,7 +255,7 @@ impl<'a> Parser<'a> {
             "context" => {
                 ("t.value", " JOIN tags t ON t.owner_id = i.id AND t.key = 'mlflow.data.context'")
             }
-            _ => return Err(self.wrong("a dataset has a name, a digest and a context")),
+            _ => return Err(self.wrong("The fields of a dataset are name, digest and context")),
         };
         let mut sql = Sql::new(format!(
             "EXISTS (SELECT 1 FROM dataset_inputs i JOIN datasets d ON d.id = i.dataset_id{join} \
@@ -259,22 +267,22 @@ impl<'a> Parser<'a> {
 
     fn field(&mut self) -> Result<(&'static Target, Option<String>)> {
         let Some(Token::Name { text: mut name, .. }) = self.next() else {
-            return Err(self.wrong("a comparison begins with the name of a field"));
+            return Err(self.wrong("A comparison must begin with the name of a field"));
         };
         if is_plain(&name) && self.symbol(".") {
             let Some(Token::Name { text, .. }) = self.next() else {
-                return Err(self.wrong(&format!("after {name}. comes the name of a field")));
+                return Err(self.wrong(&format!("The name of a field is missing after “{name}.”")));
             };
             name = text;
         }
         let key = if self.symbol(".") {
             let Some(Token::Name { text: mut key, .. }) = self.next() else {
-                return Err(self.wrong(&format!("after {name}. comes a key")));
+                return Err(self.wrong(&format!("A name is missing after “{name}.”")));
             };
             // Bare keys may have dots: tags.mlflow.user
             while self.symbol(".") {
                 let Some(Token::Name { text, .. }) = self.next() else {
-                    return Err(self.wrong("a key does not end with a dot"));
+                    return Err(self.wrong("A name can't end with a dot"));
                 };
                 key = format!("{key}.{text}");
             }
@@ -293,11 +301,7 @@ impl<'a> Parser<'a> {
         });
         match found {
             Some((_, target)) => Ok((target, key)),
-            None => {
-                let known: Vec<&str> =
-                    self.fields.targets.iter().map(|(field, _)| *field).collect();
-                Err(self.wrong(&format!("there is no field {name:?}, but {}", known.join(", "))))
-            }
+            None => Err(self.wrong(&unknown(self.fields, &name))),
         }
     }
 
@@ -314,7 +318,7 @@ impl<'a> Parser<'a> {
         if self.keyword("not") {
             return match self.keyword("in") {
                 true => Ok(Operator::NotIn),
-                false => Err(self.wrong("NOT is followed by IN")),
+                false => Err(self.wrong("NOT must be followed by IN")),
             };
         }
         if self.keyword("is") {
@@ -322,7 +326,7 @@ impl<'a> Parser<'a> {
             if self.keyword("null") {
                 return Ok(if not { Operator::IsNotNull } else { Operator::IsNull });
             }
-            return Err(self.wrong("IS is followed by NULL or NOT NULL"));
+            return Err(self.wrong("IS must be followed by NULL or NOT NULL"));
         }
         match self.next() {
             Some(Token::Symbol(symbol @ ("=" | "!=" | ">" | ">=" | "<" | "<="))) => {
@@ -330,7 +334,10 @@ impl<'a> Parser<'a> {
             }
             Some(Token::Symbol("==")) => Ok(Operator::Compare("=")),
             Some(Token::Symbol("<>")) => Ok(Operator::Compare("!=")),
-            _ => Err(self.wrong("after a field comes =, !=, <, <=, >, >=, LIKE, ILIKE or IN")),
+            _ => {
+                Err(self
+                    .wrong("A field must be followed by =, !=, <, <=, >, >=, LIKE, ILIKE or IN"))
+            }
         }
     }
 
@@ -338,16 +345,16 @@ impl<'a> Parser<'a> {
         match self.next() {
             Some(Token::Text(text)) => Ok(text),
             Some(Token::Number(_, text) | Token::Name { text, .. }) => {
-                Err(self.wrong(&format!("put the text {text} in quotes: '{text}'")))
+                Err(self.wrong(&format!("Put the text {text} in quotes: '{text}'")))
             }
-            _ => Err(self.wrong("a quoted text is missing")),
+            _ => Err(self.wrong("A text in quotes is missing")),
         }
     }
 
     fn pattern(&mut self) -> Result<String> {
         let pattern = self.quoted()?;
         if pattern.len() > MAX_PATTERN {
-            return Err(self.wrong(&format!("a pattern has at most {MAX_PATTERN} bytes")));
+            return Err(self.wrong(&format!("A pattern can have at most {MAX_PATTERN} bytes")));
         }
         Ok(pattern)
     }
@@ -361,7 +368,7 @@ impl<'a> Parser<'a> {
             Operator::ILike => Ok(self.db.ilike(&beginning(column), &self.pattern()?)),
             Operator::In | Operator::NotIn => {
                 if !self.symbol("(") {
-                    return Err(self.wrong("IN is followed by a list such as ('a', 'b')"));
+                    return Err(self.wrong("IN must be followed by a list such as ('a', 'b')"));
                 }
                 let mut values = vec![self.quoted()?];
                 while self.symbol(",")
@@ -370,7 +377,7 @@ impl<'a> Parser<'a> {
                     values.push(self.quoted()?);
                 }
                 if !self.symbol(")") {
-                    return Err(self.wrong("the list after IN is not closed"));
+                    return Err(self.wrong("The list after IN needs a closing parenthesis"));
                 }
                 let found = Sql::is_in(column, values);
                 Ok(if operator == Operator::In {
@@ -400,28 +407,28 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self, column: &str, operator: Operator) -> Result<Sql> {
         let Operator::Compare(symbol) = operator else {
-            return Err(self.wrong("numbers compare with =, !=, <, <=, > and >="));
+            return Err(self.wrong("Compare numbers with =, !=, <, <=, > or >="));
         };
         match self.next() {
             Some(Token::Number(number, _)) => {
                 Ok(Sql::new(format!("{column} {symbol} ?")).bind(number))
             }
-            _ => Err(self.wrong("a number is missing")),
+            _ => Err(self.wrong("A number is missing")),
         }
     }
 
     fn time(&mut self, column: &str, operator: Operator) -> Result<Sql> {
         let Operator::Compare(symbol) = operator else {
-            return Err(self.wrong("times compare with =, !=, <, <=, > and >="));
+            return Err(self.wrong("Compare times with =, !=, <, <=, > or >="));
         };
         let millis = match self.next() {
             #[expect(clippy::cast_possible_truncation, reason = "beyond any time all the same")]
             Some(Token::Number(number, _)) => number as i64,
             Some(Token::Text(text)) => match text.parse::<jiff::Timestamp>() {
                 Ok(time) => time.as_millisecond(),
-                Err(_) => return Err(self.wrong("a time is written '2026-01-02T03:04:05Z'")),
+                Err(_) => return Err(self.wrong("Write a time as '2026-01-02T03:04:05Z'")),
             },
-            _ => return Err(self.wrong("a time is missing")),
+            _ => return Err(self.wrong("A time is missing")),
         };
         Ok(Sql::new(format!("{column} {symbol} ?")).bind(millis))
     }
@@ -441,8 +448,9 @@ impl<'a> Parser<'a> {
                 (self.text("f.value", Operator::Compare("="))?, true)
             }
             Operator::Compare("<" | "<=" | ">" | ">=") => {
-                return Err(self
-                    .wrong("params and tags are texts: they compare with =, !=, LIKE and ILIKE"));
+                return Err(
+                    self.wrong("Params and tags are texts. Compare them with =, !=, LIKE or ILIKE")
+                );
             }
             operator => (self.text("f.value", operator)?, false),
         };

@@ -17,14 +17,15 @@ pub fn parse_order(db: &Db, fields: &Fields, texts: &[String]) -> Result<Vec<Sor
         let (target, key) = parser.field().map_err(wrong)?;
         let descending = !parser.keyword("asc") && parser.keyword("desc");
         if !parser.at_end() {
-            let reason = format!("{text:?} is no order, such as \"metrics.accuracy DESC\"");
+            let reason =
+                format!("{text:?} is not a sort order. Use for example \"metrics.accuracy DESC\"");
             return Err(Error::invalid("order_by", reason));
         }
         let direction = if descending { OrderDirection::Desc } else { OrderDirection::Asc };
         keys.extend(sort_keys(target, key.as_deref(), direction, &Sql::new("TRUE"))?);
     }
     if keys.len() > MAX_KEYS - 2 {
-        return Err(Error::invalid("order_by", "sorts by too many things: three will do"));
+        return Err(Error::invalid("order_by", "can have at most three fields"));
     }
     Ok(keys)
 }
@@ -53,7 +54,10 @@ pub fn sort_keys(
 ) -> Result<Vec<SortKey>> {
     let logged = |table: &str, name: &str, owner: &str, of: KeyType, fallback: &str| {
         let Some(key) = key else {
-            return Err(Error::invalid("key", "must name the metric, param or tag to order by"));
+            return Err(Error::invalid(
+                "key",
+                "must be the name of the metric, param or tag to sort by",
+            ));
         };
         let key = crate::text::key("key", key)?;
         let select = |value: &str, otherwise: &str| {
@@ -103,9 +107,11 @@ pub fn sort_keys(
             logged("tags", "key", &owned(owner), KeyType::Text, "''")
         }
         (Target::Any(_), None) => {
-            Err(Error::invalid("order_by", "does not sort by what has several values"))
+            Err(Error::invalid("order_by", "can't use a field that has several values"))
         }
-        (Target::Dataset(_), _) => Err(Error::invalid("order_by", "does not sort by datasets")),
-        (_, Some(_)) => Err(Error::invalid("key", "goes with metrics, params and tags only")),
+        (Target::Dataset(_), _) => Err(Error::invalid("order_by", "can't use datasets")),
+        (_, Some(_)) => {
+            Err(Error::invalid("key", "can only be used with metrics, params and tags"))
+        }
     }
 }

@@ -22,10 +22,10 @@ const SYMBOLS: [&str; 11] = ["!=", ">=", "<=", "<>", "==", "=", ">", "<", "(", "
 
 pub fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
     let wrong = |reason: String| {
-        Err(Error::invalid("filter", format!("{reason}; for example: {}", fields.example)))
+        Err(Error::invalid("filter", format!("{reason}. Example: {}", fields.example)))
     };
     if text.len() > MAX_LENGTH {
-        return wrong(format!("is at most {MAX_LENGTH} bytes long"));
+        return wrong(format!("A filter can have at most {MAX_LENGTH} bytes"));
     }
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -33,11 +33,11 @@ pub fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
         let length = match first {
             '\'' | '"' | '`' => {
                 let Some(end) = rest[1..].find(first) else {
-                    return wrong(format!("the quote {first} is not closed"));
+                    return wrong(format!("The closing quote {first} is missing"));
                 };
                 let inner = rest[1..=end].to_owned();
                 if inner.contains('\0') {
-                    return wrong("a text has a NUL character".to_owned());
+                    return wrong("A text can't contain a NUL character".to_owned());
                 }
                 let key = first == '`' || matches!(tokens.last(), Some(Token::Symbol(".")));
                 tokens.push(if key {
@@ -59,7 +59,7 @@ pub fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
                     tokens.push(Token::Name { text: word.to_owned(), bare: false });
                 } else {
                     let Ok(number) = word.parse() else {
-                        return wrong(format!("{word:?} is neither a number nor a quoted text"));
+                        return wrong(format!("{word:?} is neither a number nor a text in quotes"));
                     };
                     tokens.push(Token::Number(number, word.to_owned()));
                 }
@@ -74,7 +74,7 @@ pub fn tokenize(fields: &Fields, text: &str) -> Result<Vec<Token>> {
             _ => {
                 let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol))
                 else {
-                    return wrong(format!("{first:?} means nothing here"));
+                    return wrong(format!("Unexpected character {first:?}"));
                 };
                 tokens.push(Token::Symbol(symbol));
                 symbol.len()

@@ -27,7 +27,7 @@ pub fn check(query: &str) -> Result<ExecutableDocument> {
 
 pub fn too_large() -> Error {
     Error::TooLarge(format!(
-        "a query can be at most {MAX_BODY} bytes, and with its variables {MAX_BODY_WITH_VARIABLES}"
+        "The query is too large: at most {MAX_BODY} bytes are allowed, and {MAX_BODY_WITH_VARIABLES} with variables."
     ))
 }
 
@@ -99,7 +99,7 @@ fn check_sign_ins(document: &ExecutableDocument) -> Result<()> {
     if operations.map(count).sum::<usize>() > 1 || fragments.any(|fragment| count(fragment) > 0) {
         return Err(Error::invalid(
             "query",
-            "must have at most one signIn, and none in a fragment",
+            "must have at most one signIn, and no signIn in a fragment",
         ));
     }
     Ok(())

@@ -187,7 +187,8 @@ async fn explore(
     if browser {
         return crate::web::asset("graphiql/index.html", app.config.base(), headers);
     }
-    let message = "POST {\"query\": …} as application/json; a browser finds GraphiQL here";
+    let message =
+        "POST {\"query\": …} as application/json, or open this address in a browser for GraphiQL";
     let mut response = refused(&Error::invalid("method", message));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -218,9 +219,9 @@ async fn execute(
     let request = request.data(actor.clone()).data(session.clone());
     let request = request.data(spawned.loaders(size::within(&app)));
     let run = loader::run(schema.execute(request), spawned);
-    let response = tokio::time::timeout(MAX_TIME, run)
-        .await
-        .unwrap_or_else(|_| response(&Error::Timeout("the operation took too long: ask for less")));
+    let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
+        response(&Error::Timeout("The operation took too long. Ask for less at once."))
+    });
     if let Some(attempt) = attempt.filter(|_| response.is_err()) {
         attempt.log(&app, &actor, &response.errors).await;
     }

@@ -86,7 +86,7 @@ async fn seated(app: &App, parts: &request::Parts) -> Result<Connection> {
     // A password is checked once and nothing says later that it was changed.
     if actor.user().is_ok() && actor.credential().is_none() && !app.config.no_auth {
         return Err(Error::Unauthenticated(
-            "a socket is not opened with a password: send Authorization: Bearer TOKEN",
+            "A socket can't be opened with a password. Send Authorization: Bearer TOKEN.",
         ));
     }
     let caller = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
@@ -271,7 +271,7 @@ impl Session {
     ) -> Result<()> {
         if self.running.len() >= MAX_SUBSCRIPTIONS {
             return Err(Error::RateLimited(format!(
-                "one socket has at most {MAX_SUBSCRIPTIONS} subscriptions: complete one"
+                "A socket can have at most {MAX_SUBSCRIPTIONS} subscriptions. Complete one first."
             )));
         }
         let document = check(&operation.query)?;
@@ -338,14 +338,14 @@ fn authorization(payload: &Value) -> Option<&str> {
 fn check_subscribes(document: &ExecutableDocument) -> Result<()> {
     for (_, operation) in document.operations.iter() {
         if operation.node.ty != OperationType::Subscription {
-            let reason = "only subscriptions go over a socket: POST queries and mutations";
+            let reason = "only subscriptions can be sent over a socket: POST queries and mutations";
             return Err(Error::invalid("query", reason));
         }
         let [selection] = operation.node.selection_set.node.items.as_slice() else {
-            return Err(Error::invalid("query", "a subscription has one field"));
+            return Err(Error::invalid("query", "a subscription must have exactly one field"));
         };
         if !matches!(selection.node, Selection::Field(_)) {
-            return Err(Error::invalid("query", "a subscription begins with its field"));
+            return Err(Error::invalid("query", "a subscription must begin with its field"));
         }
     }
     Ok(())

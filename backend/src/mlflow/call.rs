@@ -39,7 +39,7 @@ const MAX_ANONYMOUS_BODY: usize = 256 << 10;
 const MAX_READ: usize = 64 << 20;
 /// How long what only reads may take.
 const READ_TIME: Duration = Duration::from_secs(30);
-const TOO_LONG: Error = Error::Timeout("the request took too long: ask for less");
+const TOO_LONG: Error = Error::Timeout("The request took too long. Ask for less at once.");
 
 /// What a large message has of the memory for those.
 type Share = Option<SemaphorePermit<'static>>;

@@ -26,7 +26,7 @@ pub const SECONDS: i64 = 900;
 pub const MAX_SECONDS: i64 = 7 * 24 * 3600;
 
 pub const NOT_GOOD: Error =
-    Error::Forbidden("this address is not valid, or no longer: ask for another one");
+    Error::Forbidden("This signed address is not valid or has expired. Request a new one.");
 
 /// What an address is for.
 #[derive(Serialize, Deserialize)]

@@ -107,7 +107,10 @@ fn not_found(kind: &str, key: &str) -> Option<String> {
             Some(format!("Registered Model with name={name} not found"))
         }
         "experiment" => Some(format!("No Experiment with id={key} exists")),
-        "run" | "candidate" | "deleted candidate" => Some(format!("Run with id={key} not found")),
+        "run" | "deleted run" => Some(format!("Run with id={key} not found")),
+        ENDPOINT => Some(format!(
+            "There is no endpoint {key}. The README says which parts of MLflow's API this registry has."
+        )),
         "logged model" => Some(format!("Logged model with ID '{key}' not found.")),
         _ => None,
     }

@@ -430,7 +430,10 @@ pub async fn set_tag(call: Call) -> Result<Done> {
     if SEMVER_TAGS.contains(&tag.key.as_str()) && tag.value != version.version {
         return Err(Failure::from(Error::invalid(
             tag.key,
-            format!("a version keeps its name, which is {}: make a new one", version.version),
+            format!(
+                "the name of a version can't be changed: it is {}. Create a new version instead",
+                version.version
+            ),
         )));
     }
     let target = version.target(writer.project(), &model);

@@ -86,7 +86,7 @@ pub async fn live(db: &Db, reader: &Reader, run_id: &str) -> Result<LiveRun> {
         return Ok(run);
     }
     active(db, reader, run_id).await?;
-    Err(Error::Conflict(format!("run {run_id} was restored just now: try again")).into())
+    Err(Error::Conflict(format!("Run {run_id} was restored just now. Try again.")).into())
 }
 
 /// The run that the request logs to, and the change that it is logged with.

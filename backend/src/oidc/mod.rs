@@ -41,11 +41,12 @@ const MAX_CODE_BYTES: usize = 4096;
 pub fn check(config: &Serve) -> Result<()> {
     let issuer = &config.oidc.issuer;
     if issuer.is_some() && config.own_url().is_none() {
-        let reason = "must be given with --oidc-issuer: the provider sends people back to it";
+        let reason =
+            "is required with --oidc-issuer: the provider sends people back to this address";
         return Err(Error::invalid("--public-url", reason));
     }
     if config.no_password_sign_in && issuer.is_none() {
-        let reason = "must be given with --no-password-sign-in: nobody could sign in";
+        let reason = "is required with --no-password-sign-in: otherwise nobody could sign in";
         return Err(Error::invalid("--oidc-issuer", reason));
     }
     Ok(())

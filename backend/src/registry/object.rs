@@ -21,7 +21,10 @@ pub async fn readable(
     let project = reader.project();
     let target = match (version, candidate) {
         (Some(_), Some(_)) => {
-            return Err(Error::invalid("candidate", "goes without version: name one of the two"));
+            return Err(Error::invalid(
+                "candidate",
+                "can't be combined with version: give only one of them",
+            ));
         }
         (Some(reference), None) => {
             let version = version::sql::get(conn, &model, reference).await?;

@@ -52,7 +52,7 @@ impl TargetId {
             Self::Project(_) => Error::not_found("project", raw),
             Self::Model(_) => Error::not_found("model", raw),
             Self::Version(_) => Error::not_found("version", raw),
-            Self::Candidate(_) => Error::not_found("candidate", raw),
+            Self::Candidate(_) => Error::not_found("run", raw),
             Self::LoggedModel(id) => Error::not_found("logged model", id.wire()),
             Self::Experiment(_) => Error::not_found("experiment", raw),
         }
@@ -142,7 +142,8 @@ impl Target {
             TargetId::LoggedModel(_) => "SELECT status FROM logged_models WHERE id = $1",
             TargetId::Candidate(_) => return Ok(false),
             TargetId::Project(_) | TargetId::Model(_) | TargetId::Experiment(_) => {
-                let reason = "files are in a version or candidate: name one";
+                let reason =
+                    "is missing: files belong to a version or a candidate, so give one of them";
                 return Err(Error::invalid("version", reason));
             }
         };

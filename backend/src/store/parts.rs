@@ -75,7 +75,7 @@ impl Uploads {
 }
 
 fn over() -> Error {
-    Error::Conflict("the upload is over: begin it again".into())
+    Error::Conflict("This upload has ended. Start a new one.".into())
 }
 
 /// The share of an upload that one arriving part has; given back unless it is kept.
@@ -142,7 +142,7 @@ impl Store {
         }
         if own >= MAX_OPEN || in_project >= MAX_OPEN_IN_PROJECT || parts > MAX_PARTS {
             return Err(Error::RateLimited(
-                "there are too many uploads in parts that nobody ended: end or abort some, or wait a day".into(),
+                "There are too many unfinished multipart uploads. Complete or abort some, or wait a day.".into(),
             ));
         }
         let name = new_uuid(now);

@@ -66,7 +66,9 @@ pub(super) async fn receive<E: Into<Error>>(
         let (part, ended) = next_part(&mut body).await?;
         size += part.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         if size > max_size {
-            return Err(Error::TooLarge(format!("a file can be at most {max_size} bytes large")));
+            return Err(Error::TooLarge(format!(
+                "The file is too large: at most {max_size} bytes are allowed."
+            )));
         }
         if let Some(previous) = working.take() {
             hasher = finish_part(previous).await?;

@@ -50,7 +50,7 @@ async fn a_session_begins_with_the_password_and_ends_with_sign_out() {
         let refusal =
             server.anonymous().refused(SIGN_IN, json!({"u": username, "p": password})).await;
         assert_eq!(refusal.code, "UNAUTHENTICATED");
-        assert_eq!(refusal.message, "user name or password is wrong");
+        assert_eq!(refusal.message, "Incorrect username or password.");
     }
     let response = sign_in(&server).await;
     let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();

@@ -41,7 +41,7 @@ async fn lost(admin: &Caller, path: &str) {
     assert_eq!(answer.status(), 410, "{path}");
     let error: Value = answer.json().await.unwrap();
     assert_eq!(error["code"], "DATA_LOSS", "{error}");
-    assert!(error["message"].as_str().unwrap().contains("upload them again"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("Upload the same file again"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,7 +86,10 @@ async fn a_candidate_comes_as_it_is_and_again_as_it_changes() {
         assert_eq!(item["runChanged"]["status"], "RUNNING");
     }
     admin.ok(DELETE, json!({"n": 1})).await;
-    assert_eq!(socket.error().await, ("NOT_FOUND".into(), format!("run {run_id:?} was not found")));
+    assert_eq!(
+        socket.error().await,
+        ("NOT_FOUND".into(), format!("Run {run_id:?} was not found."))
+    );
     assert!(socket.is_silent().await);
 }
 
@@ -204,10 +207,10 @@ async fn the_runs_of_an_experiment_are_followed_with_and_without_a_model() {
     let (code, message) = socket.error().await;
     assert_eq!(
         (code.as_str(), message),
-        ("NOT_FOUND", format!("experiment \"{sweep}\" was not found"))
+        ("NOT_FOUND", format!("Experiment \"{sweep}\" was not found."))
     );
     socket.subscribe("none", &runs(77)).await;
-    assert_eq!(socket.error().await.1, "experiment \"77\" was not found");
+    assert_eq!(socket.error().await.1, "Experiment \"77\" was not found.");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -387,9 +390,12 @@ async fn the_protocol_is_kept_and_has_limits() {
     socket.say(json!({"type": "ping"})).await;
     assert_eq!(socket.hear().await, Heard::Message(json!({"type": "pong"})));
     for (query, message) in [
-        ("{ viewer { id } }", "only subscriptions go over a socket"),
-        ("mutation { signOut { signedOut } }", "only subscriptions go over a socket"),
-        ("subscription { a: __typename b: __typename }", "a subscription has one field"),
+        ("{ viewer { id } }", "only subscriptions can be sent over a socket"),
+        ("mutation { signOut { signedOut } }", "only subscriptions can be sent over a socket"),
+        (
+            "subscription { a: __typename b: __typename }",
+            "a subscription must have exactly one field",
+        ),
         ("subscription { candidateChanged { id } }", "argument"),
         ("subscription {", "query: "),
     ] {

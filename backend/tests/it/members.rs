@@ -42,7 +42,7 @@ async fn nobody_gives_or_takes_more_than_they_have_and_an_owner_stays() {
     {
         let refusal = ada.refused(query, variables).await;
         assert_eq!(
-            (refusal.code.as_str(), refusal.message.contains("make somebody else OWNER")),
+            (refusal.code.as_str(), refusal.message.contains("Make somebody else OWNER")),
             ("CONFLICT", true)
         );
     }
@@ -263,7 +263,7 @@ async fn what_is_protected_names_no_draft_whose_files_a_developer_could_change()
         let refusal = bob.refused(protect, json!({ "p": pattern })).await;
         assert_eq!(refusal.code, "CONFLICT");
         assert!(
-            refusal.message.contains("champion names the draft 1.0.0 of ocr"),
+            refusal.message.contains("champion points to the draft 1.0.0 of ocr"),
             "{}",
             refusal.message
         );

@@ -205,7 +205,7 @@ async fn what_runs_beside_a_server_never_migrates() {
     let last = Db::migrations() - 1;
     Db::open_at(&url, last).await.unwrap().close().await;
     let error = Db::open_beside(&url).await.err().expect("it is refused").to_string();
-    let reason = format!("at schema {last} of {}: start the server once", Db::migrations());
+    let reason = format!("has schema {last} of {}: start the server once", Db::migrations());
     assert!(error.contains(&reason), "{error}");
     let db = Db::open_at(&url, last).await.unwrap();
     let (done,): (i64,) = query("SELECT MAX(number) FROM migrations").fetch_one(&db).await.unwrap();

@@ -38,7 +38,7 @@ async fn delete(caller: &Caller, version: &str) -> Value {
 #[track_caller]
 fn check_given(refusal: &Refusal, next: &str) {
     assert_eq!(refusal.code, "ALREADY_EXISTS");
-    let way_out = refusal.message.contains("restore it") && refusal.message.contains(next);
+    let way_out = refusal.message.contains("Restore it") && refusal.message.contains(next);
     assert!(way_out, "{}", refusal.message);
 }
 
@@ -65,7 +65,7 @@ async fn a_name_stays_with_what_was_published_also_when_that_is_deleted_for_good
         model: \"vision/ocr\", version: \"1.0.0\", id: $id}) { modelVersion { state } } }";
     admin.ok(restore, json!({ "id": id })).await;
     let taken = admin.refused(CREATE, again.clone()).await;
-    assert_eq!(taken.message, "version \"1.0.0\" already exists");
+    assert_eq!(taken.message, "Version \"1.0.0\" already exists.");
     delete(&admin, "1.0.0").await;
 
     admin.ok(EMPTY, json!({})).await;
@@ -267,7 +267,10 @@ async fn who_asks_by_a_former_name_gets_what_had_it_and_hears_of_it() {
     let said: Vec<_> = list.headers().get_all("x-registry-notice").iter().collect();
     assert_eq!(
         said,
-        ["vision is called sight now: use that name", "ocr is called reader now: use that name"]
+        [
+            "vision was renamed to sight. Use the new name.",
+            "ocr was renamed to reader. Use the new name."
+        ]
     );
     let since = list.headers()["deprecation"].to_str().unwrap();
     assert!(since.starts_with('@') && since.len() > 10, "{since}");

@@ -123,7 +123,7 @@ async fn a_user_without_a_password_cannot_sign_in_with_one() {
         let anonymous = server.anonymous();
         let refusal = anonymous.refused(SIGN_IN, json!({"u": "anna", "p": password})).await;
         assert_eq!(refusal.code, "UNAUTHENTICATED");
-        assert_eq!(refusal.message, "user name or password is wrong");
+        assert_eq!(refusal.message, "Incorrect username or password.");
     }
 }
 

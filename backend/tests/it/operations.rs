@@ -215,7 +215,7 @@ async fn two_servers_cannot_share_a_folder() {
         .output()
         .unwrap();
     assert!(!second.status.success());
-    assert!(String::from_utf8_lossy(&second.stderr).contains("another server uses"));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("Another server is using"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ async fn the_project_of_clients_that_name_none_is_the_administrators_to_give() {
     let forbidden = async |query: &str, variables: Value| {
         let refusal = ada.refused(query, variables).await;
         assert_eq!(refusal.code, "FORBIDDEN", "{query}");
-        assert!(refusal.message.contains("only an administrator"), "{}", refusal.message);
+        assert!(refusal.message.contains("Only an administrator"), "{}", refusal.message);
     };
     forbidden(create, json!({"p": "default"})).await;
     ada.ok(create, json!({"p": "mine"})).await;

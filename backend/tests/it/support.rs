@@ -60,7 +60,7 @@ async fn a_yanked_version_is_passed_over_and_still_there_for_who_names_it() {
         assert_eq!(file.text().await.unwrap(), version, "{reference}");
         assert_eq!(notice.is_some(), version == "1.1.0", "{reference}");
         if let (Some(notice), Some(since)) = (notice, since) {
-            assert_eq!(notice, "version 1.1.0 is yanked: wrong labels");
+            assert_eq!(notice, "Version 1.1.0 is yanked: wrong labels.");
             assert!(since.to_str().unwrap().starts_with('@'), "{since:?}");
         }
     }
@@ -126,7 +126,7 @@ async fn mlflow_passes_over_what_is_yanked_and_says_why() {
         ok(&admin, "GET model-versions/get?name=ocr&version=2", json!({})).await["model_version"]
             .take();
     assert_eq!(version["status"], "READY");
-    assert_eq!(version["status_message"], "version 2.0.0 is yanked: wrong labels");
+    assert_eq!(version["status_message"], "Version 2.0.0 is yanked: wrong labels.");
     let latest =
         ok(&admin, "POST registered-models/get-latest-versions", json!({"name": "ocr"})).await;
     assert_eq!(latest["model_versions"].as_array().unwrap().len(), 1);

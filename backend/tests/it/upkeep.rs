@@ -218,7 +218,7 @@ async fn a_backup_ends_beside_a_busy_server_and_becomes_a_registry_again() {
     // The folder of the data is none for a backup.
     let data = world.server.data.path().to_str().unwrap().to_owned();
     let refused = world.run(&["backup", &data]);
-    assert!(text(&refused).contains("is the data of a registry"), "{}", text(&refused));
+    assert!(text(&refused).contains("is the data folder of a registry"), "{}", text(&refused));
 
     // Where something is, nothing is restored.
     let refused = world.run(&["restore", to]);
@@ -270,7 +270,7 @@ async fn a_backup_says_what_is_not_in_it_and_a_restore_what_it_had_not() {
 
     let other = World::new().await;
     let refused = other.run(&["backup", to]);
-    assert!(text(&refused).contains("the backup of another registry"), "{}", text(&refused));
+    assert!(text(&refused).contains("a backup of another registry"), "{}", text(&refused));
 }
 
 #[tokio::test(flavor = "multi_thread")]

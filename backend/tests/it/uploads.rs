@@ -137,13 +137,13 @@ async fn what_is_said_wrongly_is_refused_with_what_would_be_right() {
         (
             post("upload-defer-length", "1"),
             400,
-            "upload-length: is missing: say how many bytes the file has",
+            "upload-length: is missing: send the size of the file in bytes",
         ),
         (post("upload-length", "-1"), 400, "upload-length: must be a whole number of bytes"),
         (
             post("upload-length", "9999999999999"),
             413,
-            "a file can be at most 1099511627776 bytes large",
+            "The file is too large: at most 1099511627776 bytes are allowed.",
         ),
         (
             post("upload-concat", "partial"),
@@ -153,7 +153,7 @@ async fn what_is_said_wrongly_is_refused_with_what_would_be_right() {
         (
             post("upload-length", "1").header("upload-metadata", "a ?"),
             400,
-            "upload-metadata: is written KEY BASE64,KEY BASE64 in UTF-8",
+            "upload-metadata: must have the form KEY BASE64,KEY BASE64, with values in UTF-8",
         ),
         (
             post("upload-length", "1").header("upload-metadata", "sha256 YQ=="),
@@ -184,7 +184,7 @@ async fn what_is_said_wrongly_is_refused_with_what_would_be_right() {
         (
             typed(piece("0", "1")).header("upload-checksum", "md5 x"),
             400,
-            "upload-checksum: is written sha256 BASE64, or sha1 BASE64",
+            "upload-checksum: must have the form sha256 BASE64 or sha1 BASE64",
         ),
     ] {
         let (got, _, said) = refusal(request.send().await.unwrap()).await;
@@ -264,7 +264,7 @@ async fn the_rules_of_files_hold_at_the_end() {
     admin.put(&format!("{BASE}/f"), "other").await;
     let (status, _, message) = refusal(patch(&admin, &upload, 3, "def").await).await;
     assert_eq!(status, 409);
-    assert!(message.contains("is written once: delete it first"), "{message}");
+    assert!(message.contains("files can't be overwritten. Delete the file first"), "{message}");
     // What has arrived stays, for when the other is gone.
     assert_eq!(offset(&admin, &upload).await, 3);
     let delete = "mutation { deleteFile(input: {model: \"vision/ocr\", version: \"1.0.0\", path: \"f\"}) { file { path } } }";
@@ -399,7 +399,7 @@ async fn of_two_who_send_at_once_one_is_refused() {
     let second = patch(&admin, &upload, 0, bytes.clone()).await;
     assert_eq!(second.status(), 409, "the first has brought something");
     let (status, _, message) = slow.await.unwrap();
-    assert_eq!((status, message.contains("another request goes on")), (409, true), "{message}");
+    assert_eq!((status, message.contains("Another request is sending")), (409, true), "{message}");
     drop(sender);
     let kept = offset(&admin, &upload).await;
     assert!((1..=5_000_000).contains(&kept), "{kept}");
@@ -461,7 +461,7 @@ async fn nobody_has_more_than_a_thousand_unfinished() {
     server.app.db.run_script(&many).await.unwrap();
     let (status, code, message) = refusal(begin(&admin, &format!("{BASE}/g"), 1, &[]).await).await;
     assert_eq!((status, code.as_str()), (429, "RATE_LIMITED"));
-    assert!(message.contains("finish or DELETE some"), "{message}");
+    assert!(message.contains("Finish or DELETE some"), "{message}");
     assert_eq!(patch(&admin, &upload, 0, "1").await.status(), 204);
     assert_eq!(begin(&admin, &format!("{BASE}/g"), 1, &[]).await.status(), 201);
 }

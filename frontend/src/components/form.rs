@@ -75,7 +75,7 @@ impl Submit {
                 error
                     .as_ref()
                     .filter(|error| error.field.as_deref() == Some(name))
-                    .map(|error| error.message.clone())
+                    .map(ApiError::beside_field)
             })
         })
     }

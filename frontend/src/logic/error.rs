@@ -66,6 +66,20 @@ impl ApiError {
         matches!(self.field.as_deref(), Some("filter" | "range" | "search"))
     }
 
+    /// What it says, as a sentence beside the field that it is about: without the name of that field.
+    pub fn beside_field(&self) -> String {
+        let field = self.field.as_deref().unwrap_or_default();
+        let text = self.message.strip_prefix(field).and_then(|rest| rest.strip_prefix(": "));
+        let text = text.unwrap_or(&self.message);
+        let mut rest = text.chars();
+        let first = rest.next().map(char::to_uppercase).into_iter().flatten();
+        let mut sentence: String = first.chain(rest).collect();
+        if !sentence.ends_with(['.', '!', '?', '\'', '"']) {
+            sentence.push('.');
+        }
+        sentence
+    }
+
     /// Whether the same question may have an answer in a moment.
     pub fn may_pass(&self) -> bool {
         matches!(
@@ -90,5 +104,29 @@ impl ApiError {
             _ => format!("The registry's answer couldn't be read (HTTP {status})."),
         };
         Self::new(Code::Unexpected, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_its_field_a_message_is_a_sentence() {
+        let error = |message: &str| ApiError {
+            field: Some("name".to_owned()),
+            ..ApiError::new(Code::Invalid, message)
+        };
+        for (message, sentence) in [
+            ("name: must be 1 to 255 characters", "Must be 1 to 255 characters."),
+            ("Model \"ocr\" already exists.", "Model \"ocr\" already exists."),
+            (
+                "name: Unknown field \"x\". Example: a = 'b'",
+                "Unknown field \"x\". Example: a = 'b'",
+            ),
+            ("", "."),
+        ] {
+            assert_eq!(error(message).beside_field(), sentence);
+        }
     }
 }

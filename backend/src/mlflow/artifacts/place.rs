@@ -175,7 +175,7 @@ pub async fn writable(
     if found.is_deleted {
         Writer::of(found.reader)?;
         return Err(Error::Conflict(
-            "it is in the trash, where nothing changes: restore it".into(),
+            "This is in the trash and can't be changed. Restore it first.".into(),
         ));
     }
     Ok((found.reader, found.target))

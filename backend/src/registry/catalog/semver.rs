@@ -19,8 +19,8 @@ pub fn parse(field: &str, text: &str) -> Result<Version> {
     }
     Version::parse(text).map_err(|error| {
         let reason = match suggest(text) {
-            Some(suggestion) => format!("{text:?} is not SemVer: write {suggestion}"),
-            None => format!("{text:?} is not SemVer, such as 1.2.0 or 2.0.0-rc.1: {error}"),
+            Some(suggestion) => format!("{text:?} is not a SemVer version: use {suggestion}"),
+            None => format!("{text:?} is not a SemVer version: {error}. Use a version such as 1.2.0 or 2.0.0-rc.1"),
         };
         Error::invalid(field, reason)
     })
@@ -91,7 +91,9 @@ pub fn parse_range(field: &str, text: &str) -> Result<VersionReq> {
     let wrong = |error: String| {
         Error::invalid(
             field,
-            format!("{text:?} is no range, such as ^1.2, ~1.2.3 or >=1.0, <3: {error}"),
+            format!(
+                "{text:?} is not a version range: {error}. Use a range such as ^1.2, ~1.2.3 or >=1.0, <3"
+            ),
         )
     };
     if text.len() > MAX_LENGTH {
@@ -314,9 +316,9 @@ mod tests {
     #[test]
     fn a_refusal_says_what_would_do() {
         let reason = |text| parse("version", text).unwrap_err().message();
-        assert!(reason("v1.2").contains("write 1.2.0"));
-        assert!(reason("1.2").contains("write 1.2.0"));
-        assert!(reason("01.2.3").contains("write 1.2.3"));
+        assert!(reason("v1.2").contains("use 1.2.0"));
+        assert!(reason("1.2").contains("use 1.2.0"));
+        assert!(reason("01.2.3").contains("use 1.2.3"));
         assert!(reason("one").contains("such as 1.2.0"));
     }
 }

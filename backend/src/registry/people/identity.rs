@@ -198,7 +198,7 @@ async fn refresh(change: &mut Change, identity: &Identity) -> Result<Account> {
     .fetch_one(&mut **change)
     .await?;
     if account.blocked_at_ms.is_some() || account.deleted_at_ms.is_some() {
-        return Err(Error::Forbidden("the account is blocked"));
+        return Err(Error::Forbidden("This account is blocked. Ask an administrator."));
     }
     if account.name != old {
         let detail = json!({ "name": account.name });

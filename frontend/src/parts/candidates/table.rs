@@ -72,7 +72,7 @@ pub fn CandidateTable(
             };
             match list {
                 Err(error) if bad(&error) => {
-                    refused.set(Some(error.message.clone()));
+                    refused.set(Some(error.beside_field()));
                     last.get_value().ok_or(error)
                 }
                 list => {

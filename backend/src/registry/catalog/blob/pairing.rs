@@ -85,7 +85,7 @@ pub async fn check(db: &Db, store: &Store) -> Result<()> {
             }
         }
         (_, (_, None)) => Err(Error::Conflict(
-            "no server was started with this database yet: start it once".into(),
+            "No server was started with this database yet. Start one once.".into(),
         )),
         _ => Err(refusal(store, NOT_MARKED)),
     }
@@ -184,7 +184,7 @@ async fn replace(db: &Db, store: &Store, identity: &Identity, now: Timestamp) ->
 fn refusal(store: &Store, reason: &str) -> Error {
     let folder = store.folder().display();
     Error::Conflict(format!(
-        "{folder} {reason}\nIf they are to belong together from now on, start once with --adopt: then no file is removed \
+        "{folder} {reason}\nIf they should belong together from now on, start the server once with --adopt. Then no file is removed \
          for 30 days."
     ))
 }

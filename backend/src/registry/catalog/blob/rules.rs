@@ -50,6 +50,6 @@ pub async fn put(change: &mut Change, blob: &store::Blob) -> Result<bool> {
             .await?;
     match there {
         Some((key,)) => Ok(key == blob.key),
-        None => Err(Error::Conflict("the upload took too long: send the file again".into())),
+        None => Err(Error::Conflict("The upload took too long. Send the file again.".into())),
     }
 }

@@ -66,9 +66,9 @@ pub async fn put(
         }
         if matches!(target.id, TargetId::Version(_)) || sealed {
             return Err(Error::Conflict(format!(
-                "{} has other bytes already, and is written once: {}",
+                "{} already has other content, and files can't be overwritten. {}",
                 path.as_str(),
-                if sealed { "make a new version" } else { "delete it first" },
+                if sealed { "Create a new version." } else { "Delete the file first." },
             )));
         }
     }
@@ -140,7 +140,7 @@ fn content_type(path: &FilePath) -> String {
 
 fn published() -> Error {
     Error::Conflict(
-        "it is published or finished, and its files never change: make a new one".into(),
+        "This version is published, or this logged model is finished: its files can't be changed. Create a new one.".into(),
     )
 }
 
@@ -204,7 +204,7 @@ async fn check_no_folder_clash(
     let found: Option<(String,)> = Query::from(sql).fetch_optional(conn).await?;
     match found {
         Some((other,)) => Err(Error::Conflict(format!(
-            "{} cannot be a file: {other} is there, and a path is a file or a folder",
+            "{} can't be stored: {other} exists, and a path is either a file or a folder. Choose another path.",
             path.as_str()
         ))),
         None => Ok(()),

@@ -74,7 +74,7 @@ fn changes(old: &Project, new: &Project) -> serde_json::Value {
 pub fn check_default(actor: &Actor, path: &str) -> Result<()> {
     if path == DEFAULT && !actor.is_admin() {
         return Err(Error::Forbidden(
-            "clients that name no project are in default: only an administrator creates, renames, deletes or restores it",
+            "Clients that don't specify a project use “default”. Only an administrator can create, rename, delete or restore it.",
         ));
     }
     Ok(())

@@ -58,7 +58,7 @@ pub(super) async fn place(
             let (reader, model) = model::sql::readable(&mut **change, actor(ctx), &model).await?;
             Ok(Place { maintainer: Maintainer::of(reader)?, model: Some(model) })
         }
-        _ => Err(Error::invalid("model", "name a project or a model: one of the two")),
+        _ => Err(Error::invalid("model", "must be given, or project, but not both")),
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn protect(
         .await?;
     if there >= MAX_RULES {
         return Err(Error::Conflict(format!(
-            "a project can have {MAX_RULES} of them: use * in some"
+            "A project can have at most {MAX_RULES} protected aliases. Use * as a wildcard to combine some."
         )));
     }
     let protected = query(
@@ -125,8 +125,8 @@ async fn check_no_draft(
         .find(|(model, .., alias)| protected.protects(&ModelId::from_raw(model), alias));
     match draft {
         Some((_, model, version, alias)) => Err(Error::Conflict(format!(
-            "{alias} names the draft {version} of {model}, whose files may change: publish it, give the alias or stage \
-             to another version, or empty it out of the trash"
+            "{alias} points to the draft {version} of {model}, whose files may still change. Publish the draft, move the alias or stage \
+             to another version, or permanently delete the draft."
         ))),
         None => Ok(()),
     }
@@ -164,7 +164,7 @@ async fn check(
     }
     if are_protected(change, writer, model, aliases).await? {
         return Err(Error::Forbidden(
-            "the alias is protected: this needs the role MAINTAINER in the project",
+            "This alias is protected. Ask a maintainer of this project to move it.",
         ));
     }
     Ok(())
@@ -208,7 +208,7 @@ pub async fn check_named(
         && are_protected(change, writer, &version.model_id, &[alias.to_owned()]).await?
     {
         return Err(Error::Conflict(format!(
-            "{alias} is protected and names published versions only: {} is a draft until it is published or its run ends",
+            "{alias} is protected and can only point to published versions, but {} is a draft. Publish the version first, or let its run finish.",
             version.version
         )));
     }

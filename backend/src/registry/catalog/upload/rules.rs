@@ -38,20 +38,20 @@ async fn check_open(change: &mut Change, target: &Target, size: i64) -> Result<(
     own.push("user_id = ").push_value(change.author());
     let (count, bytes): (i64, i64) = Query::from(own).fetch_one(&mut **change).await?;
     let refuse = |what: String| {
-        let remedy = "finish or DELETE some, or wait until they expire";
-        Err(Error::RateLimited(format!("{what}: {remedy}")))
+        let remedy = "Finish or DELETE some, or wait until they expire.";
+        Err(Error::RateLimited(format!("{what}. {remedy}")))
     };
     if count >= MAX_OPEN {
-        return refuse(format!("you have {MAX_OPEN} unfinished uploads"));
+        return refuse(format!("You already have {MAX_OPEN} unfinished uploads"));
     }
     if bytes.saturating_add(size) > MAX_ANNOUNCED {
-        return refuse("your unfinished uploads would be more than 1 TiB together".to_owned());
+        return refuse("Your unfinished uploads would exceed 1 TiB in total".to_owned());
     }
     let mut all = Sql::new(open).bind(change.now);
     all.push("project_id = ").push_value(&target.project_id);
     let (count, _): (i64, i64) = Query::from(all).fetch_one(&mut **change).await?;
     if count >= MAX_OPEN_IN_PROJECT {
-        return refuse(format!("the project has {MAX_OPEN_IN_PROJECT} unfinished uploads"));
+        return refuse(format!("The project already has {MAX_OPEN_IN_PROJECT} unfinished uploads"));
     }
     Ok(())
 }

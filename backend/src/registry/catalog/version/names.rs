@@ -149,8 +149,8 @@ pub async fn check_names(change: &mut Change, writer: &Writer, model: &Model) ->
     let given: Option<(String,)> = Query::from(sql).fetch_optional(&mut **change).await?;
     match given {
         Some((version,)) => Err(Error::Conflict(format!(
-            "a version {version} was published under the name {} before, and its name stays with its files: choose \
-             another name",
+            "A version {version} was published under the name {} before, so this name can't be used for other files. Choose \
+             another name.",
             model.name
         ))),
         None => Ok(()),

@@ -115,8 +115,9 @@ pub async fn lock(change: &mut Change, version: &ModelVersion) -> Result<ModelVe
     .bind(change.now)
     .fetch_optional(&mut **change)
     .await?;
-    locked
-        .ok_or_else(|| Error::Conflict(format!("version {} is published already", version.version)))
+    locked.ok_or_else(|| {
+        Error::Conflict(format!("Version {} is already published.", version.version))
+    })
 }
 
 async fn digest(change: &mut Change, version: &ModelVersion) -> Result<String> {
@@ -265,7 +266,7 @@ async fn check_archived(
 pub fn check_offered(version: &ModelVersion) -> Result<()> {
     match version.deprecation() {
         Some(deprecation) if version.yanked_at_ms.is_some() => Err(Error::Conflict(format!(
-            "{}: nothing new can name it. Choose another version, or reactivate this one",
+            "{} No alias can be pointed to this version. Choose another version, or reactivate this one.",
             deprecation.text
         ))),
         _ => Ok(()),
@@ -283,7 +284,10 @@ pub async fn set_support(
     let reason = advice.reason.filter(|reason| !reason.trim().is_empty());
     let reason = reason.map(|reason| text::reason("reason", &reason)).transpose()?;
     if support == VersionSupport::Yanked && reason.is_none() {
-        return Err(Error::invalid("reason", "say why: whoever uses the version reads it"));
+        return Err(Error::invalid(
+            "reason",
+            "required: say why the version is yanked. Everyone who uses it sees the reason",
+        ));
     }
     // The lock of the model: no alias comes to name it meanwhile.
     target::touch(change, &model.id).await?;
@@ -310,9 +314,9 @@ pub async fn set_support(
     let Some(changed) = changed else {
         return Err(match version.state {
             VersionState::Published => Error::not_found("version", &version.version),
-            VersionState::Draft => {
-                Error::Conflict("a draft is used by nobody yet: delete it instead".into())
-            }
+            VersionState::Draft => Error::Conflict(
+                "A draft can't be deprecated or yanked. Delete the draft instead.".into(),
+            ),
         });
     };
     if support == VersionSupport::Yanked {
@@ -359,7 +363,7 @@ async fn check_successor(
         Some(_) => {
             Err(Error::invalid("successor", "must be published, and neither deprecated nor yanked"))
         }
-        None => Err(Error::invalid("successor", "is no version of this model")),
+        None => Err(Error::invalid("successor", "not a version of this model")),
     }
 }
 

@@ -41,12 +41,15 @@ impl ModelVersion {
     pub fn deprecation(&self) -> Option<Deprecation> {
         let since = self.yanked_at_ms.or(self.deprecated_at_ms)?;
         let state = self.support_state().as_str().to_ascii_lowercase();
-        let mut text = format!("version {} is {state}", self.version);
+        let mut text = format!("Version {} is {state}", self.version);
         if let Some(reason) = &self.support_reason {
             text.push_str(&format!(": {reason}"));
         }
+        if !text.ends_with(['.', '!', '?']) {
+            text.push('.');
+        }
         if let Some(successor) = &self.successor {
-            text.push_str(&format!(". Use {successor} instead"));
+            text.push_str(&format!(" Use {successor} instead."));
         }
         Some(Deprecation { text, since })
     }

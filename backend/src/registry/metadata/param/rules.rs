@@ -38,8 +38,9 @@ pub async fn insert_all(
         for (index, Param { name, value }) in params.iter().enumerate() {
             if kept.get(name) != Some(value) {
                 let field = format!("params[{}].value", chunk * MAX_ROWS + index);
-                let reason =
-                    format!("params are written once, and {name:?} has another value already");
+                let reason = format!(
+                    "can't be changed: the param {name:?} was already logged with another value"
+                );
                 return Err(Error::invalid(field, reason));
             }
         }

@@ -64,7 +64,9 @@ impl InvitationMutation {
     ) -> Result<AcceptInvitationPayload> {
         let app = &loaders(ctx).loader().app;
         if app.config.no_password_sign_in {
-            return Err(Error::Forbidden("sign-in with a password is switched off here"));
+            return Err(Error::Forbidden(
+                "Sign-in with a password is disabled here. Use single sign-on.",
+            ));
         }
         let unknown = || Error::not_found("invitation", "");
         // Looked at before the password is hashed: strangers cannot keep the server busy.

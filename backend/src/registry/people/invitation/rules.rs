@@ -21,7 +21,7 @@ pub async fn create(
 ) -> Result<NewInvitation> {
     if app.config.no_password_sign_in {
         return Err(Error::Forbidden(
-            "people are added when they first sign in: there are no passwords",
+            "Nobody can be invited here: accounts are created at the first single sign-on.",
         ));
     }
     end_all(change, user).await?;

@@ -14,7 +14,7 @@ use crate::registry::target;
 use crate::role::Role;
 
 const TOO_MUCH: Error =
-    Error::Forbidden("nobody gives or takes a role that is higher than their own");
+    Error::Forbidden("You can't give or take away a role that is higher than your own.");
 
 pub(super) async fn add(
     change: &mut Change,
@@ -151,7 +151,7 @@ async fn check_owned(change: &mut Change, project: &Project, before: &Member) ->
             .await?;
     if owners == 0 {
         return Err(Error::Conflict(format!(
-            "{:?} would be without an owner: make somebody else OWNER first",
+            "Project {:?} must keep an owner. Make somebody else OWNER first.",
             project.path
         )));
     }
@@ -214,7 +214,7 @@ pub async fn end_all(change: &mut Change, _admin: &access::Admin, user: &User) -
     if !owned.is_empty() {
         let paths: Vec<_> = owned.into_iter().map(|(path,)| path).collect();
         return Err(Error::Conflict(format!(
-            "they are the only owner of {}: make somebody else OWNER first",
+            "This user is the only owner of {}. Make somebody else OWNER first.",
             paths.join(", ")
         )));
     }

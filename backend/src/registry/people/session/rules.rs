@@ -16,7 +16,7 @@ use crate::registry::people::credential::NewCredential;
 use crate::registry::people::credential::rules::insert;
 use crate::role::{CredentialKind, TokenScope};
 
-const BLOCKED: Error = Error::Forbidden("this account is blocked: ask an administrator");
+const BLOCKED: Error = Error::Forbidden("This account is blocked. Ask an administrator.");
 
 /// What to sign in with.
 #[derive(InputObject)]
@@ -35,9 +35,11 @@ pub(super) async fn sign_in(
     input: SignInInput,
 ) -> Result<(User, String)> {
     if app.config.no_password_sign_in {
-        return Err(Error::Forbidden("sign-in with a password is switched off here"));
+        return Err(Error::Forbidden(
+            "Sign-in with a password is disabled here. Use single sign-on.",
+        ));
     }
-    let wrong = || Error::Unauthenticated("user name or password is wrong");
+    let wrong = || Error::Unauthenticated("Incorrect username or password.");
     if input.username.contains('\0') || input.password.len() > password::MAX_BYTES {
         return Err(wrong());
     }

@@ -89,7 +89,10 @@ pub(super) async fn create_for_project(
     input: CreateProjectTokenInput,
 ) -> Result<CreateProjectTokenPayload> {
     if input.role > Role::Maintainer {
-        return Err(Error::invalid("role", "must be at most MAINTAINER: owners are persons"));
+        return Err(Error::invalid(
+            "role",
+            "must be at most MAINTAINER: only people can be owners",
+        ));
     }
     let name = text::new_name("name", &input.name)?;
     let (live,): (i64,) = query(
@@ -111,7 +114,9 @@ pub(super) async fn create_for_project(
 /// Lists of tokens have no pages.
 fn check_room(live: i64) -> Result<()> {
     if live >= MAX_LIVE {
-        return Err(Error::Conflict(format!("there are {MAX_LIVE} tokens: revoke some first")));
+        return Err(Error::Conflict(format!(
+            "There can be at most {MAX_LIVE} active tokens. Revoke some first."
+        )));
     }
     Ok(())
 }

@@ -254,7 +254,9 @@ impl UserMutation {
         let user = account.user();
         password::check_new("newPassword", &input.new_password)?;
         if user.password_hash.is_empty() {
-            return Err(Error::Conflict("there is no password: sign in as you did".to_owned()));
+            return Err(Error::Conflict(
+                "This account has no password. Sign in with single sign-on.".to_owned(),
+            ));
         }
         let stored = Some(user.password_hash.as_str());
         let current = input.current_password;
@@ -270,7 +272,7 @@ impl UserMutation {
                 &user.username,
             )
             .await?;
-            return Err(Error::invalid("currentPassword", "is wrong"));
+            return Err(Error::invalid("currentPassword", "incorrect password"));
         }
         let hash = app.access.passwords.hash(input.new_password).await?;
         let mut change = Change::begin(app, actor).await?;

@@ -201,7 +201,9 @@ pub(super) async fn reset(change: &mut Change, _admin: &Admin, username: &str) -
 /// who do it to each other, if the doer's own row were not locked.
 async fn refuse_oneself(change: &mut Change, user: &User) -> Result<()> {
     if *change.author() == user.id {
-        return Err(Error::Conflict("another administrator has to do this to you".to_owned()));
+        return Err(Error::Conflict(
+            "You can't do this to your own account. Ask another administrator.".to_owned(),
+        ));
     }
     let author = change.author().clone();
     let still = query(
@@ -211,7 +213,7 @@ async fn refuse_oneself(change: &mut Change, user: &User) -> Result<()> {
     .bind(author)
     .execute(change)
     .await?;
-    if still == 0 { Err(Error::Forbidden("this needs an administrator")) } else { Ok(()) }
+    if still == 0 { Err(Error::Forbidden("Only administrators can do this.")) } else { Ok(()) }
 }
 
 pub(super) async fn rename_oneself(
@@ -247,7 +249,9 @@ pub(super) async fn change_password(
     .execute(change)
     .await?;
     if changed == 0 {
-        return Err(Error::Conflict("the password was changed meanwhile".to_owned()));
+        return Err(Error::Conflict(
+            "The password was changed in the meantime. Sign in again.".to_owned(),
+        ));
     }
     credential::rules::end_all(change, user, CredentialKind::Session).await?;
     record(change, Action::PasswordChange, user, serde_json::json!({})).await?;

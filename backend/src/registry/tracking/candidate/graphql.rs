@@ -381,7 +381,7 @@ impl CandidateMutation {
                 let run = run.ok_or_else(|| Error::not_found("run", run_id))?;
                 rules::adopt(&mut change, &model, run).await?
             }
-            _ => return Err(Error::invalid("candidate", "or runId: name one of the two")),
+            _ => return Err(Error::invalid("candidate", "must be given, or runId, but not both")),
         };
         let app = &loaders(ctx).loader().app;
         let all = (candidate.id.raw(), "");

@@ -194,7 +194,8 @@ async fn follow_all(caller: Caller, series: Series) -> Result<BoxStream<'static,
         let id = series.find(&caller).await?;
         let Notification::Ids(ids) = heard else {
             return Err(Error::Conflict(
-                "more was changed than could be told: subscribe again, then ask for all".into(),
+                "Some changes could not be delivered. Subscribe again, then ask for everything."
+                    .into(),
             ));
         };
         let item = changed(&caller.app, &series, &id, ids).await?;

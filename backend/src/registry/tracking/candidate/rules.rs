@@ -197,9 +197,9 @@ pub async fn set_deleted(
         check_experiment(change, target).await?;
     }
     let (kind, action) = if deleted {
-        ("candidate", Action::CandidateDelete)
+        ("run", Action::CandidateDelete)
     } else {
-        ("deleted candidate", Action::CandidateRestore)
+        ("deleted run", Action::CandidateRestore)
     };
     let candidate: Option<Candidate> = query(concat!(
         "UPDATE candidates SET deleted_at_ms = $2, deleted_by_id = $3
@@ -229,7 +229,7 @@ async fn check_experiment(change: &mut Change, target: &Target) -> Result<()> {
     .await?;
     match trashed {
         Some((name,)) => Err(Error::Conflict(format!(
-            "its experiment {name} is in the trash: restore that first"
+            "The experiment {name} of this run is in the trash. Restore the experiment first."
         ))),
         None => Ok(()),
     }

@@ -39,7 +39,7 @@ pub async fn find(
 /// As [`find`], but a missing candidate is an error.
 pub async fn get(conn: impl Into<Conn<'_>>, model: &Model, number: i64) -> Result<Candidate> {
     let candidate = find(conn, &model.id, number).await?;
-    candidate.ok_or_else(|| Error::not_found("candidate", number.to_string()))
+    candidate.ok_or_else(|| Error::not_found("run", number.to_string()))
 }
 
 /// The candidate with this number in the trash.
@@ -57,7 +57,7 @@ pub async fn get_deleted(
     .bind(number)
     .fetch_optional(conn)
     .await?
-    .ok_or_else(|| Error::not_found("deleted candidate", number.to_string()))
+    .ok_or_else(|| Error::not_found("deleted run", number.to_string()))
 }
 
 /// The run with this id, with or without a model, also from the trash.

@@ -55,7 +55,7 @@ pub async fn create(
 /// The name of an experiment that is no model's.
 fn parse_name(field: &str, name: &str) -> Result<String> {
     if name.starts_with(MODEL_PREFIX) {
-        let reason = "experiments named [model]NAME come with their models: create the model";
+        let reason = "can't begin with [model]: such an experiment is created together with its model. Create the model instead";
         return Err(Error::invalid(field, reason));
     }
     text::check_shown(field, name)?;
@@ -131,7 +131,9 @@ pub async fn set_deleted(
 ) -> Result<()> {
     check_own(experiment, "deleted")?;
     if experiment.number == 0 {
-        return Err(Error::Conflict("the default experiment of a project stays".into()));
+        return Err(Error::Conflict(
+            "The default experiment of a project can't be deleted or renamed.".into(),
+        ));
     }
     target::touch(change, &experiment.project_id).await?;
     let changed = query(
@@ -179,7 +181,7 @@ pub async fn set_deleted(
 fn check_own(experiment: &Experiment, done: &str) -> Result<()> {
     match experiment.model_id {
         Some(_) => Err(Error::Conflict(format!(
-            "{} belongs to its model, and is {done} with it",
+            "Experiment {} belongs to a model and is {done} with the model.",
             experiment.name
         ))),
         None => Ok(()),

@@ -67,7 +67,7 @@ pub async fn finalize(
     target::touch(change, &model.id).await?;
     let model = sql::get(&mut **change, &model.id).await?;
     if model.status == LoggedModelStatus::Ready && status != model.status {
-        return Err(Error::Conflict("the logged model is finished, and stays so".into()));
+        return Err(Error::Conflict("This logged model is finished and can't be changed.".into()));
     }
     let folder = match (&model.folder, &model.candidate_id, status) {
         (None, Some(run), LoggedModelStatus::Ready) => show_in_run(change, &model, run).await?,
