@@ -133,7 +133,7 @@ enum Subject {
     Path(String),
     /// An opaque id.
     Id(String),
-    /// A user name or nothing.
+    /// A username or nothing.
     Other(String),
 }
 

@@ -29,24 +29,24 @@ pub enum Command {
     Serve(Serve),
     /// Print the GraphQL schema (SDL)
     Schema,
-    /// Make a personal access token and print it; also beside a running server
+    /// Create a personal access token and print it; also works while the server is running
     Token(Token),
-    /// Compare all files with their hashes; also beside a running server. Ends with 0 where all are right, 1 where some
-    /// are not, 2 where it could not look
+    /// Compare all files with their hashes; also works while the server is running. Exit code: 0 if all are intact, 1 if
+    /// some are not, 2 if the check failed
     Verify(Verify),
-    /// Remove now what has been unused for long, as a server does every hour; also beside a running server
+    /// Remove unused files now, as the server does every hour; also works while the server is running
     Sweep(Sweep),
-    /// Copy the database and the files into a folder; also beside a running server. What is there of an earlier backup is not
+    /// Copy the database and the files to a folder; also works while the server is running. Files of an earlier backup are not
     /// copied again
     Backup(Backup),
-    /// Make a registry of a backup, where there is none yet
+    /// Restore a backup to an empty folder
     Restore(Restore),
 }
 
 /// Where the registry keeps its things.
 #[derive(Args, Clone, Debug)]
 pub struct Data {
-    /// Folder for the database and the files; made if missing
+    /// Folder for the database and the files; created if missing
     #[arg(long, env = "MODEL_REGISTRY_DATA", default_value = "./data", value_name = "DIR")]
     pub data: PathBuf,
 
@@ -69,7 +69,7 @@ impl Data {
 
 #[derive(Args, Clone, Debug)]
 pub struct Serve {
-    /// Address and port to listen on; put a reverse proxy with TLS before anything but loopback
+    /// Address and port to listen on; use a reverse proxy with TLS for anything but loopback
     #[arg(
         long,
         env = "MODEL_REGISTRY_LISTEN",
@@ -90,16 +90,16 @@ pub struct Serve {
     )]
     pub admin_password: Option<String>,
 
-    /// The address users see, such as https://models.example.org or, below a path, https://example.org/registry:
-    /// other origins may not use cookies, and with https the session cookie is Secure [default: whatever Host says]
+    /// The address that users see, such as https://models.example.org or, below a path, https://example.org/registry:
+    /// other origins can't use cookies, and with https the session cookie is Secure [default: the Host header]
     #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<PublicUrl>,
 
-    /// Let everybody who reaches the server be `admin`, without a password; only on a loopback address
+    /// Make everybody who can reach the server `admin`, without a password; only on a loopback address
     #[arg(long, env = "MODEL_REGISTRY_NO_AUTH")]
     pub no_auth: bool,
 
-    /// Let people sign in by single sign-on only, not with a password
+    /// Disable sign-in with a password: only single sign-on is left
     #[arg(long, env = "MODEL_REGISTRY_NO_PASSWORD_SIGN_IN")]
     pub no_password_sign_in: bool,
 
@@ -109,7 +109,7 @@ pub struct Serve {
     #[command(flatten)]
     pub policy: policy::Policy,
 
-    /// Reverse proxies whose X-Forwarded-For is believed, such as 127.0.0.1/32,10.0.0.0/8
+    /// Reverse proxies whose X-Forwarded-For is trusted, such as 127.0.0.1/32,10.0.0.0/8
     #[arg(
         long,
         env = "MODEL_REGISTRY_TRUSTED_PROXIES",
@@ -131,21 +131,21 @@ pub struct Serve {
     #[command(flatten)]
     pub keep: Keep,
 
-    /// How much of the disk stays free of uploads, in MiB, so that everything else goes on [default: a twentieth of it,
+    /// Disk space that uploads leave free, in MiB, so that everything else keeps working [default: a twentieth of the disk,
     /// but 1 to 10 GiB]
     #[arg(long, env = "MODEL_REGISTRY_KEEP_FREE", value_name = "MIB")]
     pub keep_free: Option<u64>,
 
-    /// How fast the server reads all its files again and again, to find what a disk lost, in MiB a second; 0 never does
+    /// How fast the server re-reads all files to find damage, in MiB per second; 0 disables this
     #[arg(long, env = "MODEL_REGISTRY_SCRUB_RATE", default_value_t = 20, value_name = "MIB")]
     pub scrub_rate: u32,
 
-    /// Let this database and this --data belong together from now on, whatever they say: give it once, after the
-    /// server refused them and you know that they are right
+    /// Accept that this database and this --data belong together from now on. Use this once, after the
+    /// server refused them and you know that they do
     #[arg(long, env = "MODEL_REGISTRY_ADOPT")]
     pub adopt: bool,
 
-    /// Connections at once; more wait
+    /// Connections at the same time; more have to wait
     #[arg(
         long,
         env = "MODEL_REGISTRY_MAX_CONNECTIONS",
@@ -163,7 +163,7 @@ pub struct Serve {
     )]
     pub shutdown_seconds: u64,
 
-    /// A transfer that moves nothing for so long is ended, in seconds
+    /// How long a transfer can stall before it is ended, in seconds
     #[arg(
         long,
         env = "MODEL_REGISTRY_STALL_SECONDS",
@@ -205,7 +205,7 @@ pub struct Oidc {
     )]
     pub issuer: Option<IssuerUrl>,
 
-    /// What the provider knows this registry as
+    /// The client ID of this registry at the provider
     #[arg(
         long = "oidc-client-id",
         env = "MODEL_REGISTRY_OIDC_CLIENT_ID",
@@ -214,7 +214,7 @@ pub struct Oidc {
     )]
     pub client_id: Option<ClientId>,
 
-    /// What this registry proves that with; a public client has none
+    /// The client secret; a public client has none
     #[arg(
         long = "oidc-client-secret",
         env = "MODEL_REGISTRY_OIDC_CLIENT_SECRET",
@@ -224,7 +224,7 @@ pub struct Oidc {
     )]
     pub client_secret: Option<ClientSecret>,
 
-    /// What the provider is called on the sign-in page: "Sign in with …"
+    /// The name of the provider on the sign-in page: "Sign in with …"
     #[arg(
         long = "oidc-name",
         env = "MODEL_REGISTRY_OIDC_NAME",
@@ -233,7 +233,7 @@ pub struct Oidc {
     )]
     pub name: String,
 
-    /// What the provider is asked for
+    /// The scopes to request from the provider
     #[arg(
         long = "oidc-scopes",
         env = "MODEL_REGISTRY_OIDC_SCOPES",
@@ -252,8 +252,8 @@ pub struct Oidc {
     )]
     pub groups_claim: String,
 
-    /// What the members of a group may do, at each sign-in: GROUP=admin, or GROUP=PROJECT:ROLE such
-    /// as vision-team=vision:DEVELOPER; several times, or with commas between them
+    /// What the members of a group can do, applied at each sign-in: GROUP=admin, or GROUP=PROJECT:ROLE such
+    /// as vision-team=vision:DEVELOPER; repeat it, or separate several with commas
     #[arg(
         long = "oidc-groups",
         env = "MODEL_REGISTRY_OIDC_GROUPS",
@@ -284,15 +284,15 @@ pub enum Right {
 
 #[derive(Args)]
 pub struct Token {
-    /// Whose token
+    /// The owner of the token
     #[arg(long, default_value = "admin", value_name = "USERNAME")]
     pub user: String,
 
-    /// What it is for, as its owner will see it
+    /// The name of the token, as its owner will see it
     #[arg(long, value_name = "NAME")]
     pub name: String,
 
-    /// What it may do of all that they may: READ, WRITE or ADMIN
+    /// The scope, within what the owner can do: READ, WRITE or ADMIN
     #[arg(long, default_value = "WRITE", value_name = "SCOPE", value_parser = scope)]
     pub scope: TokenScope,
 
@@ -306,23 +306,23 @@ pub struct Token {
 
 #[derive(Args)]
 pub struct Verify {
-    /// Look at the sizes of files only
+    /// Check only the sizes of files
     #[arg(long)]
     pub quick: bool,
 
-    /// Look elsewhere for what is lost: among files that an upload left, and in the backup of --from
+    /// Look for intact copies of damaged files: among files that an upload left, and in the backup of --from
     #[arg(long)]
     pub repair: bool,
 
-    /// A backup that has what is lost
+    /// A backup that has the damaged files
     #[arg(long, value_name = "DIR", requires = "repair")]
     pub from: Option<PathBuf>,
 
-    /// Print what was found as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 
-    /// Print the hash and the place of each file, as `sha256sum --check` reads it in --data, and do nothing else
+    /// Only print the hash and the path of each file, for `sha256sum --check` in --data
     #[arg(long, conflicts_with_all = ["quick", "repair", "json"])]
     pub list: bool,
 
@@ -332,7 +332,7 @@ pub struct Verify {
 
 #[derive(Args)]
 pub struct Sweep {
-    /// Say what would be removed, and remove nothing
+    /// Print what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
 
@@ -343,10 +343,10 @@ pub struct Sweep {
     pub data: Data,
 }
 
-/// How long what was deleted for good stays.
+/// How long the bytes of permanently deleted files are kept.
 #[derive(Args, Clone, Debug)]
 pub struct Keep {
-    /// Days that the bytes of what was deleted for good stay, for when it was a mistake
+    /// Days to keep the bytes of permanently deleted files, in case it was a mistake
     #[arg(
         long = "keep-removed",
         env = "MODEL_REGISTRY_KEEP_REMOVED",
@@ -358,15 +358,15 @@ pub struct Keep {
 
 #[derive(Args)]
 pub struct Backup {
-    /// Where to; made if missing. One folder for each registry
+    /// The folder to back up to; created if missing. Use one folder for each registry
     #[arg(value_name = "DIR")]
     pub to: PathBuf,
 
-    /// Prove also what an earlier backup copied, and copy it again where it is wrong
+    /// Also verify the files of an earlier backup, and copy damaged ones again
     #[arg(long)]
     pub full: bool,
 
-    /// PostgreSQL only: the database was dumped into DIR/registry.dump.new just now, and the files are left to copy
+    /// PostgreSQL only: the database was just dumped to DIR/registry.dump.new, and only the files are left to copy
     #[arg(long)]
     pub dumped: bool,
 

@@ -283,7 +283,7 @@ impl<T: Node> Connection<T> {
         })
     }
 
-    /// How many rows the list has in all, whatever the page.
+    /// How many rows the whole list has.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         // The page does not change the total: leave it out of the key, so that lists share it.
         let list = Arc::new(PageQuery {
@@ -315,7 +315,7 @@ impl<T: Node> Edge<T> {
         &self.node
     }
 
-    /// Its place: give it back as `after` or `before`.
+    /// Its position: pass it as `after` or `before`.
     async fn cursor(&self) -> &str {
         &self.cursor
     }

@@ -69,7 +69,7 @@ impl Line<'_> {
 /// A change that was refused.
 pub struct Refusal<'a> {
     pub action: Action,
-    /// What it was about, as the caller named it: the path of a project or model, a user name, an id.
+    /// What it was about, as the caller named it: the path of a project or model, a username, an id.
     pub subject: &'a str,
     /// Whether `subject` is a path.
     pub is_path: bool,

@@ -12,9 +12,9 @@ const MAX_SIZE: i32 = 100;
 /// Which way a list is sorted.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrderDirection {
-    /// From the smallest or oldest on.
+    /// Smallest or oldest first.
     Asc,
-    /// From the greatest or newest on.
+    /// Greatest or newest first.
     Desc,
 }
 

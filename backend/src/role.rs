@@ -15,7 +15,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a person may do in a project, from least to most.
+    /// The roles of a project's members, from least to most access.
     Role {
         /// Read.
         Guest = "GUEST",
@@ -23,19 +23,19 @@ text_enum! {
         Developer = "DEVELOPER",
         /// Manage the project.
         Maintainer = "MAINTAINER",
-        /// Everything, also delete the project.
+        /// Everything, including deleting the project.
         Owner = "OWNER",
     }
 }
 
 text_enum! {
-    /// What a token may do of all that its owner may.
+    /// The scopes of tokens. A token can never do more than its owner.
     TokenScope {
         /// Read.
         Read = "READ",
-        /// Also create, change, upload, promote and delete, as a developer can.
+        /// Read and write: also create, change, upload, promote and delete, as a developer can.
         Write = "WRITE",
-        /// Everything, also members, tokens and settings.
+        /// Full access: also members, tokens and settings.
         Admin = "ADMIN",
     }
 }

@@ -72,7 +72,7 @@ impl Caller {
 
 impl Actor {
     /// Reads `Authorization: Bearer TOKEN`, or `Basic` (RFC 7617: what MLflow and git-like clients send)
-    /// with any user name and the token as password, or a person's own two; or else the session cookie.
+    /// with any username and the token as password, or a person's own two; or else the session cookie.
     /// What is wrong, expired or revoked is an error; a stale cookie is nobody.
     pub async fn of_request(access: &Access, request: &Parts) -> Result<Self> {
         let headers = &request.headers;
@@ -272,7 +272,7 @@ async fn everybody_is_admin(access: &Access, headers: &HeaderMap) -> Result<Call
     Ok(Caller::without_credential(user, CredentialKind::Session, generation))
 }
 
-/// The secret that `Authorization` gives, and the user name where there is one.
+/// The secret that `Authorization` gives, and the username where there is one.
 fn authorization(headers: &HeaderMap) -> Option<(Option<String>, String)> {
     if let Some(Authorization(bearer)) = headers.typed_get::<Authorization<Bearer>>() {
         return Some((None, bearer.token().trim().to_owned()));

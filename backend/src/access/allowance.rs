@@ -12,16 +12,16 @@ use crate::time::Timestamp;
 
 const DAY: i64 = 24 * 3600;
 
-/// What the operator of this registry lets you do.
+/// What the operator of this registry allows you to do.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Allowance {
     /// Whether you may create projects.
     create_projects: bool,
     /// Whether you may make a project public.
     make_projects_public: bool,
-    /// How many days a new token works at most; null if for ever.
+    /// The longest time that a new token is valid, in days; null if there is no limit.
     max_token_days: Option<i32>,
-    /// How many days you stay signed in at most; null if as long as usual.
+    /// The longest time that you stay signed in, in days; null if there is no special limit.
     max_session_days: Option<i32>,
 }
 

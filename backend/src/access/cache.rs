@@ -19,7 +19,7 @@ pub struct AccessCache {
     pub credentials: Cache<Recognised>,
     /// Projects by path and the id of a person, with the role of their membership.
     pub projects: Cache<(Project, Option<Role>)>,
-    /// By user name.
+    /// By username.
     pub users: Cache<User>,
 }
 

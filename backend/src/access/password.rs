@@ -195,7 +195,7 @@ pub async fn check_password(
     Ok(right)
 }
 
-/// Whom a user name and a password, sent with a request as in RFC 7617, are of. Takes as long for a name
+/// Whom a username and a password, sent with a request as in RFC 7617, are of. Takes as long for a name
 /// that is not there as for a wrong password.
 pub async fn find_by_password(
     access: &Access,

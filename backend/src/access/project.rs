@@ -10,7 +10,7 @@ use crate::role::{Role, Visibility};
 use crate::text;
 use crate::time::Timestamp;
 
-/// The home of models and the unit of access control.
+/// A group of models that belong together, with its members and their roles.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
 pub struct Project {
@@ -33,7 +33,7 @@ pub struct Project {
     /// When it was last changed.
     #[graphql(name = "updatedAt")]
     pub updated_at_ms: Timestamp,
-    /// When it was put into the trash; null if it is not there.
+    /// When it was moved to the trash; null if it is not there.
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
 }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 /// Who may do something.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// Whoever could by their role
+    /// Everybody whose role allows it
     Everybody,
     /// Administrators only
     Admins,
@@ -13,7 +13,7 @@ pub enum Who {
 
 #[derive(Args, Clone, Debug)]
 pub struct Policy {
-    /// Who creates projects
+    /// Who can create projects
     #[arg(
         long,
         env = "MODEL_REGISTRY_PROJECT_CREATORS",
@@ -22,7 +22,7 @@ pub struct Policy {
     )]
     pub project_creators: Who,
 
-    /// Who makes projects public; what is public stays so
+    /// Who can make projects public; existing public projects stay public
     #[arg(
         long,
         env = "MODEL_REGISTRY_PUBLIC_PROJECTS",
@@ -31,7 +31,7 @@ pub struct Policy {
     )]
     pub public_projects: Who,
 
-    /// How long new tokens work at most, in days; those without an end get this one [default: no limit]
+    /// The longest time that new tokens are valid, in days; also used for tokens without an expiry [default: no limit]
     #[arg(
         long,
         env = "MODEL_REGISTRY_MAX_TOKEN_DAYS",
@@ -40,7 +40,7 @@ pub struct Policy {
     )]
     pub max_token_days: Option<i32>,
 
-    /// How long people stay signed in at most, in days; 14 is the most [default: 14]
+    /// The longest time that people stay signed in, in days; at most 14 [default: 14]
     #[arg(
         long,
         env = "MODEL_REGISTRY_MAX_SESSION_DAYS",

@@ -71,7 +71,7 @@ struct SignInMethods {
 struct SingleSignOn {
     /// What it is called, such as `Company account`.
     name: String,
-    /// Where it begins; `?next=/vision` says where it leads to.
+    /// The address where it starts; `?next=/vision` is where it leads afterwards.
     url: String,
 }
 
@@ -85,12 +85,12 @@ impl ServerQuery {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// Whether there is room for more files: where not, uploads are refused with `NO_SPACE`, and everything else goes on.
+    /// Whether the server has space for more files. Without space, uploads are refused with `NO_SPACE`; everything else works.
     async fn has_room(&self, ctx: &Context<'_>) -> Result<bool> {
         loader::loaders(ctx).loader().app.store.has_room()
     }
 
-    /// What the operator of this registry lets you do, beside your roles.
+    /// What the operator of this registry allows you to do, in addition to your roles.
     async fn allowance(&self, ctx: &Context<'_>) -> Allowance {
         Allowance::of(&loader::loaders(ctx).loader().app.config.policy, access::actor(ctx))
     }
@@ -106,7 +106,7 @@ impl ServerQuery {
     }
 }
 
-/// What can be asked.
+/// Everything that can be read.
 #[derive(MergedObject, Default)]
 pub struct Query(
     ServerQuery,
@@ -119,7 +119,7 @@ pub struct Query(
     MarkdownQuery,
 );
 
-/// What can be changed. Each mutation is one transaction.
+/// All changes. Each mutation is one transaction.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     ProjectMutation,
@@ -139,7 +139,7 @@ pub struct Mutation(
     InvitationMutation,
 );
 
-/// What can be followed as it changes, over a WebSocket (`graphql-transport-ws`).
+/// Live updates, over a WebSocket (`graphql-transport-ws`).
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(CandidateSubscription, ModelSubscription);
 

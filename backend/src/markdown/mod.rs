@@ -19,7 +19,7 @@ pub struct MarkdownQuery;
 
 #[Object]
 impl MarkdownQuery {
-    /// What a description would look like: markdown as sanitised HTML.
+    /// A preview of a description: Markdown as sanitised HTML.
     #[graphql(complexity = "LOOK_UP")]
     async fn render_markdown(
         &self,

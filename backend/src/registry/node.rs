@@ -19,7 +19,7 @@ use crate::registry::tracking::candidate::Candidate;
 use crate::registry::tracking::experiment::Experiment;
 use crate::role::Role;
 
-/// Whatever has an opaque id.
+/// Any object with an opaque id.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Its opaque id."))]
 pub enum Node {

@@ -26,7 +26,7 @@ impl Event {
         (&self.id).into()
     }
 
-    /// More about it, as a JSON object. The values of tags are for maintainers: somebody may have removed one for a reason.
+    /// Details, as a JSON object. The values of tags are shown to maintainers only: somebody may have removed one for a reason.
     #[graphql(complexity = "ENTRIES")]
     async fn detail(&self, ctx: &Context<'_>) -> Result<String> {
         if !self.has_value() || self.shows_all(ctx).await? {
@@ -40,12 +40,12 @@ impl Event {
         Ok(detail.to_string())
     }
 
-    /// Who did it; null for the server itself, and for strangers who were refused.
+    /// Who did it; null for the server itself, and for refused callers who were not signed in.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         user::load(ctx, self.actor_id.as_ref()).await
     }
 
-    /// The token that it was done with; null for a session, and for everybody but maintainers.
+    /// The token that was used; null for a session. Shown to maintainers only.
     async fn token(&self, ctx: &Context<'_>) -> Result<Option<Token>> {
         match &self.credential_id {
             Some(id) if self.shows_all(ctx).await? => loaders(ctx).load_one(id.clone()).await,
@@ -53,13 +53,13 @@ impl Event {
         }
     }
 
-    /// The network address that it came from; null where there was none, and for everybody but
-    /// maintainers.
+    /// The network address of the caller; null if there was none. Shown to maintainers
+    /// only.
     async fn address(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
         Ok(if self.shows_all(ctx).await? { self.address.as_deref() } else { None })
     }
 
-    /// The project that it happened in; null if in none.
+    /// The project of the object; null if it has none.
     async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         match &self.project_id {
             Some(id) => loaders(ctx).load_one(id.clone()).await,
@@ -116,7 +116,7 @@ impl EventQuery {
     }
 }
 
-/// Whose value to redact.
+/// Which event to redact.
 #[derive(InputObject)]
 pub struct RedactEventInput {
     /// The id of the event: of a `tag.set` or `tag.delete`.
@@ -124,7 +124,7 @@ pub struct RedactEventInput {
 }
 
 payload! {
-    /// The event, without what it told.
+    /// The event, with the value redacted.
     RedactEventPayload {
         /// The event.
         event: Event
@@ -136,9 +136,9 @@ pub struct EventMutation;
 
 #[Object]
 impl EventMutation {
-    /// Replaces the value of a tag in the log by `[redacted]`, for good: where somebody wrote a secret or a person's data
-    /// into one. Nothing else of the log can be changed, and this is a line of it, too. What was backed up before has
-    /// the value still, and a tag that is set keeps it. Only for administrators.
+    /// Permanently replaces the value of a tag in the log with `[redacted]`, for example where somebody wrote a secret or
+    /// personal data into a tag. Nothing else in the log can be changed, and the redaction is logged, too. Earlier backups
+    /// still have the value, and a tag that is still set keeps it. Only for administrators.
     async fn redact_event(
         &self,
         ctx: &Context<'_>,

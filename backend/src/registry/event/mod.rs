@@ -25,68 +25,68 @@ pub struct Event {
     #[graphql(skip)]
     pub actor_id: Option<UserId>,
     /// What was done:
-    /// - `project.create`: a project was made
-    /// - `project.update`: its name, description or visibility changed
-    /// - `project.rename`: it has another path
-    /// - `project.delete`: it was put into the trash
-    /// - `project.restore`: it was taken out of the trash
-    /// - `model.create`: a model was made
-    /// - `model.update`: its description changed
-    /// - `model.rename`: it has another name
-    /// - `model.delete`: it was put into the trash
-    /// - `model.restore`: it was taken out of the trash
-    /// - `version.create`: a version was made, as a draft or with its files
-    /// - `version.update`: its description changed
+    /// - `project.create`: a project was created
+    /// - `project.update`: the name, description or visibility of a project changed
+    /// - `project.rename`: a project was moved to another path
+    /// - `project.delete`: a project was moved to the trash
+    /// - `project.restore`: a project was restored from the trash
+    /// - `model.create`: a model was created
+    /// - `model.update`: the model card changed
+    /// - `model.rename`: a model was renamed
+    /// - `model.delete`: a model was moved to the trash
+    /// - `model.restore`: a model was restored from the trash
+    /// - `version.create`: a version was created, as a draft or with its files
+    /// - `version.update`: the release notes of a version changed
     /// - `version.publish`: a draft was published
-    /// - `version.stage`: it was moved to another of MLflow's stages
-    /// - `version.deprecate`: another version should be used instead
-    /// - `version.yank`: it should not be used: latest, ranges and lists pass it over
-    /// - `version.reactivate`: it is deprecated or yanked no more
-    /// - `version.delete`: it was put into the trash
-    /// - `version.restore`: it was taken out of the trash
-    /// - `candidate.create`: a training run began
-    /// - `candidate.update`: its name or status changed
-    /// - `candidate.log`: params, metrics, tags or inputs were logged; a line a minute at most
-    /// - `candidate.promote`: a version was made of it
-    /// - `candidate.delete`: it was put into the trash
-    /// - `candidate.restore`: it was taken out of the trash
-    /// - `experiment.create`: an experiment was made
-    /// - `experiment.rename`: it has another name
-    /// - `experiment.delete`: it was put into the trash with its runs
-    /// - `experiment.restore`: it was taken out of the trash with them
+    /// - `version.stage`: a version was moved to another of MLflow's stages
+    /// - `version.deprecate`: a version was deprecated
+    /// - `version.yank`: a version was yanked: latest, ranges and lists skip it
+    /// - `version.reactivate`: a version is no longer deprecated or yanked
+    /// - `version.delete`: a version was moved to the trash
+    /// - `version.restore`: a version was restored from the trash
+    /// - `candidate.create`: a run was started
+    /// - `candidate.update`: the name or status of a run changed
+    /// - `candidate.log`: params, metrics, tags or inputs of a run were logged; at most one event a minute
+    /// - `candidate.promote`: a version was created from a run
+    /// - `candidate.delete`: a run was moved to the trash
+    /// - `candidate.restore`: a run was restored from the trash
+    /// - `experiment.create`: an experiment was created
+    /// - `experiment.rename`: an experiment was renamed
+    /// - `experiment.delete`: an experiment was moved to the trash with its runs
+    /// - `experiment.restore`: an experiment was restored with its runs
     /// - `logged-model.create`: a run logged a model
-    /// - `logged-model.finalize`: it is ready, or failed
-    /// - `logged-model.log`: params, metrics or tags of it were logged; a line a minute at most
-    /// - `logged-model.delete`: it was put into the trash
-    /// - `alias.set`: an alias names another version
-    /// - `alias.delete`: an alias names none any more
-    /// - `alias.protect`: aliases of a pattern are moved by maintainers only
-    /// - `alias.unprotect`: aliases of a pattern are moved by developers again
+    /// - `logged-model.finalize`: a logged model is ready, or failed
+    /// - `logged-model.log`: params, metrics or tags of a logged model were logged; at most one event a minute
+    /// - `logged-model.delete`: a logged model was moved to the trash
+    /// - `alias.set`: an alias was created or moved
+    /// - `alias.delete`: an alias was deleted
+    /// - `alias.protect`: an alias or a pattern of aliases was protected
+    /// - `alias.unprotect`: the protection of an alias or a pattern ended
     /// - `tag.set`: a tag was set
     /// - `tag.delete`: a tag was removed
     /// - `file.put`: a file was stored
     /// - `file.delete`: a file or folder was removed
     /// - `event.redact`: the value of a tag in the log was redacted
-    /// - `trash.empty`: something in the trash was deleted for good
-    /// - `member.add`: somebody became a member
-    /// - `member.update`: a member has another role
-    /// - `member.remove`: somebody is no member any more
-    /// - `token.create`: a token was made
-    /// - `token.revoke`: a token ended
+    /// - `trash.empty`: an item in the trash was permanently deleted
+    /// - `member.add`: a member was added
+    /// - `member.update`: the role of a member changed
+    /// - `member.remove`: a member was removed, or left
+    /// - `token.create`: a token was created
+    /// - `token.revoke`: a token was revoked
     /// - `session.create`: somebody signed in
     /// - `session.end`: somebody signed out
-    /// - `session.revoke`: a session was ended from another
+    /// - `session.revoke`: somebody signed out another of their browsers
     /// - `password.change`: somebody changed their password
-    /// - `user.create`: a user was made at their first single sign-on
+    /// - `user.create`: a user signed in for the first time with single sign-on
     /// - `user.invite`: somebody was invited
     /// - `user.update`: a user's name or rights changed
-    /// - `user.block`: a user may not sign in any more
-    /// - `user.unblock`: a user may sign in again
-    /// - `user.reset`: a user's password ended, and they have a new link
+    /// - `user.block`: a user was blocked
+    /// - `user.unblock`: a user was unblocked
+    /// - `user.reset`: a user's password was reset by a new one-time link
     /// - `user.delete`: a user was deleted
-    /// - `invitation.accept`: who was invited chose a password
+    /// - `invitation.accept`: an invited user chose a password
     pub action: String,
-    /// What it was done to, in words: `vision/ocr`, `vision/ocr@1.2.0`.
+    /// The object, as text: `vision/ocr`, `vision/ocr@1.2.0`.
     pub subject: String,
     #[graphql(skip)]
     pub detail: String,

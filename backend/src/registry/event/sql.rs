@@ -14,15 +14,15 @@ use crate::time::Timestamp;
 /// Which events of a list.
 #[derive(InputObject)]
 pub struct EventFilter {
-    /// Only what the person or robot of this user name did.
+    /// Only events of the person or robot with this username.
     pub actor: Option<String>,
     /// Only this action, such as `alias.set`, or all of a kind: `alias.*`.
     pub action: Option<String>,
-    /// Only what was refused, or only what was not.
+    /// Only refused events (true), or only others (false).
     pub refused: Option<bool>,
-    /// Not before.
+    /// From this time on.
     pub since: Option<Timestamp>,
-    /// Before.
+    /// Before this time.
     pub until: Option<Timestamp>,
 }
 

@@ -87,7 +87,7 @@ pub struct CreateProjectInput {
     pub path: String,
     /// The name to show; the path if omitted.
     pub name: Option<String>,
-    /// What it is, in markdown, at most 64 KiB.
+    /// The description, in Markdown, at most 64 KiB.
     pub description: Option<String>,
     /// Who can see it; PRIVATE if omitted.
     pub visibility: Option<Visibility>,

@@ -23,7 +23,7 @@ impl Alias {
         (&self.id).into()
     }
 
-    /// The version that it names.
+    /// The version that it points to.
     async fn version(&self, ctx: &Context<'_>) -> Result<ModelVersion> {
         loaders(ctx)
             .load_one(self.version_id.clone())
@@ -31,7 +31,7 @@ impl Alias {
             .ok_or_else(|| Error::internal("an alias without its version"))
     }
 
-    /// Whether only maintainers may move it.
+    /// Whether only maintainers can move it.
     #[graphql(complexity = "ENTRIES")]
     async fn protected(&self, ctx: &Context<'_>) -> Result<bool> {
         let model = model::sql::load(ctx, &self.model_id).await?;
@@ -44,7 +44,7 @@ impl Alias {
         user::load(ctx, Some(&self.updated_by_id)).await
     }
 
-    /// Where it pointed and since when, latest first; at most 100 moves.
+    /// The versions that it pointed to and since when, latest first; at most 100 moves.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn history(&self, ctx: &Context<'_>) -> Result<Arc<Vec<AliasMove>>> {
         let moves = loaders(ctx).load_one(MovesOf(self.id.raw().to_owned())).await?;
@@ -79,7 +79,7 @@ pub struct SetAliasInput {
     model: String,
     /// The alias: 1–255 of A-Z, a-z, 0-9, `_` and `-`; neither `latest` nor `v1`.
     name: String,
-    /// The version that it shall name: `1.2.0`, `^1.2`, `@other` or `latest`.
+    /// The version that it should point to: `1.2.0`, `^1.2`, `@other` or `latest`.
     version: String,
 }
 
@@ -113,7 +113,7 @@ pub struct AliasMutation;
 
 #[Object]
 impl AliasMutation {
-    /// Makes an alias name a version; one that is there already is moved. A protected one names published versions only.
+    /// Points an alias to a version; an existing alias is moved. A protected alias can only point to published versions.
     async fn set_alias(
         &self,
         ctx: &Context<'_>,
@@ -126,7 +126,7 @@ impl AliasMutation {
         Ok(SetAliasPayload { alias })
     }
 
-    /// Deletes an alias. Its history stays.
+    /// Deletes an alias. Its history is kept.
     async fn delete_alias(
         &self,
         ctx: &Context<'_>,

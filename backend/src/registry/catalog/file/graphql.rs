@@ -61,7 +61,7 @@ pub struct FileMutation;
 
 #[Object]
 impl FileMutation {
-    /// Removes a file from a draft version or a candidate. Published versions keep theirs.
+    /// Removes a file from a draft version or a candidate. Files of published versions can't be removed.
     async fn delete_file(
         &self,
         ctx: &Context<'_>,

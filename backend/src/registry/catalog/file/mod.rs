@@ -18,7 +18,7 @@ use crate::connection::Node;
 use crate::long::Long;
 use crate::time::Timestamp;
 
-/// A path inside a version or candidate, and the bytes that it points at.
+/// A path in a version or candidate, and the content that it points to.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
 pub struct File {

@@ -29,14 +29,14 @@ pub struct Mlmodel {
     pub mlflow_version: Option<String>,
 }
 
-/// What goes into a model and comes out of it.
+/// The inputs and outputs of a model.
 #[derive(Clone, Debug, Default, SimpleObject)]
 pub struct ModelSignature {
-    /// What goes in, in order.
+    /// The inputs, in order.
     inputs: Vec<SignatureField>,
-    /// What comes out, in order.
+    /// The outputs, in order.
     outputs: Vec<SignatureField>,
-    /// What can be given besides, by name.
+    /// Additional params, by name.
     params: Vec<SignatureField>,
 }
 
@@ -52,7 +52,7 @@ pub struct SignatureField {
     shape: Option<Vec<i64>>,
     /// Whether it must be given.
     required: bool,
-    /// What a param is unless it is given, as JSON; null for everything else.
+    /// The default value of a param, as JSON; null for everything else.
     default: Option<String>,
 }
 

@@ -19,7 +19,7 @@ use crate::registry::metadata::tag;
 /// The key of the tag that names the metric.
 pub const TAG: &str = "registry.metric";
 
-/// The best value that a candidate of a model has of the metric that the model is judged by.
+/// The best value, among the candidates of a model, of the metric that the model is judged by.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
 pub struct BestMetric {
@@ -28,7 +28,7 @@ pub struct BestMetric {
     /// The value: the last one of the candidate.
     #[sqlx(try_from = "Option<f64>")]
     pub value: MetricValue,
-    /// Whether less is better.
+    /// Whether a lower value is better.
     pub lower_is_better: bool,
     #[graphql(skip)]
     pub candidate_id: CandidateId,

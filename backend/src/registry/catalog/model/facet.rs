@@ -43,16 +43,16 @@ pub const FRAMEWORKS: &str = concat!(
     latest_id!()
 );
 
-/// What models can be narrowed down by.
+/// What models can be filtered by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub enum ModelFacet {
-    /// A tag and its value; those that MLflow sets by itself are left out.
+    /// A tag and its value, without the tags that MLflow sets by itself.
     Tag,
-    /// What it is made with: the tag `framework`, and the flavors of the latest version's MLmodel file.
+    /// The framework: the tag `framework`, and the flavors of the latest version's MLmodel file.
     Framework,
-    /// Under which licence it is: the tag `license`, or `license` in the front matter of the description.
+    /// The license: the tag `license`, or `license` in the front matter of the description.
     License,
-    /// Who created it, by user name.
+    /// The username of its author.
     Author,
 }
 

@@ -50,7 +50,7 @@ impl Model {
         self.project_of(ctx).await
     }
 
-    /// What it is, in markdown.
+    /// The description, in Markdown.
     #[graphql(complexity = "LOOK_UP")]
     async fn description(&self) -> &str {
         &self.description
@@ -68,14 +68,14 @@ impl Model {
     }
 
     /// The published release that is highest by SemVer precedence; a prerelease only if there is no
-    /// release, and a draft only if nothing is published. Yanked ones are passed over.
+    /// release, and a draft only if nothing is published. Yanked versions are skipped.
     async fn latest_version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
         let versions = loaders(ctx).load_one(LatestVersionOf(self.id.raw().to_owned())).await?;
         Ok(versions.and_then(|versions| versions.first().cloned()))
     }
 
-    /// The version that a reference names; null if there is none. Where a range or `latest` matches only yanked ones, that is
-    /// a `NOT_FOUND` with the reason.
+    /// The version that a reference points to; null if there is none. If a range or `latest` matches only yanked versions,
+    /// the answer is a `NOT_FOUND` with the reason.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn version(
         &self,
@@ -89,7 +89,7 @@ impl Model {
         version::sql::find(&loaders(ctx).loader().app.db, self, &reference).await
     }
 
-    /// Its versions; yanked ones only where the filter asks for some `support`, as in `support = 'YANKED'`.
+    /// Its versions; yanked versions only if the filter mentions `support`, as in `support = 'YANKED'`.
     #[allow(clippy::too_many_arguments)]
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn versions(
@@ -102,7 +102,7 @@ impl Model {
             desc = "Only those that match, such as `state = 'PUBLISHED' and tags.stage = 'prod'`."
         )]
         filter: Option<String>,
-        #[graphql(desc = "In which order; highest precedence first if omitted.")] order_by: Option<
+        #[graphql(desc = "The order; highest precedence first if omitted.")] order_by: Option<
             ModelVersionOrder,
         >,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
@@ -124,7 +124,7 @@ impl Model {
         ))
     }
 
-    /// The version that `createModelVersion` would choose if none were given.
+    /// The version number that `createModelVersion` uses if none is given.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn next_version(&self, ctx: &Context<'_>) -> Result<String> {
         let project = self.project_of(ctx).await?;
@@ -148,15 +148,13 @@ impl Model {
     async fn candidates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
             desc = "Only those that match, such as `metrics.accuracy > 0.9 and params.lr = '0.01' and status = 'FINISHED'`."
         )]
         filter: Option<String>,
-        #[graphql(desc = "In which order; newest first if omitted.")] order_by: Option<
-            CandidateOrder,
-        >,
+        #[graphql(desc = "The order; newest first if omitted.")] order_by: Option<CandidateOrder>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
@@ -188,7 +186,7 @@ impl Model {
         Ok(aliases.await?.unwrap_or_default())
     }
 
-    /// The names of aliases that only maintainers move: those of the project, and those of this model.
+    /// The protected aliases, which only maintainers can move: those of the project, and those of this model.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
         let all = protection::load(ctx, &self.project_id).await?;
@@ -201,14 +199,14 @@ impl Model {
         tag::load(ctx, self.id.raw()).await
     }
 
-    /// The best value, among candidates that have finished, of the metric that its tag `registry.metric` names: `accuracy`
-    /// or `loss`, of which the names tell which way is better, or `score:min`, `score:max`. Null where it names none, or
-    /// no such candidate has it.
+    /// The best value, among finished candidates, of the metric in its tag `registry.metric`: `accuracy` or `loss`, whose
+    /// names say which direction is better, or `score:min`, `score:max`. Null if the tag is not set, or no finished
+    /// candidate has the metric.
     async fn best_metric(&self, ctx: &Context<'_>) -> Result<Option<BestMetric>> {
         best::load(ctx, self).await
     }
 
-    /// The experiment that its candidates are in unless told otherwise; it is made when it is first asked for.
+    /// The default experiment of its candidates; created when it is first asked for.
     async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
         match experiments.and_then(|experiments| experiments.first().cloned()) {
@@ -243,18 +241,18 @@ pub struct CreateModelInput {
     pub project: String,
     /// The name: 1–255 characters, none of / : @ # ? % and backslash.
     pub name: String,
-    /// What it is, in markdown, at most 64 KiB.
+    /// The description, in Markdown, at most 64 KiB.
     pub description: Option<String>,
     /// Its tags.
     pub tags: Option<Vec<TagInput>>,
 }
 
-/// Changes of a model; what is omitted stays.
+/// Changes of a model; what is omitted stays as it is.
 #[derive(InputObject)]
 pub struct UpdateModelInput {
     /// The model's path, such as `vision/ocr`.
     pub model: String,
-    /// What it is, in markdown, at most 64 KiB.
+    /// The description, in Markdown, at most 64 KiB.
     pub description: MaybeUndefined<String>,
 }
 
@@ -267,19 +265,19 @@ pub struct RenameModelInput {
     pub name: String,
 }
 
-/// Which model to put into the trash.
+/// Which model to move to the trash.
 #[derive(InputObject)]
 pub struct DeleteModelInput {
     /// The model's path, such as `vision/ocr`.
     pub model: String,
 }
 
-/// Which model to take out of the trash.
+/// Which model to restore.
 #[derive(InputObject)]
 pub struct RestoreModelInput {
     /// The path it had, such as `vision/ocr`.
     pub model: String,
-    /// Which of several that had this path; the one deleted last if omitted.
+    /// Its id, if several had this path; the most recently deleted one if omitted.
     pub id: Option<ID>,
 }
 
@@ -347,13 +345,13 @@ impl ModelQuery {
     async fn models(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
             desc = "Only those that match, such as `tags.team = 'ocr' and name like 'ocr-%'`."
         )]
         filter: Option<String>,
-        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ModelOrder>,
+        #[graphql(desc = "The order; by name if omitted.")] order_by: Option<ModelOrder>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
@@ -366,14 +364,14 @@ impl ModelQuery {
         Ok(Connection::new(list, page, ""))
     }
 
-    /// What the models of all projects that the caller may see can be narrowed down by, most frequent first, and
-    /// how many of those that match have each: at most 50 values.
+    /// The values that the models of all projects can be filtered by, as far as the caller can see them, most frequent
+    /// first, each with the number of matching models: at most 50 values.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn model_facet(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to narrow down by.")] of: ModelFacet,
-        #[graphql(desc = "Only of models whose name contains this text, whatever its case.")]
+        #[graphql(desc = "What to filter by.")] of: ModelFacet,
+        #[graphql(desc = "Only of models whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
             desc = "Only of models that match, such as `framework = 'sklearn' and license = 'mit'`."
@@ -428,7 +426,7 @@ impl ModelMutation {
         Ok(UpdateModelPayload { model })
     }
 
-    /// Gives a model another name in its project. The old one leads to it until another model gets it.
+    /// Renames a model in its project. The old name leads to it until another model takes that name.
     async fn rename_model(
         &self,
         ctx: &Context<'_>,
@@ -441,8 +439,8 @@ impl ModelMutation {
         Ok(RenameModelPayload { model })
     }
 
-    /// Puts a model and all that it has into the trash. Its name can be used again: a model that is made under it goes on
-    /// counting, and gets no name that a published version had.
+    /// Moves a model and everything in it to the trash. Its name can be used again: a new model with this name goes on
+    /// counting, and version numbers that were published before can't be used again.
     async fn delete_model(
         &self,
         ctx: &Context<'_>,
@@ -455,7 +453,7 @@ impl ModelMutation {
         Ok(DeleteModelPayload { model })
     }
 
-    /// Takes a model out of the trash, with all that it has.
+    /// Restores a model and everything in it from the trash.
     async fn restore_model(
         &self,
         ctx: &Context<'_>,
@@ -473,7 +471,7 @@ impl ModelMutation {
 
 #[ComplexObject]
 impl BestMetric {
-    /// The candidate that has it; of several the first.
+    /// The candidate with this value; the first if there are several.
     async fn candidate(&self, ctx: &Context<'_>) -> Result<Candidate> {
         let candidate = loaders(ctx).load_one(self.candidate_id.clone()).await?;
         candidate.ok_or_else(|| Error::internal("a metric without its candidate"))

@@ -15,7 +15,7 @@ pub struct ModelSubscription;
 
 #[Subscription]
 impl ModelSubscription {
-    /// A model as it is now, and again when something of it was changed that is in its log: its card, tags,
+    /// A model as it is now, and again after every change that is in its log: card, tags,
     /// aliases, versions, candidates; at most four times a second. Ends with NOT_FOUND when it is deleted
     /// or hidden; goes on when it is renamed.
     #[graphql(complexity = "LOOK_UP + 5 * child_complexity")]

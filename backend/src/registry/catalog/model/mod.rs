@@ -19,7 +19,7 @@ use crate::loader::loaders;
 use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;
 
-/// A named thing in a project that is trained, published and used.
+/// A model in a project: its model card, versions, candidates, aliases and tags.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
 pub struct Model {
@@ -39,7 +39,7 @@ pub struct Model {
     /// When it, its versions, aliases or tags were last changed.
     #[graphql(name = "updatedAt")]
     pub updated_at_ms: Timestamp,
-    /// When it was put into the trash; null if it is not there.
+    /// When it was moved to the trash; null if it is not there.
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
 }

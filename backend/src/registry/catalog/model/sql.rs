@@ -287,10 +287,10 @@ pub enum ModelOrderField {
     LatestVersion,
     /// How many candidates there are.
     CandidateCount,
-    /// The user name of who created it.
+    /// The username of who created it.
     Author,
-    /// The metric that it is judged by, by name, and then its best value: with DESC the best first, whichever way
-    /// is better; those without one come last.
+    /// The metric that it is judged by, by name, and then its best value: with DESC the best first, whichever direction
+    /// is better; models without one come last.
     BestMetric,
 }
 

@@ -42,7 +42,7 @@ impl Project {
         (&self.id).into()
     }
 
-    /// What it is, in markdown.
+    /// The description, in Markdown.
     #[graphql(complexity = "LOOK_UP")]
     async fn description(&self) -> &str {
         &self.description
@@ -59,7 +59,7 @@ impl Project {
         user::load(ctx, Some(&self.author_id)).await
     }
 
-    /// What the caller may do in it, within the scope of their token; null where it is gone for them.
+    /// The caller's role in it, within the scope of their token; null if they have lost access.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
         match member::sql::reader_in(ctx, self).await {
             Ok(reader) => Ok(Some(reader.role())),
@@ -68,14 +68,12 @@ impl Project {
         }
     }
 
-    /// Its members, by user name; not shown to strangers.
+    /// Its members, by username; not shown to callers who are not signed in.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Only those whose user name or name contains this text, whatever its case."
-        )]
+        #[graphql(desc = "Only those whose username or name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
@@ -89,7 +87,7 @@ impl Project {
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
-    /// How many members it has; not shown to strangers.
+    /// How many members it has; not shown to callers who are not signed in.
     async fn member_count(&self, ctx: &Context<'_>) -> Result<i32> {
         member::sql::reader_in(ctx, self).await?.check_knows_members()?;
         Ok(total(loaders(ctx).load_one(MemberCount(self.id.raw().to_owned())).await?))
@@ -103,7 +101,7 @@ impl Project {
         Ok(tokens.unwrap_or_default())
     }
 
-    /// The names of aliases that only maintainers move, in all of its models.
+    /// The protected aliases, which only maintainers can move, in all of its models.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
         let all = protection::load(ctx, &self.id).await?;
@@ -132,13 +130,13 @@ impl Project {
     async fn models(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
             desc = "Only those that match, such as `tags.team = 'ocr' and name like 'ocr-%'`."
         )]
         filter: Option<String>,
-        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ModelOrder>,
+        #[graphql(desc = "The order; by name if omitted.")] order_by: Option<ModelOrder>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
@@ -151,14 +149,14 @@ impl Project {
         Ok(Connection::new(list, page, self.id.raw()))
     }
 
-    /// What its models can be narrowed down by, most frequent first, and how many of those that match have each:
+    /// The values that its models can be filtered by, most frequent first, each with the number of matching models:
     /// at most 50 values.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn model_facet(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to narrow down by.")] of: ModelFacet,
-        #[graphql(desc = "Only of models whose name contains this text, whatever its case.")]
+        #[graphql(desc = "What to filter by.")] of: ModelFacet,
+        #[graphql(desc = "Only of models whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
             desc = "Only of models that match, such as `framework = 'sklearn' and license = 'mit'`."
@@ -188,7 +186,7 @@ impl Project {
     async fn experiments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(desc = "Only those that are not the default one of a model.")] standalone: Option<
             bool,
@@ -230,8 +228,8 @@ impl Project {
         Ok(trash::list(&self.id, Page::new(first, after, last, before)?))
     }
 
-    /// How many bytes come back at most when its trash is emptied, or one thing of it: those of files whose bytes
-    /// nothing else in it has; shown to developers.
+    /// How many bytes emptying the trash, or deleting one item of it, frees at most: files that are not used elsewhere in
+    /// the project; shown to developers.
     #[graphql(complexity = "LOOK_UP")]
     async fn trash_size(
         &self,
@@ -287,7 +285,7 @@ pub struct ProjectOrder {
     direction: OrderDirection,
 }
 
-/// Which project to put into the trash.
+/// Which project to move to the trash.
 #[derive(InputObject)]
 pub struct DeleteProjectInput {
     /// Its path.
@@ -359,10 +357,10 @@ impl ProjectQuery {
     async fn projects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose path or name contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose path or name contains this text, ignoring case.")]
         search: Option<String>,
-        #[graphql(desc = "In which order; by name if omitted.")] order_by: Option<ProjectOrder>,
-        #[graphql(default, desc = "Those of yours that are in the trash instead.")] trashed: bool,
+        #[graphql(desc = "The order; by name if omitted.")] order_by: Option<ProjectOrder>,
+        #[graphql(default, desc = "Your projects in the trash instead.")] trashed: bool,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
@@ -398,8 +396,8 @@ pub struct ProjectMutation;
 
 #[Object]
 impl ProjectMutation {
-    /// Creates a project; you become its owner. `default`, where clients are that name none, is created, renamed,
-    /// deleted and restored by administrators only.
+    /// Creates a project; you become its owner. `default`, which clients use that don't specify a project, can be
+    /// created, renamed, deleted and restored by administrators only.
     async fn create_project(
         &self,
         ctx: &Context<'_>,
@@ -425,7 +423,7 @@ impl ProjectMutation {
         Ok(UpdateProjectPayload { project })
     }
 
-    /// Gives a project another address. The old one leads to it until another project of its owners gets it; strangers do not get it.
+    /// Changes the path of a project. The old path leads to it until another project of the same owners takes it; nobody else can take it.
     async fn rename_project(
         &self,
         ctx: &Context<'_>,
@@ -438,7 +436,7 @@ impl ProjectMutation {
         Ok(RenameProjectPayload { project })
     }
 
-    /// Puts a project and all that it has into the trash.
+    /// Moves a project and everything in it to the trash.
     async fn delete_project(
         &self,
         ctx: &Context<'_>,
@@ -451,7 +449,7 @@ impl ProjectMutation {
         Ok(DeleteProjectPayload { project })
     }
 
-    /// Takes a project out of the trash, with all that it has.
+    /// Restores a project and everything in it from the trash.
     async fn restore_project(
         &self,
         ctx: &Context<'_>,

@@ -245,14 +245,14 @@ pub async fn lone_maintainer(change: &mut Change, actor: &Actor, path: &str) -> 
     access::maintainer(&mut **change, actor, path).await
 }
 
-/// Changes of a project; what is omitted stays.
+/// Changes of a project; what is omitted stays as it is.
 #[derive(InputObject)]
 pub struct UpdateProjectInput {
     /// Its path.
     pub project: String,
     /// The name to show.
     pub name: MaybeUndefined<String>,
-    /// What it is, in markdown, at most 64 KiB.
+    /// The description, in Markdown, at most 64 KiB.
     pub description: MaybeUndefined<String>,
     /// Who can see it.
     pub visibility: MaybeUndefined<Visibility>,
@@ -267,11 +267,11 @@ pub struct RenameProjectInput {
     pub path: String,
 }
 
-/// Which project to take out of the trash.
+/// Which project to restore.
 #[derive(InputObject)]
 pub struct RestoreProjectInput {
     /// Its path.
     pub project: String,
-    /// Which of several that had this path; the one deleted last if omitted.
+    /// Its id, if several had this path; the most recently deleted one if omitted.
     pub id: Option<ID>,
 }

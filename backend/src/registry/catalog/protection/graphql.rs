@@ -28,30 +28,30 @@ impl ProtectedAlias {
     }
 }
 
-/// Names of aliases to protect.
+/// The aliases to protect.
 #[derive(InputObject)]
 pub struct ProtectAliasInput {
     /// The path of the project, to protect them in all of its models.
     project: Option<String>,
     /// Or the path of one model, such as `vision/ocr`.
     model: Option<String>,
-    /// The name, or names: 1–255 of A-Z, a-z, 0-9, `_`, `-`, and `*` for any characters.
+    /// The name or pattern: 1–255 of A-Z, a-z, 0-9, `_`, `-`, and `*` as a wildcard.
     pattern: String,
 }
 
-/// Names of aliases to protect no more.
+/// The aliases whose protection ends.
 #[derive(InputObject)]
 pub struct UnprotectAliasInput {
     /// The path of the project, for what is protected in all of its models.
     project: Option<String>,
     /// Or the path of one model, such as `vision/ocr`.
     model: Option<String>,
-    /// The name or names, as they were protected.
+    /// The name or pattern, as it was protected.
     pattern: String,
 }
 
 payload! {
-    /// What is protected now.
+    /// The new protection.
     ProtectAliasPayload {
         /// The protection.
         protected_alias: ProtectedAlias
@@ -59,7 +59,7 @@ payload! {
 }
 
 payload! {
-    /// What is protected no more.
+    /// The protection that ended.
     UnprotectAliasPayload {
         /// The protection as it was.
         protected_alias: ProtectedAlias
@@ -71,8 +71,8 @@ pub struct ProtectionMutation;
 
 #[Object]
 impl ProtectionMutation {
-    /// Lets only maintainers move or delete the aliases of this name. They name published versions only: CONFLICT
-    /// while one names a draft.
+    /// Lets only maintainers move or delete these aliases, which can then only point to published versions: CONFLICT
+    /// while one points to a draft.
     async fn protect_alias(
         &self,
         ctx: &Context<'_>,
@@ -85,7 +85,7 @@ impl ProtectionMutation {
         Ok(ProtectAliasPayload { protected_alias })
     }
 
-    /// Lets developers move and delete the aliases of this name again.
+    /// Ends the protection: developers can move and delete these aliases again.
     async fn unprotect_alias(
         &self,
         ctx: &Context<'_>,

@@ -16,11 +16,11 @@ use crate::time::Timestamp;
 /// How many a project can have, with those of its models.
 pub(super) const MAX_RULES: i64 = 100;
 
-/// The name of an alias, or a pattern of names, that only maintainers move.
+/// A protected alias: a name, or a pattern of names, that only maintainers can move.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
 pub struct ProtectedAlias {
-    /// The name or names: `*` stands for any characters, as in `release-*`.
+    /// The name or pattern; `*` is a wildcard, as in `release-*`.
     pattern: String,
     #[graphql(skip)]
     model_id: String,

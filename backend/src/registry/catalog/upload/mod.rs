@@ -104,16 +104,16 @@ pub async fn announced(db: &Db, now: Timestamp) -> Result<u64> {
     Ok(bytes.unsigned_abs())
 }
 
-/// A file whose upload began and is not over.
+/// An unfinished upload.
 #[derive(Clone, Debug, PartialEq, SimpleObject)]
 pub struct UnfinishedUpload {
     /// The path that the file will have.
     pub path: String,
     /// How large it will be, in bytes; null if that is not known.
     pub size: Option<Long>,
-    /// How many bytes are here for sure; null if that is not known.
+    /// How many bytes are safely stored; null if that is not known.
     pub received: Option<Long>,
-    /// Whether it is going on: bytes arrive, or did so in the last five minutes. Publishing waits for it.
+    /// Whether bytes have arrived in the last five minutes. Publishing waits for such uploads.
     pub active: bool,
 }
 

@@ -50,7 +50,7 @@ impl ModelVersion {
         self.deprecation().map(|deprecation| deprecation.since)
     }
 
-    /// When its files were last fetched, to the hour; null if they never were, or before that was kept.
+    /// When its files were last fetched, to the hour; null if they never were, or not since this is recorded.
     async fn last_fetched_at(&self) -> Option<Timestamp> {
         self.last_fetched_at_ms.filter(|at| at.millis() > 0)
     }
@@ -60,7 +60,7 @@ impl ModelVersion {
         model::sql::load(ctx, &self.model_id).await
     }
 
-    /// What is new in it, in markdown.
+    /// The release notes, in Markdown.
     #[graphql(complexity = "LOOK_UP")]
     async fn description(&self) -> &str {
         &self.description
@@ -77,14 +77,14 @@ impl ModelVersion {
         user::load(ctx, Some(&self.author_id)).await
     }
 
-    /// What its MLmodel file says that it can be loaded as, such as `python_function` and `sklearn`, by name;
+    /// The flavors in its MLmodel file, such as `python_function` and `sklearn`, by name;
     /// empty if it has no such file.
     #[graphql(complexity = "LOOK_UP")]
     async fn flavors(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
         Ok(mlmodel::sql::load(ctx, &self.id).await?.flavors)
     }
 
-    /// What its MLmodel file says that goes in and comes out; null if it does not say.
+    /// The signature in its MLmodel file; null if there is none.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn signature(&self, ctx: &Context<'_>) -> Result<Option<ModelSignature>> {
         Ok(mlmodel::sql::load(ctx, &self.id).await?.signature)
@@ -96,7 +96,7 @@ impl ModelVersion {
         Ok(mlmodel::sql::load(ctx, &self.id).await?.requirements)
     }
 
-    /// The MLflow that it was logged with; null if it was not.
+    /// The version of MLflow that it was logged with; null if it was not logged with MLflow.
     #[graphql(complexity = "LOOK_UP")]
     async fn mlflow_version(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         Ok(mlmodel::sql::load(ctx, &self.id).await?.mlflow_version)
@@ -108,7 +108,7 @@ impl ModelVersion {
         Ok(versions.and_then(|versions| versions.first().cloned()))
     }
 
-    /// The aliases that name it, by name.
+    /// The aliases that point to it, by name.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn aliases(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Alias>>> {
         let aliases = loaders(ctx).load_one(AliasesOfVersion(self.id.raw().to_owned())).await?;
@@ -133,8 +133,8 @@ impl ModelVersion {
         param::load(ctx, self.id.raw()).await
     }
 
-    /// The candidate that it was promoted from, also from the trash; null if it was made by hand, or that one
-    /// was deleted for good.
+    /// The candidate that it was promoted from, even if that is in the trash; null if it was not promoted, or the
+    /// candidate was permanently deleted.
     async fn candidate(&self, ctx: &Context<'_>) -> Result<Option<Candidate>> {
         match &self.candidate_id {
             Some(id) => loaders(ctx).load_one(id.clone()).await,
@@ -151,7 +151,7 @@ impl ModelVersion {
         #[graphql(desc = "Only those in this folder and below it, such as `onnx`.")] path: Option<
             String,
         >,
-        #[graphql(desc = "Only those whose path contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose path contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
@@ -163,7 +163,7 @@ impl ModelVersion {
         file::sql::list(&loaders(ctx).loader().app.db, self.id.raw(), path, search, page)
     }
 
-    /// Files whose upload began and is not over, by path: what would be missing if it were published now.
+    /// Unfinished uploads, by path: these files would be missing if it were published now.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn unfinished_uploads(&self, ctx: &Context<'_>) -> Result<Vec<UnfinishedUpload>> {
         upload::load_unfinished(ctx, self.id.raw()).await
@@ -209,14 +209,14 @@ pub struct CreateModelVersionInput {
     new: NewVersion,
 }
 
-/// Changes of a version; what is omitted stays.
+/// Changes of a version; what is omitted stays as it is.
 #[derive(InputObject)]
 pub struct UpdateModelVersionInput {
     /// The model's path, such as `vision/ocr`.
     model: String,
     /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
     version: String,
-    /// What is new in it, in markdown, at most 64 KiB.
+    /// The release notes, in Markdown, at most 64 KiB.
     description: MaybeUndefined<String>,
 }
 
@@ -227,11 +227,11 @@ pub struct PublishModelVersionInput {
     model: String,
     /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
     version: String,
-    /// Whether to go on without files that are still arriving. Otherwise that is a `CONFLICT`, which names them in
-    /// `extensions.uploads`.
+    /// Whether to continue without files that are still uploading. Otherwise the answer is a `CONFLICT` that lists them
+    /// in `extensions.uploads`.
     #[graphql(default)]
     without_uploads: bool,
-    /// Paths that must be there, at most 1000: while one is not, that is the same `CONFLICT`.
+    /// Paths that must exist, at most 1000: while one is missing, the answer is the same `CONFLICT`.
     required_files: Option<Vec<String>>,
 }
 
@@ -242,7 +242,7 @@ pub struct DeprecateModelVersionInput {
     model: String,
     /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
     version: String,
-    /// What whoever uses it reads, in one line of at most 1000 characters.
+    /// The reason, shown to everyone who uses it: one line of at most 1000 characters.
     reason: Option<String>,
     /// The version of the model to use instead: `1.2.1`, `^1.2`, `@champion` or `latest`.
     successor: Option<String>,
@@ -255,13 +255,13 @@ pub struct YankModelVersionInput {
     model: String,
     /// The version: `1.2.0`, `^1.2`, `@champion` or `latest`.
     version: String,
-    /// What whoever uses it reads, in one line of at most 1000 characters.
+    /// The reason, shown to everyone who uses it: one line of at most 1000 characters.
     reason: String,
     /// The version of the model to use instead: `1.2.1`, `^1.2`, `@champion` or `latest`.
     successor: Option<String>,
 }
 
-/// Which version can be used again.
+/// Which version to make active again.
 #[derive(InputObject)]
 pub struct ReactivateModelVersionInput {
     /// The model's path, such as `vision/ocr`.
@@ -270,7 +270,7 @@ pub struct ReactivateModelVersionInput {
     version: String,
 }
 
-/// Which version to put into the trash.
+/// Which version to move to the trash.
 #[derive(InputObject)]
 pub struct DeleteModelVersionInput {
     /// The model's path, such as `vision/ocr`.
@@ -279,14 +279,14 @@ pub struct DeleteModelVersionInput {
     version: String,
 }
 
-/// Which version to take out of the trash.
+/// Which version to restore.
 #[derive(InputObject)]
 pub struct RestoreModelVersionInput {
     /// The model's path, such as `vision/ocr`.
     model: String,
     /// The version, such as `1.2.0`.
     version: String,
-    /// Which of several that had this version; the one deleted last if omitted.
+    /// Its id, if several had this version; the most recently deleted one if omitted.
     id: Option<ID>,
 }
 
@@ -331,7 +331,7 @@ payload! {
 }
 
 payload! {
-    /// The version that can be used again.
+    /// The version that is active again.
     ReactivateModelVersionPayload {
         /// The version.
         model_version: ModelVersion
@@ -372,7 +372,7 @@ impl VersionMutation {
         Ok(CreateModelVersionPayload { model_version })
     }
 
-    /// Changes a version's description.
+    /// Changes a version's release notes.
     async fn update_model_version(
         &self,
         ctx: &Context<'_>,
@@ -387,8 +387,8 @@ impl VersionMutation {
         Ok(UpdateModelVersionPayload { model_version })
     }
 
-    /// Publishes a draft: from now on its files cannot change, and its digest says so. Refused while files of it are
-    /// arriving, and where another version was published under its name.
+    /// Publishes a draft: its files can't change afterwards, and its digest proves it. Refused while its files are
+    /// uploading, and if another version was published under the same number.
     async fn publish_model_version(
         &self,
         ctx: &Context<'_>,
@@ -409,8 +409,8 @@ impl VersionMutation {
         Ok(PublishModelVersionPayload { model_version })
     }
 
-    /// Says that another version should be used instead of a published one. It works as before, and says so wherever it
-    /// is used. What a protected alias names needs a maintainer.
+    /// Marks a published version as deprecated: it keeps working, and its users are told to use another one. If a
+    /// protected alias points to it, only a maintainer can do this.
     async fn deprecate_model_version(
         &self,
         ctx: &Context<'_>,
@@ -422,8 +422,8 @@ impl VersionMutation {
         Ok(DeprecateModelVersionPayload { model_version })
     }
 
-    /// Withdraws a published version: `latest`, ranges and lists pass it over, and nothing new can name it. Who names it
-    /// exactly, by an alias too, still gets it, with the reason. It can be undone.
+    /// Withdraws a published version: `latest`, ranges and lists skip it, and no alias can be pointed to it. Requests for
+    /// exactly this version, or by an existing alias, still get it, with the reason. It can be undone.
     async fn yank_model_version(
         &self,
         ctx: &Context<'_>,
@@ -435,7 +435,7 @@ impl VersionMutation {
         Ok(YankModelVersionPayload { model_version })
     }
 
-    /// Has a deprecated or yanked version be used again as any other.
+    /// Makes a deprecated or yanked version active again.
     async fn reactivate_model_version(
         &self,
         ctx: &Context<'_>,
@@ -446,8 +446,8 @@ impl VersionMutation {
         Ok(ReactivateModelVersionPayload { model_version })
     }
 
-    /// Puts a version into the trash. Aliases that name it name nothing until it is restored. The name of a published one
-    /// is not given again, that of a draft is.
+    /// Moves a version to the trash. Aliases that point to it point to nothing until it is restored. The number of a
+    /// published version is never used again; that of a draft is.
     async fn delete_model_version(
         &self,
         ctx: &Context<'_>,
@@ -461,7 +461,7 @@ impl VersionMutation {
         Ok(DeleteModelVersionPayload { model_version })
     }
 
-    /// Takes a version out of the trash.
+    /// Restores a version from the trash.
     async fn restore_model_version(
         &self,
         ctx: &Context<'_>,

@@ -24,19 +24,19 @@ use crate::words::text_enum;
 text_enum! {
     /// Whether the files of a version can still change.
     VersionState {
-        /// Being filled: files can be added and removed.
+        /// Files can be added and removed.
         Draft = "DRAFT",
-        /// Locked for good.
+        /// Files are locked permanently.
         Published = "PUBLISHED",
     }
 }
 
 text_enum! {
-    /// The stages of MLflow. Aliases do the same better; they are there for those who use them.
+    /// The stages of MLflow, for clients that still use them. Aliases are the better way.
     ModelStage {
         /// In no stage.
         None = "NONE",
-        /// Being tried.
+        /// On trial.
         Staging = "STAGING",
         /// In use.
         Production = "PRODUCTION",
@@ -60,7 +60,7 @@ pub struct ModelVersion {
     /// Whether its files can still change.
     #[sqlx(try_from = "String")]
     pub state: VersionState,
-    /// The stage that MLflow users have it in.
+    /// Its stage in MLflow.
     #[sqlx(try_from = "String")]
     pub stage: ModelStage,
     /// Where an MLflow client said that its files come from; null if it was made otherwise.
@@ -96,13 +96,13 @@ pub struct ModelVersion {
     pub deprecated_at_ms: Option<Timestamp>,
     #[graphql(skip)]
     pub yanked_at_ms: Option<Timestamp>,
-    /// Why it is deprecated or yanked, as whoever did it says; null if it is active.
+    /// The reason why it is deprecated or yanked; null if it is active.
     pub support_reason: Option<String>,
-    /// The version of this model to use instead, such as `1.2.1`; null if none is named.
+    /// The version of this model to use instead, such as `1.2.1`; null if none is given.
     pub successor: Option<String>,
     #[graphql(skip)]
     pub last_fetched_at_ms: Option<Timestamp>,
-    /// When it was put into the trash; null if it is not there.
+    /// When it was moved to the trash; null if it is not there.
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
 }

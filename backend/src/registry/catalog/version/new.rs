@@ -28,7 +28,7 @@ use crate::text;
 pub struct NewVersion {
     /// Strict SemVer 2.0, such as `1.2.0`; the next patch if omitted, 1.0.0 for the first.
     pub version: Option<String>,
-    /// What is new in it, in markdown, at most 64 KiB.
+    /// The release notes, in Markdown, at most 64 KiB.
     pub description: Option<String>,
     /// Its tags.
     pub tags: Option<Vec<TagInput>>,

@@ -11,11 +11,11 @@ use crate::words::text_enum;
 text_enum! {
     /// Whether a version should still be used.
     VersionSupport {
-        /// It should.
+        /// It should be used.
         Active = "ACTIVE",
-        /// Another should be used instead; nothing else changes.
+        /// Another version should be used instead. It still works.
         Deprecated = "DEPRECATED",
-        /// It should not: `latest`, ranges and lists pass it over. Who names it exactly, by an alias too, gets it.
+        /// It should not be used: `latest`, ranges and lists skip it. Requests for exactly this version, or an existing alias, still get it.
         Yanked = "YANKED",
     }
 }

@@ -27,7 +27,7 @@ pub enum TrashItem {
     Experiment(Experiment),
 }
 
-/// One thing in the trash.
+/// An item in the trash.
 #[Object]
 impl TrashEntry {
     /// When it was deleted.
@@ -60,7 +60,7 @@ impl TrashEntry {
     }
 }
 
-/// What to delete for good.
+/// What to delete permanently.
 #[derive(InputObject)]
 pub struct EmptyTrashInput {
     /// The path of the project, such as `vision`.
@@ -69,15 +69,15 @@ pub struct EmptyTrashInput {
     item: Option<ID>,
 }
 
-/// What is gone for good.
+/// What was permanently deleted.
 #[derive(SimpleObject)]
 pub struct EmptyTrashPayload {
     /// The project.
     project: Project,
-    /// How many things were deleted: at most 200 at once, so that nobody waits long for the others. What a
-    /// model had is not counted by itself.
+    /// How many items were deleted: at most 200 at once, so that other requests don't wait long. The contents of a
+    /// model are not counted separately.
     removed_count: i32,
-    /// How many things are left in the trash.
+    /// How many items are left in the trash.
     remaining_count: i32,
 }
 
@@ -86,9 +86,9 @@ pub struct TrashMutation;
 
 #[Object]
 impl TrashMutation {
-    /// Deletes for good what is in the trash of a project. This cannot be undone. The bytes go some days later; the names of
-    /// published versions are not given again. For maintainers; a single version also for who published it, within 72 hours,
-    /// if nobody fetched it and no alias or stage ever named it.
+    /// Permanently deletes what is in the trash of a project. This can't be undone. The bytes are removed some days later; the
+    /// numbers of published versions are never used again. For maintainers; a single version also for the person who published
+    /// it, within 72 hours, if nobody fetched it and no alias or stage ever pointed to it.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,

@@ -13,7 +13,7 @@ use crate::id::{AnyId, ProjectId, UserId};
 use crate::page::{List, OrderDirection, Page, Sort};
 use crate::time::Timestamp;
 
-/// One thing in the trash.
+/// An item in the trash.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct TrashEntry {
     id: String,

@@ -86,7 +86,7 @@ pub struct Metric {
     /// The value.
     #[sqlx(try_from = "Option<f64>")]
     pub value: MetricValue,
-    /// The training step; 0 unless told.
+    /// The training step; 0 if none was given.
     pub step: Long,
     /// When it was measured.
     #[graphql(name = "timestamp")]

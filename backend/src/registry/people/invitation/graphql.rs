@@ -17,11 +17,11 @@ use crate::text;
 /// The password to set with a one-time link.
 #[derive(InputObject)]
 pub struct AcceptInvitationInput {
-    /// What the link has behind `#`.
+    /// The part of the link after `#`.
     secret: String,
     /// The password: at least 12 characters.
     password: String,
-    /// The name to show; as it is if omitted.
+    /// The name to show; unchanged if omitted.
     name: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl InvitationQuery {
     async fn invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the link has behind `#`.")] secret: String,
+        #[graphql(desc = "The part of the link after `#`.")] secret: String,
     ) -> Result<Option<Invitation>> {
         let app = &loaders(ctx).loader().app;
         find(&app.db, app.clock.now(), &secret).await
@@ -55,8 +55,8 @@ pub struct InvitationMutation;
 
 #[Object]
 impl InvitationMutation {
-    /// Sets the password of who was invited, and starts a session: the answer sets an HttpOnly cookie.
-    /// The link works no more.
+    /// Sets the password of an invited person, and starts a session: the answer sets an HttpOnly cookie.
+    /// The link stops working.
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,

@@ -22,7 +22,7 @@ pub(super) const PREFIX: &str = "mri_";
 /// A new one-time link with which a person sets their password.
 #[derive(SimpleObject)]
 pub struct NewInvitation {
-    /// The link; only its path where the server was not told its `--public-url`. It is shown this once, works
+    /// The link; only its path if the server has no `--public-url`. It is shown only this once, works
     /// once, and only until it expires.
     url: String,
     /// When it stops working.
@@ -34,9 +34,9 @@ pub struct NewInvitation {
 pub struct Invitation {
     #[graphql(skip)]
     user_id: UserId,
-    /// The user name to sign in with.
+    /// The username to sign in with.
     username: String,
-    /// The name to show, as it is by now.
+    /// The name to show.
     name: String,
     /// When it stops working.
     #[graphql(name = "expiresAt")]

@@ -21,7 +21,7 @@ impl Member {
         (&self.id).into()
     }
 
-    /// Where they are a member.
+    /// The project that they are a member of.
     async fn project(&self, ctx: &Context<'_>) -> Result<Project> {
         loaders(ctx)
             .load_one(self.project_id.clone())
@@ -36,7 +36,7 @@ impl Member {
             .ok_or_else(|| Error::internal("a member who is nobody"))
     }
 
-    /// Whether single sign-on made them a member, by their groups.
+    /// Whether they are a member through single sign-on, by their groups.
     async fn by_single_sign_on(&self) -> bool {
         self.source == Source::Oidc
     }
@@ -52,9 +52,9 @@ impl Member {
 pub struct AddMemberInput {
     /// The path of the project, such as `vision`.
     project: String,
-    /// The user name of the person.
+    /// The username of the person.
     username: String,
-    /// What they may do; not more than you.
+    /// Their role; not higher than yours.
     role: Role,
 }
 
@@ -63,9 +63,9 @@ pub struct AddMemberInput {
 pub struct UpdateMemberInput {
     /// The path of the project, such as `vision`.
     project: String,
-    /// The user name of the member.
+    /// The username of the member.
     username: String,
-    /// What they may do from now on; not more than you.
+    /// Their new role; not higher than yours.
     role: Role,
 }
 
@@ -74,7 +74,7 @@ pub struct UpdateMemberInput {
 pub struct RemoveMemberInput {
     /// The path of the project, such as `vision`.
     project: String,
-    /// The user name of the member; your own to leave.
+    /// The username of the member; your own to leave.
     username: String,
 }
 
@@ -95,7 +95,7 @@ payload! {
 }
 
 payload! {
-    /// Who is no member any more.
+    /// The person who is no longer a member.
     RemoveMemberPayload {
         /// The member as they were.
         member: Member
@@ -121,7 +121,7 @@ impl MemberMutation {
         Ok(AddMemberPayload { member })
     }
 
-    /// Gives a member another role.
+    /// Changes the role of a member.
     async fn update_member(
         &self,
         ctx: &Context<'_>,
@@ -135,7 +135,7 @@ impl MemberMutation {
         Ok(UpdateMemberPayload { member })
     }
 
-    /// Takes a person's role in a project away, from the next request on. Members may leave by
+    /// Removes a person from a project, from the next request on. Members can also remove
     /// themselves.
     async fn remove_member(
         &self,

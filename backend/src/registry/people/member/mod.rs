@@ -34,7 +34,7 @@ pub struct Member {
     pub project_id: ProjectId,
     #[graphql(skip)]
     pub user_id: UserId,
-    /// What they may do.
+    /// Their role.
     #[sqlx(try_from = "String")]
     pub role: Role,
     #[graphql(skip)]

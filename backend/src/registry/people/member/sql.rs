@@ -29,7 +29,7 @@ pub async fn reader_in(ctx: &Context<'_>, project: &Project) -> Result<Reader> {
     access::reader_with(actor, project, membership)
 }
 
-/// The members of a project who are persons, by user name.
+/// The members of a project who are persons, by username.
 pub fn list(db: &Db, search: Option<String>) -> Result<List> {
     let mut filter = Sql::new("u.kind = 'PERSON'");
     if let Some(search) = crate::text::search(search)? {

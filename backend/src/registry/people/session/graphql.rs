@@ -67,7 +67,7 @@ impl SessionMutation {
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "User name and password.")] input: SignInInput,
+        #[graphql(desc = "Username and password.")] input: SignInInput,
     ) -> Result<SignInPayload> {
         let app = &loaders(ctx).loader().app;
         let (user, secret) = rules::sign_in(app, actor(ctx), input).await?;

@@ -24,12 +24,12 @@ impl Token {
         (&self.id).into()
     }
 
-    /// What it may do of all that its owner may; null for a project token, which has a role.
+    /// Its scope, within what its owner can do; null for a project token, which has a role.
     async fn scope(&self, ctx: &Context<'_>) -> Result<Option<TokenScope>> {
         Ok((!self.user_of(ctx).await?.is_robot()).then_some(self.scope))
     }
 
-    /// What it may do in its project; null for a personal token, and once it is revoked.
+    /// Its role in its project; null for a personal token, and once it is revoked.
     async fn role(&self, ctx: &Context<'_>) -> Result<Option<Role>> {
         match self.user_of(ctx).await?.project_id {
             Some(project) => {
@@ -65,7 +65,7 @@ pub struct TokenMutation;
 
 #[Object]
 impl TokenMutation {
-    /// Makes a personal access token for the caller.
+    /// Creates a personal access token for the caller.
     async fn create_token(
         &self,
         ctx: &Context<'_>,
@@ -78,7 +78,7 @@ impl TokenMutation {
         Ok(payload)
     }
 
-    /// Makes a token that acts in one project only, as a robot of its own: for CI.
+    /// Creates a token that belongs to one project, not to a person: for CI and services.
     async fn create_project_token(
         &self,
         ctx: &Context<'_>,

@@ -25,9 +25,9 @@ const MAX_LIVE: i64 = 200;
 pub struct CreateTokenInput {
     /// What it is for, 1–255 characters.
     pub name: String,
-    /// What it may do of all that you may; WRITE if omitted.
+    /// Its scope, within what you can do yourself; WRITE if omitted.
     pub scope: Option<TokenScope>,
-    /// When it stops working; omitted: never, or as late as `Allowance.maxTokenDays` lets it.
+    /// When it stops working; if omitted, never, or as late as `Allowance.maxTokenDays` allows.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -38,27 +38,27 @@ pub struct CreateProjectTokenInput {
     pub(super) project: String,
     /// What it is for, 1–255 characters.
     name: String,
-    /// What it may do in the project: at most MAINTAINER, and not more than you.
+    /// Its role in the project: at most MAINTAINER, and not higher than yours.
     role: Role,
-    /// When it stops working; omitted: never, or as late as `Allowance.maxTokenDays` lets it.
+    /// When it stops working; if omitted, never, or as late as `Allowance.maxTokenDays` allows.
     expires_at: Option<Timestamp>,
 }
 
 /// A new token.
 #[derive(SimpleObject)]
 pub struct CreateTokenPayload {
-    /// What is kept of it.
+    /// The token, without its secret.
     pub token: Token,
-    /// The token itself. It is shown this once: only a hash of it is stored.
+    /// The secret to send. It is shown only this once: the registry stores only its hash.
     pub secret: String,
 }
 
 /// A new token of a project.
 #[derive(SimpleObject)]
 pub struct CreateProjectTokenPayload {
-    /// What is kept of it.
+    /// The token, without its secret.
     token: Token,
-    /// The token itself. It is shown this once: only a hash of it is stored.
+    /// The secret to send. It is shown only this once: the registry stores only its hash.
     secret: String,
 }
 

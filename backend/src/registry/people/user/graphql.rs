@@ -19,16 +19,16 @@ use crate::registry::people::token::{self, Token, TokensOfUser};
 use crate::text;
 use crate::time::Timestamp;
 
-/// How an account is.
+/// The state of an account.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserState {
-    /// They can come in.
+    /// They can sign in.
     Active,
     /// They have not chosen a password yet.
     Invited,
-    /// An administrator keeps them out.
+    /// An administrator has blocked them.
     Blocked,
-    /// They are gone; what they did still names them.
+    /// The account is deleted; everything they did is still under their name.
     Deleted,
 }
 
@@ -64,7 +64,7 @@ impl User {
         self.is_robot()
     }
 
-    /// The project whose robot it is; null for persons, and where the caller may not see the project.
+    /// The project of the robot; null for persons, and if the caller can't see the project.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn robot_of(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         let Some(project) = token::home_of(ctx, self).await? else { return Ok(None) };
@@ -75,30 +75,30 @@ impl User {
         }
     }
 
-    /// Whether they manage the whole registry; null for everybody but themselves and administrators.
+    /// Whether they are an administrator. Shown to themselves and administrators only.
     #[graphql(name = "isAdmin")]
     async fn admin(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, self.is_admin)
     }
 
-    /// How the account is; null for everybody but themselves and administrators.
+    /// The state of the account. Shown to themselves and administrators only.
     async fn state(&self, ctx: &Context<'_>) -> Option<UserState> {
         self.private(ctx, self.state_of())
     }
 
-    /// When they were last seen, to the minute; null if never, and for everybody but themselves and
-    /// administrators.
+    /// When they were last seen, to the minute; null if never. Shown to themselves and
+    /// administrators only.
     async fn last_seen_at(&self, ctx: &Context<'_>) -> Option<Timestamp> {
         self.private(ctx, self.last_seen_at_ms).flatten()
     }
 
-    /// Whether they have a password; null for everybody but themselves and administrators.
+    /// Whether they have a password. Shown to themselves and administrators only.
     async fn has_password(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, !self.password_hash.is_empty())
     }
 
-    /// Their personal access tokens that were not revoked, newest first; null for everybody but
-    /// themselves and administrators.
+    /// Their personal access tokens that were not revoked, newest first. Shown to
+    /// themselves and administrators only.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn tokens(&self, ctx: &Context<'_>) -> Result<Option<Arc<Vec<Token>>>> {
         if self.private(ctx, ()).is_none() {
@@ -108,7 +108,7 @@ impl User {
         Ok(Some(tokens.unwrap_or_default()))
     }
 
-    /// Their sessions, newest first; null for everybody but themselves.
+    /// Their sessions, newest first. Shown to themselves only.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Option<Vec<Session>>> {
         if !actor(ctx).user().is_ok_and(|viewer| viewer.id == self.id) {
@@ -118,8 +118,8 @@ impl User {
         session::of_user(&app.db, self, app.clock.now()).await.map(Some)
     }
 
-    /// Where they are a member, by the project's path; null for everybody but themselves and
-    /// administrators.
+    /// Their projects, by path. Shown to themselves and
+    /// administrators only.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn memberships(
         &self,
@@ -142,7 +142,7 @@ impl Node for User {
 /// What people can be ordered by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub enum UserOrderField {
-    /// The user name.
+    /// The username.
     Username,
     /// The time when they were added.
     CreatedAt,
@@ -168,7 +168,7 @@ impl UserQuery {
         actor(ctx).user().ok().cloned()
     }
 
-    /// The person with this user name; null if there is none. Only for persons who are signed in.
+    /// The person with this username; null if there is none. Only for persons who are signed in.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn user(
         &self,
@@ -186,15 +186,13 @@ impl UserQuery {
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Only those whose user name or name contains this text, whatever its case."
-        )]
+        #[graphql(desc = "Only those whose username or name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
-            desc = "Only those whose account is so; all but deleted ones if omitted. Only for administrators."
+            desc = "Only those with this state; all except deleted ones if omitted. Only for administrators."
         )]
         state: Option<UserState>,
-        #[graphql(desc = "In which order; by user name if omitted.")] order_by: Option<UserOrder>,
+        #[graphql(desc = "The order; by username if omitted.")] order_by: Option<UserOrder>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,

@@ -21,25 +21,25 @@ use crate::registry::people::user::rules::{
 pub struct InviteUserInput {
     /// The name to sign in with: 1–63 of a-z, 0-9, `.`, `_` and `-`.
     username: String,
-    /// The name to show; the user name if omitted.
+    /// The name to show; the username if omitted.
     name: Option<String>,
-    /// Whether they shall manage the whole registry.
+    /// Whether to make them an administrator of the whole registry.
     #[graphql(default)]
     is_admin: bool,
 }
 
-/// What an administrator changes of a person; what is omitted stays.
+/// Changes of a person by an administrator; what is omitted stays as it is.
 #[derive(InputObject)]
 pub struct UpdateUserInput {
-    /// The user name.
+    /// The username.
     username: String,
     /// The name to show.
     name: MaybeUndefined<String>,
-    /// Whether they shall manage the whole registry.
+    /// Whether to make them an administrator of the whole registry.
     is_admin: MaybeUndefined<bool>,
 }
 
-/// What people change of themselves.
+/// Changes of the caller's own account.
 #[derive(InputObject)]
 pub struct UpdateViewerInput {
     /// The name to show.
@@ -49,9 +49,9 @@ pub struct UpdateViewerInput {
 /// Another password.
 #[derive(InputObject)]
 pub struct ChangePasswordInput {
-    /// The password by now.
+    /// The current password.
     current_password: String,
-    /// The one from now on: at least 12 characters.
+    /// The new password: at least 12 characters.
     new_password: String,
 }
 
@@ -61,7 +61,7 @@ macro_rules! of_a_user {
         $(#[$input_doc])*
         #[derive(InputObject)]
         pub struct $input {
-            /// The user name.
+            /// The username.
             username: String,
         }
 
@@ -76,24 +76,24 @@ macro_rules! of_a_user {
 }
 
 of_a_user! {
-    /// Whom to keep out.
+    /// Which user to block.
     BlockUserInput,
-    /// Who is kept out.
+    /// The blocked user.
     BlockUserPayload;
-    /// Whom to let in again.
+    /// Which user to unblock.
     UnblockUserInput,
-    /// Who can come in again.
+    /// The unblocked user.
     UnblockUserPayload;
-    /// Whom to delete.
+    /// Which user to delete.
     DeleteUserInput,
-    /// Who is gone.
+    /// The deleted user.
     DeleteUserPayload;
 }
 
-/// Whose password to take away.
+/// Which user's password to reset.
 #[derive(InputObject)]
 pub struct ResetUserInput {
-    /// The user name.
+    /// The username.
     username: String,
 }
 
@@ -106,7 +106,7 @@ pub struct InviteUserPayload {
     invitation: NewInvitation,
 }
 
-/// Who chooses a new password, and the link to give to them.
+/// The user, and the link with which they choose a new password.
 #[derive(SimpleObject)]
 pub struct ResetUserPayload {
     /// The person.
@@ -142,7 +142,7 @@ pub struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Adds a person, and makes the one-time link with which they set their password.
+    /// Adds a person, and creates the one-time link with which they set their password.
     async fn invite_user(
         &self,
         ctx: &Context<'_>,
@@ -158,8 +158,8 @@ impl UserMutation {
         Ok(InviteUserPayload { user, invitation })
     }
 
-    /// Takes a person's password and sessions away, and makes the one-time link with which they set
-    /// another. Their tokens keep working.
+    /// Ends a person's password and sessions, and creates the one-time link with which they set a new
+    /// password. Their tokens keep working.
     async fn reset_user(
         &self,
         ctx: &Context<'_>,
@@ -174,7 +174,7 @@ impl UserMutation {
         Ok(ResetUserPayload { user, invitation })
     }
 
-    /// Keeps a person out, from the next request on: their sessions end, their tokens do not work.
+    /// Blocks a person from the next request on: their sessions end and their tokens stop working.
     async fn block_user(
         &self,
         ctx: &Context<'_>,
@@ -187,7 +187,7 @@ impl UserMutation {
         Ok(BlockUserPayload { user })
     }
 
-    /// Lets a person in again. Their tokens work again.
+    /// Unblocks a person. Their tokens work again.
     async fn unblock_user(
         &self,
         ctx: &Context<'_>,
@@ -200,8 +200,8 @@ impl UserMutation {
         Ok(UnblockUserPayload { user })
     }
 
-    /// Removes a person for good: sessions, tokens and memberships end. What they did stays and names
-    /// them; the user name is not given again.
+    /// Permanently removes a person: sessions, tokens and memberships end. Everything they did is kept under their
+    /// name; the username is never used again.
     async fn delete_user(
         &self,
         ctx: &Context<'_>,
@@ -214,7 +214,7 @@ impl UserMutation {
         Ok(DeleteUserPayload { user })
     }
 
-    /// Changes a person's name, or whether they manage the whole registry.
+    /// Changes a person's name, or whether they are an administrator.
     async fn update_user(
         &self,
         ctx: &Context<'_>,
@@ -228,7 +228,7 @@ impl UserMutation {
         Ok(UpdateUserPayload { user })
     }
 
-    /// Changes the name that is shown of the caller.
+    /// Changes the caller's name.
     async fn update_viewer(
         &self,
         ctx: &Context<'_>,
@@ -241,7 +241,7 @@ impl UserMutation {
         Ok(UpdateViewerPayload { user })
     }
 
-    /// Changes the caller's password. All of their sessions end; who did it in a browser gets a new one.
+    /// Changes the caller's password. All of their sessions end; a caller in a browser gets a new one.
     #[graphql(name = "changePassword")]
     async fn change_own_password(
         &self,

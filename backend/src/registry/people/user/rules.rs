@@ -283,7 +283,7 @@ pub async fn record(
     change.record(action, subject, detail).await
 }
 
-/// The person with this user name, who was not deleted.
+/// The person with this username, who was not deleted.
 async fn get_person(change: &mut Change, username: &str) -> Result<User> {
     find_by_username(&mut **change, username)
         .await?

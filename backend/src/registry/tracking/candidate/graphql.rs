@@ -95,7 +95,7 @@ impl Candidate {
     }
 
     /// One of its metrics as a chart shows it, by step and time: all points or, of a long history, the least
-    /// and greatest of each part, the first and the last. Fewer steps, such as of what is zoomed in on, are
+    /// and greatest of each part, the first and the last. A smaller range of steps, for example after zooming in, is
     /// shown in more detail.
     #[allow(clippy::too_many_arguments)]
     #[graphql(complexity = "curve::cost(points, child_complexity)")]
@@ -108,7 +108,7 @@ impl Candidate {
         >,
         #[graphql(desc = "Only from this step on.")] from_step: Option<Long>,
         #[graphql(desc = "Only up to this step.")] to_step: Option<Long>,
-        #[graphql(desc = "Only from this time on; quick where the steps are bounded, too.")]
+        #[graphql(desc = "Only from this time on; faster if the steps are limited, too.")]
         from_time: Option<Timestamp>,
         #[graphql(desc = "Only up to this time.")] to_time: Option<Timestamp>,
     ) -> Result<Vec<MetricPoint>> {
@@ -125,7 +125,7 @@ impl Candidate {
         #[graphql(desc = "Only those in this folder and below it, such as `onnx`.")] path: Option<
             String,
         >,
-        #[graphql(desc = "Only those whose path contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose path contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
@@ -147,13 +147,13 @@ impl Candidate {
         Ok(Long(file::sql::load_totals(ctx, self.id.raw()).await?.size))
     }
 
-    /// Files whose upload began and is not over, by path: what would be missing if it were promoted now.
+    /// Unfinished uploads, by path: these files would be missing if it were promoted now.
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn unfinished_uploads(&self, ctx: &Context<'_>) -> Result<Vec<UnfinishedUpload>> {
         upload::load_unfinished(ctx, self.id.raw()).await
     }
 
-    /// The version that it was last promoted to; null if it never was.
+    /// The version that it was last promoted to; null if there is none.
     async fn version(&self, ctx: &Context<'_>) -> Result<Option<ModelVersion>> {
         let versions = loaders(ctx).load_one(VersionOfCandidate(self.id.raw().to_owned())).await?;
         Ok(versions.and_then(|versions| versions.first().cloned()))
@@ -180,7 +180,7 @@ pub struct CreateCandidateInput {
     model: String,
     /// A name; `candidate-` and its number if omitted.
     pub name: Option<String>,
-    /// How it is doing; RUNNING if omitted.
+    /// The status; RUNNING if omitted.
     pub status: Option<CandidateStatus>,
     /// When training began; now if omitted.
     pub started_at: Option<Timestamp>,
@@ -192,7 +192,7 @@ pub struct CreateCandidateInput {
     pub tags: Option<Vec<TagInput>>,
 }
 
-/// Changes of a candidate: what is omitted stays, params, metrics and tags are added.
+/// Changes of a candidate: what is omitted stays as it is; params, metrics and tags are added.
 #[derive(InputObject)]
 pub struct UpdateCandidateInput {
     /// The model's path, such as `vision/ocr`.
@@ -201,11 +201,11 @@ pub struct UpdateCandidateInput {
     candidate: i32,
     /// The name.
     pub name: MaybeUndefined<String>,
-    /// How it is doing.
+    /// The status.
     pub status: MaybeUndefined<CandidateStatus>,
-    /// When training ended; now if omitted and the status says that it is over.
+    /// When training ended; now if omitted and the new status is a final one.
     pub ended_at: MaybeUndefined<Timestamp>,
-    /// Params to add; one that has another value already is refused.
+    /// Params to add; a param that already has another value is refused.
     pub params: Option<Vec<ParamInput>>,
     /// Points of metrics to add.
     pub metrics: Option<Vec<MetricInput>>,
@@ -213,7 +213,7 @@ pub struct UpdateCandidateInput {
     pub tags: Option<Vec<TagInput>>,
 }
 
-/// Which candidate to put into the trash.
+/// Which candidate to move to the trash.
 #[derive(InputObject)]
 pub struct DeleteCandidateInput {
     /// The model's path, such as `vision/ocr`.
@@ -222,7 +222,7 @@ pub struct DeleteCandidateInput {
     candidate: i32,
 }
 
-/// Which candidate to take out of the trash.
+/// Which candidate to restore.
 #[derive(InputObject)]
 pub struct RestoreCandidateInput {
     /// The model's path, such as `vision/ocr`.
@@ -231,24 +231,24 @@ pub struct RestoreCandidateInput {
     candidate: i32,
 }
 
-/// Which candidate to make a version.
+/// Which candidate to promote to a version.
 #[derive(InputObject)]
 pub struct PromoteCandidateInput {
     /// The model's path, such as `vision/ocr`.
     model: String,
     /// The number of the candidate.
     candidate: Option<i32>,
-    /// Or its run id, which may be of a run without a model: that becomes a candidate of the model.
+    /// Or its run id. A run without a model becomes a candidate of this model.
     run_id: Option<String>,
     /// Strict SemVer 2.0, such as `1.2.0`; the next patch if omitted, 1.0.0 for the first.
     version: Option<String>,
-    /// What is new in it, in markdown, at most 64 KiB.
+    /// The release notes, in Markdown, at most 64 KiB.
     description: Option<String>,
-    /// Whether to go on without files that are still arriving. Otherwise that is a `CONFLICT`, which names them in
-    /// `extensions.uploads`.
+    /// Whether to continue without files that are still uploading. Otherwise the answer is a `CONFLICT` that lists them
+    /// in `extensions.uploads`.
     #[graphql(default)]
     without_uploads: bool,
-    /// Paths that must be there, at most 1000: while one is not, that is the same `CONFLICT`.
+    /// Paths that must exist, at most 1000: while one is missing, the answer is the same `CONFLICT`.
     required_files: Option<Vec<String>>,
 }
 
@@ -337,7 +337,7 @@ impl CandidateMutation {
         Ok(UpdateCandidatePayload { candidate })
     }
 
-    /// Puts a candidate into the trash. A version that it was promoted to stays.
+    /// Moves a candidate to the trash. Versions that it was promoted to are kept.
     async fn delete_candidate(
         &self,
         ctx: &Context<'_>,
@@ -350,7 +350,7 @@ impl CandidateMutation {
         Ok(DeleteCandidatePayload { candidate })
     }
 
-    /// Takes a candidate out of the trash.
+    /// Restores a candidate from the trash.
     async fn restore_candidate(
         &self,
         ctx: &Context<'_>,
@@ -365,7 +365,7 @@ impl CandidateMutation {
         Ok(RestoreCandidatePayload { candidate })
     }
 
-    /// Makes a candidate a published version with its files, params and metrics. Stores no byte twice.
+    /// Creates and publishes a version from a candidate, with its files, params and metrics. Needs no extra storage.
     async fn promote_candidate(
         &self,
         ctx: &Context<'_>,

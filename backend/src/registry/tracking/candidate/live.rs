@@ -20,21 +20,21 @@ use crate::registry::tracking::experiment;
 /// How many candidates are in one item; the others are in the next.
 const MAX_CANDIDATES: usize = 100;
 
-/// What of a model's candidates was changed.
+/// Changes among a model's candidates.
 #[derive(SimpleObject)]
 pub struct CandidatesChangedPayload {
-    /// The changed or new ones, as they are now; at most 100.
+    /// The changed and new candidates; at most 100.
     candidates: Vec<Candidate>,
-    /// The numbers of those that are gone: they are in the trash.
+    /// The numbers of candidates that were moved to the trash.
     deleted: Vec<i64>,
 }
 
-/// What of an experiment's candidates was changed.
+/// Changes among an experiment's candidates.
 #[derive(SimpleObject)]
 pub struct RunsChangedPayload {
-    /// The changed or new ones, as they are now; at most 100.
+    /// The changed and new candidates; at most 100.
     candidates: Vec<Candidate>,
-    /// The MLflow run ids of those that are gone: they are in the trash.
+    /// The MLflow run ids of candidates that were moved to the trash.
     deleted: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub struct CandidateSubscription;
 
 #[Subscription]
 impl CandidateSubscription {
-    /// A candidate as it is now, and again when something was logged to it or changed, at most four times a
+    /// A candidate as it is now, and again after every change, at most four times a
     /// second. Ends with NOT_FOUND when it is deleted or hidden.
     #[graphql(complexity = "LOOK_UP + 5 * child_complexity")]
     async fn candidate_changed(
@@ -55,7 +55,7 @@ impl CandidateSubscription {
         follow(Caller::of(ctx), Which::Candidate(model, candidate)).await
     }
 
-    /// As `candidateChanged`, of a training run by its MLflow run id, with or without a model.
+    /// Like `candidateChanged`, for a run with this MLflow run id, with or without a model.
     #[graphql(complexity = "LOOK_UP + 5 * child_complexity")]
     async fn run_changed(
         &self,
@@ -66,8 +66,8 @@ impl CandidateSubscription {
         follow(Caller::of(ctx), Which::Run(project, run_id)).await
     }
 
-    /// The candidates of a model that are changed from now on, at most four times a second. The first item is
-    /// empty: whoever reads after it misses nothing.
+    /// The candidates of a model that change from now on, at most four times a second. The first item is
+    /// empty: what is read after it misses no change.
     #[graphql(complexity = "LOOK_UP + MAX_CANDIDATES * child_complexity")]
     async fn candidates_changed(
         &self,
@@ -83,7 +83,7 @@ impl CandidateSubscription {
         Ok(told.map_ok(payload).boxed())
     }
 
-    /// As `candidatesChanged`, of the training runs of an experiment, with and without a model. Ends with
+    /// Like `candidatesChanged`, for the runs of an experiment, with and without a model. Ends with
     /// NOT_FOUND when the experiment is deleted or hidden.
     #[graphql(complexity = "LOOK_UP + MAX_CANDIDATES * child_complexity")]
     async fn runs_changed(

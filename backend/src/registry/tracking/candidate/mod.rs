@@ -41,7 +41,8 @@ impl CandidateStatus {
     }
 }
 
-/// One training run.
+/// A training run: what the UI, errors and documentation call a run, this API calls a candidate, whether or not a
+/// version was made of it.
 #[derive(Clone, Debug, sqlx::FromRow, async_graphql::SimpleObject)]
 #[graphql(complex)]
 pub struct Candidate {
@@ -51,11 +52,11 @@ pub struct Candidate {
     pub experiment_id: ExperimentId,
     #[graphql(skip)]
     pub model_id: Option<ModelId>,
-    /// Its number in the model: 1, 2, 3 …, never given twice; null while it belongs to no model.
+    /// Its number in the model: 1, 2, 3 …, never reused; null while it belongs to no model.
     pub number: Option<i64>,
     /// Its name; need not be unique.
     pub name: String,
-    /// How it is doing.
+    /// The status.
     #[sqlx(try_from = "String")]
     pub status: CandidateStatus,
     #[graphql(skip)]
@@ -69,10 +70,10 @@ pub struct Candidate {
     /// When it was created.
     #[graphql(name = "createdAt")]
     pub created_at_ms: Timestamp,
-    /// When something was last logged to it.
+    /// When it was last logged to.
     #[graphql(name = "updatedAt")]
     pub updated_at_ms: Timestamp,
-    /// When it was put into the trash; null if it is not there.
+    /// When it was moved to the trash; null if it is not there.
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
 }

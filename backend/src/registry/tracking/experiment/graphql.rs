@@ -50,15 +50,13 @@ impl Experiment {
     async fn candidates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those whose name contains this text, whatever its case.")]
+        #[graphql(desc = "Only those whose name contains this text, ignoring case.")]
         search: Option<String>,
         #[graphql(
             desc = "Only those that match, such as `metrics.accuracy > 0.9 and params.lr = '0.01' and status = 'FINISHED'`."
         )]
         filter: Option<String>,
-        #[graphql(desc = "In which order; newest first if omitted.")] order_by: Option<
-            CandidateOrder,
-        >,
+        #[graphql(desc = "The order; newest first if omitted.")] order_by: Option<CandidateOrder>,
         #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,

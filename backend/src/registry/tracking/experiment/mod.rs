@@ -14,7 +14,7 @@ use crate::id::{ExperimentId, ModelId, ProjectId};
 use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;
 
-/// A series of candidates.
+/// A named group of candidates (runs).
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
 pub struct Experiment {
@@ -24,7 +24,7 @@ pub struct Experiment {
     pub project_id: ProjectId,
     #[graphql(skip)]
     pub model_id: Option<ModelId>,
-    /// Its number in the project, which MLflow knows as its id; 0 is the one that runs are in unless told.
+    /// Its number in the project, which MLflow knows as its id; 0 is the default experiment of the project.
     pub number: i64,
     /// Its name, unique in its project.
     pub name: String,
@@ -37,7 +37,7 @@ pub struct Experiment {
     /// When it or its tags were last changed.
     #[graphql(name = "updatedAt")]
     pub updated_at_ms: Timestamp,
-    /// When it was put into the trash; null if it is not there.
+    /// When it was moved to the trash; null if it is not there.
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
 }
