@@ -61,6 +61,11 @@ async fn serve(config: Serve) -> Result<()> {
     }
     if let Some(password) = password {
         println!("The first start: sign in as admin with the password {password}");
+        if app.config.no_auth {
+            println!(
+                "With --no-auth nobody needs this password. Keep it for a start without --no-auth."
+            );
+        }
     }
     println!("Model Registry is at {address}");
     let mut terminate = signal(SignalKind::terminate())?;

@@ -62,6 +62,9 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 struct SignInMethods {
     /// Whether they can with a password.
     password: bool,
+    /// Whether nobody has signed in as `admin` yet. If no password was chosen for it, the server printed one when it first
+    /// started.
+    awaits_admin: bool,
     /// Single sign-on; null if there is none.
     single_sign_on: Option<SingleSignOn>,
 }
@@ -96,13 +99,15 @@ impl ServerQuery {
     }
 
     /// How people can sign in here.
-    async fn sign_in_methods(&self, ctx: &Context<'_>) -> SignInMethods {
-        let config = &loader::loaders(ctx).loader().app.config;
+    async fn sign_in_methods(&self, ctx: &Context<'_>) -> Result<SignInMethods> {
+        let App { config, db, .. } = &loader::loaders(ctx).loader().app;
+        let admin = access::user::find_by_username(db, "admin").await?;
+        let awaits_admin = admin.is_some_and(|admin| admin.last_seen_at_ms.is_none());
         let single_sign_on = config.oidc.issuer.as_ref().map(|_| SingleSignOn {
             name: config.oidc.name.clone(),
             url: format!("{}/auth/oidc/sign-in", config.base()),
         });
-        SignInMethods { password: !config.no_password_sign_in, single_sign_on }
+        Ok(SignInMethods { password: !config.no_password_sign_in, awaits_admin, single_sign_on })
     }
 }
 

@@ -18,6 +18,21 @@ fn browser(server: &Server) -> Caller {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whether_admin_is_awaited_is_said_until_they_signed_in() {
+    let server = Server::start().await;
+    let anonymous = server.anonymous();
+    let awaited = async || {
+        let answer = anonymous.ok("{ signInMethods { awaitsAdmin } }", json!({})).await;
+        answer["signInMethods"]["awaitsAdmin"].as_bool().unwrap()
+    };
+    assert!(awaited().await);
+    anonymous.refused(SIGN_IN, json!({"u": "admin", "p": "wrong"})).await;
+    assert!(awaited().await);
+    browser(&server).ok(SIGN_IN, json!({"u": "admin", "p": PASSWORD})).await;
+    assert!(!awaited().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn twenty_wrong_passwords_slow_down_that_account_from_that_address_only() {
     let server = Server::start_with(&["--trusted-proxies", "127.0.0.1"]).await;
     let admin = server.admin().await;

@@ -60,6 +60,7 @@ pub struct SingleSignOn {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct SignInMethods {
     pub password: bool,
+    pub awaits_admin: bool,
     pub single_sign_on: Option<SingleSignOn>,
 }
 

@@ -48,12 +48,13 @@ pub fn SignInPage() -> impl IntoView {
             <CameBack/>
             <Loaded from=methods fallback=|| view! { <SkeletonRows rows=2/> } let:methods>
                 {move || {
-                    let SignInMethods { password, single_sign_on } = methods.get();
+                    let SignInMethods { password, awaits_admin, single_sign_on } = methods.get();
                     let both = password && single_sign_on.is_some();
                     view! {
                         {single_sign_on.map(|provider| view! { <SingleSignOnButton provider next/> })}
                         {both.then(|| view! { <div class="divider text-sm text-muted">"or"</div> })}
                         {password.then(|| view! { <PasswordForm/> })}
+                        {(password && awaits_admin).then(|| view! { <FirstStart/> })}
                     }
                 }}
             </Loaded>
@@ -127,8 +128,15 @@ fn PasswordForm() -> impl IntoView {
             <FormError error=submit.general(&["username", "password"])/>
             <div class="grid"><SubmitButton text="Sign in" pending=submit.pending/></div>
         </form>
+    }
+}
+
+/// Where the first password is.
+#[component]
+fn FirstStart() -> impl IntoView {
+    view! {
         <p class="mt-4 text-center text-sm text-muted">
-            "The first start prints the password of " <code>"admin"</code> "."
+            "The server printed the password of " <code>"admin"</code> " when it first started."
         </p>
     }
 }

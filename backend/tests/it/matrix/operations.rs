@@ -61,7 +61,7 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("serverVersion", "serverVersion"),
     ("hasRoom", "hasRoom"),
     ("allowance", "allowance { createProjects }"),
-    ("signInMethods", "signInMethods { password }"),
+    ("signInMethods", "signInMethods { password awaitsAdmin }"),
     ("viewer", "viewer { id }"),
     ("user", "user(username: \"owner\") { id }"),
     ("users", "users { totalCount nodes { username } }"),

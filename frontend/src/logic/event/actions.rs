@@ -67,13 +67,13 @@ impl Teller<'_> {
                     self.fields.insert("name".to_owned(), to);
                 }
                 self.object();
-                self.to("name", " to “", "”");
+                self.told("name", " to “", "”");
             }
             "version.stage" => {
                 self.verb("moved", "move");
                 self.object();
-                self.to("from", " from stage ", "");
-                self.to("to", " to stage ", "");
+                self.told("from", " from stage ", "");
+                self.told("to", " to stage ", "");
             }
             "candidate.promote" => {
                 self.verb("promoted", "promote");
@@ -173,7 +173,7 @@ impl Teller<'_> {
                 self.verb("added", "add");
                 self.text(&format!("{who} to project "));
                 self.link(project, address::project(project));
-                self.to_role(" as ");
+                self.told_role(" as ");
             }
             "member.update" => {
                 self.verb("changed the role of", "change the role of");
@@ -182,7 +182,7 @@ impl Teller<'_> {
                 if let Some(from) = self.take("from") {
                     self.text(&format!(" from {}", capitalised(&from)));
                 }
-                self.to_role(" to ");
+                self.told_role(" to ");
             }
             "member.remove" => {
                 self.verb("removed", "remove");
@@ -238,13 +238,13 @@ impl Teller<'_> {
     }
 
     /// Adds a field of the detail, with what stands around it.
-    fn to(&mut self, key: &str, before: &str, after: &str) {
+    fn told(&mut self, key: &str, before: &str, after: &str) {
         if let Some(value) = self.take(key) {
             self.text(&format!("{before}{value}{after}"));
         }
     }
 
-    fn to_role(&mut self, before: &str) {
+    fn told_role(&mut self, before: &str) {
         if let Some(role) = self.take("role") {
             self.text(&format!("{before}{}", capitalised(&role)));
         }
