@@ -79,7 +79,7 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
         backup.there.delete(key).await?;
     }
     println!(
-        "{} files, {}, are in {}; {} that are in no model any more were removed from it",
+        "{} files, {}, are in {}; {} files that no model uses any more were removed",
         HumanCount(made.files),
         HumanBytes(made.bytes),
         input.to.display(),
