@@ -159,7 +159,7 @@ impl FilePath {
             );
         }
         if leads_out(text) {
-            return refuse("would lead out of its folder where it is percent-decoded once more");
+            return refuse("can't contain percent-encoded parts that lead out of its folder");
         }
         Ok(Self { sent: text.to_owned(), key: nfc(text) })
     }

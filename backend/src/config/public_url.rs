@@ -32,7 +32,7 @@ impl FromStr for PublicUrl {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let host = host.to_ascii_lowercase();
         if host.is_empty() || host.contains(['?', '#', '@', ' ']) {
-            return Err("must be a host with or without a port, perhaps with a path".to_owned());
+            return Err("must have a host, optionally with a port and a path".to_owned());
         }
         let path = path.trim_end_matches('/');
         let is_segment = |segment: &str| {
@@ -40,11 +40,11 @@ impl FromStr for PublicUrl {
             segment.bytes().all(good) && !matches!(segment, "" | "." | "..")
         };
         if !path.is_empty() && !path.split('/').all(is_segment) {
-            return Err("must have a path of A-Z, a-z, 0-9, -, _, . and ~ only, or none".to_owned());
+            return Err("can only have A-Z, a-z, 0-9, -, _, . and ~ in its path".to_owned());
         }
         if model_registry_names::is_reserved(path.split('/').next().unwrap_or_default()) {
             return Err(format!(
-                "must have another path: /{path} is an address of the server itself"
+                "can't have the path /{path}, which the server uses itself: choose another path"
             ));
         }
         let base = if path.is_empty() { String::new() } else { format!("/{path}") };

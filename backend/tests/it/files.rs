@@ -174,10 +174,10 @@ async fn names_that_some_systems_cannot_keep_are_told() {
     assert_eq!(
         data["publishModelVersion"]["modelVersion"]["nameWarnings"],
         json!([
-            { "path": "aux.txt", "reason": "Windows takes it for a device" },
-            { "path": "data", "reason": "Windows and macOS take it for \"Data\"" },
-            { "path": "data/a", "reason": "Windows and macOS take it for \"Data/a\"" },
-            { "path": "what?", "reason": "Windows has no '?' in names" },
+            { "path": "aux.txt", "reason": "Windows reserves this name for a device" },
+            { "path": "data", "reason": "Windows and macOS can't tell it from \"Data\"" },
+            { "path": "data/a", "reason": "Windows and macOS can't tell it from \"Data/a\"" },
+            { "path": "what?", "reason": "Windows doesn't allow '?' in names" },
         ])
     );
 }

@@ -18,7 +18,7 @@ const MAX_WARNINGS: usize = 100;
 pub struct NameWarning {
     /// The path of the file or folder.
     pub path: String,
-    /// Why some systems cannot keep it, such as `Windows has no ":" in names`.
+    /// Why some systems can't store it, such as `Windows doesn't allow ":" in names`.
     pub reason: String,
 }
 
@@ -46,7 +46,7 @@ fn of_paths<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<NameWarning> {
             }
             let other = *by_letters.entry(part.to_lowercase()).or_insert(part);
             if other != part {
-                found.insert(part, format!("Windows and macOS take it for {other:?}"));
+                found.insert(part, format!("Windows and macOS can't tell it from {other:?}"));
             }
         }
     }
@@ -56,10 +56,10 @@ fn of_paths<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<NameWarning> {
 
 fn reason(why: Unportable) -> String {
     match why {
-        Unportable::Character(character) => format!("Windows has no {character:?} in names"),
-        Unportable::Device => "Windows takes it for a device".to_owned(),
-        Unportable::Ending => "Windows drops the dot or space at its end".to_owned(),
-        Unportable::TooLong => "most systems take names of at most 255 bytes".to_owned(),
+        Unportable::Character(character) => format!("Windows doesn't allow {character:?} in names"),
+        Unportable::Device => "Windows reserves this name for a device".to_owned(),
+        Unportable::Ending => "Windows removes the dot or space at the end".to_owned(),
+        Unportable::TooLong => "most systems allow at most 255 bytes in a name".to_owned(),
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("a/b:c", "Windows has no ':' in names"),
-                ("data", "Windows and macOS take it for \"Data\"")
+                ("a/b:c", "Windows doesn't allow ':' in names"),
+                ("data", "Windows and macOS can't tell it from \"Data\"")
             ]
         );
     }

@@ -169,7 +169,7 @@ impl ModelVersion {
         upload::load_unfinished(ctx, self.id.raw()).await
     }
 
-    /// Names of its files and folders that some systems cannot keep, such as `a:b` on Windows: the first 100, of its
+    /// Names of its files and folders that some systems can't store, such as `a:b` on Windows: the first 100, of its
     /// first 10,000 files.
     #[graphql(complexity = "SCAN + child_complexity")]
     async fn name_warnings(&self, ctx: &Context<'_>) -> Result<Vec<NameWarning>> {
