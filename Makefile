@@ -35,6 +35,7 @@ dev: ## Serve the UI on http://127.0.0.1:8081 and rebuild it and the server on e
 	scripts/dev
 
 .PHONY: test
+test: export QUICK := 1
 test: ## Run all tests, and say how long each part took; installs PostgreSQL and Chromium where they are missing
 	@scripts/test test-sqlite test-postgres test-ui build test-browser test-clients
 
@@ -55,7 +56,7 @@ test-browser: build ## The release binary in a real browser (ARGS='palette.spec.
 	scripts/test-browser $(ARGS)
 
 .PHONY: test-clients
-test-clients: build ## The release binary with real Python clients
+test-clients: build ## The release binary with real clients; by itself also with more and rarer ones, and larger files
 	scripts/test-clients
 
 .PHONY: conformance

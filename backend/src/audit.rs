@@ -11,7 +11,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 
 use crate::access::{self, Actor};
 use crate::app::App;
@@ -76,7 +76,7 @@ async fn export(
         (CONTENT_DISPOSITION, "attachment; filename=\"events.jsonl\""),
         (CACHE_CONTROL, "private, no-store"),
     ];
-    Ok((headers, Body::from_stream(lines(export))).into_response())
+    Ok((headers, Body::from_stream(lines(export).fuse())).into_response())
 }
 
 fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>> {

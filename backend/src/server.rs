@@ -2,12 +2,14 @@
 //!
 //! hyper is used directly because `axum::serve` lets a half-sent header stay open for ever.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::UPGRADE;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -109,12 +111,20 @@ fn guard(stream: tokio::net::TcpStream, app: &App) -> Guarded {
 async fn run(stream: Guarded, address: IpAddr, service: Router, mut stopping: watch::Receiver<()>) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(address));
-        service.clone().call(request)
+        // How the client writes its headers, which is how it looks for them in the answer to the opening of a socket:
+        // Python's gql finds `Sec-WebSocket-Protocol` letter by letter only.
+        let written = request.headers().contains_key(UPGRADE).then(|| request.extensions().clone());
+        let answer = service.clone().call(request);
+        async move {
+            let mut answer = answer.await?;
+            answer.extensions_mut().extend(written.unwrap_or_default());
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        // As most servers write them: some clients look for `Sec-WebSocket-Protocol` letter by letter.
+        .preserve_header_case(true)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

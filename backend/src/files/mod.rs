@@ -265,7 +265,8 @@ fn list(path: &str, files: Walk) -> Response {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CACHE_CONTROL, "private, no-cache"),
     ];
-    let body = Body::from_stream(stream::once(async { Ok(begin) }).chain(rest));
+    // Whoever compresses it asks once more after the end.
+    let body = Body::from_stream(stream::once(async { Ok(begin) }).chain(rest).fuse());
     (headers, body).into_response()
 }
 
