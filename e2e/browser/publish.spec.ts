@@ -254,3 +254,13 @@ test("publishing waits for files that are arriving, or goes on without them", as
   await expect(page.getByText("1.1.0 has been published.")).toBeVisible();
   second.destroy();
 });
+
+test("who publishes is told of names that some systems cannot keep", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "names");
+  await api.version(model, "1.0.0", { "what%3F.txt": "x", "fine.txt": "x" }, false);
+  await page.goto(`/${model}/versions/1.0.0`);
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("Some systems cannot keep these names:");
+  await expect(dialog.getByRole("listitem")).toHaveText(["what?.txt: Windows has no '?' in names"]);
+});

@@ -29,6 +29,13 @@ pub struct UnfinishedUpload {
     pub active: bool,
 }
 
+/// A name of a file or folder that some systems cannot keep, and why.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct NameWarning {
+    pub path: String,
+    pub reason: String,
+}
+
 /// What a deleted file was.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "File")]

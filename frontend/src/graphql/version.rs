@@ -4,7 +4,7 @@ use cynic::QueryBuilder;
 
 use super::{
     alias::{AliasDetail, AliasRow},
-    file::{FilePage, UnfinishedUpload},
+    file::{FilePage, NameWarning, UnfinishedUpload},
     model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
@@ -239,6 +239,7 @@ pub struct VersionDetail {
     pub file_count: i32,
     pub size: i64,
     pub unfinished_uploads: Vec<UnfinishedUpload>,
+    pub name_warnings: Vec<NameWarning>,
     pub stage: ModelStage,
     pub source: Option<String>,
     pub flavors: Vec<String>,

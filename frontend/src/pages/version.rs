@@ -44,6 +44,7 @@ use crate::{
         files::{
             arriving::{Arriving, Go},
             browser::{Files, Source},
+            portable::NameWarnings,
         },
         models::{
             aliases::Aliases,
@@ -338,6 +339,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
             on_confirm=move |()| publish.run(Go::default())
         >
             <p>{meaning}</p>
+            <NameWarnings warnings=Signal::derive(move || data.read().version.name_warnings.clone())/>
             <Arriving submit unfinished go=publish/>
         </Confirm>
     }

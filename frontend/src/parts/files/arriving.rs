@@ -99,7 +99,7 @@ pub fn Arriving(
 }
 
 #[component]
-fn Names(#[prop(into)] names: Signal<Vec<String>>) -> impl IntoView {
+pub fn Names(#[prop(into)] names: Signal<Vec<String>>) -> impl IntoView {
     view! {
         <ul class="mt-1 max-h-40 list-inside list-disc overflow-y-auto break-all">
             <For each=move || names.get() key=Clone::clone let:name><li>{name}</li></For>

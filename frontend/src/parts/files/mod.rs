@@ -3,6 +3,7 @@
 pub mod arriving;
 pub mod browser;
 pub mod changes;
+pub mod portable;
 pub mod preview;
 pub mod upload_list;
 pub mod uploads;
