@@ -9,7 +9,7 @@
 //! | `Conflict`, `Arriving` | `CONFLICT` | 409 |
 //! | `PreconditionFailed` | `PRECONDITION_FAILED` | 412 |
 //! | `Unauthenticated` | `UNAUTHENTICATED` | 401 |
-//! | `Forbidden` | `FORBIDDEN` | 403 |
+//! | `Forbidden`, `Protected` | `FORBIDDEN` | 403 |
 //! | `TooLarge` | `TOO_LARGE` | 413 |
 //! | `DataLoss` | `DATA_LOSS` | 410 |
 //! | `NoSpace` | `NO_SPACE` | 507 |
@@ -67,6 +67,8 @@ pub enum Error {
     PreconditionFailed(&'static str),
     Unauthenticated(&'static str),
     Forbidden(&'static str),
+    /// This alias is moved by maintainers only.
+    Protected(String),
     TooLarge(String),
     /// The bytes with this SHA-256 are lost: no copy of them is right. Trying again does not help.
     DataLoss(String),
@@ -125,7 +127,7 @@ impl Error {
             Self::Conflict(_) | Self::Arriving(_) | Self::Stale => "CONFLICT",
             Self::PreconditionFailed(_) => "PRECONDITION_FAILED",
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
-            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Forbidden(_) | Self::Protected(_) => "FORBIDDEN",
             Self::TooLarge(_) => "TOO_LARGE",
             Self::DataLoss(_) => "DATA_LOSS",
             Self::NoSpace => "NO_SPACE",
@@ -178,6 +180,9 @@ impl Error {
                     "These files are still uploading: {shown}{more}. Wait until the uploads are complete, or continue without these files \
                      (withoutUploads: true in GraphQL)."
                 )
+            }
+            Self::Protected(alias) => {
+                format!("“{alias}” is protected. Ask a maintainer of this project to move it.")
             }
             Self::DataLoss(sha256) => format!(
                 "This file was damaged on the server, and there is no intact copy (SHA-256 {sha256}). Upload the same file again \

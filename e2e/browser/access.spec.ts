@@ -149,7 +149,7 @@ test("a protected alias is moved by maintainers only, and the log says who tried
     await browser.getByRole("button", { name: "Add or move alias" }).click();
     await browser.getByLabel("Alias", { exact: true }).fill("production");
     await browser.getByRole("button", { name: "Save", exact: true }).click();
-    await expect(browser.getByRole("alert")).toBeVisible();
+    await expect(browser.getByRole("alert")).toContainText("“production” is protected. Ask a maintainer of this project to move it.");
     expect((await api.get(`${model}/@production/model.onnx`)).toString()).toBe("1.0.0");
   });
 

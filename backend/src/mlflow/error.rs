@@ -61,7 +61,7 @@ impl Failure {
             Error::Conflict(_) | Error::Arriving(_) | Error::Stale => "RESOURCE_CONFLICT",
             Error::PreconditionFailed(_) | Error::TooLarge(_) => "BAD_REQUEST",
             Error::Unauthenticated(_) => "UNAUTHENTICATED",
-            Error::Forbidden(_) => "PERMISSION_DENIED",
+            Error::Forbidden(_) | Error::Protected(_) => "PERMISSION_DENIED",
             Error::DataLoss(_) => "DATA_LOSS",
             Error::NoSpace => "RESOURCE_EXHAUSTED",
             Error::RateLimited(_) => "REQUEST_LIMIT_EXCEEDED",

@@ -162,21 +162,19 @@ async fn check(
     if aliases.is_empty() || Maintainer::of(reader.clone()).is_ok() {
         return Ok(());
     }
-    if are_protected(change, writer, model, aliases).await? {
-        return Err(Error::Forbidden(
-            "This alias is protected. Ask a maintainer of this project to move it.",
-        ));
+    match protected_among(change, writer, model, aliases).await? {
+        Some(alias) => Err(Error::Protected(alias.clone())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// Whether one of these is protected.
-async fn are_protected(
+/// The first of these that is protected.
+async fn protected_among<'a>(
     change: &mut Change,
     reader: &Reader,
     model: &ModelId,
-    aliases: &[String],
-) -> Result<bool> {
+    aliases: &'a [String],
+) -> Result<Option<&'a String>> {
     let protected: Vec<ProtectedAlias> = query(
         "SELECT pattern, model_id, created_by_id, created_at_ms
          FROM protected_aliases WHERE project_id = $1",
@@ -184,7 +182,7 @@ async fn are_protected(
     .bind(&reader.project().id)
     .fetch_all(&mut **change)
     .await?;
-    Ok(aliases.iter().any(|alias| protected.iter().any(|rule| rule.protects(model, alias))))
+    Ok(aliases.iter().find(|alias| protected.iter().any(|rule| rule.protects(model, alias))))
 }
 
 /// Holds the project where a version is a draft, before its model is held: an alias that is being protected meanwhile
@@ -205,7 +203,7 @@ pub async fn check_named(
     alias: &str,
 ) -> Result<()> {
     if version.state == VersionState::Draft
-        && are_protected(change, writer, &version.model_id, &[alias.to_owned()]).await?
+        && protected_among(change, writer, &version.model_id, &[alias.to_owned()]).await?.is_some()
     {
         return Err(Error::Conflict(format!(
             "{alias} is protected and can only point to published versions, but {} is a draft. Publish the version first, or let its run finish.",
