@@ -148,7 +148,7 @@ async fn what_is_said_wrongly_is_refused_with_what_would_be_right() {
         (
             post("upload-concat", "partial"),
             400,
-            "upload-concat: is not taken: send the file as one upload",
+            "upload-concat: is not supported: send the file as one upload",
         ),
         (
             post("upload-length", "1").header("upload-metadata", "a ?"),
@@ -250,7 +250,7 @@ async fn bytes_are_checked_by_piece_and_as_a_whole() {
     let upload = location(&begin(&admin, &format!("{BASE}/g"), 3, &[("sha256", &wrong)]).await);
     let (status, code, message) = refusal(patch(&admin, &upload, 0, "abc").await).await;
     assert_eq!((status, code.as_str()), (400, "INVALID"));
-    assert!(message.starts_with("sha256: the bytes that arrived have ba7816bf"), "{message}");
+    assert!(message.starts_with("sha256: does not match: the received bytes have ba7816bf"), "{message}");
     assert_eq!(patch(&admin, &upload, 0, "abc").await.status(), 404, "it is over");
     assert_eq!(admin.get(&format!("{BASE}/g")).await.status(), 404);
     assert_eq!(partial(&server), 0);
