@@ -73,7 +73,7 @@ fn snippets(origin: &str, model: &str, reference: &str) -> Vec<Snippet> {
     };
     vec![
         Snippet { name: "curl", code: curl(&files, &folder) },
-        Snippet { name: "GraphQL", code: graphql(model, reference) },
+        Snippet { name: "GraphQL", code: graphql(origin, model, reference) },
         Snippet { name: "Python", code: python(&files, &folder) },
         Snippet { name: "CI", code: ci(&files, &folder) },
     ]
@@ -112,7 +112,7 @@ fn mlflow(model: &str, run_id: &str) -> Snippet {
     Snippet { name: "MLflow", code }
 }
 
-fn graphql(model: &str, reference: &str) -> String {
+fn graphql(origin: &str, model: &str, reference: &str) -> String {
     let (query, variables) = match reference.split_once(':') {
         Some(("candidate", number)) => (
             "query($model: String!, $number: Int!) { model(path: $model) { candidate(number: $number) \
@@ -134,10 +134,10 @@ fn graphql(model: &str, reference: &str) -> String {
     let body =
         json!({ "query": query, "variables": variables }).to_string().replace('\'', "\\u0027");
     format!(
-        "curl -fsS '{}/graphql' \\\n\
+        "curl -fsS '{origin}{}' \\\n\
          -H \"Authorization: Bearer $TOKEN\" \\\n\
          -H 'Content-Type: application/json' \\\n-d '{body}'\n",
-        address::registry(),
+        address::at("/graphql"),
     )
 }
 
