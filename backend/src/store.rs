@@ -6,6 +6,7 @@
 //! read what.
 
 mod give;
+mod hash;
 mod identity;
 pub mod key;
 mod partial;
@@ -29,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 pub use give::Given;
+pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
 pub use partial::{Checksum, Partial};
 pub use parts::Begun;
@@ -50,6 +52,8 @@ pub struct Blob {
     pub sha256: String,
     /// In bytes.
     pub size: i64,
+    /// None where nobody computed it.
+    pub crc32: Option<u32>,
 }
 
 /// An object as it is listed.

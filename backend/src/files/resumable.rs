@@ -215,8 +215,9 @@ impl Held {
         let blob = match finished {
             Some(blob) => blob,
             None => {
-                let sha256 = partial.sha256(size).await?;
-                if upload.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
+                let hashes = partial.hashes(size).await?;
+                let sha256 = &hashes.sha256;
+                if upload.sha256.as_ref().is_some_and(|expected| expected != sha256) {
                     partial.remove().await?;
                     uploads::rules::delete(&app.db, &upload.id).await?;
                     let reason = format!(
@@ -225,7 +226,7 @@ impl Held {
                     return Err(Error::invalid("sha256", reason));
                 }
                 // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
-                let blob = partial.blob(sha256, upload.size);
+                let blob = partial.blob(hashes, upload.size);
                 drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
                 partial.finish(&blob).await?;
                 blob

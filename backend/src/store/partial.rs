@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::hash::{Hasher, Hashes};
 use super::key::{self, Parts};
 use super::read::READ_SIZE;
 use super::{Blob, Store};
@@ -47,10 +48,10 @@ struct Slot {
     hashed: Arc<AsyncMutex<Hashed>>,
 }
 
-/// The hash of the first bytes, and how many those are.
+/// The hashes of the first bytes, and how many those are.
 #[derive(Clone, Default)]
 struct Hashed {
-    hasher: Sha256,
+    hasher: Hasher,
     size: u64,
 }
 
@@ -153,7 +154,7 @@ impl Partial {
     pub async fn write_from(&self, from: u64, checksum: Option<Checksum>) -> Result<Writing> {
         let file = self.file();
         let hasher = match from {
-            0 => Some(Sha256::new()),
+            0 => Some(Hasher::default()),
             _ => (self.hashed.size == from).then(|| self.hashed.hasher.clone()),
         };
         let working = spawn_blocking(move || {
@@ -168,36 +169,37 @@ impl Partial {
         Ok(Writing { working, at: from })
     }
 
-    /// Goes on with the hash from here: the bytes that were written are durable.
+    /// Goes on with the hashes from here: the bytes that were written are durable.
     pub fn keep(&mut self, written: &Written) {
         if let Some(hasher) = &written.hasher {
             *self.hashed = Hashed { hasher: hasher.clone(), size: written.size };
         }
     }
 
-    /// The hash of the first `size` bytes.
-    pub async fn sha256(&self, size: u64) -> Result<String> {
+    /// The hashes of the first `size` bytes.
+    pub async fn hashes(&self, size: u64) -> Result<Hashes> {
         if self.hashed.size == size {
-            return Ok(hex::encode(self.hashed.hasher.clone().finalize()));
+            return Ok(self.hashed.hasher.clone().finish());
         }
         let file = self.file();
-        let hash = spawn_blocking(move || {
+        let hashes = spawn_blocking(move || {
             let mut file = File::open(file)?.take(size);
             let mut buffer = vec![0; READ_SIZE];
-            let mut hasher = Sha256::new();
+            let mut hasher = Hasher::default();
             loop {
                 match file.read(&mut buffer)? {
-                    0 => return Done::Ok(hasher.finalize()),
+                    0 => return Done::Ok(hasher.finish()),
                     length => hasher.update(&buffer[..length]),
                 }
             }
         });
-        Ok(hex::encode(hash.await.map_err(Error::internal)??))
+        Ok(hashes.await.map_err(Error::internal)??)
     }
 
-    /// The object that all bytes will be, of which this is the hash.
-    pub fn blob(&self, sha256: String, size: i64) -> Blob {
-        Blob { key: key::new(&sha256, &self.name), sha256, size }
+    /// The object that all bytes will be, of which these are the hashes.
+    pub fn blob(&self, hashes: Hashes, size: i64) -> Blob {
+        let Hashes { sha256, crc32 } = hashes;
+        Blob { key: key::new(&sha256, &self.name), sha256, size, crc32: Some(crc32) }
     }
 
     /// Makes the object of the bytes. They are here no more.
@@ -219,7 +221,7 @@ impl Partial {
             {
                 let (sha256, size) = (sha256.to_owned(), object.size);
                 let size = i64::try_from(size).map_err(Error::internal)?;
-                return Ok(Some(Blob { key: object.key, sha256, size }));
+                return Ok(Some(Blob { key: object.key, sha256, size, crc32: None }));
             }
         }
         Ok(None)
@@ -249,15 +251,15 @@ pub struct Writing {
 
 struct Work {
     file: File,
-    /// None where the hash of what is before is not known.
-    hasher: Option<Sha256>,
+    /// None where the hashes of what is before are not known.
+    hasher: Option<Hasher>,
     checksum: Option<Checksum>,
     at: u64,
 }
 
 /// What has been written.
 pub struct Written {
-    hasher: Option<Sha256>,
+    hasher: Option<Hasher>,
     pub checksum: Option<Checksum>,
     pub size: u64,
 }

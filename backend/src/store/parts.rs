@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 use tokio::time::Instant;
 
+use super::hash::Hashes;
 use super::read::pieces;
 use super::write::receive;
 use super::{STAGING, Store, if_there};
@@ -171,7 +172,7 @@ impl Store {
             share.grow(bytes.len() as u64, max_size)?;
             Ok::<_, Error>(bytes)
         });
-        let (sha256, _) = match receive(self, &mut *writing, body, max_size).await {
+        let (Hashes { sha256, .. }, _) = match receive(self, &mut *writing, body, max_size).await {
             Ok(done) => done,
             Err(error) => {
                 writing.abort().await?;

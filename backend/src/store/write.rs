@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt};
-use sha2::{Digest, Sha256};
 
+use super::hash::{Hasher, Hashes};
 use super::{Blob, STAGING, Store, if_there, key};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
@@ -26,20 +26,22 @@ impl Store {
         let id = new_uuid(now);
         let staged = Path::from(format!("{STAGING}/{id}"));
         let mut upload = self.objects.put_multipart(&staged).await?;
-        let (sha256, size) = match receive(self, &mut *upload, body, max_size).await {
-            Ok(done) => done,
-            Err(error) => {
-                upload.abort().await?;
-                return Err(error);
-            }
-        };
+        let (Hashes { sha256, crc32 }, size) =
+            match receive(self, &mut *upload, body, max_size).await {
+                Ok(done) => done,
+                Err(error) => {
+                    upload.abort().await?;
+                    return Err(error);
+                }
+            };
         // From here on by itself: a caller who goes away leaves no temporary file.
         let store = self.clone();
         tokio::spawn(async move {
             upload.complete().await?;
             let key = key::new(&sha256, &id);
             store.objects.rename(&staged, &Path::from(key.as_str())).await?;
-            Ok(Blob { key, sha256, size: i64::try_from(size).map_err(Error::internal)? })
+            let size = i64::try_from(size).map_err(Error::internal)?;
+            Ok(Blob { key, sha256, size, crc32: Some(crc32) })
         })
         .await
         .map_err(Error::internal)?
@@ -57,9 +59,9 @@ pub(super) async fn receive<E: Into<Error>>(
     upload: &mut dyn MultipartUpload,
     body: impl Stream<Item = Result<Bytes, E>>,
     max_size: u64,
-) -> Result<(String, u64)> {
+) -> Result<(Hashes, u64)> {
     let mut body = std::pin::pin!(body);
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::default();
     let mut size = 0;
     let mut working = None;
     loop {
@@ -80,21 +82,21 @@ pub(super) async fn receive<E: Into<Error>>(
                 part.iter().for_each(|bytes| hasher.update(bytes));
                 hasher
             });
-            hasher = Sha256::new();
+            hasher = Hasher::default();
             working = Some((written, hashed));
         }
         if ended {
             if let Some(last) = working.take() {
                 hasher = finish_part(last).await?;
             }
-            return Ok((hex::encode(hasher.finalize()), size));
+            return Ok((hasher.finish(), size));
         }
     }
 }
 
-type Part = (tokio::task::JoinHandle<object_store::Result<()>>, tokio::task::JoinHandle<Sha256>);
+type Part = (tokio::task::JoinHandle<object_store::Result<()>>, tokio::task::JoinHandle<Hasher>);
 
-async fn finish_part((written, hashed): Part) -> Result<Sha256> {
+async fn finish_part((written, hashed): Part) -> Result<Hasher> {
     written.await.map_err(Error::internal)??;
     hashed.await.map_err(Error::internal)
 }

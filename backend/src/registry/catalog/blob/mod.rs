@@ -37,7 +37,7 @@ impl Copy {
     /// What the store knows it as.
     pub fn blob(&self) -> crate::store::Blob {
         let Self { key, sha256, size, .. } = self.clone();
-        crate::store::Blob { key, sha256, size }
+        crate::store::Blob { key, sha256, size, crc32: None }
     }
 }
 

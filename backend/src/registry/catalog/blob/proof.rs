@@ -64,11 +64,11 @@ pub async fn examine(store: &Store, copy: &Copy) -> Result<Finding> {
     examine_paced(store, copy, |_| Duration::ZERO).await
 }
 
-/// As [`examine`]; `pace` is told how many bytes were read, and says how long to wait before more are.
+/// As [`examine`]; `pace` is given the bytes that were read, and says how long to wait before more are.
 pub async fn examine_paced(
     store: &Store,
     copy: &Copy,
-    mut pace: impl FnMut(u64) -> Duration,
+    mut pace: impl FnMut(&[u8]) -> Duration,
 ) -> Result<Finding> {
     let mut pieces = match store.read_proven(&copy.blob()).await {
         Ok(Found::Whole(pieces)) => pieces,
@@ -78,7 +78,7 @@ pub async fn examine_paced(
     loop {
         match pieces.try_next().await {
             Ok(Some(piece)) => {
-                let pause = pace(piece.len() as u64);
+                let pause = pace(&piece);
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }

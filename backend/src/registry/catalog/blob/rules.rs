@@ -14,12 +14,14 @@ use crate::store;
 pub async fn put(change: &mut Change, blob: &store::Blob) -> Result<bool> {
     let now = change.now;
     query(
-        "INSERT INTO blobs (sha256, size, created_at_ms) VALUES ($1, $2, $3)
-         ON CONFLICT (sha256) DO UPDATE SET unused_since_ms = NULL, unused_since_sweep = NULL",
+        "INSERT INTO blobs (sha256, size, created_at_ms, crc32) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (sha256) DO UPDATE SET unused_since_ms = NULL, unused_since_sweep = NULL,
+                                            crc32 = COALESCE(blobs.crc32, excluded.crc32)",
     )
     .bind(&blob.sha256)
     .bind(blob.size)
     .bind(now)
+    .bind(blob.crc32.map(i64::from))
     .later(change)
     .await?;
     // An object that a sweep has found before its row is known, and is taken; what it has begun to remove is not.

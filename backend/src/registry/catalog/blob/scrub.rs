@@ -1,5 +1,5 @@
 //! The scrub: a server reads its copies again and again, slowly, so that what a disk lost is known while there is a
-//! backup that has it.
+//! backup that has it. It also computes the CRC-32 of blobs that came before that was kept.
 
 use std::time::Duration;
 
@@ -25,11 +25,19 @@ pub async fn scrub(app: &App) -> Result<usize> {
     }
     let before = |days: i64| app.clock.now().plus_seconds(-days * 24 * 3600);
     let copies = sql::least_checked(&app.db, (before(DAYS), before(BAD_DAYS)), BATCH).await?;
+    let crc32 = sql::crc32_of(&app.db, copies.iter().map(|copy| copy.sha256.as_str())).await?;
     let (mut looked_at, mut bytes) = (Vec::new(), 0);
     for copy in copies {
-        let pace = |read| Duration::from_secs_f64(read as f64 / rate as f64);
+        let mut hasher = crc32fast::Hasher::new();
+        let pace = |read: &[u8]| {
+            hasher.update(read);
+            Duration::from_secs_f64(read.len() as f64 / rate as f64)
+        };
         let finding = proof::examine_paced(&app.store, &copy, pace).await?;
         let now = app.clock.now();
+        if finding == Finding::Good && !crc32.contains_key(&copy.sha256) {
+            sql::note_crc32(&app.db, &copy.sha256, hasher.finalize()).await?;
+        }
         match finding {
             Finding::Good if copy.state == "READY" => {}
             Finding::Good => sql::prove(&app.db, &copy, now).await?,

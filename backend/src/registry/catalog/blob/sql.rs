@@ -1,5 +1,7 @@
 //! Copies as they are found, and what becomes known of their bytes.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Copy, STORAGE, columns};
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
@@ -127,6 +129,27 @@ pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<bool> {
     Ok(added > 0)
 }
 
+/// The CRC-32 of those of some blobs whose is known, by their SHA-256.
+pub async fn crc32_of(
+    db: &Db,
+    sha256: impl IntoIterator<Item = &str>,
+) -> Result<HashMap<String, u32>> {
+    let mut sql = Sql::new("SELECT sha256, crc32 FROM blobs WHERE crc32 IS NOT NULL AND ");
+    sql.push_sql(Sql::is_in("sha256", sha256));
+    let found: Vec<(String, i64)> = Query::from(sql).fetch_all(db).await?;
+    Ok(found.into_iter().map(|(sha256, crc32)| (sha256, crc32 as u32)).collect())
+}
+
+/// Notes the CRC-32 of a blob.
+pub async fn note_crc32(db: &Db, sha256: &str, crc32: u32) -> Result<()> {
+    query("UPDATE blobs SET crc32 = $2 WHERE sha256 = $1")
+        .bind(sha256)
+        .bind(i64::from(crc32))
+        .alone(db)
+        .await?;
+    Ok(())
+}
+
 /// Whether a file has these bytes.
 pub async fn is_used(db: &Db, sha256: &str) -> Result<bool> {
     let used = query("SELECT sha256 FROM files WHERE sha256 = $1 LIMIT 1").bind(sha256);
@@ -180,7 +203,7 @@ pub async fn without_row(db: &Db, mut listed: Vec<store::Listed>) -> Result<Vec<
     let mut sql = Sql::new("SELECT key FROM copies WHERE ");
     sql.push_sql(Sql::is_in("key", listed.iter().map(|object| &object.key)));
     let known: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
-    let known: std::collections::HashSet<String> = known.into_iter().map(|(key,)| key).collect();
+    let known: HashSet<String> = known.into_iter().map(|(key,)| key).collect();
     listed.retain(|object| !known.contains(&object.key));
     Ok(listed)
 }

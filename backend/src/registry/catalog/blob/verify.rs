@@ -80,6 +80,13 @@ pub struct Gone {
     pub files: Vec<String>,
 }
 
+impl Gone {
+    /// The object with this key, if it has these bytes.
+    fn blob(&self, key: &str) -> Blob {
+        Blob { key: key.to_owned(), sha256: self.sha256.clone(), size: self.size, crc32: None }
+    }
+}
+
 impl Verify<'_> {
     /// Looks at all copies; with `repair`, what is lost is looked for among objects that no row names, and in a backup
     /// where one is given.
@@ -187,8 +194,8 @@ impl Verify<'_> {
             (self.progress)(copy.size.unsigned_abs());
             return proof::look(self.store, copy).await;
         }
-        let progress = |read| {
-            (self.progress)(read);
+        let progress = |read: &[u8]| {
+            (self.progress)(read.len() as u64);
             Duration::ZERO
         };
         proof::examine_paced(self.store, copy, progress).await
@@ -215,7 +222,7 @@ impl Verify<'_> {
             }
         }
         for key in unknown.into_iter().flatten() {
-            let blob = Blob { key: key.clone(), sha256: gone.sha256.clone(), size: gone.size };
+            let blob = gone.blob(key);
             if is_whole(self.store, &blob).await? && sql::add(self.db, &blob, now).await? {
                 return Ok(true);
             }
@@ -225,7 +232,7 @@ impl Verify<'_> {
 
     /// Copies what is lost from a backup, if its bytes are right there.
     async fn heal_from(&self, backup: &Store, key: &str, gone: &Gone) -> Result<bool> {
-        let there = Blob { key: key.to_owned(), sha256: gone.sha256.clone(), size: gone.size };
+        let there = gone.blob(key);
         if !is_whole(backup, &there).await? {
             return Ok(false);
         }
@@ -253,7 +260,7 @@ impl Verify<'_> {
 
 /// Whether an object has the bytes of a blob.
 async fn is_whole(store: &Store, blob: &Blob) -> Result<bool> {
-    let Blob { key, sha256, size } = blob.clone();
+    let Blob { key, sha256, size, .. } = blob.clone();
     let copy = Copy { key, sha256, size, state: String::new() };
     Ok(proof::examine(store, &copy).await? == Finding::Good)
 }
