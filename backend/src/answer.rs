@@ -1,4 +1,7 @@
-//! Answers: errors by a status and JSON over HTTP, by extensions in GraphQL; and which answers are compressed.
+//! Answers: errors by a status and JSON over HTTP, by extensions in GraphQL; types of content; and which answers are
+//! compressed.
+
+use std::borrow::Cow;
 
 use async_graphql::ErrorExtensionValues;
 use axum::Json;
@@ -9,6 +12,14 @@ use tower_http::compression::Predicate;
 use tower_http::compression::predicate::SizeAbove;
 
 use crate::error::Error;
+
+/// A media type as an answer says it: text is UTF-8, which clients would not know otherwise.
+pub fn content_type(media_type: &str) -> Cow<'_, str> {
+    match media_type.starts_with("text/") && !media_type.contains("charset=") {
+        true => format!("{media_type}; charset=utf-8").into(),
+        false => media_type.into(),
+    }
+}
 
 impl Error {
     /// The status of the table in [`error`](crate::error).

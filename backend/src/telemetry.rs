@@ -75,7 +75,7 @@ async fn print(
 ) -> Result<Response> {
     metrics::counter!("model_registry_sql_statements_total").absolute(app.db.statements());
     handle.run_upkeep();
-    let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((content_type, handle.render()).into_response())
 }
 

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::answer;
 use crate::app::App;
 use crate::error::Error;
 
@@ -54,7 +55,8 @@ pub fn asset(path: &str, base: &str, request: &HeaderMap) -> Response {
         let message = "this build has no UI: run `make build`, or use the API at /graphql";
         return (StatusCode::NOT_FOUND, message).into_response();
     };
-    let content_type = mime_guess::from_path(path).first_or_octet_stream().to_string();
+    let media_type = mime_guess::from_path(path).first_or_octet_stream();
+    let content_type = answer::content_type(media_type.essence_str()).into_owned();
     let mut etag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
     if moved {
         file.data = below(base, &file.data).into_bytes().into();

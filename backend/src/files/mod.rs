@@ -24,6 +24,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::access::{self, Actor, Reader};
 use crate::action::Action;
+use crate::answer;
 use crate::app::App;
 use crate::archive::Format;
 use crate::audit_denied;
@@ -203,7 +204,11 @@ async fn get_file(
     let sent = method == Method::GET && !matches!(asked, Asked::List(_));
     version::fetch::begin(&app, &actor, &target, sent).await?;
     let mut response = match asked {
-        Asked::File(file) => download::serve(&app, &file, &method, &request.headers).await?,
+        Asked::File(mut file) => {
+            // Not to MLflow's clients: its own server says the type alone.
+            file.content_type = answer::content_type(&file.content_type).into_owned();
+            download::serve(&app, &file, &method, &request.headers).await?
+        }
         Asked::Archive(format, files) => {
             download::archive(app, format, &target, &address.path, files)
         }

@@ -356,6 +356,31 @@ async fn folders_are_listed_and_archived() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn text_is_said_to_be_utf8_and_nothing_else_is() {
+    let (_server, admin) = with_version().await;
+    for (name, content_type) in [
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("README.md", "text/markdown; charset=utf-8"),
+        ("MLmodel", "text/plain; charset=utf-8"),
+        ("data.csv", "text/csv; charset=utf-8"),
+        ("config.json", "application/json"),
+        ("model.onnx", "application/octet-stream"),
+        ("picture.png", "image/png"),
+    ] {
+        let path = format!("{BASE}/{name}");
+        let put: Value = admin.put(&path, "é").await.json().await.unwrap();
+        assert_eq!(put["contentType"], content_type.split(';').next().unwrap(), "the type itself");
+        assert_eq!(admin.get(&path).await.headers()["content-type"], content_type, "{name}");
+    }
+    assert_eq!(admin.get(BASE).await.headers()["content-type"], "application/json");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = admin.get(path).await;
+        let found = answer.headers()["content-type"].to_str().unwrap();
+        assert!(found.starts_with("text/plain") && found.ends_with("; charset=utf-8"), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_breaks_off_or_stalls_leaves_nothing() {
     let (server, admin) = with_version().await;
     let token = admin.token.clone().unwrap();
