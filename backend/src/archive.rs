@@ -1,34 +1,56 @@
-//! Folders as one stream: tar or zip, made while it is sent, with flat memory and nothing compressed
-//! (weights do not shrink). No thread waits for a client, however slow.
+//! Archives: the files of a folder as one tar, tar.gz or zip, in which the bytes of each stand as they are (weights do
+//! not shrink).
+//!
+//! An archive is computed and nowhere kept. It is written twice by the same code: once to be counted, which reads no file
+//! and tells length and validator, and once to be sent, of which only the files are read that are within the range asked
+//! for. Memory is flat, however many files there are, and no thread waits for a client, however slow.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+mod blocks;
+mod gzip;
+mod members;
+mod output;
+mod tar;
+mod zip;
+
+use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::error::Error;
-use crate::registry::catalog::blob;
-use crate::registry::catalog::file::File;
+use crate::error::{Error, Result};
 use crate::registry::catalog::file::sql::Walk;
-
-/// Everything in a tar begins at a multiple of this.
-const TAR_BLOCK: u64 = 512;
+use members::Members;
+use output::{Output, Sending};
 
 /// The kinds of archive.
-#[derive(Clone, Copy, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     Tar,
+    #[serde(alias = "tar.gz")]
+    Tgz,
     Zip,
 }
 
 impl Format {
+    const ENDINGS: [(&str, Self); 4] =
+        [(".tar.gz", Self::Tgz), (".tgz", Self::Tgz), (".tar", Self::Tar), (".zip", Self::Zip)];
+
+    /// The kind that a name ends with, and the name without it: `onnx` of `onnx.tar.gz`.
+    pub fn split(name: &str) -> Option<(&str, Self)> {
+        let mut found = Self::ENDINGS
+            .into_iter()
+            .filter_map(|(ending, format)| Some((name.strip_suffix(ending)?, format)));
+        found.next().filter(|(rest, _)| !rest.is_empty() && !rest.ends_with('/'))
+    }
+
     pub fn ending(self) -> &'static str {
         match self {
             Self::Tar => "tar",
+            Self::Tgz => "tar.gz",
             Self::Zip => "zip",
         }
     }
@@ -36,154 +58,92 @@ impl Format {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Tar => "application/x-tar",
+            Self::Tgz => "application/gzip",
             Self::Zip => "application/zip",
         }
     }
 }
 
-/// The archive of `files`, with paths inside `folder`. An error ends the stream early, which the
-/// client sees as a transfer that was cut off.
-pub fn stream(
+/// A folder as an archive, and what is known of it before it is sent.
+pub struct Archive {
     app: App,
     format: Format,
-    folder: String,
-    files: Walk,
-) -> impl Stream<Item = io::Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
-        if let Err(error) = write(&app, format, &folder, files, &sender).await
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            tracing::error!(?error, "an archive was cut off");
-            sender.send(Err(error)).await.ok();
-        }
-    });
-    futures_util::stream::unfold(receiver, |mut receiver| async {
-        receiver.recv().await.map(|piece| (piece, receiver))
-    })
-}
-
-type Sender = mpsc::Sender<io::Result<Bytes>>;
-
-async fn write(
-    app: &App,
-    format: Format,
-    folder: &str,
-    mut files: Walk,
-    sender: &Sender,
-) -> io::Result<()> {
-    let frame = Frame::default();
-    let mut archive = Archive::new(format, frame.clone());
-    let failed = |error: Error| io::Error::other(error.message());
-    loop {
-        let some = files.next().await.map_err(failed)?;
-        if some.is_empty() {
-            break;
-        }
-        for file in some {
-            let inside = file.path.strip_prefix(folder).unwrap_or(&file.path);
-            archive.begin(inside.trim_start_matches('/'), &file)?;
-            let size = file.size.0.unsigned_abs();
-            let mut pieces = blob::read::whole(app, &file.sha256).await.map_err(failed)?;
-            while let Some(piece) = pieces.next().await {
-                let piece = archive.add(piece?)?;
-                send(sender, frame.take()).await?;
-                send(sender, piece).await?;
-            }
-            archive.end(size)?;
-            send(sender, frame.take()).await?;
-        }
-    }
-    archive.finish()?;
-    send(sender, frame.take()).await
-}
-
-async fn send(sender: &Sender, piece: Bytes) -> io::Result<()> {
-    if piece.is_empty() {
-        return Ok(());
-    }
-    let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client went away");
-    sender.send(Ok(piece)).await.map_err(gone)
-}
-
-/// What an archive has around the bytes of its files, on its way to the client.
-#[derive(Clone, Default)]
-struct Frame(Arc<Mutex<Vec<u8>>>);
-
-impl Frame {
-    fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
-    }
-}
-
-impl Write for Frame {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-enum Archive {
-    Tar(tar::Builder<Frame>),
-    Zip(Box<zip::ZipWriter<zip::write::StreamWriter<Frame>>>),
+    members: Members,
+    /// In bytes, before they are framed as gzip.
+    plain_size: u64,
+    /// Of all bytes, before they are framed; none where it is known at their end only.
+    crc32: Option<u32>,
+    /// Of what it is made of.
+    digest: [u8; 32],
 }
 
 impl Archive {
-    fn new(format: Format, frame: Frame) -> Self {
-        match format {
-            Format::Tar => Self::Tar(tar::Builder::new(frame)),
-            Format::Zip => Self::Zip(Box::new(zip::ZipWriter::new_stream(frame))),
+    /// The archive of `files`, with paths inside `folder`.
+    pub async fn of(app: &App, format: Format, folder: &str, files: Walk) -> Result<Self> {
+        // A tar has no CRC-32 of its members.
+        let have_crc32 = format != Format::Tar && files.have_crc32().await?;
+        let members = Members::new(app.db.clone(), folder, files, have_crc32);
+        let mut counted = Output::counting(format == Format::Tgz && have_crc32);
+        let digest = write(format, &members, &mut counted).await.map_err(Error::internal)?;
+        let (plain_size, crc32) = counted.counted();
+        Ok(Self { app: app.clone(), format, members, plain_size, crc32, digest })
+    }
+
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        match self.format {
+            Format::Tgz => gzip::size(self.plain_size),
+            Format::Tar | Format::Zip => self.plain_size,
         }
     }
 
-    fn begin(&mut self, path: &str, file: &File) -> io::Result<()> {
-        match self {
-            Self::Tar(archive) => {
-                let mut header = tar::Header::new_gnu();
-                // Said outright: without a type, a long name that is cut at a slash would be a folder.
-                header.set_entry_type(tar::EntryType::Regular);
-                header.set_size(file.size.0.unsigned_abs());
-                header.set_mode(0o644);
-                header.set_mtime(file.created_at_ms.millis().unsigned_abs() / 1000);
-                // The header alone: the bytes of the file go to the client as they are.
-                archive.append_data(&mut header, path, io::empty())
+    /// Changes when any byte does. More than the digest of a version: the times of its files are in the archive, too.
+    pub fn etag(&self) -> String {
+        format!("\"{}-{}\"", hex::encode(self.digest), self.format.ending())
+    }
+
+    /// Whether a part can be sent without all before it.
+    pub fn has_parts(&self) -> bool {
+        self.format == Format::Tar || self.members.have_crc32
+    }
+
+    /// A range of the bytes. An error ends the stream before its last ones, which the client sees as a transfer that
+    /// was cut off.
+    pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            if let Err(error) = self.send(range, sender.clone()).await
+                && error.kind() != io::ErrorKind::BrokenPipe
+            {
+                tracing::error!(?error, "an archive was cut off");
+                sender.send(Err(error)).await.ok();
             }
-            Self::Zip(archive) => {
-                let options = zip::write::SimpleFileOptions::default()
-                    .compression_method(zip::CompressionMethod::Stored)
-                    .unix_permissions(0o644)
-                    .large_file(file.size.0 >= i64::from(u32::MAX));
-                Ok(archive.start_file(path, options)?)
-            }
-        }
+        });
+        futures_util::stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|piece| (piece, receiver))
+        })
     }
 
-    /// Takes in bytes of the file; gives back those that the frame does not hold.
-    fn add(&mut self, piece: Bytes) -> io::Result<Bytes> {
-        match self {
-            Self::Tar(_) => Ok(piece),
-            Self::Zip(archive) => archive.write_all(&piece).map(|()| Bytes::new()),
+    async fn send(self, range: Range<u64>, sender: output::Sender) -> io::Result<()> {
+        let gzip = (self.format == Format::Tgz).then_some(self.crc32);
+        let sending = Sending::new(self.app, sender, range, self.plain_size, gzip);
+        let mut output = Output::sending(sending).await?;
+        let digest = write(self.format, &self.members, &mut output).await?;
+        // Files of a draft or a run may change between the two times.
+        if (digest, output.at()) != (self.digest, self.plain_size) {
+            return Err(io::Error::other("the files changed while they were sent"));
         }
+        output.finish().await
     }
+}
 
-    fn end(&mut self, size: u64) -> io::Result<()> {
-        match self {
-            Self::Tar(archive) => {
-                let padding = size.next_multiple_of(TAR_BLOCK) - size;
-                archive.get_mut().write_all(&[0; TAR_BLOCK as usize][..padding as usize])
-            }
-            Self::Zip(_) => Ok(()),
-        }
+async fn write(format: Format, members: &Members, to: &mut Output) -> io::Result<[u8; 32]> {
+    match format {
+        Format::Tar | Format::Tgz => tar::write(members, to).await,
+        Format::Zip => zip::write(members, to).await,
     }
+}
 
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Tar(mut archive) => archive.finish(),
-            Self::Zip(archive) => archive.finish().map(drop).map_err(Into::into),
-        }
-    }
+fn io_error(error: Error) -> io::Error {
+    io::Error::other(error.message())
 }

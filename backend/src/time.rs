@@ -32,6 +32,11 @@ impl Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
 
+    /// The date and the time of day, in UTC.
+    pub fn to_civil(self) -> jiff::civil::DateTime {
+        jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff())
+    }
+
     /// `2026-01-02T03:04:05.678Z`
     pub fn to_rfc3339(self) -> String {
         format!("{:.3}", self.to_jiff())

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::App;
-use crate::archive::{self, Format};
+use crate::archive::{Archive, Format};
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob;
 use crate::registry::catalog::file::File;
@@ -32,59 +32,96 @@ pub async fn serve(
     method: &Method,
     request: &HeaderMap,
 ) -> Result<Response> {
-    let size = file.size.0.unsigned_abs();
-    let etag = format!("\"{}\"", file.sha256);
-    let mut headers = HeaderMap::new();
-    let mut set = |name, value: &str| {
-        HeaderValue::from_str(value)
-            .map(|value| headers.insert(name, value))
-            .map_err(Error::internal)
+    let content = Content {
+        size: file.size.0.unsigned_abs(),
+        etag: format!("\"{}\"", file.sha256),
+        repr_digest: Some(repr_digest(&file.sha256)?),
+        content_type: &file.content_type,
+        name: file.path.rsplit('/').next().unwrap_or_default(),
+        has_parts: true,
     };
-    set(ETAG, &etag)?;
-    set(REPR_DIGEST, &repr_digest(&file.sha256)?)?;
-    // A reference may come to name another version, so caches ask each time; the ETag makes it cheap.
-    set(CACHE_CONTROL, "private, no-cache")?;
-    set(ACCEPT_RANGES, "bytes")?;
-    if request.contains_key(IF_MATCH) && !lists(request, IF_MATCH.as_str(), &etag) {
-        return Err(Error::PreconditionFailed(
-            "If-Match: the file has changed. Read its current ETag and try again.",
-        ));
-    }
-    if lists(request, IF_NONE_MATCH.as_str(), &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
-    }
-    set(CONTENT_TYPE, &file.content_type)?;
-    let name = file.path.rsplit('/').next().unwrap_or_default();
-    set(CONTENT_DISPOSITION, &attachment(name))?;
-    set(X_CONTENT_TYPE_OPTIONS, "nosniff")?;
-    set(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
-    // Compared as it stands: a part of other bytes must not be joined to these.
-    let unchanged = request.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
-    let range = match request.get(RANGE).filter(|_| unchanged && method == Method::GET) {
-        Some(range) => parse_range(range, size),
-        None => Requested::All,
-    };
-    let (status, range) = match range {
-        Requested::All => (StatusCode::OK, 0..size),
-        Requested::Part(range) => {
-            set(CONTENT_RANGE, &format!("bytes {}-{}/{size}", range.start, range.end - 1))?;
-            (StatusCode::PARTIAL_CONTENT, range)
-        }
-        Requested::Nothing => {
-            set(CONTENT_RANGE, &format!("bytes */{size}"))?;
-            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
-        }
-    };
-    set(CONTENT_LENGTH, &(range.end - range.start).to_string())?;
-    let body = match method {
-        &Method::HEAD => {
+    let (status, headers, range) = content.head(method, request)?;
+    let body = match range {
+        None => Body::empty(),
+        Some(_) if method == Method::HEAD => {
             blob::read::check_there(app, &file.sha256).await?;
             Body::empty()
         }
-        _ if range == (0..size) => Body::from_stream(blob::read::whole(app, &file.sha256).await?),
-        _ => Body::from_stream(blob::read::range(app, &file.sha256, range).await?),
+        Some(range) if range == (0..content.size) => {
+            Body::from_stream(blob::read::whole(app, &file.sha256).await?)
+        }
+        Some(range) => Body::from_stream(blob::read::range(app, &file.sha256, range).await?),
     };
     Ok((status, headers, body).into_response())
+}
+
+/// What an answer sends, or a part of which it does: one file or an archive.
+struct Content<'a> {
+    /// In bytes.
+    size: u64,
+    etag: String,
+    repr_digest: Option<String>,
+    content_type: &'a str,
+    name: &'a str,
+    /// Whether a part can be sent.
+    has_parts: bool,
+}
+
+impl Content<'_> {
+    /// The head of the answer, and which bytes go with it: none where the head says all.
+    fn head(
+        &self,
+        method: &Method,
+        request: &HeaderMap,
+    ) -> Result<(StatusCode, HeaderMap, Option<Range<u64>>)> {
+        let Self { size, etag, .. } = self;
+        let mut headers = HeaderMap::new();
+        let mut set = |name, value: &str| {
+            HeaderValue::from_str(value)
+                .map(|value| headers.insert(name, value))
+                .map_err(Error::internal)
+        };
+        set(ETAG, etag)?;
+        if let Some(digest) = &self.repr_digest {
+            set(REPR_DIGEST, digest)?;
+        }
+        // A reference may come to name another version, so caches ask each time; the ETag makes it cheap.
+        set(CACHE_CONTROL, "private, no-cache")?;
+        set(ACCEPT_RANGES, if self.has_parts { "bytes" } else { "none" })?;
+        if request.contains_key(IF_MATCH) && !lists(request, IF_MATCH.as_str(), etag) {
+            return Err(Error::PreconditionFailed(
+                "If-Match: the file has changed. Read its current ETag and try again.",
+            ));
+        }
+        if lists(request, IF_NONE_MATCH.as_str(), etag) {
+            return Ok((StatusCode::NOT_MODIFIED, headers, None));
+        }
+        set(CONTENT_TYPE, self.content_type)?;
+        set(CONTENT_DISPOSITION, &attachment(self.name))?;
+        set(X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+        set(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
+        // Compared as it stands: a part of other bytes must not be joined to these.
+        let unchanged =
+            request.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
+        let takes_range = self.has_parts && unchanged && method == Method::GET;
+        let range = match request.get(RANGE).filter(|_| takes_range) {
+            Some(range) => parse_range(range, *size),
+            None => Requested::All,
+        };
+        let (status, range) = match range {
+            Requested::All => (StatusCode::OK, 0..*size),
+            Requested::Part(range) => {
+                set(CONTENT_RANGE, &format!("bytes {}-{}/{size}", range.start, range.end - 1))?;
+                (StatusCode::PARTIAL_CONTENT, range)
+            }
+            Requested::Nothing => {
+                set(CONTENT_RANGE, &format!("bytes */{size}"))?;
+                return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers, None));
+            }
+        };
+        set(CONTENT_LENGTH, &(range.end - range.start).to_string())?;
+        Ok((status, headers, Some(range)))
+    }
 }
 
 /// The hash of the whole file, also where a part is sent, as in RFC 9530: `sha-256=:BASE64:`.
@@ -141,23 +178,36 @@ fn attachment(name: &str) -> String {
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
-/// Streams the files in a folder of something.
-pub fn archive(app: App, format: Format, target: &Target, folder: &str, files: Walk) -> Response {
+/// Serves the files in a folder of something as one.
+pub async fn archive(
+    app: &App,
+    format: Format,
+    (target, folder): (&Target, &str),
+    files: Walk,
+    (method, request): (&Method, &HeaderMap),
+) -> Result<Response> {
     // `vision/ocr@1.2.0` is ocr-1.2.0, `vision/ocr/candidates/7` ocr-candidates-7
     let of = target.name.split_once('/').map_or("files", |(_, name)| name);
     let of = of.trim_start_matches("-/").replace(['/', '@'], "-");
-    let folder = folder.trim_end_matches('/').to_owned();
-    let name = match folder.rsplit('/').next() {
+    let name = match folder.trim_end_matches('/').rsplit('/').next() {
         Some(last) if !last.is_empty() => format!("{of}-{last}"),
         _ => of,
     };
-    let headers = [
-        (CONTENT_TYPE, format.content_type().to_owned()),
-        (CONTENT_DISPOSITION, attachment(&format!("{name}.{}", format.ending()))),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (CACHE_CONTROL, "private, no-cache".to_owned()),
-    ];
-    (headers, Body::from_stream(archive::stream(app, format, folder, files))).into_response()
+    let archive = Archive::of(app, format, folder, files).await?;
+    let content = Content {
+        size: archive.size(),
+        etag: archive.etag(),
+        repr_digest: None,
+        content_type: format.content_type(),
+        name: &format!("{name}.{}", format.ending()),
+        has_parts: archive.has_parts(),
+    };
+    let (status, headers, range) = content.head(method, request)?;
+    let body = match range {
+        Some(range) if method == Method::GET => Body::from_stream(archive.stream(range)),
+        _ => Body::empty(),
+    };
+    Ok((status, headers, body).into_response())
 }
 
 #[cfg(test)]

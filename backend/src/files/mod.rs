@@ -2,8 +2,8 @@
 //! `@champion`, `latest` or `candidate:7`; and `/files/{project}/-/run:{run_id}/{path}` for runs, which may
 //! belong to no model.
 //!
-//! `PUT` streams one file in, `GET` and `HEAD` serve it, a folder is listed as JSON or streamed as an
-//! archive, `POST` begins an upload that may be interrupted ([`tus`]). How bytes come in and go out is in
+//! `PUT` streams one file in, `GET` and `HEAD` serve it, a folder is listed as JSON or served as an archive, which
+//! `?archive=zip` asks for, or an ending of its name where nothing has that name; `POST` begins an upload that may be interrupted ([`tus`]). How bytes come in and go out is in
 //! [`upload`] and [`download`], which MLflow's API shares.
 
 pub mod download;
@@ -53,7 +53,7 @@ pub fn routes() -> Router<App> {
 /// What stands for the model where something belongs to none: no model can have this name.
 const NO_MODEL: &str = "-";
 
-#[derive(serde::Deserialize)]
+#[derive(Clone, serde::Deserialize)]
 struct Address {
     project: String,
     model: String,
@@ -196,21 +196,23 @@ async fn get_file(
     request: Parts,
 ) -> Result<Response> {
     let Path(address) = address.map_err(|_| not_utf8())?;
-    let Query(options) = options.map_err(|_| Error::invalid("archive", "must be tar or zip"))?;
+    let wrong = |_| Error::invalid("archive", "must be tar, tgz or zip");
+    let Query(Options { archive }) = options.map_err(wrong)?;
     let actor = Actor::of_request(&app.access, &request).await?;
-    let place = address.place()?;
-    let (_reader, target) = upload::Place::find(&place, (&app.db).into(), &actor).await?;
-    let asked = Asked::find(&app, &target, &address.path, options).await?;
+    let (target, archive) = find_whole(&app, &actor, &address, archive).await?;
+    let asked = Asked::find(&app, &target, &address.path, archive).await?;
     let sent = method == Method::GET && !matches!(asked, Asked::List(_));
     version::fetch::begin(&app, &actor, &target, sent).await?;
+    let headers = &request.headers;
     let mut response = match asked {
         Asked::File(mut file) => {
             // Not to MLflow's clients: its own server says the type alone.
             file.content_type = answer::content_type(&file.content_type).into_owned();
-            download::serve(&app, &file, &method, &request.headers).await?
+            download::serve(&app, &file, &method, headers).await?
         }
-        Asked::Archive(format, files) => {
-            download::archive(app, format, &target, &address.path, files)
+        Asked::Archive(format, folder, files) => {
+            let of = (&target, folder.as_str());
+            download::archive(&app, format, of, files, (&method, headers)).await?
         }
         Asked::List(files) => list(&address.path, files),
     };
@@ -218,28 +220,60 @@ async fn get_file(
     Ok(response)
 }
 
+/// What an address is of. `1.2.0.zip` is all of `1.2.0` as an archive, unless there is a version of that very name, as
+/// SemVer allows of `1.2.0-rc.zip`. No alias, candidate or run has such a name, and who writes a range means none.
+async fn find_whole(
+    app: &App,
+    actor: &Actor,
+    address: &Address,
+    archive: Option<Format>,
+) -> Result<(Target, Option<Format>)> {
+    let find = async |address: &Address| {
+        let place = address.place()?;
+        Ok(upload::Place::find(&place, (&app.db).into(), actor).await?.1)
+    };
+    let shorter = Format::split(&address.reference)
+        .filter(|_| archive.is_none() && address.path.is_empty())
+        .map(|(reference, format)| {
+            (Address { reference: reference.to_owned(), ..address.clone() }, format)
+        });
+    let Some((shorter, format)) = shorter else { return Ok((find(address).await?, archive)) };
+    if semver::Version::parse(&address.reference).is_ok() {
+        match find(address).await {
+            Err(Error::NotFound { .. }) => {}
+            found => return Ok((found?, None)),
+        }
+    }
+    Ok((find(&shorter).await?, Some(format)))
+}
+
 /// What there is at a path.
 enum Asked {
     File(File),
-    /// Those in a folder, as one.
-    Archive(Format, Walk),
+    /// Those in a folder of this name, as one.
+    Archive(Format, String, Walk),
     /// What is in a folder.
     List(Walk),
 }
 
 impl Asked {
-    async fn find(app: &App, target: &Target, path: &str, options: Options) -> Result<Self> {
-        if options.archive.is_none()
-            && let Some(file) = file::sql::find(&app.db, target.id(), path).await?
-        {
+    async fn find(app: &App, target: &Target, path: &str, archive: Option<Format>) -> Result<Self> {
+        let folder = async |path: &str| Walk::begin(app.db.clone(), target.id(), path).await;
+        let missing = || Error::not_found("file", path);
+        if let Some(format) = archive {
+            let files = folder(path).await?.ok_or_else(missing)?;
+            return Ok(Self::Archive(format, path.to_owned(), files));
+        }
+        if let Some(file) = file::sql::find(&app.db, target.id(), path).await? {
             return Ok(Self::File(file));
         }
-        let walk = Walk::begin(app.db.clone(), target.id(), path).await?;
-        let walk = walk.ok_or_else(|| Error::not_found("file", path))?;
-        Ok(match options.archive {
-            Some(format) => Self::Archive(format, walk),
-            None => Self::List(walk),
-        })
+        if let Some(files) = folder(path).await? {
+            return Ok(Self::List(files));
+        }
+        // Nothing has that name.
+        let (path, format) = Format::split(path).ok_or_else(missing)?;
+        let files = folder(path).await?.ok_or_else(missing)?;
+        Ok(Self::Archive(format, path.to_owned(), files))
     }
 }
 

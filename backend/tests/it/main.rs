@@ -3,6 +3,7 @@
 
 mod access;
 mod alias;
+mod archives;
 mod arriving;
 mod budgets;
 mod bytes;

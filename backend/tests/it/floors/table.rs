@@ -20,7 +20,7 @@ pub const BACKEND: &[Floor] = &[
     (
         "what faces share",
         &["answer", "audit_denied", "origin", "archive", "body"],
-        "bodies as they are read, errors as they are answered, denied changes into the log, the guard against other sites' pages, tar and zip streams",
+        "bodies as they are read, errors as they are answered, denied changes into the log, the guard against other sites' pages, archives",
     ),
     (
         "a concept in GraphQL",

@@ -60,6 +60,7 @@ pub(super) fn in_folder(folder: &str) -> Result<Sql> {
 }
 
 /// The files in a folder, in the order of paths, some at a time: there may be more than can be held.
+#[derive(Clone)]
 pub struct Walk {
     db: Db,
     owner_id: String,
@@ -78,6 +79,24 @@ impl Walk {
         let is_there = !first.is_empty() || folder.trim_end_matches('/').is_empty();
         walk.first = Some(first);
         Ok(is_there.then_some(walk))
+    }
+
+    /// Begins once more.
+    pub fn again(&self) -> Self {
+        Self { after: String::new(), first: None, ..self.clone() }
+    }
+
+    /// Whether the CRC-32 of all of them is known.
+    pub async fn have_crc32(&self) -> Result<bool> {
+        let mut sql = Sql::new(
+            "SELECT f.path FROM files f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.owner_id = ?",
+        )
+        .bind(self.owner_id.as_str())
+        .and(self.within.clone())
+        .and(Sql::new("b.crc32 IS NULL AND b.size > 0"));
+        sql.push(" LIMIT 1");
+        let unknown: Option<(String,)> = Query::from(sql).fetch_optional(&self.db).await?;
+        Ok(unknown.is_none())
     }
 
     /// The next files, some hundred; none at the end.
