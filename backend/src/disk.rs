@@ -1,7 +1,10 @@
 //! Room on disks: how much there is, and how much is kept for what has to go on when files find none.
 
+use std::fs::File;
 use std::io::Result;
 use std::path::Path;
+
+use rustix::fs::FallocateFlags;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -22,6 +25,12 @@ pub fn space(path: &Path) -> Result<Space> {
 /// How many bytes of a disk are kept free: so many MiB, or a twentieth of it, but 1 to 10 GiB.
 pub fn floor(space: Space, keep_mib: Option<u64>) -> u64 {
     keep_mib.map_or_else(|| (space.size / 20).clamp(GIB, 10 * GIB), |mib| mib.saturating_mul(MIB))
+}
+
+/// Gives the room of the first bytes of a file back to its disk. They are zeros then. Not every file system can.
+pub fn give_back(file: &File, bytes: u64) -> Result<()> {
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, hole, 0, bytes)?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod give;
 mod hash;
 mod identity;
+mod joining;
 pub mod key;
 mod partial;
 mod parts;
@@ -32,6 +33,7 @@ use crate::time::Timestamp;
 pub use give::Given;
 pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
+pub use joining::{Part, gone};
 pub use partial::{Checksum, Partial};
 pub use parts::Begun;
 pub use read::{Found, Pieces};

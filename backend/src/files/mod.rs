@@ -7,6 +7,7 @@
 //! [`upload`] and [`download`], which MLflow's API shares.
 
 pub mod download;
+mod joined;
 mod resumable;
 mod tus;
 pub mod upload;
@@ -103,6 +104,11 @@ impl Address {
 }
 
 impl Place {
+    /// The path of the folder, without the slash at its end, where it is one's.
+    fn folder(&self) -> Option<&str> {
+        if self.path.is_empty() { Some("") } else { self.path.strip_suffix('/') }
+    }
+
     /// Where a version or candidate is by now.
     async fn of_owner(conn: Conn<'_>, owner_id: &str, path: &str) -> Result<Option<Self>> {
         let Some(found) = file::sql::find_address(conn, owner_id).await? else { return Ok(None) };

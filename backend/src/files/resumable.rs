@@ -14,10 +14,11 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::in_flight::Arrival;
-use crate::registry::catalog::upload as uploads;
-use crate::registry::catalog::upload::Upload;
+use crate::registry::catalog::file;
 use crate::registry::catalog::upload::rules::NewUpload;
-use crate::store::{Blob, Checksum, Found, Partial, next_part};
+use crate::registry::catalog::upload::{self as uploads, Upload};
+use crate::store::{self, Blob, Checksum, Found, Partial, next_part};
+use crate::text::FilePath;
 use crate::time::Timestamp;
 
 /// How much arrives before it is made durable and noted.
@@ -28,6 +29,8 @@ pub struct Held {
     pub upload: Upload,
     place: Place,
     partial: Partial,
+    /// What a final upload puts together.
+    parts: Vec<store::Part>,
     /// All bytes, where they are in the store already and the file is not yet at its place.
     finished: Option<Blob>,
 }
@@ -51,13 +54,28 @@ impl<E: Into<Error>> From<E> for Refused {
     }
 }
 
-fn not_found(id: &str) -> Error {
+pub fn not_found(id: &str) -> Error {
     Error::not_found("upload", id)
 }
 
-/// Begins an upload to a place, for which [`upload::check`] has been asked.
+/// Refuses what could not be put, before its bytes are taken in; returns the path of the file. A part may name only the
+/// folder that the file will be in: its path has a slash at its end.
+pub async fn check(app: &App, actor: &Actor, place: &Place, is_part: bool) -> Result<String> {
+    let Some(folder) = place.folder().filter(|_| is_part) else {
+        return upload::check(app, actor, place, &HeaderMap::new()).await.map(|file| file.path);
+    };
+    actor.check_may_write()?;
+    let (reader, target) = place.find((&app.db).into(), actor).await?;
+    file::rules::check_takes_files(&Writer::of(reader)?, &target)?;
+    if !folder.is_empty() {
+        FilePath::parse("path", folder)?;
+    }
+    Ok(format!("{folder}/"))
+}
+
+/// Begins an upload to a place, for which [`check`] has been asked.
 pub async fn begin(app: &App, actor: &Actor, place: &Place, new: NewUpload) -> Result<Upload> {
-    let _promise = upload::promise(app, new.size.unsigned_abs()).await?;
+    let _promise = upload::promise(app, new.size.unwrap_or(0).unsigned_abs()).await?;
     let mut change = Change::begin(app, actor).await?;
     let (reader, target) = place.find((&mut *change).into(), actor).await?;
     let upload = uploads::rules::create(&mut change, &Writer::of(reader)?, &target, new).await?;
@@ -87,18 +105,26 @@ pub async fn hold(app: &App, actor: &Actor, id: &str) -> Result<Held> {
     find(app, actor, id).await?;
     let partial = app.store.partial(id).await;
     let (upload, place) = find(app, actor, id).await?;
-    let finished = match upload.is_over() {
+    let finished = match upload.is_over {
         true => None,
-        false => partial.finished().await?.filter(|blob| blob.size == upload.size),
+        false => partial
+            .finished()
+            .await?
+            .filter(|blob| upload.length() == Some(blob.size.unsigned_abs())),
     };
-    Ok(Held { upload, place, partial, finished })
+    let parts = match upload.is_final() {
+        true => uploads::parts(&app.db, id).await?,
+        false => Vec::new(),
+    };
+    let parts = parts.into_iter().map(|part| (part.id, part.size.unsigned_abs())).collect();
+    Ok(Held { upload, place, partial, parts, finished })
 }
 
 impl Held {
     /// How many bytes need not be sent again.
     pub async fn progress(&self) -> Result<Progress> {
         let received = self.upload.received.unsigned_abs();
-        let there = self.upload.is_over()
+        let there = self.upload.is_over
             || self.finished.is_some()
             || self.partial.size().await? >= received;
         // Where the bytes are gone, from the beginning.
@@ -109,12 +135,46 @@ impl Held {
     /// Gives the upload up: its bytes first, so that a full disk has room for the change.
     pub async fn terminate(self, app: &App) -> Result<()> {
         self.partial.remove().await?;
+        remove_parts(app, &self.parts).await?;
         uploads::rules::delete(&app.db, &self.upload.id).await
     }
 
     /// Refuses what could not be put, before its bytes are taken in.
     pub async fn check(&self, app: &App, actor: &Actor) -> Result<()> {
-        upload::check(app, actor, &self.place, &HeaderMap::new()).await.map(drop)
+        check(app, actor, &self.place, self.upload.is_part()).await.map(drop)
+    }
+
+    /// Notes how long the upload is, where that was to be said later; what was said stays.
+    pub async fn say_length(&mut self, app: &App, actor: &Actor, length: u64) -> Result<()> {
+        let refuse = |reason: String| Err(Error::invalid("upload-length", reason));
+        match self.upload.length() {
+            Some(known) if known == length => return Ok(()),
+            Some(known) => return refuse(format!("was {known} before and cannot change")),
+            None => {}
+        }
+        let there = self.progress().await?.offset;
+        let Some(missing) = length.checked_sub(there) else {
+            return refuse(format!("must be at least {there}, as many bytes were received"));
+        };
+        let size = upload::check_size(app, length)?;
+        let _promise = upload::promise(app, missing).await?;
+        let mut change = Change::begin(app, actor).await?;
+        self.upload = uploads::rules::set_length(&mut change, &self.upload, size).await?;
+        change.commit().await
+    }
+
+    /// Puts the parts of a final upload together, from where that ended last.
+    pub async fn join(self, app: &App, actor: &Actor) -> Result<Progress, Refused> {
+        if self.finished.is_some() {
+            return Ok(self.finish(app, actor).await?);
+        }
+        let from = self.upload.received.unsigned_abs();
+        if self.progress().await?.offset != from {
+            // What it had of the first parts is nowhere else any more.
+            return Err(store::gone().into());
+        }
+        let mut bytes = app.store.read_joined(&self.parts, from);
+        self.append(app, actor, from, None, &mut bytes).await
     }
 
     /// Takes in the bytes behind the first `from`, and puts the file at its place with the last of them. What
@@ -129,7 +189,7 @@ impl Held {
     ) -> Result<Progress, Refused> {
         let Upload { owner_id, path, .. } = self.upload.clone();
         let _under_way = app.in_flight.begin(Arrival { owner_id, path });
-        let size = self.upload.size.unsigned_abs();
+        let size = self.upload.length();
         if let Some(blob) = &self.finished {
             check_same(app, blob, from, body).await?;
             return Ok(self.finish(app, actor).await?);
@@ -153,10 +213,7 @@ impl Held {
             loop {
                 let (piece, ended) = next_part(&mut arriving).await?;
                 let length = piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-                if writing.at + length > size {
-                    let message = format!("the file has {size} bytes, as Upload-Length said");
-                    return Err(Error::TooLarge(message).into());
-                }
+                self.check_size(app, writing.at + length)?;
                 if !piece.is_empty()
                     && let Err(error) = app.store.check_room()
                 {
@@ -167,11 +224,13 @@ impl Held {
                 if ended {
                     break;
                 }
-                if digest.is_none() && writing.at - noted >= CHECKPOINT && writing.at < size {
+                if digest.is_none() && writing.at - noted >= CHECKPOINT && Some(writing.at) != size
+                {
                     let written = writing.sync().await?;
                     noted = written.size;
                     self.partial.keep(&written);
-                    self.note(app, noted).await?;
+                    self.note(app, actor, noted).await?;
+                    app.store.give_back(&self.parts, noted).await?;
                 }
             }
         }
@@ -190,55 +249,95 @@ impl Held {
             return Err(failure.map_or(Refused::Checksum, Refused::Error));
         }
         self.partial.keep(&written);
-        if written.size == size {
+        if Some(written.size) == size {
             // Nothing is missing, however it ended.
             return Ok(self.finish(app, actor).await?);
         }
-        let expires_at = self.note(app, written.size).await?;
+        let expires_at = self.note(app, actor, written.size).await?;
         match failure {
             Some(error) => Err(error.into()),
             None => Ok(Progress { offset: written.size, expires_at }),
         }
     }
 
-    async fn note(&self, app: &App, received: u64) -> Result<Timestamp> {
+    /// Refuses more bytes than the file will have, or can have.
+    pub fn check_size(&self, app: &App, bytes: u64) -> Result<()> {
+        match self.upload.length() {
+            Some(length) if bytes > length => {
+                let message = format!("the file has {length} bytes, as Upload-Length said");
+                Err(Error::TooLarge(message))
+            }
+            Some(_) => Ok(()),
+            None => upload::check_size(app, bytes).map(drop),
+        }
+    }
+
+    async fn note(&self, app: &App, actor: &Actor, received: u64) -> Result<Timestamp> {
+        let (id, now) = (&self.upload.id, app.clock.now());
         let received = i64::try_from(received).map_err(Error::internal)?;
-        uploads::receive(&app.db, &self.upload.id, received, app.clock.now()).await
+        let expires_at = uploads::receive(&app.db, id, received, now).await?;
+        if self.upload.length().is_none() {
+            uploads::rules::check_announced(&app.db, &actor.user()?.id, now, 0).await?;
+        }
+        Ok(expires_at)
     }
 
     /// Puts the file at its place, all of whose bytes are there. That they are is noted in the same
-    /// transaction, so an upload is over when the file is there and not before.
-    async fn finish(self, app: &App, actor: &Actor) -> Result<Progress> {
-        let Self { upload, place, partial, finished } = self;
-        let size = upload.size.unsigned_abs();
+    /// transaction, so an upload is over when the file is there and not before. A part has no place: it is kept.
+    async fn finish(mut self, app: &App, actor: &Actor) -> Result<Progress> {
         let headers = HeaderMap::new();
-        let blob = match finished {
+        let blob = match self.finished.take() {
             Some(blob) => blob,
             None => {
-                let hashes = partial.hashes(size).await?;
+                let size = self.upload.length().ok_or_else(|| Error::internal("no length"))?;
+                let is_part = self.upload.is_part();
+                if is_part && self.upload.sha256.is_none() {
+                    return self.keep(app, actor, size).await;
+                }
+                let hashes = self.partial.hashes(size).await?;
                 let sha256 = &hashes.sha256;
-                if upload.sha256.as_ref().is_some_and(|expected| expected != sha256) {
-                    partial.remove().await?;
-                    uploads::rules::delete(&app.db, &upload.id).await?;
+                if self.upload.sha256.as_ref().is_some_and(|expected| expected != sha256) {
+                    self.terminate(app).await?;
                     let reason = format!(
                         "does not match: the received bytes have {sha256}. Start a new upload"
                     );
                     return Err(Error::invalid("sha256", reason));
                 }
+                if is_part {
+                    return self.keep(app, actor, size).await;
+                }
                 // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
-                let blob = partial.blob(hashes, upload.size);
-                drop(upload::put_blob(app, actor, &place, &headers, &blob).await?);
-                partial.finish(&blob).await?;
+                let size = i64::try_from(size).map_err(Error::internal)?;
+                let blob = self.partial.blob(hashes, size);
+                drop(upload::put_blob(app, actor, &self.place, &headers, &blob).await?);
+                self.partial.finish(&blob).await?;
                 blob
             }
         };
+        let Self { upload, place, partial, parts, .. } = self;
         let (mut change, put) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
         uploads::rules::finish(&mut change, &upload.id).await?;
         change.commit().await?;
         upload::settle(app, &place.path()?, &blob, &put).await;
         partial.forget();
-        Ok(Progress { offset: size, expires_at: upload.expires_at_ms })
+        if let Err(error) = remove_parts(app, &parts).await {
+            // They go with the row.
+            error.log();
+        }
+        Ok(Progress { offset: blob.size.unsigned_abs(), expires_at: upload.expires_at_ms })
     }
+
+    async fn keep(&self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
+        Ok(Progress { offset: size, expires_at: self.note(app, actor, size).await? })
+    }
+}
+
+/// Removes what is left of the bytes of parts: they are elsewhere, or given up.
+async fn remove_parts(app: &App, parts: &[store::Part]) -> Result<()> {
+    for (name, _) in parts {
+        app.store.partial(name).await.remove().await?;
+    }
+    Ok(())
 }
 
 /// Takes in bytes again that are in the store already: they must be the same.

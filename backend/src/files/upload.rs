@@ -65,13 +65,17 @@ pub async fn check(
         file::sql::find(&app.db, target.id(), path.as_str()).await?.as_ref(),
     )?;
     file::rules::check_put(&app.db, &writer, &target, &path).await?;
-    let max_size = app.config.max_file_size;
-    if announced(headers).is_some_and(|size| size > max_size) {
-        return Err(Error::TooLarge(format!(
-            "The file is too large: at most {max_size} bytes are allowed."
-        )));
-    }
+    announced(headers).map(|size| check_size(app, size)).transpose()?;
     Ok(Arrival { owner_id: target.id().to_owned(), path: path.as_str().to_owned() })
+}
+
+/// A size that a file can have, as it is stored.
+pub fn check_size(app: &App, size: u64) -> Result<i64> {
+    let max_size = app.config.max_file_size;
+    let size = i64::try_from(size).ok().filter(|size| size.unsigned_abs() <= max_size);
+    size.ok_or_else(|| {
+        Error::TooLarge(format!("The file is too large: at most {max_size} bytes are allowed."))
+    })
 }
 
 /// How many bytes the client says that there are.

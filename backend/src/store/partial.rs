@@ -29,7 +29,7 @@ use super::read::READ_SIZE;
 use super::{Blob, Store};
 use crate::error::{Error, Result};
 
-const FOLDER: &str = "partial";
+pub(super) const FOLDER: &str = "partial";
 
 /// Who is at what, by name.
 #[derive(Clone, Default)]

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::harness::{CREATE_PROJECT, Caller, Server};
 use crate::mlflow::ask;
 use crate::mlflow_artifacts::{post, run};
+use crate::tus;
 
 const BASE: &str = "/files/vision/ocr/1.0.0";
 const PUBLISH: &str = "mutation($without: Boolean! = false) { publishModelVersion(input: {
@@ -114,6 +115,35 @@ async fn an_upload_in_pieces_is_waited_for_five_minutes_after_its_last_bytes() {
     let published = admin.ok(PUBLISH, json!({})).await["publishModelVersion"].take();
     let expected = json!({ "path": "big.bin", "size": 10, "received": 4, "active": false });
     assert_eq!(published["modelVersion"]["unfinishedUploads"], json!([expected]), "it is named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_file_are_waited_for_until_they_are_put_together() {
+    let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let (_server, admin) = with_version(Clock::Fixed(time.clone())).await;
+    // Two of a file that has no name yet, and one of another that has.
+    let top = [tus::part(&admin, BASE, "01").await, tus::part(&admin, BASE, "234").await];
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["/"]));
+    let named = tus::part(&admin, &format!("{BASE}/dir/b.bin"), "0").await;
+    let folder = tus::part(&admin, &format!("{BASE}/dir/"), "0").await;
+    let unfinished = admin.ok(UNFINISHED, json!({})).await["model"]["version"].take();
+    let shown = |path: &str, received: i64| json!({ "path": path, "size": null, "received": received, "active": true });
+    assert_eq!(
+        unfinished["unfinishedUploads"],
+        json!([shown("/", 5), shown("dir/", 1), shown("dir/b.bin", 1)])
+    );
+    assert_eq!(tus::join(&admin, &format!("{BASE}/a.bin"), &top).await.status(), 201);
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["dir/", "dir/b.bin"]));
+    for upload in [&named, &folder] {
+        let ended = tus::tus(&admin, Method::DELETE, upload).send().await.unwrap();
+        assert_eq!(ended.status(), 204);
+    }
+    let late = tus::part(&admin, BASE, "0").await;
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["/"]));
+    time.fetch_add(300_000, Ordering::Relaxed);
+    admin.ok(PUBLISH, json!({})).await;
+    let late = tus::join(&admin, &format!("{BASE}/late.bin"), &[late]).await;
+    assert_eq!(late.status(), 409, "it is published");
 }
 
 #[tokio::test(flavor = "multi_thread")]

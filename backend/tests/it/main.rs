@@ -16,6 +16,7 @@ mod files;
 mod floors;
 mod graphql;
 mod harness;
+mod joined;
 mod live;
 mod log;
 mod matrix;

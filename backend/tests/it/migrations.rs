@@ -141,6 +141,10 @@ async fn migrations_keep_the_sample_data_of_each_step() {
     let create = "mutation { createModel(input: {project: \"sample\", name: \"new\"}) { model { experiment { number } } } }";
     let made = admin.ok(create, json!({})).await["createModel"]["model"].take();
     assert_eq!(made["experiment"]["number"], 3, "numbers go on after the sample's");
+    let over = server.count("SELECT COUNT(*) FROM uploads WHERE is_over").await;
+    let unfinished = server.count("SELECT COUNT(*) FROM uploads WHERE NOT is_over").await;
+    assert_eq!(over, 1, "of the uploads of before, the one that is whole");
+    assert!(unfinished > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

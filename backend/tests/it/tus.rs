@@ -12,10 +12,37 @@ pub fn tus(caller: &Caller, method: Method, path: &str) -> RequestBuilder {
 }
 
 pub async fn begin(caller: &Caller, path: &str, size: u64, metadata: &[(&str, &str)]) -> Response {
-    let pairs: Vec<String> =
-        metadata.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
     let request = tus(caller, Method::POST, path).header("upload-length", size);
-    request.header("upload-metadata", pairs.join(",")).send().await.unwrap()
+    request.header("upload-metadata", self::metadata(metadata)).send().await.unwrap()
+}
+
+/// Begins an upload of a part of a file, to be sent later.
+pub fn beginning_part(caller: &Caller, path: &str) -> RequestBuilder {
+    tus(caller, Method::POST, path).header("upload-concat", "partial")
+}
+
+/// Sends a part of a file at once; returns its address.
+pub async fn part(caller: &Caller, path: &str, bytes: impl Into<Vec<u8>>) -> String {
+    let bytes = bytes.into();
+    let request = beginning_part(caller, path).header("upload-length", bytes.len());
+    let request = request.header("content-type", "application/offset+octet-stream");
+    location(&request.body(bytes).send().await.unwrap())
+}
+
+/// Asks that parts are put together.
+pub fn joining(caller: &Caller, path: &str, parts: &[String]) -> RequestBuilder {
+    let concat = format!("final;{}", parts.join(" "));
+    tus(caller, Method::POST, path).header("upload-concat", concat)
+}
+
+pub async fn join(caller: &Caller, path: &str, parts: &[String]) -> Response {
+    joining(caller, path, parts).send().await.unwrap()
+}
+
+/// `Upload-Metadata` with these pairs.
+pub fn metadata(pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value)));
+    pairs.collect::<Vec<_>>().join(",")
 }
 
 /// Begins an upload that must be taken; returns its address.

@@ -135,20 +135,15 @@ async fn what_is_said_wrongly_is_refused_with_what_would_be_right() {
     };
     for (request, status, message) in [
         (
-            post("upload-defer-length", "1"),
+            tus(&admin, Method::POST, &path),
             400,
-            "upload-length: is missing: send the size of the file in bytes",
+            "upload-length: is missing: send the size of the file in bytes, or Upload-Defer-Length: 1",
         ),
         (post("upload-length", "-1"), 400, "upload-length: must be a whole number of bytes"),
         (
             post("upload-length", "9999999999999"),
             413,
             "The file is too large: at most 1099511627776 bytes are allowed.",
-        ),
-        (
-            post("upload-concat", "partial"),
-            400,
-            "upload-concat: is not supported: send the file as one upload",
         ),
         (
             post("upload-length", "1").header("upload-metadata", "a ?"),
@@ -211,7 +206,7 @@ async fn clients_learn_what_is_spoken_and_may_have_only_post() {
         );
         assert_eq!(
             headers["tus-extension"],
-            "creation,creation-with-upload,checksum,expiration,termination"
+            "creation,creation-defer-length,creation-with-upload,checksum,concatenation,expiration,termination"
         );
         assert_eq!(headers["tus-checksum-algorithm"], "sha1,sha256");
         assert_eq!(headers["tus-max-size"], (1_u64 << 40).to_string());
@@ -250,7 +245,10 @@ async fn bytes_are_checked_by_piece_and_as_a_whole() {
     let upload = location(&begin(&admin, &format!("{BASE}/g"), 3, &[("sha256", &wrong)]).await);
     let (status, code, message) = refusal(patch(&admin, &upload, 0, "abc").await).await;
     assert_eq!((status, code.as_str()), (400, "INVALID"));
-    assert!(message.starts_with("sha256: does not match: the received bytes have ba7816bf"), "{message}");
+    assert!(
+        message.starts_with("sha256: does not match: the received bytes have ba7816bf"),
+        "{message}"
+    );
     assert_eq!(patch(&admin, &upload, 0, "abc").await.status(), 404, "it is over");
     assert_eq!(admin.get(&format!("{BASE}/g")).await.status(), 404);
     assert_eq!(partial(&server), 0);

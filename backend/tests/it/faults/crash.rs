@@ -93,8 +93,9 @@ impl World {
                 let path = format!("/files/{model}/{version}/f{number}");
                 let bytes = bytes(&mut random);
                 let sha256 = hex::encode(Sha256::digest(&bytes));
-                let put = match random.below(3) {
+                let put = match random.below(4) {
                     0 => self.resumable(&path, &bytes, &mut random).await,
+                    1 => self.in_parts(&path, &bytes, &mut random).await,
                     _ => self
                         .request(Method::PUT, &path)
                         .body(bytes)
@@ -188,6 +189,27 @@ impl World {
             }
         }
         Some(status)
+    }
+
+    /// An upload of two parts that are put together.
+    async fn in_parts(&self, path: &str, bytes: &[u8], random: &mut Random) -> Option<u16> {
+        let tus = || self.request(Method::POST, path).header("tus-resumable", "1.0.0");
+        let (first, second) =
+            bytes.split_at(usize::try_from(random.below(bytes.len() as u64)).unwrap());
+        let mut concat = "final;".to_owned();
+        for part in [first, second] {
+            let begin =
+                tus().header("upload-concat", "partial").header("upload-length", part.len());
+            let begin = begin.header("content-type", "application/offset+octet-stream");
+            let begun = begin.body(part.to_vec()).send().await.ok()?;
+            if !begun.status().is_success() {
+                return Some(begun.status().as_u16());
+            }
+            concat.push_str(begun.headers()["location"].to_str().unwrap());
+            concat.push(' ');
+        }
+        let joined = tus().header("upload-concat", concat.trim_end()).send().await.ok()?;
+        Some(joined.status().as_u16())
     }
 
     /// Sweeps beside the server, again and again, with nothing kept; and makes a backup, which is killed in the middle.

@@ -110,10 +110,9 @@ pub fn Names(#[prop(into)] names: Signal<Vec<String>>) -> impl IntoView {
 /// Such as “12 of 40 MB, arriving”.
 fn progress(upload: &UnfinishedUpload) -> String {
     let state = if upload.active { "uploading" } else { "interrupted: this file will be missing" };
-    match upload.received.zip(upload.size) {
-        Some((received, size)) => {
-            format!("{} of {}, {state}", format::bytes(received), format::bytes(size))
-        }
-        None => state.to_owned(),
+    match (upload.received.map(format::bytes), upload.size.map(format::bytes)) {
+        (Some(received), Some(size)) => format!("{received} of {size}, {state}"),
+        (Some(received), None) => format!("{received} so far, {state}"),
+        _ => state.to_owned(),
     }
 }

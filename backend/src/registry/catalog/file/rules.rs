@@ -47,6 +47,11 @@ pub async fn check_put(
     if old.is_some() { Ok(()) } else { new }
 }
 
+/// Refuses files of what takes none any more, whatever their paths.
+pub fn check_takes_files(_writer: &Writer, target: &Target) -> Result<()> {
+    if target.sealed { Err(published()) } else { Ok(()) }
+}
+
 /// Makes `path` point at a blob.
 pub async fn put(
     change: &mut Change,

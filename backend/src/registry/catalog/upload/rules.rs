@@ -6,11 +6,12 @@ use super::{Begun, LIFE_SECONDS, Upload, begun, columns, unfinished};
 use crate::access::Writer;
 use crate::app::App;
 use crate::change::Change;
-use crate::db::{Db, Query, Sql, query};
+use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
-use crate::id::new_uuid;
+use crate::id::{UserId, new_uuid};
 use crate::registry::target::Target;
-use crate::text::{self, FilePath};
+use crate::text;
+use crate::time::Timestamp;
 
 /// How many uploads somebody may have begun and not finished.
 pub const MAX_OPEN: i64 = 1000;
@@ -21,37 +22,60 @@ const MAX_ANNOUNCED: i64 = 1 << 40;
 /// How many paths may be said to have to be there.
 const MAX_REQUIRED: usize = 1000;
 
-/// What a client says of a file that it is about to send.
+/// What a client says of what it is about to send.
 pub struct NewUpload {
-    pub path: FilePath,
-    /// In bytes.
-    pub size: i64,
+    /// Of the file; of a part that names none, of the folder, with a slash at its end.
+    pub path: String,
+    /// In bytes; none where that is said later.
+    pub size: Option<i64>,
     pub sha256: Option<String>,
     pub metadata: String,
+    /// Whether it is a part, or which parts it puts together, as the client sent it.
+    pub concat: Option<String>,
+}
+
+/// How many uploads of somebody, or in a project, are not over, and how many bytes they have together.
+async fn open(conn: impl Into<Conn<'_>>, now: Timestamp, whose: Sql) -> Result<(i64, i64)> {
+    let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM uploads
+               WHERE NOT is_over AND expires_at_ms > ?";
+    Ok(Query::from(Sql::new(sql).bind(now).and(whose)).fetch_one(conn).await?)
+}
+
+fn of_user(user: &UserId) -> Sql {
+    Sql::new("user_id = ?").bind(user)
+}
+
+fn too_much(what: String) -> Error {
+    let remedy = "Finish or DELETE some, or wait until they expire.";
+    Error::RateLimited(format!("{what}. {remedy}"))
 }
 
 /// Refuses one upload more than somebody, or all in a project, may have begun and not finished.
-async fn check_open(change: &mut Change, target: &Target, size: i64) -> Result<()> {
-    let open = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM uploads
-                WHERE received < size AND expires_at_ms > ? AND ";
-    let mut own = Sql::new(open).bind(change.now);
-    own.push("user_id = ").push_value(change.author());
-    let (count, bytes): (i64, i64) = Query::from(own).fetch_one(&mut **change).await?;
-    let refuse = |what: String| {
-        let remedy = "Finish or DELETE some, or wait until they expire.";
-        Err(Error::RateLimited(format!("{what}. {remedy}")))
-    };
-    if count >= MAX_OPEN {
-        return refuse(format!("You already have {MAX_OPEN} unfinished uploads"));
+async fn check_open(change: &mut Change, target: &Target) -> Result<()> {
+    let (now, own) = (change.now, of_user(change.author()));
+    if open(&mut **change, now, own).await?.0 >= MAX_OPEN {
+        return Err(too_much(format!("You already have {MAX_OPEN} unfinished uploads")));
     }
-    if bytes.saturating_add(size) > MAX_ANNOUNCED {
-        return refuse("Your unfinished uploads would exceed 1 TiB in total".to_owned());
+    let all = Sql::new("project_id = ?").bind(&target.project_id);
+    if open(&mut **change, now, all).await?.0 >= MAX_OPEN_IN_PROJECT {
+        return Err(too_much(format!(
+            "The project already has {MAX_OPEN_IN_PROJECT} unfinished uploads"
+        )));
     }
-    let mut all = Sql::new(open).bind(change.now);
-    all.push("project_id = ").push_value(&target.project_id);
-    let (count, _): (i64, i64) = Query::from(all).fetch_one(&mut **change).await?;
-    if count >= MAX_OPEN_IN_PROJECT {
-        return refuse(format!("The project already has {MAX_OPEN_IN_PROJECT} unfinished uploads"));
+    Ok(())
+}
+
+/// Refuses more bytes than the unfinished uploads of somebody may have together.
+pub async fn check_announced(
+    conn: impl Into<Conn<'_>>,
+    user: &UserId,
+    now: Timestamp,
+    more: i64,
+) -> Result<()> {
+    let (_, bytes) = open(conn, now, of_user(user)).await?;
+    if bytes.saturating_add(more) > MAX_ANNOUNCED {
+        let what = "Your unfinished uploads would exceed 1 TiB in total";
+        return Err(too_much(what.to_owned()));
     }
     Ok(())
 }
@@ -63,35 +87,107 @@ pub async fn create(
     target: &Target,
     new: NewUpload,
 ) -> Result<Upload> {
-    let now = change.now;
-    check_open(change, target, new.size).await?;
+    check_open(change, target).await?;
+    let (user, now) = (change.author().clone(), change.now);
+    check_announced(&mut **change, &user, now, new.size.unwrap_or(0)).await?;
+    insert(change, target, new).await
+}
+
+async fn insert(change: &mut Change, target: &Target, new: NewUpload) -> Result<Upload> {
+    let (now, key) = (change.now, text::nfc(&new.path));
     // An empty file is on its way, too, until it is put at its place.
     let upload = query(concat!(
         "INSERT INTO uploads (id, user_id, owner_id, path, sent_path, size, received, sha256, metadata,
-             created_at_ms, expires_at_ms, project_id)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)
+             created_at_ms, expires_at_ms, project_id, is_deferred, concat)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13)
          RETURNING ",
         columns!()
     ))
     .bind(new_uuid(now))
     .bind(change.author())
     .bind(target.id())
-    .bind(new.path.key())
-    .bind(new.path.sent())
-    .bind(new.size)
+    .bind(&key)
+    .bind((key != new.path).then_some(new.path))
+    .bind(new.size.unwrap_or(0))
     .bind(new.sha256)
     .bind(new.metadata)
     .bind(now)
     .bind(now.plus_seconds(LIFE_SECONDS))
     .bind(&target.project_id)
+    .bind(new.size.is_none())
+    .bind(new.concat)
     .fetch_one(&mut **change)
     .await?;
     Ok(upload)
 }
 
+/// Notes how long an upload is whose length was to be said later. Said once, it stays.
+pub async fn set_length(change: &mut Change, upload: &Upload, length: i64) -> Result<Upload> {
+    let (user, now) = (change.author().clone(), change.now);
+    check_announced(&mut **change, &user, now, length.saturating_sub(upload.size)).await?;
+    let set = query(concat!(
+        "UPDATE uploads SET size = $2, is_deferred = FALSE WHERE id = $1 AND is_deferred RETURNING ",
+        columns!()
+    ));
+    let set = set.bind(&upload.id).bind(length).fetch_optional(&mut **change).await?;
+    set.ok_or(Error::Stale)
+}
+
+/// Begins a final upload, which takes over these parts in their order.
+pub async fn join(
+    change: &mut Change,
+    _writer: &Writer,
+    target: &Target,
+    parts: &[Upload],
+    new: NewUpload,
+) -> Result<Upload> {
+    for part in parts {
+        check_joins(part, target)?;
+    }
+    let upload = insert(change, target, new).await?;
+    for (part, number) in parts.iter().zip(0_i64..) {
+        let taken = query(
+            "UPDATE uploads SET final_id = $2, part = $3, is_over = TRUE WHERE id = $1 AND NOT is_over",
+        )
+        .bind(&part.id)
+        .bind(&upload.id)
+        .bind(number)
+        .execute(change)
+        .await?;
+        if taken == 0 {
+            return Err(Error::Stale);
+        }
+    }
+    Ok(upload)
+}
+
+/// Refuses what is no part of a file of this target, or not whole.
+pub fn check_joins(part: &Upload, target: &Target) -> Result<()> {
+    let id = &part.id;
+    let wrong = |reason: String| Err(Error::invalid("upload-concat", reason));
+    if !part.is_part() {
+        return wrong(format!(
+            "names {id}, which is not a part: start parts with Upload-Concat: partial"
+        ));
+    }
+    if part.owner_id != target.id() {
+        return wrong(format!(
+            "names {id}, a part of a file elsewhere: send all parts to the same version"
+        ));
+    }
+    if !part.is_whole() {
+        let received = part.received;
+        let message =
+            format!("Part {id} is incomplete. Continue it at {received}, then try again.");
+        return Err(Error::Conflict(message));
+    }
+    Ok(())
+}
+
 /// Notes that the file is at its place.
 pub async fn finish(change: &mut Change, id: &str) -> Result<()> {
-    query("UPDATE uploads SET received = size WHERE id = $1").bind(id).execute(change).await?;
+    let over = query("UPDATE uploads SET received = size, is_over = TRUE WHERE id = $1");
+    over.bind(id).execute(change).await?;
     Ok(())
 }
 
@@ -128,11 +224,14 @@ pub async fn check_arrived(
     }
     let begun: Vec<Begun> =
         query(concat!(begun!(), "owner_id = $1")).bind(owner_id).fetch_all(&mut **change).await?;
+    let is_in = |path: &str, folder: &str| {
+        let (path, folder) = (text::nfc(path), text::nfc(folder));
+        let rest = path.strip_prefix(&folder);
+        folder.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    // Parts that name only a folder become a file anywhere in there.
     let inside = |path: &str| {
-        folder.is_empty()
-            || text::nfc(path)
-                .strip_prefix(&text::nfc(folder))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        is_in(path, folder) || path.strip_suffix('/').is_some_and(|path| is_in(folder, path))
     };
     let mut arriving: Vec<String> = unfinished(app, owner_id, begun)
         .into_iter()
@@ -165,10 +264,9 @@ async fn missing(
 /// room for the change.
 pub async fn sweep(app: &App) -> Result<()> {
     let now = app.clock.now();
-    let expired: Vec<(String,)> = query("SELECT id FROM uploads WHERE expires_at_ms <= $1")
-        .bind(now)
-        .fetch_all(&app.db)
-        .await?;
+    // What a final upload took over goes with it.
+    let expired = "SELECT id FROM uploads WHERE expires_at_ms <= $1 AND final_id IS NULL";
+    let expired: Vec<(String,)> = query(expired).bind(now).fetch_all(&app.db).await?;
     for (id,) in expired {
         let partial = app.store.partial(&id).await;
         // Whoever had it may have brought more.

@@ -1,50 +1,45 @@
 //! Uploads that may be interrupted, as tus 1.0.0 has them (<https://tus.io/protocols/resumable-upload>), with
-//! its extensions creation, creation-with-upload, checksum, expiration and termination. Translation only: what
-//! a request does is in [`resumable`](super::resumable).
+//! its extensions creation, creation-defer-length, creation-with-upload, checksum, concatenation, expiration and
+//! termination. Translation only: what a request does is in [`resumable`] and [`joined`].
 //!
 //! `POST` to the address of a file, or of a folder with the name in `Upload-Metadata`, begins an upload. It
-//! goes on at `/api/uploads/{upload}`.
+//! goes on at `/api/uploads/{upload}`. Parts (`Upload-Concat: partial`) need no name; the final upload, which puts them
+//! together, has one, and is answered when the file is at its place.
+
+mod headers;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest, Sha1};
-use sha2::Sha256;
 
+use self::headers::{
+    ALGORITHMS, CONCAT, Concat, DEFER_LENGTH, LENGTH, METADATA, Metadata, OFFSET, UPLOADS,
+    checksum, has_bytes, is_piece, length, number, wrong_type,
+};
 use super::resumable::{self, Held, Progress, Refused};
-use super::{Address, Place, not_utf8, upload};
+use super::{Address, Place, joined, not_utf8, upload};
 use crate::access::Actor;
 use crate::action::Action;
 use crate::app::App;
 use crate::audit_denied;
 use crate::body;
 use crate::error::{Error, Result};
-use crate::files::upload::Place as _;
+use crate::registry::catalog::upload::Upload;
 use crate::registry::catalog::upload::rules::NewUpload;
-use crate::store::Checksum;
 
 const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
-const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-const LENGTH: HeaderName = HeaderName::from_static("upload-length");
-const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
-const CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 const OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 
-const EXTENSIONS: &str = "creation,creation-with-upload,checksum,expiration,termination";
-const ALGORITHMS: &str = "sha1,sha256";
-const PIECE: &str = "application/offset+octet-stream";
+const EXTENSIONS: &str = "creation,creation-defer-length,creation-with-upload,checksum,concatenation,expiration,termination";
 /// Where the bytes are not those of the checksum.
 const CHECKSUM_MISMATCH: u16 = 460;
-const MAX_METADATA: usize = 4096;
 
 /// An error, and the status where it is another one than the error's.
 struct Failure(Option<StatusCode>, Error);
@@ -122,17 +117,29 @@ pub async fn begin(
         let metadata = Metadata::of(&parts.headers)?;
         metadata.complete(&mut address.path);
         let place = address.place()?;
-        let new = new_upload(&app, &actor, &place, &metadata, &parts.headers).await?;
+        let concat = Concat::of(&parts.headers)?;
+        let ids = concat.as_ref().and_then(|concat| concat.parts.clone());
+        let new = new_upload(&app, &actor, &place, &metadata, &parts.headers, concat).await?;
         let has_bytes = has_bytes(&parts.headers)?;
-        let upload = resumable::begin(&app, &actor, &place, new).await?;
-        Ok::<_, Failure>((upload, has_bytes))
+        match ids {
+            Some(_) if has_bytes => Err(no_bytes_of_its_own()),
+            Some(ids) => {
+                let (upload, progress) = joined::join(&app, &actor, &place, &ids, new).await?;
+                Ok((upload, false, progress))
+            }
+            None => {
+                let upload = resumable::begin(&app, &actor, &place, new).await?;
+                let progress = Progress { offset: 0, expires_at: upload.expires_at_ms };
+                let is_empty = upload.length() == Some(0);
+                Ok::<_, Failure>((upload, has_bytes || is_empty, progress))
+            }
+        }
     };
-    let (upload, has_bytes) = match begun.await {
+    let (upload, appends, mut progress) = match begun.await {
         Ok(begun) => begun,
         Err(failure) => return refuse(&app, &actor, &subject, &parts.headers, body, failure).await,
     };
-    let mut progress = Progress { offset: 0, expires_at: upload.expires_at_ms };
-    if has_bytes || upload.size == 0 {
+    if appends {
         let held = match resumable::hold(&app, &actor, &upload.id).await {
             Ok(held) => held,
             Err(error) => return answer(Err(error.into())),
@@ -150,39 +157,41 @@ pub async fn begin(
             }
         };
     }
-    let location = [(LOCATION, format!("{}/api/uploads/{}", app.config.base(), upload.id))];
+    let location = [(LOCATION, format!("{}{UPLOADS}{}", app.config.base(), upload.id))];
     answer(Ok((StatusCode::CREATED, location, headers_of(&progress)).into_response()))
 }
 
-/// What the request says of the file.
+/// What the request says of the file, or of a part of one.
 async fn new_upload(
     app: &App,
     actor: &Actor,
     place: &Place,
     metadata: &Metadata,
     headers: &HeaderMap,
+    concat: Option<Concat>,
 ) -> Result<NewUpload> {
+    let is_part = concat.as_ref().is_some_and(|concat| concat.parts.is_none());
+    let is_final = concat.is_some() && !is_part;
     // Who may not is told that, whatever they send.
-    upload::check(app, actor, place, &HeaderMap::new()).await?;
-    if headers.contains_key("upload-concat") {
-        let reason = "is not supported: send the file as one upload";
-        return Err(Error::invalid("upload-concat", reason));
+    let path = resumable::check(app, actor, place, is_part).await?;
+    if is_final && (headers.contains_key(LENGTH) || headers.contains_key(DEFER_LENGTH)) {
+        let reason = "is not allowed for a final upload, which is as long as its parts together";
+        return Err(Error::invalid(LENGTH.as_str(), reason));
     }
-    let size = number(headers, &LENGTH)?;
-    let size = size.ok_or_else(|| {
-        Error::invalid("upload-length", "is missing: send the size of the file in bytes")
-    })?;
-    let max_size = app.config.max_file_size;
-    let size = i64::try_from(size).ok().filter(|size| size.unsigned_abs() <= max_size);
-    let size = size.ok_or_else(|| {
-        Error::TooLarge(format!("The file is too large: at most {max_size} bytes are allowed."))
-    })?;
+    let length = if is_final { None } else { length(headers)? };
     Ok(NewUpload {
-        path: place.path()?,
-        size,
+        path,
+        size: length.map(|length| upload::check_size(app, length)).transpose()?,
         sha256: metadata.sha256()?,
         metadata: metadata.text.clone(),
+        concat: concat.map(|concat| concat.text),
     })
+}
+
+/// Refused as the protocol says, though it is not about who may.
+fn no_bytes_of_its_own() -> Failure {
+    let message = "A final upload consists of its parts. Send no bytes to it.";
+    Failure(Some(StatusCode::FORBIDDEN), Error::Conflict(message.to_owned()))
 }
 
 /// Goes on with an upload, ends it, or says how far it is.
@@ -198,38 +207,77 @@ pub async fn go_on(
         Err(error) => return answer(Err(error.into())),
     };
     let mut subject = String::new();
-    let held = async {
+    let asked = async {
         check(&app, &actor, &parts.headers)?;
         let method = method_of(&parts)?;
-        let (_, place) = resumable::find(&app, &actor, &id).await?;
+        let (upload, place) = resumable::find(&app, &actor, &id).await?;
         subject = place.model.clone();
-        let held = resumable::hold(&app, &actor, &id).await?;
-        if method != Method::DELETE && !held.upload.is_over() {
+        if upload.is_final() && method != Method::DELETE {
+            // Nobody who asks stops it.
+            return match method {
+                Method::HEAD => Ok(Asked::State(upload)),
+                _ => Err(no_bytes_of_its_own()),
+            };
+        }
+        let mut held = resumable::hold(&app, &actor, &id).await?;
+        if method == Method::DELETE {
+            return Ok(Asked::End(held));
+        }
+        if !held.upload.is_over {
             held.check(&app, &actor).await?;
         }
-        let from = if method == Method::PATCH { offset(&held, &parts.headers).await? } else { 0 };
-        Ok::<_, Failure>((method, held, from))
+        if method == Method::HEAD {
+            return Ok(Asked::Progress(held));
+        }
+        let from = piece(&app, &actor, &mut held, &parts.headers).await?;
+        Ok::<_, Failure>(Asked::Append(held, from))
     };
-    let (method, held, from) = match held.await {
-        Ok(held) => held,
+    let asked = match asked.await {
+        Ok(asked) => asked,
         Err(failure) => return refuse(&app, &actor, &subject, &parts.headers, body, failure).await,
     };
-    answer(match method {
-        Method::DELETE => held
-            .terminate(&app)
-            .await
-            .map_err(Failure::from)
-            .map(|()| StatusCode::NO_CONTENT.into_response()),
-        Method::HEAD => state(&held).await.map_err(Failure::from),
-        _ if held.upload.is_over() => held
+    answer(match asked {
+        Asked::State(upload) => state(&upload, None).map_err(Failure::from),
+        Asked::Progress(held) => progress(&held).await.map_err(Failure::from),
+        Asked::End(held) => end(&app, &actor, held).await.map_err(Failure::from),
+        Asked::Append(held, _) if held.upload.is_over => held
             .progress()
             .await
             .map_err(Failure::from)
             .map(|progress| (StatusCode::NO_CONTENT, headers_of(&progress)).into_response()),
-        _ => append(&app, &actor, held, from, &parts.headers, body, &subject)
-            .await
-            .map(|progress| (StatusCode::NO_CONTENT, headers_of(&progress)).into_response()),
+        Asked::Append(held, from) => {
+            append(&app, &actor, held, from, &parts.headers, body, &subject)
+                .await
+                .map(|progress| (StatusCode::NO_CONTENT, headers_of(&progress)).into_response())
+        }
     })
+}
+
+/// What a request to an upload asks for.
+enum Asked {
+    /// How far a final one is.
+    State(Upload),
+    /// How far any other one is.
+    Progress(Held),
+    End(Held),
+    /// To take in the bytes that follow the first so many.
+    Append(Held, u64),
+}
+
+/// Gives an upload up, of a part that belongs to a final one that one.
+async fn end(app: &App, actor: &Actor, held: Held) -> Result<Response> {
+    let joined = match &held.upload.final_id {
+        Some(id) => Some(resumable::find(app, actor, id).await?.0).filter(|upload| !upload.is_over),
+        None => None,
+    };
+    match joined {
+        Some(joined) => {
+            drop(held);
+            resumable::hold(app, actor, &joined.id).await?.terminate(app).await?;
+        }
+        None => held.terminate(app).await?,
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// What is asked; a client behind a proxy that passes no PATCH says it beside a POST.
@@ -245,22 +293,49 @@ fn method_of(parts: &Parts) -> Result<Method> {
     }
 }
 
-/// How far an upload is, for who does not know.
-async fn state(held: &Held) -> Result<Response> {
-    let length = [(LENGTH, held.upload.size.to_string())];
-    let fresh = [(CACHE_CONTROL, "no-store")];
-    let headers = headers_of(&held.progress().await?);
-    let mut response = (StatusCode::OK, length, fresh, headers).into_response();
-    if !held.upload.metadata.is_empty() {
-        let metadata = HeaderValue::from_str(&held.upload.metadata).map_err(Error::internal)?;
-        response.headers_mut().insert(METADATA, metadata);
-    }
-    Ok(response)
+async fn progress(held: &Held) -> Result<Response> {
+    state(&held.upload, Some(held.progress().await?))
 }
 
-/// Where the piece that a request brings begins: there and nowhere else the upload goes on.
-async fn offset(held: &Held, headers: &HeaderMap) -> Result<u64, Failure> {
-    if headers.get(CONTENT_TYPE).is_none_or(|value| value.as_bytes() != PIECE.as_bytes()) {
+/// How far an upload is, for who does not know. A final one says no offset before it is over.
+fn state(upload: &Upload, progress: Option<Progress>) -> Result<Response> {
+    let mut headers = HeaderMap::new();
+    let mut add = |name: HeaderName, value: &str| -> Result<()> {
+        headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
+        Ok(())
+    };
+    add(CACHE_CONTROL, "no-store")?;
+    match upload.length() {
+        Some(length) => add(LENGTH, &length.to_string())?,
+        None => add(DEFER_LENGTH, "1")?,
+    }
+    if let Some(concat) = &upload.concat {
+        add(CONCAT, concat)?;
+    }
+    if !upload.metadata.is_empty() {
+        add(METADATA, &upload.metadata)?;
+    }
+    let offset = match &progress {
+        Some(progress) => Some(progress.offset),
+        None => upload.length().filter(|_| upload.is_over),
+    };
+    if let Some(offset) = offset {
+        add(OFFSET, &offset.to_string())?;
+    }
+    let expires_at = progress.map_or(upload.expires_at_ms, |progress| progress.expires_at);
+    add(EXPIRES, &expires_at.to_http_date())?;
+    Ok((StatusCode::OK, headers).into_response())
+}
+
+/// Where the piece that a request brings begins: there and nowhere else the upload goes on. The request may also say how
+/// long all is, where that was to be said later.
+async fn piece(
+    app: &App,
+    actor: &Actor,
+    held: &mut Held,
+    headers: &HeaderMap,
+) -> Result<u64, Failure> {
+    if !is_piece(headers) {
         return Err(wrong_type());
     }
     let offset = number(headers, &OFFSET)?;
@@ -275,29 +350,13 @@ async fn offset(held: &Held, headers: &HeaderMap) -> Result<u64, Failure> {
         let message = format!("the upload goes on at {there}, not at {offset}");
         return Err(Error::Conflict(message).into());
     }
+    checksum(headers)?;
+    if let Some(length) = number(headers, &LENGTH)? {
+        held.say_length(app, actor, length).await?;
+    }
     let announced = number(headers, &CONTENT_LENGTH)?.unwrap_or(0);
-    if offset.saturating_add(announced) > held.upload.size.unsigned_abs() {
-        let message = format!("the file has {} bytes, as Upload-Length said", held.upload.size);
-        return Err(Error::TooLarge(message).into());
-    }
-    checksum(headers)?;
+    held.check_size(app, offset.saturating_add(announced))?;
     Ok(offset)
-}
-
-fn wrong_type() -> Failure {
-    let error = Error::invalid("content-type", format!("must be {PIECE}"));
-    Failure(Some(StatusCode::UNSUPPORTED_MEDIA_TYPE), error)
-}
-
-/// Whether the request that begins an upload brings bytes of the file.
-fn has_bytes(headers: &HeaderMap) -> Result<bool, Failure> {
-    let is_piece =
-        headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes() == PIECE.as_bytes());
-    if !is_piece && number(headers, &CONTENT_LENGTH)?.unwrap_or(0) > 0 {
-        return Err(wrong_type());
-    }
-    checksum(headers)?;
-    Ok(is_piece)
 }
 
 /// Takes in a piece, by itself: a client who goes away now must not keep what arrived from being noted.
@@ -351,73 +410,4 @@ async fn refuse(
 
 fn headers_of(progress: &Progress) -> [(HeaderName, String); 2] {
     [(OFFSET, progress.offset.to_string()), (EXPIRES, progress.expires_at.to_http_date())]
-}
-
-fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u64>> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let number = value.to_str().ok().and_then(|value| value.parse().ok());
-    number.map(Some).ok_or_else(|| Error::invalid(name.as_str(), "must be a whole number of bytes"))
-}
-
-/// What `Upload-Checksum` says that the bytes of this request have.
-fn checksum(headers: &HeaderMap) -> Result<Option<(Checksum, Vec<u8>)>> {
-    let Some(value) = headers.get(CHECKSUM) else { return Ok(None) };
-    let wrong =
-        || Error::invalid(CHECKSUM.as_str(), "must have the form sha256 BASE64 or sha1 BASE64");
-    let (algorithm, digest) =
-        value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(wrong)?;
-    let checksum = match algorithm {
-        "sha1" => Checksum::Sha1(Sha1::new()),
-        "sha256" => Checksum::Sha256(Sha256::new()),
-        _ => return Err(wrong()),
-    };
-    Ok(Some((checksum, STANDARD.decode(digest).map_err(|_| wrong())?)))
-}
-
-/// `Upload-Metadata`: what a client says of the file.
-struct Metadata {
-    text: String,
-    pairs: Vec<(String, String)>,
-}
-
-impl Metadata {
-    fn of(headers: &HeaderMap) -> Result<Self> {
-        let wrong = |reason: &str| Error::invalid(METADATA.as_str(), reason);
-        let text = headers.get(METADATA).map_or(Ok(""), HeaderValue::to_str);
-        let text = text.map_err(|_| wrong("must be ASCII, with values in base64"))?.to_owned();
-        if text.len() > MAX_METADATA {
-            return Err(wrong("must be at most 4 KiB"));
-        }
-        let mut pairs = Vec::new();
-        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
-            let value = STANDARD.decode(value).ok().and_then(|value| String::from_utf8(value).ok());
-            let value = value.ok_or_else(|| {
-                wrong("must have the form KEY BASE64,KEY BASE64, with values in UTF-8")
-            })?;
-            pairs.push((key.to_owned(), value));
-        }
-        Ok(Self { text, pairs })
-    }
-
-    fn get(&self, key: &str) -> Option<&str> {
-        let pair = self.pairs.iter().find(|(found, _)| found == key);
-        pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-    }
-
-    /// Completes the path of a folder with the name of the file. Uppy writes null where there is no folder.
-    fn complete(&self, path: &mut String) {
-        if path.is_empty() || path.ends_with('/') {
-            let relative = self.get("relativePath").filter(|path| *path != "null");
-            path.push_str(relative.or(self.get("filename")).unwrap_or_default());
-        }
-    }
-
-    fn sha256(&self) -> Result<Option<String>> {
-        let Some(digest) = self.get("sha256") else { return Ok(None) };
-        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Error::invalid("sha256", "must be 64 hexadecimal digits"));
-        }
-        Ok(Some(digest.to_ascii_lowercase()))
-    }
 }
