@@ -492,3 +492,18 @@ async fn archives_for_many_slow_clients_hold_up_nobody() {
     assert_eq!(small.text().await.unwrap(), "here");
     drop(slow);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_listed_for_who_takes_it_compressed() {
+    let (_server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    admin.put("/files/vision/ocr/1.0.0/f", "abc").await;
+    let listed = admin
+        .request(Method::GET, "/files/vision/ocr/1.0.0")
+        .header("accept-encoding", "gzip")
+        .send()
+        .await;
+    let listed = listed.unwrap();
+    assert_eq!(listed.headers()["content-encoding"], "gzip");
+    assert!(!listed.bytes().await.unwrap().is_empty());
+}
