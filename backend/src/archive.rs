@@ -131,7 +131,7 @@ impl Archive {
         let digest = write(self.format, &self.members, &mut output).await?;
         // Files of a draft or a run may change between the two times.
         if (digest, output.at()) != (self.digest, self.plain_size) {
-            return Err(io::Error::other("the files changed while they were sent"));
+            return Err(changed());
         }
         output.finish().await
     }
@@ -142,6 +142,10 @@ async fn write(format: Format, members: &Members, to: &mut Output) -> io::Result
         Format::Tar | Format::Tgz => tar::write(members, to).await,
         Format::Zip => zip::write(members, to).await,
     }
+}
+
+fn changed() -> io::Error {
+    io::Error::other("the files changed while they were sent")
 }
 
 fn io_error(error: Error) -> io::Error {

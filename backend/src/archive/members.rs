@@ -4,7 +4,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use super::io_error;
+use super::{changed, io_error};
 use crate::db::Db;
 use crate::registry::catalog::blob;
 use crate::registry::catalog::file::sql::Walk;
@@ -74,7 +74,7 @@ impl Listing<'_> {
             // That of no bytes is known without asking.
             let crc32 = crc32.get(&file.sha256).copied().or((size == 0).then_some(0));
             if crc32.is_none() && *have_crc32 {
-                return Err(io::Error::other("the files changed"));
+                return Err(changed());
             }
             self.hasher.update(format!("{path}\0{} {size} {}\n", file.sha256, time.millis()));
             members.push(Member { path, sha256: file.sha256, size, crc32, time });

@@ -7,9 +7,9 @@
 
 use std::io;
 
-use super::blocks;
 use super::members::{Member, Members};
 use super::output::Output;
+use super::{blocks, changed};
 use crate::time::Timestamp;
 
 /// Stands for a 32-bit number that is in the field of zip64.
@@ -40,21 +40,21 @@ pub async fn write(members: &Members, to: &mut Output) -> io::Result<[u8; 32]> {
     }
     directory.at = to.at();
     let digest = listing.digest();
-    if !to.pass(directory.size) {
-        list(members, found, to).await?;
+    if !to.pass(directory.size) && list(members, found, to).await? != digest {
+        return Err(changed());
     }
     to.bytes(directory.end()).await?;
     Ok(digest)
 }
 
-/// Writes the central directory.
-async fn list(members: &Members, found: Vec<u32>, to: &mut Output) -> io::Result<()> {
+/// Writes the central directory; returns what the members are by now.
+async fn list(members: &Members, found: Vec<u32>, to: &mut Output) -> io::Result<[u8; 32]> {
     let (mut found, mut at) = (found.into_iter(), 0);
     let mut listing = members.list();
     loop {
         let some = listing.next().await?;
         if some.is_empty() {
-            return Ok(());
+            return Ok(listing.digest());
         }
         for member in some {
             let mut entry = Entry::new(&member, at);
