@@ -195,7 +195,7 @@ fn dos_time(time: Timestamp) -> (u16, u16) {
         2108.. => (127 << 9 | 12 << 5 | 31, 23 << 11 | 59 << 5 | 29),
         year => (
             (year - 1980).unsigned_abs() << 9 | part(time.month()) << 5 | part(time.day()),
-            part(time.hour()) << 11 | part(time.minute()) << 5 | part(time.second()) / 2,
+            part(time.hour()) << 11 | part(time.minute()) << 5 | (part(time.second()) / 2),
         ),
     }
 }
