@@ -261,6 +261,6 @@ test("who publishes is told of names that some systems cannot keep", async ({ pa
   await page.goto(`/${model}/versions/1.0.0`);
   await page.getByRole("button", { name: "Publish", exact: true }).click();
   const dialog = page.getByRole("dialog");
-  await expect(dialog).toContainText("Some systems cannot keep these names:");
-  await expect(dialog.getByRole("listitem")).toHaveText(["what?.txt: Windows has no '?' in names"]);
+  await expect(dialog).toContainText("Some systems can't store these names:");
+  await expect(dialog.getByRole("listitem")).toHaveText(["what?.txt: Windows doesn't allow '?' in names"]);
 });

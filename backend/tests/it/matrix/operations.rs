@@ -37,6 +37,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "model(path: \"{p}/ocr\") { candidate(number: 1) { unfinishedUploads { {f} } } }",
     ),
     (
+        "NameWarning",
+        "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { nameWarnings { {f} } } }",
+    ),
+    (
         "MetricPoint",
         "model(path: \"{p}/ocr\") { candidate(number: 1) { metricHistory(name: \"loss\") { nodes { {f} } } } }",
     ),

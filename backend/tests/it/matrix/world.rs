@@ -187,7 +187,9 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         createProjectToken(input: {project: "{p}", name: "t", role: GUEST}) { token { id } }
     }"#;
     admin.ok(&make.replace("{p}", visibility), json!({})).await;
-    for (file, bytes) in [("f", "x"), ("MLmodel", MLMODEL), ("requirements.txt", "mlflow\n")] {
+    for (file, bytes) in
+        [("f", "x"), ("MLmodel", MLMODEL), ("requirements.txt", "mlflow\n"), ("aux.txt", "x")]
+    {
         admin.put(&format!("/files/{visibility}/ocr/candidate:1/{file}"), bytes).await;
     }
     let make = r#"mutation {

@@ -14,7 +14,7 @@ pub fn NameWarnings(#[prop(into)] warnings: Signal<Vec<NameWarning>>) -> impl In
     view! {
         <Show when=move || !warnings.read().is_empty()>
             <div>
-                <p class="text-base-content">"Some systems cannot keep these names:"</p>
+                <p class="text-base-content">"Some systems can't store these names:"</p>
                 <Names names/>
             </div>
         </Show>

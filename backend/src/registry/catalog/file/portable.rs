@@ -1,4 +1,4 @@
-//! Portable names: which names of files some systems cannot keep, so that a download there fails or loses files.
+//! Portable names: which names of files some systems can't store, so that a download there fails or loses files.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const MAX_FILES: i64 = 10_000;
 /// How many warnings there are at most.
 const MAX_WARNINGS: usize = 100;
 
-/// A name of a file or folder that some systems cannot keep.
+/// A name of a file or folder that some systems can't store.
 #[derive(Clone, Debug, PartialEq, Eq, SimpleObject)]
 pub struct NameWarning {
     /// The path of the file or folder.
@@ -22,7 +22,7 @@ pub struct NameWarning {
     pub reason: String,
 }
 
-/// The names that some systems cannot keep among the first 10,000 files of something: the first 100, by path.
+/// The names that some systems can't store among the first 10,000 files of something: the first 100, by path.
 pub async fn warnings(db: &Db, owner_id: &str) -> Result<Vec<NameWarning>> {
     let paths: Vec<(String,)> = query(
         "SELECT COALESCE(sent_path, path) FROM files WHERE owner_id = $1 ORDER BY files.path LIMIT $2",
