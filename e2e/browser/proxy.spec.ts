@@ -36,6 +36,7 @@ for (const strips of [false, true]) {
       });
       const complaints: string[] = [];
       page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+      page.on("response", (response) => response.status() === 404 && complaints.push(response.url()));
       page.on("pageerror", (error) => complaints.push(String(error)));
 
       // From deep inside to the sign-in and back.
