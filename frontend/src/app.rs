@@ -10,6 +10,7 @@ use leptos_router::{
 
 use crate::{
     components::{
+        confirm::Confirm,
         failed::{Anonymous, Failed, OnRefused},
         focus,
         form::Submit,
@@ -19,16 +20,18 @@ use crate::{
         outdated::{Outdated, OutdatedNotice},
         theme::{self, ThemeMenu},
         toast::{ToastStack, Toasts},
+        unsaved::{Unsaved, UnsavedQuestion, use_unsaved},
     },
     graphql::viewer::{self, Viewer},
     lazy::{LazyPage, Manage, NothingYet, Runs, Versions},
-    logic::{address, error::ApiError},
+    logic::{address, error::ApiError, format},
     pages::{
         all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
         model_card::ModelCardTab, models::ModelsTab, not_found::NotFoundPage,
         project::ProjectFrame, sign_in::SignInPage,
     },
     parts::{
+        draft,
         palette::{Palette, PaletteOpen},
         project_switcher::{self, ProjectSwitcher},
         shortcuts::Shortcuts,
@@ -42,6 +45,8 @@ use crate::{
 pub fn App() -> impl IntoView {
     provide_context(Toasts::new());
     provide_context(Outdated::new());
+    provide_context(Unsaved::new());
+    draft::purge();
     let session = CurrentSession::new();
     provide_context(session);
     provide_context(Anonymous(Signal::derive(move || session.anonymous())));
@@ -87,6 +92,7 @@ fn Shell() -> impl IntoView {
         <Footer/>
         <Palette/>
         <Shortcuts/>
+        <UnsavedQuestion/>
         <OutdatedNotice/>
         <ToastStack/>
     }
@@ -297,13 +303,27 @@ fn SignInLink() -> impl IntoView {
 fn UserMenu(viewer: Viewer) -> impl IntoView {
     let submit = Submit::new();
     report(submit);
-    let sign_out = move |_| {
-        submit.run(viewer::sign_out(), |_| {
+    let unsaved = use_unsaved();
+    let asking = RwSignal::new(false);
+    let drafts = RwSignal::new(0);
+    let person = StoredValue::new(viewer.username.clone());
+    let sign_out = move || {
+        submit.run(viewer::sign_out(), move |_| {
             project_switcher::forget();
+            draft::forget_all_of(&person.read_value());
+            unsaved.give_up();
             // The browser loads anew, so that nothing of what this person saw stays in memory. It may
             // ask first about uploads; whoever stays then finds themselves signed out.
             let _ = window().location().set_href(&address::at("/sign-in"));
         });
+    };
+    let on_sign_out = move |_| {
+        drafts.set(draft::count_of(&person.read_value()));
+        if drafts.get_untracked() == 0 {
+            sign_out();
+        } else {
+            asking.set(true);
+        }
     };
     let Viewer { username, name, is_admin, .. } = viewer;
     let is_admin = is_admin == Some(true);
@@ -337,11 +357,21 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
                 <a href=address::at("/graphql") rel="external"><Icon d=icon::TERMINAL/>"GraphQL explorer"</a>
             </li>
             <li>
-                <button type="button" on:click=sign_out>
+                <button type="button" on:click=on_sign_out>
                     <Icon d=icon::LOG_OUT/>"Sign out"
                 </button>
             </li>
         </Menu>
+        <Confirm
+            open=asking title="Sign out?" action="Sign out" danger=true pending=submit.pending
+            on_confirm=move |()| sign_out()
+        >
+            <p>
+                "This browser keeps "
+                {move || format::plural(drafts.get() as i64, "text", "texts")}
+                " that you have not saved. Signing out discards them."
+            </p>
+        </Confirm>
     }
 }
 

@@ -35,3 +35,4 @@ pub mod theme;
 pub mod time;
 pub mod title;
 pub mod toast;
+pub mod unsaved;

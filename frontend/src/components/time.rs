@@ -26,13 +26,27 @@ fn relative(at: &str) -> String {
     let date = js_sys::Date::new(&at.into());
     let seconds = (js_sys::Date::now() - date.get_time()) / 1000.0;
     ago(seconds).unwrap_or_else(|| {
-        let options = js_sys::Object::new();
-        for (key, value) in [("day", "numeric"), ("month", "short"), ("year", "numeric")] {
-            // Setting a property of a fresh object does not fail.
-            let _ = js_sys::Reflect::set(&options, &key.into(), &value.into());
-        }
+        let options = options(&[("day", "numeric"), ("month", "short"), ("year", "numeric")]);
         String::from(date.to_locale_date_string("en-GB", &options))
     })
+}
+
+/// A moment by its milliseconds since 1970: `12:04` where it is today, `28 Nov, 12:04` otherwise.
+pub fn clock(millis: f64) -> String {
+    let date = js_sys::Date::new(&millis.into());
+    let today = js_sys::Date::new_0().to_date_string() == date.to_date_string();
+    let day: &[_] = if today { &[] } else { &[("day", "numeric"), ("month", "short")] };
+    let options = options(&[day, &[("hour", "2-digit"), ("minute", "2-digit")]].concat());
+    String::from(date.to_locale_string("en-GB", &options))
+}
+
+fn options(pairs: &[(&str, &str)]) -> js_sys::Object {
+    let options = js_sys::Object::new();
+    for (key, value) in pairs {
+        // Setting a property of a fresh object does not fail.
+        let _ = js_sys::Reflect::set(&options, &(*key).into(), &(*value).into());
+    }
+    options
 }
 
 /// Within a month, in words.

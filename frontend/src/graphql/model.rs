@@ -313,6 +313,7 @@ pub struct OwningModel {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Model")]
 pub struct ModelDetail {
+    pub id: cynic::Id,
     pub path: String,
     pub name: String,
     pub project: OwningProject,
@@ -332,6 +333,13 @@ pub struct ModelDetail {
     pub aliases: Vec<AliasDetail>,
     pub tags: Vec<Tag>,
     pub best_metric: Option<Judged>,
+}
+
+impl ModelDetail {
+    /// What drafts of its card are kept for.
+    pub fn draft_key(&self) -> String {
+        format!("model {}", self.id.inner())
+    }
 }
 
 #[derive(cynic::QueryVariables)]

@@ -86,6 +86,7 @@ pub async fn list(
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Project")]
 pub struct ProjectDetail {
+    pub id: cynic::Id,
     pub path: String,
     pub name: String,
     pub description: String,

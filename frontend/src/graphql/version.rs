@@ -217,6 +217,7 @@ struct VersionOwner {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "ModelVersion")]
 pub struct VersionDetail {
+    pub id: cynic::Id,
     pub version: String,
     pub number: i32,
     pub state: VersionState,

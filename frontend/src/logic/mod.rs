@@ -4,6 +4,7 @@
 pub mod address;
 pub mod check;
 pub mod diff;
+pub mod draft;
 pub mod error;
 pub mod event;
 pub mod filter;

@@ -70,6 +70,7 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                 </Show>
                 <Description
                     title="Model card"
+                    object=Signal::derive(move || detail.read().draft_key())
                     text=Signal::derive(move || detail.read().description.clone())
                     html=Signal::derive(move || detail.read().description_html.clone())
                     save

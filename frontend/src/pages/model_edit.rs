@@ -22,6 +22,7 @@ use crate::{
     },
     logic::{address, check},
     parts::{
+        draft::Draft,
         markdown_field::MarkdownField,
         models::{
             bulk::{Chosen, DeleteModels},
@@ -46,10 +47,16 @@ pub fn ModelEditTab() -> impl IntoView {
 fn Forms(detail: Memo<ModelDetail>) -> impl IntoView {
     let model = use_model();
     let changed = Callback::new(move |()| model.reload());
+    // Of another model there is another draft.
+    let object = Memo::new(move |_| detail.read().draft_key());
+    let card = move || {
+        let draft = Draft::new(&object.read(), detail.read_untracked().description.clone());
+        view! { <CardForm draft/> }
+    };
     view! {
         <Allowed when=Signal::derive(move || model.allows(Role::Developer)) who=DEVELOPERS>
             <div class="max-w-3xl space-y-6">
-                <CardForm detail/>
+                {card}
                 <section class="panel space-y-4 p-6">
                     <h2 class="font-semibold">"Tags"</h2>
                     <Tags
@@ -73,30 +80,30 @@ fn Forms(detail: Memo<ModelDetail>) -> impl IntoView {
 }
 
 #[component]
-fn CardForm(detail: Memo<ModelDetail>) -> impl IntoView {
+fn CardForm(draft: Draft) -> impl IntoView {
     let model = use_model();
     let toasts = use_toasts();
-    let description = RwSignal::new(detail.read_untracked().description.clone());
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        let description = draft.value.get_untracked();
         let input = UpdateModelInput {
             model: model.path.get_untracked(),
-            description: Some(description.get_untracked()),
+            description: Some(description.clone()),
         };
         submit.run(model::update(input), move |_| {
+            draft.is_saved(description);
             toasts.success("Model card saved.");
             model.reload();
         });
     };
     let blocked = Signal::derive(move || {
-        check::description(&description.read()).is_some()
-            || *description.read() == detail.read().description
+        check::description(&draft.value.read()).is_some() || !draft.is_changed()
     });
     view! {
         <form class="panel space-y-4 p-6" on:submit=send>
             <h2 class="font-semibold">"Model card"</h2>
-            <MarkdownField id="description" label="Description" value=description rows=14 refused=submit.field("description")/>
+            <MarkdownField id="description" label="Description" draft rows=14 refused=submit.field("description")/>
             <FormError error=submit.general(&["description"])/>
             <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
         </form>

@@ -20,7 +20,7 @@ use crate::{
         scalar::Role,
     },
     logic::{address, check},
-    parts::markdown_field::MarkdownField,
+    parts::{draft::Draft, markdown_field::MarkdownField},
 };
 
 #[component]
@@ -48,25 +48,27 @@ pub fn ModelNewPage() -> impl IntoView {
 fn NewModel(project: Memo<String>) -> impl IntoView {
     let navigate = address::use_navigate();
     let name = RwSignal::new(String::new());
-    let description = RwSignal::new(String::new());
+    let draft = Draft::new(&format!("new model in {}", project.read_untracked()), String::new());
     let submit = Submit::naming("name");
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        let description = draft.value.get_untracked();
         let input = CreateModelInput {
             project: project.get_untracked(),
             name: name.get_untracked(),
-            description: filled(&description.get_untracked()),
+            description: filled(&description),
             tags: None,
         };
         let navigate = navigate.clone();
         submit.run(model::create(input), move |model| {
+            draft.is_saved(description);
             navigate(&address::model(&model.path), NavigateOptions::default());
         });
     };
     let blocked = Signal::derive(move || {
         name.read().is_empty()
             || check::model_name(&name.read()).is_some()
-            || check::description(&description.read()).is_some()
+            || check::description(&draft.value.read()).is_some()
     });
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
@@ -75,7 +77,7 @@ fn NewModel(project: Memo<String>) -> impl IntoView {
                 hint="The name used in scripts and MLflow." check=check::model_name refused=submit.field("name")
             />
             <MarkdownField
-                id="description" label="Model card" value=description rows=14 refused=submit.field("description")
+                id="description" label="Model card" draft rows=14 refused=submit.field("description")
             />
             <FormError error=submit.general(&["name", "description"])/>
             <div class="flex justify-end gap-2">

@@ -26,6 +26,7 @@ use crate::{
     logic::{address, check, format},
     parts::{
         access::visibility::{VisibilityField, visibility_name, visibility_of},
+        draft::Draft,
         markdown_field::MarkdownField,
         models::protected_aliases::ProtectedAliases,
         tags::report,
@@ -49,6 +50,8 @@ pub fn ProjectEditTab() -> impl IntoView {
 
 #[component]
 fn Forms(detail: Memo<ProjectDetail>) -> impl IntoView {
+    // Another project has a form and a draft of its own.
+    let id = Memo::new(move |_| detail.read().id.inner().to_owned());
     let project = use_project();
     let session = use_session();
     let owns = Memo::new(move |_| project.allows(Role::Owner));
@@ -56,7 +59,11 @@ fn Forms(detail: Memo<ProjectDetail>) -> impl IntoView {
     view! {
         <Allowed when=Signal::derive(move || project.allows(Role::Maintainer)) who=MAINTAINERS>
             <div class="max-w-3xl space-y-6">
-                <EditForm detail owns/>
+                {move || {
+                    let object = format!("project {}", id.read());
+                    let draft = Draft::new(&object, detail.read_untracked().description.clone());
+                    view! { <EditForm detail owns draft/> }
+                }}
                 <ProtectedAliases
                     place=Signal::derive(move || Place::Project(project.path.get()))
                     on_change=|()| {}
@@ -84,29 +91,30 @@ fn OnlyAdministrators() -> impl IntoView {
 
 /// The description; for owners also the name and who can see the project.
 #[component]
-fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>) -> impl IntoView {
+fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>, draft: Draft) -> impl IntoView {
     let project = use_project();
     let toasts = use_toasts();
     let before = detail.get_untracked();
     let name = RwSignal::new(before.name);
-    let description = RwSignal::new(before.description);
     let visibility = RwSignal::new(visibility_name(before.visibility).to_owned());
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let owns = owns.get_untracked();
+        let description = draft.value.get_untracked();
         let input = UpdateProjectInput {
             project: project.path.get_untracked(),
             name: owns.then(|| name.get_untracked().trim().to_owned()),
-            description: Some(description.get_untracked()),
+            description: Some(description.clone()),
             visibility: owns.then(|| visibility_of(&visibility.get_untracked())),
         };
         submit.run(project::update(input), move |_| {
+            draft.is_saved(description);
             toasts.success("Project saved.");
             project.reload();
         });
     };
-    let blocked = Signal::derive(move || check::description(&description.read()).is_some());
+    let blocked = Signal::derive(move || check::description(&draft.value.read()).is_some());
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
             <h2 class="font-semibold">"About the project"</h2>
@@ -117,7 +125,7 @@ fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>) -> impl IntoView {
                     is_public=Signal::derive(move || detail.read().visibility == Visibility::Public)
                 />
             </Show>
-            <MarkdownField id="description" label="Description" value=description refused=submit.field("description")/>
+            <MarkdownField id="description" label="Description" draft refused=submit.field("description")/>
             <FormError error=submit.general(&["name", "description"])/>
             <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
         </form>

@@ -21,6 +21,7 @@ use crate::{
             signed_in::SignedIn,
             visibility::{VisibilityField, visibility_of},
         },
+        draft::Draft,
         markdown_field::MarkdownField,
     },
     session::use_session,
@@ -56,7 +57,7 @@ fn NewProject() -> impl IntoView {
     let navigate = address::use_navigate();
     let name = RwSignal::new(String::new());
     let path = RwSignal::new(String::new());
-    let description = RwSignal::new(String::new());
+    let draft = Draft::new("new project", String::new());
     let visibility = RwSignal::new("private".to_owned());
     let submit = Submit::naming("path");
     // The path follows the name until somebody writes one.
@@ -69,21 +70,23 @@ fn NewProject() -> impl IntoView {
     });
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        let description = draft.value.get_untracked();
         let input = CreateProjectInput {
             path: path.get_untracked(),
             name: filled(&name.get_untracked()),
-            description: filled(&description.get_untracked()),
+            description: filled(&description),
             visibility: Some(visibility_of(&visibility.get_untracked())),
         };
         let navigate = navigate.clone();
         submit.run(project::create(input), move |project| {
+            draft.is_saved(description);
             navigate(&address::project(&project.path), NavigateOptions::default());
         });
     };
     let blocked = Signal::derive(move || {
         path.read().is_empty()
             || check::project_path(&path.read()).is_some()
-            || check::description(&description.read()).is_some()
+            || check::description(&draft.value.read()).is_some()
     });
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
@@ -94,7 +97,7 @@ fn NewProject() -> impl IntoView {
                 check=check::project_path refused=submit.field("path")
             />
             <VisibilityField value=visibility/>
-            <MarkdownField id="description" label="Description" value=description rows=6 refused=submit.field("description")/>
+            <MarkdownField id="description" label="Description" draft rows=6 refused=submit.field("description")/>
             <FormError error=submit.general(FIELDS)/>
             <div class="flex justify-end gap-2">
                 <a class="btn" href=address::at("/")>"Cancel"</a>

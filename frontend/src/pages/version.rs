@@ -140,6 +140,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
             <div class="flex min-w-0 flex-col gap-6">
                 <Description
                     title="Release notes"
+                    object=Signal::derive(move || format!("version {}", data.read().version.id.inner()))
                     text=Signal::derive(move || data.read().version.description.clone())
                     html=Signal::derive(move || data.read().version.description_html.clone())
                     save

@@ -20,7 +20,7 @@ use crate::{
         version::{self, CreateModelVersionInput},
     },
     logic::{address, check},
-    parts::{markdown_field::MarkdownField, models::version_field::VersionField},
+    parts::{draft::Draft, markdown_field::MarkdownField, models::version_field::VersionField},
 };
 
 #[component]
@@ -56,32 +56,34 @@ fn NewVersion(model: ModelDetail) -> impl IntoView {
     let back = address::model_page(&path, "versions");
     let next = model.next_version;
     let value = RwSignal::new(next.clone());
-    let description = RwSignal::new(String::new());
+    let draft = Draft::new(&format!("new version of {}", model.id.inner()), String::new());
     let latest = model.latest_version.map(|latest| latest.version);
     let submit = Submit::naming("version");
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        let description = draft.value.get_untracked();
         let input = CreateModelVersionInput {
             model: path.clone(),
             version: Some(value.get_untracked()),
-            description: filled(&description.get_untracked()),
+            description: filled(&description),
             tags: None,
         };
         let (navigate, path) = (navigate.clone(), path.clone());
         submit.run(version::create(input), move |made| {
+            draft.is_saved(description);
             navigate(&address::version(&path, &made.version), NavigateOptions::default());
         });
     };
     let blocked = Signal::derive(move || {
         value.read().is_empty()
             || check::version(&value.read()).is_some()
-            || check::description(&description.read()).is_some()
+            || check::description(&draft.value.read()).is_some()
     });
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
             <VersionField value latest=Signal::stored(latest) next=Signal::stored(next) refused=submit.field("version")/>
             <MarkdownField
-                id="description" label="Release notes" value=description refused=submit.field("description")
+                id="description" label="Release notes" draft refused=submit.field("description")
             />
             <FormError error=submit.general(&["version", "description"])/>
             <div class="flex flex-wrap items-center justify-between gap-3">

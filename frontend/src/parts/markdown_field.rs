@@ -2,19 +2,36 @@
 
 use leptos::{prelude::*, task::spawn_local};
 
+use super::draft::{Draft, DraftOffer};
 use crate::{
     components::{field::Field, markdown::Markdown},
     graphql::markdown,
     logic::{check, error::ApiError},
 };
 
+/// The field; before it, the question whether to go on with what an earlier visit left.
 #[component]
 pub fn MarkdownField(
     id: &'static str,
-    #[prop(into)] label: String,
-    value: RwSignal<String>,
+    label: &'static str,
+    draft: Draft,
     #[prop(optional, into)] refused: Signal<Option<String>>,
     #[prop(default = 10)] rows: u32,
+) -> impl IntoView {
+    view! {
+        <Show when=move || draft.found.read().is_none() fallback=move || view! { <DraftOffer draft/> }>
+            <Editor id label value=draft.value refused rows/>
+        </Show>
+    }
+}
+
+#[component]
+fn Editor(
+    id: &'static str,
+    label: &'static str,
+    value: RwSignal<String>,
+    refused: Signal<Option<String>>,
+    rows: u32,
 ) -> impl IntoView {
     let preview = RwSignal::new(false);
     let rendered = RwSignal::new(None::<Result<String, ApiError>>);

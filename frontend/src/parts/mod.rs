@@ -5,6 +5,7 @@ pub mod bulk;
 pub mod candidates;
 pub mod compare;
 pub mod description;
+pub mod draft;
 pub mod events;
 pub mod files;
 pub mod markdown_field;

@@ -10,6 +10,7 @@ use crate::{
         dialog::Dialog,
         icon::{self, Icon},
         loaded::Load,
+        unsaved::use_unsaved,
     },
     graphql::find::{Everything, Wanted, find},
     logic::address,
@@ -197,11 +198,13 @@ fn Search(open: RwSignal<bool>) -> impl IntoView {
         }
     });
     let navigate = address::use_navigate();
+    let unsaved = use_unsaved();
     let take = move |index: usize| {
         let href = shown.with_untracked(|lines| lines.get(index).map(|hit| hit.href.clone()));
         if let Some(href) = href {
             open.set(false);
-            navigate(&href, Default::default());
+            let navigate = navigate.clone();
+            unsaved.leave(move || navigate(&href, Default::default()));
         }
     };
     let enter = take.clone();

@@ -10,6 +10,7 @@ use crate::{
         icon::{self, Icon},
         loaded::Load,
         menu::Menu,
+        unsaved::use_unsaved,
     },
     graphql::{
         page::Place,
@@ -199,6 +200,7 @@ fn SearchField(typed: RwSignal<String>, shown: Memo<Vec<(String, String)>>) -> i
         waiting.set_value(set_timeout_with_handle(ask, Duration::from_millis(PAUSE_MS)).ok());
     };
     let navigate = address::use_navigate();
+    let unsaved = use_unsaved();
     let on_key_down = move |event: ev::KeyboardEvent| {
         let first =
             shown.with_untracked(|shown| shown.first().map(|(path, _)| address::project(path)));
@@ -206,7 +208,8 @@ fn SearchField(typed: RwSignal<String>, shown: Memo<Vec<(String, String)>>) -> i
             && let Some(href) = first
         {
             // What a click on it would do; focus goes to the page, and with that the menu closes.
-            navigate(&href, Default::default());
+            let navigate = navigate.clone();
+            unsaved.leave(move || navigate(&href, Default::default()));
             if let Some(input) = node.get_untracked() {
                 // It has focus.
                 let _ = input.blur();

@@ -21,6 +21,7 @@ use crate::{
     },
     logic::{address, check, format},
     parts::{
+        draft::Draft,
         files::arriving::{Arriving, Go},
         markdown_field::MarkdownField,
         models::version_field::VersionField,
@@ -90,7 +91,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     });
     let value = RwSignal::new(String::new());
     let (latest, next) = use_numbering(chosen, value);
-    let description = RwSignal::new(String::new());
+    let draft = Draft::new(&format!("promotion of {run_id}"), String::new());
     let submit = Submit::naming("version");
     let choice = {
         let project = project.clone();
@@ -103,16 +104,18 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
     let promote = Callback::new(move |go: Go| {
         let Go { without_uploads, required_files } = go;
         let Some(model) = chosen.get_untracked() else { return };
+        let description = draft.value.get_untracked();
         let input = PromoteCandidateInput {
             model: model.clone(),
             run_id: Some(run_id.clone()),
             without_uploads,
             required_files,
             version: Some(value.get_untracked()),
-            description: filled(&description.get_untracked()),
+            description: filled(&description),
         };
         let navigate = navigate.clone();
         submit.run(candidate::promote(input), move |made| {
+            draft.is_saved(description);
             open.set(false);
             toasts.success(format!("Version {} has been published.", made.version));
             navigate(&address::version(&model, &made.version), NavigateOptions::default());
@@ -126,7 +129,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
         chosen.read().is_none()
             || value.read().is_empty()
             || check::version(&value.read()).is_some()
-            || check::description(&description.read()).is_some()
+            || check::description(&draft.value.read()).is_some()
     });
     view! {
         <form class="space-y-5" on:submit=send>
@@ -137,7 +140,7 @@ fn PromoteForm(open: RwSignal<bool>, promotion: Promotion) -> impl IntoView {
             {choice}
             <VersionField value latest next refused=submit.field("version")/>
             <MarkdownField
-                id="promote-description" label="Release notes" value=description rows=5 refused=submit.field("description")
+                id="promote-description" label="Release notes" draft rows=5 refused=submit.field("description")
             />
             <Arriving submit unfinished=Signal::stored(unfinished) go=promote/>
             <FormError error=submit.general(&["model", "version", "description"])/>
