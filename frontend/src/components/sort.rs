@@ -41,6 +41,9 @@ pub fn SortHeader(
     #[prop(optional)]
     descending_first: bool,
     #[prop(default = "")] class: &'static str,
+    /// What stands below it.
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let narrow = address::use_narrow();
     let key = StoredValue::new(key);
@@ -71,6 +74,7 @@ pub fn SortHeader(
                     }.into_any(),
                 }}
             </button>
+            {children.map(|children| children())}
         </th>
     }
 }

@@ -7,6 +7,7 @@ pub mod alias;
 pub mod candidate;
 pub mod event;
 pub mod experiment;
+pub mod facet;
 pub mod file;
 pub mod find;
 pub mod markdown;

@@ -17,7 +17,11 @@ use super::{
 use crate::{
     api::run,
     live::{self, Following},
-    logic::{error::ApiError, filter},
+    logic::{
+        error::ApiError,
+        filter,
+        judge::{self, Judge},
+    },
 };
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,7 @@ pub struct ModelRow {
 pub struct BestMetric {
     pub name: String,
     pub value: MetricValue,
+    pub lower_is_better: bool,
     pub candidate: CandidateName,
 }
 
@@ -107,7 +112,7 @@ impl Wanted {
     }
 
     /// As the server's filter, but for one of the facets: its other values are still to choose from.
-    fn filter(&self, except: &str) -> Option<String> {
+    pub fn filter(&self, except: &str) -> Option<String> {
         let tag = self.tag.as_deref().and_then(|tag| tag.split_once('='));
         let tag = tag.map(|(key, value)| (format!("tags.`{key}`"), value.to_owned()));
         let facet = |name: &str, value: &Option<String>| Some((name.to_owned(), value.clone()?));
@@ -125,99 +130,6 @@ impl Wanted {
         let filter = comparisons.collect::<Vec<_>>().join(" and ");
         (!filter.is_empty()).then_some(filter)
     }
-}
-
-/// A value that some models have.
-#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-pub struct FacetValue {
-    pub key: Option<String>,
-    pub value: String,
-    pub count: i32,
-}
-
-impl FacetValue {
-    /// As [`Wanted`] has it; none for what a filter cannot say.
-    pub fn wanted(&self) -> Option<String> {
-        let odd = |text: &str, marks: &[char]| text.contains(marks);
-        match &self.key {
-            _ if odd(&self.value, &['\'']) && odd(&self.value, &['"']) => None,
-            Some(key) if odd(key, &['=', '`']) => None,
-            Some(key) => Some(format!("{key}={}", self.value)),
-            None => Some(self.value.clone()),
-        }
-    }
-}
-
-/// What models can be narrowed down by.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facets {
-    pub tags: Vec<FacetValue>,
-    pub frameworks: Vec<FacetValue>,
-    pub licenses: Vec<FacetValue>,
-    pub authors: Vec<FacetValue>,
-}
-
-/// The facets of a project's models, or of all.
-macro_rules! facets_of {
-    ($dollar:tt $name:ident, $graphql_type:literal) => {
-        #[derive(cynic::QueryFragment)]
-        #[cynic(graphql_type = $graphql_type, variables = "FacetsVariables")]
-        struct $name {
-            #[arguments(of: TAG, search: $dollar search, filter: $dollar but_tag)]
-            #[cynic(rename = "modelFacet", alias)]
-            tags: Vec<FacetValue>,
-            #[arguments(of: FRAMEWORK, search: $dollar search, filter: $dollar but_framework)]
-            #[cynic(rename = "modelFacet", alias)]
-            frameworks: Vec<FacetValue>,
-            #[arguments(of: LICENSE, search: $dollar search, filter: $dollar but_license)]
-            #[cynic(rename = "modelFacet", alias)]
-            licenses: Vec<FacetValue>,
-            #[arguments(of: AUTHOR, search: $dollar search, filter: $dollar but_author)]
-            #[cynic(rename = "modelFacet", alias)]
-            authors: Vec<FacetValue>,
-        }
-
-        impl From<$name> for Facets {
-            fn from($name { tags, frameworks, licenses, authors }: $name) -> Self {
-                Self { tags, frameworks, licenses, authors }
-            }
-        }
-    };
-}
-facets_of!($ FacetsOfProject, "Project");
-facets_of!($ FacetsOfAll, "Query");
-
-#[derive(cynic::QueryVariables)]
-struct FacetsVariables {
-    /// Not sent where all are asked for.
-    project: String,
-    search: Option<String>,
-    but_tag: Option<String>,
-    but_framework: Option<String>,
-    but_license: Option<String>,
-    but_author: Option<String>,
-}
-
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Query", variables = "FacetsVariables")]
-struct ProjectFacets {
-    #[arguments(path: $project)]
-    project: Option<FacetsOfProject>,
-}
-
-/// What the models of a project have, or of all, each facet of those that match all others.
-pub async fn facets(project: Option<String>, wanted: Wanted) -> Result<Facets, ApiError> {
-    let variables = FacetsVariables {
-        project: project.clone().unwrap_or_default(),
-        but_tag: wanted.filter("tag"),
-        but_framework: wanted.filter("framework"),
-        but_license: wanted.filter("license"),
-        but_author: wanted.filter("author"),
-        search: wanted.search,
-    };
-    let Some(path) = project else { return Ok(run(FacetsOfAll::build(variables)).await?.into()) };
-    let project = run(ProjectFacets::build(variables)).await?.project;
-    project.map(Facets::from).ok_or_else(|| ApiError::not_found(project::missing(&path)))
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -332,10 +244,22 @@ pub struct ModelDetail {
     pub candidate_count: i32,
     pub aliases: Vec<AliasDetail>,
     pub tags: Vec<Tag>,
-    pub best_metric: Option<Judged>,
+    pub best_metric: Option<BestMetric>,
 }
 
 impl ModelDetail {
+    /// The value of a tag that it has.
+    pub fn tag(&self, key: &str) -> Option<String> {
+        self.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.clone())
+    }
+
+    /// What it is judged by, with the direction that the server knows where the tag does not tell.
+    pub fn judge(&self) -> Option<Judge> {
+        let judge = Judge::parse(&self.tag(judge::TAG)?)?;
+        let told = self.best_metric.as_ref().filter(|best| best.name == judge.name);
+        Some(Judge { less: judge.less.or(told.map(|best| best.lower_is_better)), ..judge })
+    }
+
     /// What drafts of its card are kept for.
     pub fn draft_key(&self) -> String {
         format!("model {}", self.id.inner())
@@ -401,6 +325,33 @@ pub async fn numbering(path: String) -> Result<Numbering, ApiError> {
         .await?
         .model
         .ok_or_else(|| ApiError::not_found(missing))
+}
+
+/// The metrics that were logged for a model.
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Model")]
+struct Measured {
+    candidate_columns: MetricNames,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "CandidateColumns")]
+struct MetricNames {
+    metrics: Vec<String>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "ModelVariables")]
+struct ModelMetrics {
+    #[arguments(path: $path)]
+    model: Option<Measured>,
+}
+
+/// The names of the metrics that candidates of a model have.
+pub async fn metric_names(path: String) -> Result<Vec<String>, ApiError> {
+    let missing = missing(&path);
+    let model = run(ModelMetrics::build(ModelVariables { path })).await?.model;
+    model.map(|model| model.candidate_columns.metrics).ok_or_else(|| ApiError::not_found(missing))
 }
 
 /// What a mutation needs to say about the model it changed.
@@ -485,12 +436,5 @@ mod tests {
         assert_eq!(wanted.filter("").as_deref(), Some(filter));
         assert_eq!(wanted.filter("tag").as_deref(), Some("license = 'mit'"));
         assert_eq!(Wanted::default().filter(""), None);
-        let value = |key: Option<&str>, value: &str| {
-            let key = key.map(str::to_owned);
-            FacetValue { key, value: value.to_owned(), count: 1 }.wanted()
-        };
-        assert_eq!(value(Some("a"), "b=c").as_deref(), Some("a=b=c"));
-        assert_eq!(value(Some("a=b"), "c"), None);
-        assert_eq!(value(None, "it's \"it\""), None);
     }
 }

@@ -9,5 +9,6 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod format;
+pub mod judge;
 pub mod preview;
 pub mod renamed;

@@ -5,23 +5,29 @@ use leptos::prelude::*;
 use super::model::use_model;
 use crate::{
     components::{empty::Empty, icon, snippets::Snippet, title::PageTitle},
-    graphql::scalar::Role,
-    logic::address,
+    graphql::{model::ModelDetail, scalar::Role},
+    logic::{self, address},
     parts::{
         candidates::{owner::Owner, table::CandidateTable},
-        models::mlflow::{self, MlflowGuide},
+        models::{
+            judge,
+            mlflow::{self, MlflowGuide},
+        },
     },
 };
 
 #[component]
 pub fn CandidatesTab() -> impl IntoView {
     let model = use_model();
+    let judge_tag = move || model.get(|detail| detail.tag(logic::judge::TAG)).flatten();
+    let changed = Callback::new(move |()| model.reload());
     view! {
         <PageTitle text=move || format!("Runs of {}", model.path.get())/>
         <h2 class="sr-only">"Runs"</h2>
         <CandidateTable
             owner=Signal::derive(move || Owner::Model(model.path.get()))
-            judged=Signal::derive(move || model.get(|detail| detail.best_metric.clone()).flatten())
+            judge=Signal::derive(move || model.get(ModelDetail::judge).flatten())
+            on_judge=judge::use_setter(model.path, Signal::derive(judge_tag), changed)
             editable=Signal::derive(move || model.allows(Role::Developer))
             nothing=|| view! { <FirstCandidate/> }
         />

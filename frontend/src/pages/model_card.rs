@@ -21,11 +21,12 @@ use crate::{
         scalar::{Role, VersionState},
         tag::Target,
     },
-    logic::{address, format},
+    logic::{address, format, judge},
     parts::{
         description::Description,
         models::{
             aliases::Aliases,
+            judge::JudgePanel,
             mlflow::{self, MlflowPanel},
             usage::Usage,
         },
@@ -85,6 +86,14 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                     <Usage title="Use this model" model=model.path references/>
                 </Show>
                 <MlflowPanel project snippets/>
+                <JudgePanel
+                    model=model.path
+                    judge=Signal::derive(move || detail.read().judge())
+                    tag=Signal::derive(move || detail.read().tag(judge::TAG))
+                    best=Signal::derive(move || detail.read().best_metric.clone())
+                    editable
+                    on_change=changed
+                />
                 <SidePanel title="Aliases">
                     <Aliases
                         model=model.path

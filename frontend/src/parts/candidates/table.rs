@@ -23,7 +23,6 @@ use crate::{
     graphql::{
         candidate::{self, CandidateList, CandidateRow, Columns},
         experiment,
-        model::Judged,
         scalar::CandidateStatus,
         tag::Metric,
     },
@@ -33,6 +32,7 @@ use crate::{
         error::{ApiError, Code},
         filter::Names,
         format,
+        judge::{self, Judge},
     },
     parts::{
         bulk::forget_with,
@@ -49,7 +49,10 @@ pub fn CandidateTable(
     editable: Signal<bool>,
     /// What their model is judged by.
     #[prop(optional, into)]
-    judged: MaybeProp<Judged>,
+    judge: MaybeProp<Judge>,
+    /// Says that it is judged by another metric, or the other way.
+    #[prop(optional)]
+    on_judge: Option<Callback<Judge>>,
     /// What there is to say where nothing was logged yet.
     #[prop(into)]
     nothing: ViewFn,
@@ -101,7 +104,7 @@ pub fn CandidateTable(
     view! {
         <CandidateFilter names refused/>
         <Loaded from=candidates fallback=|| view! { <SkeletonRows/> } let:list>
-            <Table list sort filtered owner editable judged on_change=changed nothing=nothing.clone()/>
+            <Table list sort filtered owner editable judge on_judge on_change=changed nothing=nothing.clone()/>
         </Loaded>
     }
 }
@@ -113,7 +116,8 @@ fn Table(
     filtered: Signal<bool>,
     owner: Signal<Owner>,
     editable: Signal<bool>,
-    judged: MaybeProp<Judged>,
+    judge: MaybeProp<Judge>,
+    on_judge: Option<Callback<Judge>>,
     on_change: Callback<()>,
     nothing: ViewFn,
 ) -> impl IntoView {
@@ -135,7 +139,8 @@ fn Table(
         }
     });
     leave_when_empty(move || rows.read().is_empty());
-    let best = Memo::new(move |_| best(&rows.read(), &shown.read(), judged.get().as_ref()));
+    let best = Memo::new(move |_| best(&rows.read(), &shown.read(), judge.get().as_ref()));
+    let on_judge = Signal::derive(move || on_judge.filter(|_| editable.get()));
     let nothing = move || {
         if filtered.get() {
             view! {
@@ -188,8 +193,10 @@ fn Table(
                                     text=column.name().to_owned()
                                     sort
                                     descending_first=matches!(column, Column::Metric(_))
-                                    class="normal-case"
-                                />
+                                    class="normal-case align-top"
+                                >
+                                    <Direction column rows judge on_judge/>
+                                </SortHeader>
                             </For>
                         </tr>
                     </thead>
@@ -235,6 +242,59 @@ fn Groups(shown: Memo<Vec<Column>>) -> impl IntoView {
                 {["Metrics", "Params", "Tags"].map(group)}
             </tr>
         </Show>
+    }
+}
+
+/// Which way a metric is better, as far as that is known; for who may say so, a click says it for the model.
+#[component]
+fn Direction(
+    column: Column,
+    rows: Memo<Vec<CandidateRow>>,
+    judge: MaybeProp<Judge>,
+    on_judge: Signal<Option<Callback<Judge>>>,
+) -> impl IntoView {
+    let Column::Metric(name) = column else { return ().into_any() };
+    let name = StoredValue::new(name);
+    let less = Memo::new(move |_| less(&rows.read(), &name.read_value(), judge.get().as_ref()));
+    let judges = move || judge.get().is_some_and(|judge| judge.name == *name.read_value());
+    let text = move || less.get().map_or("set direction", judge::words);
+    let title = move || {
+        let name = name.read_value();
+        let now = if judges() { format!("The model is judged by {name}. ") } else { String::new() };
+        format!("{now}Judge it by {name}: {}", judge::words(next(less.get(), judges())))
+    };
+    let on_click = move |_| {
+        if let Some(on_judge) = on_judge.get_untracked() {
+            let less = untrack(|| next(less.get(), judges()));
+            on_judge.run(Judge { name: name.get_value(), less: Some(less) });
+        }
+    };
+    let known = move || less.get().map(judge::words);
+    view! {
+        <Show
+            when=move || on_judge.read().is_some()
+            fallback=move || view! { <span class="mt-1 block text-xs font-normal">{known}</span> }
+        >
+            <button
+                type="button"
+                class="link-hover link mt-1 block min-h-6 whitespace-nowrap text-xs font-normal"
+                class=("text-primary", judges)
+                title=title
+                aria-pressed=move || judges().to_string()
+                on:click=on_click
+            >
+                {text}
+            </button>
+        </Show>
+    }
+    .into_any()
+}
+
+/// What a click says: first that the model is judged by the metric, then the other way.
+fn next(less: Option<bool>, judges: bool) -> bool {
+    match less {
+        Some(less) => less != judges,
+        None => true,
     }
 }
 
@@ -292,18 +352,22 @@ fn Row(
 
 /// The best value of each column among the runs here that ended well; none where it is no metric, all have the same,
 /// or nobody knows which way is better.
-fn best(rows: &[CandidateRow], columns: &[Column], judged: Option<&Judged>) -> Vec<Option<f64>> {
+fn best(rows: &[CandidateRow], columns: &[Column], judge: Option<&Judge>) -> Vec<Option<f64>> {
     let best = |column: &Column| {
         let Column::Metric(name) = column else { return None };
         let value = |row: &CandidateRow| metric(row, name).map(|metric| metric.value.0);
         let values = rows.iter().map(|row| value(row).filter(|_| is_finished(row))).collect();
         let values = diff::Numbers(values);
-        let told = || rows.iter().find_map(|row| metric(row, name)?.lower_is_better);
-        let less = judged.and_then(|judged| judged.less_is_better(name)).or_else(told);
-        let best = values.best(less);
+        let best = values.best(less(rows, name, judge));
         best.iter().position(|best| *best).and_then(|place| values.0[place])
     };
     columns.iter().map(best).collect()
+}
+
+/// Whether less of a metric is better: as the model says that is judged by it, or else as its name tells.
+fn less(rows: &[CandidateRow], name: &str, judge: Option<&Judge>) -> Option<bool> {
+    let told = || rows.iter().find_map(|row| metric(row, name)?.lower_is_better);
+    judge.filter(|judge| judge.name == name).and_then(|judge| judge.less).or_else(told)
 }
 
 fn is_finished(row: &CandidateRow) -> bool {

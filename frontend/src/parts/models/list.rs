@@ -13,7 +13,10 @@ use crate::{
         skeleton::SkeletonRows,
         sort::{SortSelect, use_sort},
     },
-    graphql::model::{self, FacetValue, Facets, Wanted},
+    graphql::{
+        facet::{self, FacetValue, Facets},
+        model::{self, Wanted},
+    },
     logic::address,
     parts::page::{leave_when_empty, use_place},
 };
@@ -40,7 +43,7 @@ pub fn ModelList(
     let models = Load::new(move || {
         model::list(project.get(), wanted.get(), order(&sort.read()), place.get())
     });
-    let facets = Load::new(move || model::facets(project.get(), wanted.get()));
+    let facets = Load::new(move || facet::facets(project.get(), wanted.get()));
     facets.report();
     leave_when_empty(move || {
         models.with(|page| page.and_then(Result::ok).is_some_and(|page| page.nodes.is_empty()))
