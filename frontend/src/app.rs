@@ -32,6 +32,7 @@ use crate::{
     },
     parts::{
         draft,
+        models::environment::MadeTokens,
         palette::{Palette, PaletteOpen},
         project_switcher::{self, ProjectSwitcher},
         shortcuts::Shortcuts,
@@ -178,6 +179,7 @@ fn Admitted() -> impl IntoView {
 #[component]
 fn Pages() -> impl IntoView {
     NothingYet::provide();
+    MadeTokens::provide();
     view! {
         <Routes fallback=|| view! { <NotFoundPage/> }>
             <Route path=path!("/") view=HomePage/>

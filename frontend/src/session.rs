@@ -26,6 +26,8 @@ pub struct CurrentSession {
     /// Whether the server has said that it has no room for more files.
     pub read_only: Memo<bool>,
     pub allowance: Memo<Allowance>,
+    /// Whether programs need a token to do what they may; not where nobody signs in.
+    pub needs_tokens: Memo<bool>,
 }
 
 impl CurrentSession {
@@ -45,7 +47,11 @@ impl CurrentSession {
             load.with(|session| session?.ok().map(|session| session.allowance.clone()))
                 .unwrap_or_default()
         });
-        Self { load, standing, read_only, allowance }
+        let needs_tokens = Memo::new(move |_| {
+            load.with(|session| session?.ok().map(|session| session.sign_in_methods.required))
+                .unwrap_or(true)
+        });
+        Self { load, standing, read_only, allowance, needs_tokens }
     }
 
     /// Asks the server again.

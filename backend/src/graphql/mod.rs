@@ -60,6 +60,8 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 /// How people can sign in.
 #[derive(SimpleObject)]
 struct SignInMethods {
+    /// Whether they need to: not where the server was started with `--no-auth`, and everybody is its administrator.
+    required: bool,
     /// Whether they can with a password.
     password: bool,
     /// Whether nobody has signed in as `admin` yet. If no password was chosen for it, the server printed one when it first
@@ -107,7 +109,12 @@ impl ServerQuery {
             name: config.oidc.name.clone(),
             url: format!("{}/auth/oidc/sign-in", config.base()),
         });
-        Ok(SignInMethods { password: !config.no_password_sign_in, awaits_admin, single_sign_on })
+        Ok(SignInMethods {
+            required: !config.no_auth,
+            password: !config.no_password_sign_in,
+            awaits_admin,
+            single_sign_on,
+        })
     }
 }
 

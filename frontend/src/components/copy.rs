@@ -47,7 +47,7 @@ pub fn CopyButton(
 }
 
 /// Through the clipboard API where the page is served securely, otherwise the old way.
-async fn copy(text: &str) -> Result<(), JsValue> {
+pub async fn copy(text: &str) -> Result<(), JsValue> {
     let navigator = window().navigator();
     if js_sys::Reflect::get(&navigator, &"clipboard".into())?.is_object() {
         JsFuture::from(navigator.clipboard().write_text(text)).await?;

@@ -8,10 +8,10 @@ use super::{
     mutation,
     page::{PageInfo, Place},
     project,
-    scalar::{DateTime, MetricValue, OrderDirection, Role, VersionState},
+    scalar::{DateTime, MetricValue, OrderDirection, Role, VersionState, Visibility},
     schema,
     tag::Tag,
-    version::VersionCount,
+    version::{FlavorsAndFiles, VersionCount},
     viewer::Author,
 };
 use crate::{
@@ -203,6 +203,7 @@ pub async fn list(
 pub struct OwningProject {
     pub path: String,
     pub name: String,
+    pub visibility: Visibility,
     pub viewer_role: Option<Role>,
 }
 
@@ -235,6 +236,8 @@ pub struct ModelDetail {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub latest_version: Option<LatestVersion>,
+    #[cynic(alias, rename = "latestVersion")]
+    pub latest_contents: Option<FlavorsAndFiles>,
     pub next_version: String,
     pub version_count: i32,
     /// How many versions are yanked, which are not among the others.

@@ -4,7 +4,7 @@ use cynic::QueryBuilder;
 
 use super::{
     alias::{AliasDetail, AliasRow},
-    file::{FilePage, NameWarning, UnfinishedUpload},
+    file::{FileName, FilePage, NameWarning, UnfinishedUpload},
     model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::run,
-    logic::{error::ApiError, filter},
+    logic::{contents::Contents, error::ApiError, filter},
 };
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,6 +200,28 @@ pub async fn offered(model: String) -> Result<Vec<String>, ApiError> {
     Ok(page.nodes.into_iter().filter(offered).map(|row| row.version).collect())
 }
 
+/// The path of a file.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "FileConnection")]
+pub struct FilePaths {
+    nodes: Vec<FileName>,
+}
+
+/// What of a version says what it is loaded with.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelVersion")]
+pub struct FlavorsAndFiles {
+    pub flavors: Vec<String>,
+    #[arguments(first: 100)]
+    files: FilePaths,
+}
+
+impl FlavorsAndFiles {
+    pub fn contents(&self) -> Contents {
+        Contents::of(&self.flavors, self.files.nodes.iter().map(|file| &*file.path))
+    }
+}
+
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Model", variables = "VersionVariables")]
 struct VersionOwner {
@@ -244,6 +266,9 @@ pub struct VersionDetail {
     pub stage: ModelStage,
     pub source: Option<String>,
     pub flavors: Vec<String>,
+    /// The first of them, by path.
+    #[arguments(first: 100)]
+    files: FilePaths,
     pub signature: Option<Signature>,
     pub requirements: Vec<String>,
     pub mlflow_version: Option<String>,
@@ -251,6 +276,10 @@ pub struct VersionDetail {
 }
 
 impl VersionDetail {
+    pub fn contents(&self) -> Contents {
+        Contents::of(&self.flavors, self.files.nodes.iter().map(|file| &*file.path))
+    }
+
     pub fn is_yanked(&self) -> bool {
         self.support == VersionSupport::Yanked
     }

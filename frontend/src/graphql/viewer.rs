@@ -44,6 +44,14 @@ pub struct Session {
     pub viewer: Option<Viewer>,
     pub has_room: bool,
     pub allowance: Allowance,
+    pub sign_in_methods: SignInNeed,
+}
+
+/// Whether anybody signs in here.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "SignInMethods")]
+pub struct SignInNeed {
+    pub required: bool,
 }
 
 pub async fn session() -> Result<Session, ApiError> {

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod check;
+pub mod contents;
 pub mod diff;
 pub mod draft;
 pub mod error;

@@ -169,6 +169,7 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
                     title="Use this run"
                     model=Signal::derive(model)
                     references=Signal::derive(reference)
+                    visibility=Signal::derive(move || data.read().experiment.project.visibility)
                     run_id=Signal::derive(move || run.read().run_id.clone())
                 />
             </div>

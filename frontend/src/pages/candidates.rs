@@ -14,6 +14,7 @@ use crate::{
             mlflow::{self, MlflowGuide},
         },
     },
+    session::use_session,
 };
 
 #[component]
@@ -38,10 +39,11 @@ pub fn CandidatesTab() -> impl IntoView {
 #[component]
 fn FirstCandidate() -> impl IntoView {
     let model = use_model();
+    let needs_tokens = use_session().needs_tokens;
     let snippets = Signal::derive(move || {
         let name = model.name();
         let mut snippets = mlflow::logging(&mlflow::experiment_of(&name), &name);
-        snippets.push(curl(&model.path.read()));
+        snippets.push(curl(&model.path.read(), needs_tokens.get()));
         snippets
     });
     view! {
@@ -53,6 +55,8 @@ fn FirstCandidate() -> impl IntoView {
                     <MlflowGuide
                         project=Signal::derive(move || model.project())
                         snippets
+                        visibility=Signal::derive(move || model.visibility())
+                        writes=true
                         id="first"
                     />
                 </div>
@@ -62,7 +66,7 @@ fn FirstCandidate() -> impl IntoView {
 }
 
 /// The same without MLflow.
-fn curl(model: &str) -> Snippet {
+fn curl(model: &str, needs_token: bool) -> Snippet {
     let input = serde_json::json!({ "input": {
         "model": model,
         "name": "first-run",
@@ -73,8 +77,10 @@ fn curl(model: &str) -> Snippet {
     let body = serde_json::json!({ "query": query, "variables": input })
         .to_string()
         .replace('\'', "\\u0027");
+    let header = "-H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  ";
+    let header = if needs_token { header } else { "" };
     let code = format!(
-        "curl -fsS '{}/graphql' \\\n  -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  \
+        "curl -fsS '{}/graphql' \\\n  {header}\
          -H 'Content-Type: application/json' \\\n  -d '{body}'\n",
         address::registry(),
     );

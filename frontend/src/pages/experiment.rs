@@ -90,11 +90,12 @@ fn Shown(data: Memo<ExperimentRow>) -> impl IntoView {
 #[component]
 fn FirstRun(data: Memo<ExperimentRow>, project: Memo<String>) -> impl IntoView {
     let snippets = Signal::derive(move || mlflow::logging(&data.read().name, "my-model"));
+    let visibility = Signal::derive(move || data.read().project.visibility);
     view! {
         <Empty d=icon::FLASK title="No runs yet">
             <p>"A run is one training, with its params, metrics and files."</p>
             <Show when=move || data.read().project.allows(Role::Developer)>
-                <div class="w-full max-w-2xl"><MlflowGuide project snippets id="first"/></div>
+                <div class="w-full max-w-2xl"><MlflowGuide project snippets visibility writes=true id="first"/></div>
             </Show>
         </Empty>
     }

@@ -72,6 +72,8 @@ fn ExperimentTable(
                         <MlflowGuide
                             project=path
                             snippets=Signal::derive(|| mlflow::logging("my-experiment", "my-model"))
+                            visibility=Signal::derive(move || project.visibility())
+                            writes=true
                             id="first"
                         />
                     </div>

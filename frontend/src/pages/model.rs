@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         model::{self, ModelDetail},
-        scalar::Role,
+        scalar::{Role, Visibility},
     },
     live::keep_following,
     logic::address,
@@ -50,6 +50,11 @@ impl CurrentModel {
     /// The path of its project.
     pub fn project(self) -> String {
         self.get(|detail| detail.project.path.clone()).unwrap_or_default()
+    }
+
+    /// Who can see its project: only members, as long as that is not known.
+    pub fn visibility(self) -> Visibility {
+        self.get(|detail| detail.project.visibility).unwrap_or(Visibility::Private)
     }
 
     /// Whether the viewer may do what takes this role.

@@ -20,8 +20,9 @@ use crate::{
         model::{self, LatestVersion, ModelDetail, UpdateModelInput},
         scalar::{Role, VersionState},
         tag::Target,
+        version::FlavorsAndFiles,
     },
-    logic::{address, format, judge},
+    logic::{address, contents::Contents, format, judge},
     parts::{
         description::Description,
         models::{
@@ -60,9 +61,20 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
         })
     });
     let project = Signal::derive(move || model.project());
-    let snippets = Signal::derive(move || detail.with(mlflow_snippets));
-    let latest = Memo::new(move |_| detail.read().latest_version.clone());
     let editable = Signal::derive(move || model.allows(Role::Developer));
+    let snippets =
+        Signal::derive(move || detail.with(|detail| mlflow_snippets(detail, editable.get())));
+    let visibility = Signal::derive(move || detail.read().project.visibility);
+    let is_mlflow = Memo::new(move |_| detail.with(contents) == Contents::Mlflow);
+    // Where there is nothing that a guest could do with it, there is none.
+    let mlflow_panel = move || {
+        view! {
+            <Show when=move || !snippets.read().is_empty()>
+                <MlflowPanel project snippets visibility writes=editable/>
+            </Show>
+        }
+    };
+    let latest = Memo::new(move |_| detail.read().latest_version.clone());
     view! {
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="min-w-0 space-y-6">
@@ -82,10 +94,15 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
             </div>
             <div class="space-y-4">
                 {move || latest.get().map(|latest| view! { <Latest latest path=model.path/> })}
+                // What was logged with MLflow is loaded with it.
+                {move || is_mlflow.get().then(mlflow_panel)}
                 <Show when=move || latest.read().is_some()>
-                    <Usage title="Use this model" model=model.path references/>
+                    <Usage
+                        title="Use this model" model=model.path references visibility
+                        contents=Signal::derive(move || detail.with(contents))
+                    />
                 </Show>
-                <MlflowPanel project snippets/>
+                {move || (!is_mlflow.get()).then(mlflow_panel)}
                 <JudgePanel
                     model=model.path
                     judge=Signal::derive(move || detail.read().judge())
@@ -146,16 +163,22 @@ fn NoVersion(detail: Memo<ModelDetail>, editable: Signal<bool>) -> impl IntoView
     }
 }
 
-/// How MLflow's client loads the model, if there is something to load, and adds to it.
-fn mlflow_snippets(model: &ModelDetail) -> Vec<Snippet> {
-    let any = ["python_function".to_owned()];
-    let load = |(name, uri): (&'static str, String)| mlflow::load(name, &uri, &any);
+/// What the files of the latest version are.
+fn contents(model: &ModelDetail) -> Contents {
+    model.latest_contents.as_ref().map_or(Contents::Files, FlavorsAndFiles::contents)
+}
+
+/// How MLflow's client loads the model, if there is something to load, and adds to it, for who may.
+fn mlflow_snippets(model: &ModelDetail, writes: bool) -> Vec<Snippet> {
+    let flavors = model.latest_contents.as_ref().map_or(&[][..], |latest| &latest.flavors);
+    let load = |(name, uri): (&'static str, String)| mlflow::load(name, &uri, flavors);
     let latest = model.latest_version.as_ref();
     let latest = latest.map(|_| ("Load", format!("models:/{}/latest", model.name)));
     let alias = model.aliases.first();
     let alias = alias.map(|alias| ("By alias", mlflow::by_alias(&model.name, &alias.name)));
     let loading = latest.into_iter().chain(alias).map(load);
-    loading.chain(mlflow::logging(&mlflow::experiment_of(&model.name), &model.name)).collect()
+    let adding = mlflow::logging(&mlflow::experiment_of(&model.name), &model.name);
+    loading.chain(adding.into_iter().filter(|_| writes)).collect()
 }
 
 #[component]

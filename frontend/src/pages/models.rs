@@ -18,6 +18,7 @@ use crate::{
         list::ModelList,
         mlflow::{self, MlflowGuide},
     },
+    session::use_session,
 };
 
 #[component]
@@ -63,7 +64,15 @@ pub fn ModelsTab() -> impl IntoView {
 fn Connect(path: Memo<String>) -> impl IntoView {
     let open = RwSignal::new(false);
     let uri = Signal::derive(move || address::tracking_uri(&path.read()));
-    let snippets = Signal::derive(|| mlflow::first_version("my-experiment", "my-model"));
+    let project = use_project();
+    let visibility = Signal::derive(move || project.visibility());
+    let writes = Signal::derive(move || project.allows(Role::Developer));
+    let snippets = Signal::derive(move || {
+        let steps = mlflow::first_version("my-experiment", "my-model");
+        // Who may only read loads, which is the last one.
+        let skipped = if writes.get() { 0 } else { steps.len() - 1 };
+        steps.into_iter().skip(skipped).collect::<Vec<_>>()
+    });
     view! {
         <div class="flex min-w-0 items-center gap-1 md:ml-auto">
             <code class="min-w-0 break-words text-xs text-muted">"MLFLOW_TRACKING_URI="<wbr/>{uri}</code>
@@ -80,7 +89,7 @@ fn Connect(path: Memo<String>) -> impl IntoView {
         </div>
         <Show when=move || open.get()>
             <section class="panel w-full p-4" aria-label="Use with MLflow">
-                <MlflowGuide project=path snippets id="connect"/>
+                <MlflowGuide project=path snippets visibility writes id="connect"/>
             </section>
         </Show>
     }
@@ -89,15 +98,20 @@ fn Connect(path: Memo<String>) -> impl IntoView {
 /// How a project begins: in the browser, with MLflow, or from a shell.
 #[component]
 fn FirstModel(path: Memo<String>) -> impl IntoView {
+    let project = use_project();
+    let visibility = Signal::derive(move || project.visibility());
+    let needs_tokens = use_session().needs_tokens;
     let snippets = Signal::derive(move || {
         let registry = address::registry();
         let path = path.get();
+        let header = "-H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" ";
+        let header = if needs_tokens.get() { header } else { "" };
         let curl = format!(
-            "api() {{ curl -fsS {registry}/graphql -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" \\\n  \
+            "api() {{ curl -fsS {registry}/graphql {header}\\\n  \
              -H 'Content-Type: application/json' -d \"$1\"; }}\n\
              api '{{\"query\":\"mutation {{ createModel(input: {{project: \\\"{path}\\\", name: \\\"my-model\\\"}}) {{ model {{ path }} }} }}\"}}'\n\
              api '{{\"query\":\"mutation {{ createModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ version }} }} }}\"}}'\n\
-             curl -fT model.onnx -H \"Authorization: Bearer $MLFLOW_TRACKING_TOKEN\" {registry}/files/{path}/my-model/1.0.0/model.onnx\n\
+             curl -fT model.onnx {header}{registry}/files/{path}/my-model/1.0.0/model.onnx\n\
              api '{{\"query\":\"mutation {{ publishModelVersion(input: {{model: \\\"{path}/my-model\\\", version: \\\"1.0.0\\\"}}) {{ modelVersion {{ digest }} }} }}\"}}'\n"
         );
         let mut steps = mlflow::demo("my-experiment", "my-model");
@@ -111,7 +125,7 @@ fn FirstModel(path: Memo<String>) -> impl IntoView {
                 <Icon d=icon::PLUS/>"New model"
             </a>
             <p>"Or publish from your training script with MLflow:"</p>
-            <div class="w-full max-w-2xl"><MlflowGuide project=path snippets id="first"/></div>
+            <div class="w-full max-w-2xl"><MlflowGuide project=path snippets visibility writes=true id="first"/></div>
         </Empty>
     }
 }

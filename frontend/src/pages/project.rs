@@ -13,7 +13,7 @@ use crate::{
     },
     graphql::{
         project::{self, ProjectDetail},
-        scalar::Role,
+        scalar::{Role, Visibility},
     },
     logic::address,
     parts::{access::visibility::visibility_name, project_switcher::remember},
@@ -35,6 +35,11 @@ impl CurrentProject {
     /// Reads what is known of it: nothing before the answer, for which its tabs do not wait.
     pub fn get<U>(self, read: impl FnOnce(&ProjectDetail) -> U) -> Option<U> {
         self.load.with(|detail| detail?.ok().map(read))
+    }
+
+    /// Who can see it: only members, as long as that is not known.
+    pub fn visibility(self) -> Visibility {
+        self.get(|detail| detail.visibility).unwrap_or(Visibility::Private)
     }
 
     /// Whether the viewer may do what takes this role.

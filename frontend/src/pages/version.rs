@@ -114,11 +114,14 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         files.track();
         is_known.get().then(|| view! { <Mlmodel version=data.read_untracked().version.clone()/> })
     };
+    let visibility = Signal::derive(move || data.read().project.visibility);
     let mlflow_panel = move || {
         view! {
             <MlflowPanel
                 project=Signal::derive(move || data.read().project.path.clone())
-                snippets=Signal::derive(move || data.with(mlflow_snippets))
+                snippets=Signal::derive(move || data.with(|data| mlflow_snippets(data, editable.get())))
+                visibility
+                writes=editable
             />
         }
     };
@@ -159,7 +162,10 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
             <div class="space-y-4">
                 // What was logged with MLflow is loaded with it.
                 {move || is_known.get().then(mlflow_panel)}
-                <Usage title="Use this version" model references=references(data)/>
+                <Usage
+                    title="Use this version" model references=references(data) visibility
+                    contents=Signal::derive(move || data.read().version.contents())
+                />
                 {move || (!is_known.get()).then(mlflow_panel)}
                 <SidePanel title="Aliases">
                     <Aliases
@@ -186,14 +192,17 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
     }
 }
 
-/// How MLflow's client loads this version, moves an alias to it, and makes the next one.
-fn mlflow_snippets(data: &VersionPageData) -> Vec<Snippet> {
+/// How MLflow's client loads this version and, for who may, moves an alias to it and makes the next one.
+fn mlflow_snippets(data: &VersionPageData, writes: bool) -> Vec<Snippet> {
     let VersionPageData { model_name, version, .. } = data;
     let named = named(data).next();
     let load = |name, uri: String| mlflow::load(name, &uri, &version.flavors);
     let mut snippets = vec![load("Load", mlflow::by_number(model_name, version.number))];
     if let Some(alias) = named {
         snippets.push(load("By alias", mlflow::by_alias(model_name, alias)));
+    }
+    if !writes {
+        return snippets;
     }
     snippets.push(mlflow::promote(model_name, named.unwrap_or("champion"), version.number));
     // There is no room for more, and this one also logs.

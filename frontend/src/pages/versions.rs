@@ -246,11 +246,12 @@ fn deletion(model: String) -> Act {
 fn FirstSteps() -> impl IntoView {
     let model = use_model();
     let project = Signal::derive(move || model.project());
+    let visibility = Signal::derive(move || model.visibility());
     let snippets = Signal::derive(move || {
         let name = model.name();
         mlflow::first_version(&mlflow::experiment_of(&name), &name)
     });
-    view! { <MlflowGuide project snippets id="first"/> }
+    view! { <MlflowGuide project snippets visibility writes=true id="first"/> }
 }
 
 /// A row is drawn anew where any of this differs.

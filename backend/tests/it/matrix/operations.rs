@@ -65,7 +65,7 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("serverVersion", "serverVersion"),
     ("hasRoom", "hasRoom"),
     ("allowance", "allowance { createProjects }"),
-    ("signInMethods", "signInMethods { password awaitsAdmin }"),
+    ("signInMethods", "signInMethods { password awaitsAdmin required }"),
     ("viewer", "viewer { id }"),
     ("user", "user(username: \"owner\") { id }"),
     ("users", "users { totalCount nodes { username } }"),

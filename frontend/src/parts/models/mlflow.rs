@@ -5,11 +5,12 @@ use serde_json::json;
 
 use crate::{
     components::{
-        copy::CopyButton,
         facts::SidePanel,
         snippets::{Snippet, Snippets},
     },
+    graphql::scalar::Visibility,
     logic::address,
+    parts::models::environment::{Environment, scope_for},
 };
 
 /// Flavours whose module of MLflow is called as they are and loads the model as its framework has it.
@@ -42,28 +43,22 @@ pub fn MlflowGuide(
     #[prop(into)]
     project: Signal<String>,
     #[prop(into)] snippets: Signal<Vec<Snippet>>,
+    /// Of the project.
+    #[prop(into)]
+    visibility: Signal<Visibility>,
+    /// Whether the viewer may change what is in the project.
+    #[prop(into)]
+    writes: Signal<bool>,
     /// Tells several of these on one page apart.
     id: &'static str,
 ) -> impl IntoView {
-    let uri = Signal::derive(move || address::tracking_uri(&project.read()));
     let settings = Signal::derive(move || {
-        format!("export MLFLOW_TRACKING_URI={}\nexport MLFLOW_TRACKING_TOKEN=mrt_…\n", uri.read())
+        vec![("MLFLOW_TRACKING_URI", address::tracking_uri(&project.read()))]
     });
+    let scope = Signal::derive(move || scope_for(visibility.get(), writes.get()));
     view! {
         <div class="space-y-2 text-left">
-            <div class="flex items-start gap-1 rounded-field bg-base-200 py-2 pl-3 pr-2">
-                <pre
-                    class="min-w-0 grow whitespace-pre-wrap break-words py-1 font-mono text-xs leading-relaxed"
-                    tabindex="0" role="region" aria-label="Client environment"
-                >
-                    <code>"export MLFLOW_TRACKING_URI="<wbr/>{uri}"\nexport MLFLOW_TRACKING_TOKEN=mrt_…"</code>
-                </pre>
-                <CopyButton text=settings label="Copy the environment"/>
-            </div>
-            <p class="text-xs text-muted">
-                "Use a " <a class="link" href=address::at("/settings/tokens")>"personal"</a>
-                " or project token. Your training code does not change:"
-            </p>
+            <Environment settings variable="MLFLOW_TRACKING_TOKEN" scope purpose=project/>
             <Snippets snippets id/>
         </div>
     }
@@ -74,8 +69,12 @@ pub fn MlflowGuide(
 pub fn MlflowPanel(
     #[prop(into)] project: Signal<String>,
     #[prop(into)] snippets: Signal<Vec<Snippet>>,
+    #[prop(into)] visibility: Signal<Visibility>,
+    #[prop(into)] writes: Signal<bool>,
 ) -> impl IntoView {
-    view! { <SidePanel title="Use with MLflow"><MlflowGuide project snippets id="mlflow"/></SidePanel> }
+    view! {
+        <SidePanel title="Use with MLflow"><MlflowGuide project snippets visibility writes id="mlflow"/></SidePanel>
+    }
 }
 
 /// The name of the experiment that the runs of a model are in unless told. Asking for it would make it.

@@ -2,6 +2,7 @@
 
 pub mod aliases;
 pub mod bulk;
+pub mod environment;
 pub mod judge;
 pub mod list;
 pub mod mlflow;
