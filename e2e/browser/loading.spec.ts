@@ -130,3 +130,32 @@ test.describe("a page that does not arrive", () => {
     await expect(page.getByText("No versions yet")).toBeVisible();
   });
 });
+
+test("header and shape of a page are there before the program is", async ({ page }) => {
+  const release = await holdBack(page, /model-registry-ui-[^/]*_bg\.wasm/);
+  await page.addInitScript(() => localStorage.setItem("theme", "dark"));
+  await page.goto("/", { waitUntil: "commit" });
+  const shell = page.locator("#shell");
+  await expect(shell.locator("header svg")).toBeVisible();
+  await expect(shell.locator(".skeleton").first()).toBeVisible();
+  const background = () => shell.locator("header").evaluate((header) => getComputedStyle(header).backgroundColor);
+  const dark = await background();
+  release();
+  await expect(page.getByRole("button", { name: "Account" })).toBeVisible();
+  await expect(shell).toHaveCount(0);
+  expect(await page.locator("header").evaluate((header) => getComputedStyle(header).backgroundColor)).toBe(dark);
+});
+
+test.describe("a program that does not arrive", () => {
+  test.use({ expectedComplaints: [/ERR_|TypeError|Failed to load/] });
+
+  test("is said to have failed, and comes when the page is loaded again", async ({ page }) => {
+    await page.route(/model-registry-ui-[^/]*_bg\.wasm/, (route) => route.abort());
+    await page.goto("/");
+    await expect(page.getByRole("alert")).toContainText("Model Registry could not be loaded");
+    expect(await violations(page)).toEqual([]);
+    await page.unrouteAll();
+    await page.getByRole("button", { name: "Reload" }).click();
+    await expect(page.getByRole("button", { name: "Account" })).toBeVisible();
+  });
+});

@@ -19,5 +19,9 @@ mod upload;
 
 fn main() {
     console_error_panic_hook::set_once();
+    // What index.html shows until now.
+    if let Some(shell) = leptos::prelude::document().get_element_by_id("shell") {
+        shell.remove();
+    }
     leptos::mount::mount_to_body(app::App);
 }

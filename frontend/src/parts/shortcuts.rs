@@ -1,6 +1,6 @@
 //! Keys that work on every page, and the sheet that lists them.
 //!
-//! The page is there before the program is: what is pressed meanwhile is kept by `early-keys.js`, and done then.
+//! The page is there before the program is: what is pressed meanwhile is kept by `early.js`, and done then.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
