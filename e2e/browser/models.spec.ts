@@ -352,3 +352,18 @@ test("from one project to another by the keyboard", async ({ page, api, stranger
     await expect(list.getByRole("link", { name: here })).toHaveCount(0);
   });
 });
+
+test("of many aliases those stand in the list that matter: protected ones, then the last moved", async ({ page, api }) => {
+  const project = await api.project();
+  const model = await api.model(project, "ocr");
+  await api.version(model, "1.0.0");
+  await api.graphql("mutation($input: ProtectAliasInput!) { protectAlias(input: $input) { protectedAlias { pattern } } }", {
+    input: { project, pattern: "production" },
+  });
+  for (const name of ["production", "a", "b", "c", "d", "e"]) await api.alias(model, name, "1.0.0");
+  await page.goto(`/${project}`);
+  const aliases = row(page, "ocr").locator("a.badge");
+  await expect(aliases.first()).toContainText("production");
+  await expect(aliases.first()).toContainText("protected");
+  await expect(aliases.nth(1)).toContainText("e");
+});

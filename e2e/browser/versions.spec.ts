@@ -122,3 +122,29 @@ test("the job that a version shows for CI fetches it", async ({ page, api }) => 
   expect(readFileSync(join(folder, "ocr/onnx/model.onnx"), "utf8")).toBe("weights");
   rmSync(folder, { recursive: true });
 });
+
+test("aliases stand beside their versions, with their history, and are moved from there", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr");
+  for (const version of ["1.0.0", "2.0.0"]) await api.version(model, version);
+  await api.alias(model, "champion", "1.0.0");
+  await page.goto(`/${model}/versions`);
+  const row = (version: string) => page.getByRole("row").filter({ has: page.getByRole("link", { name: version, exact: true }) });
+  const alias = (version: string) => row(version).getByRole("button", { name: "champion" });
+  await expect(alias("1.0.0")).toBeVisible();
+  expect(await violations(page)).toEqual([]);
+
+  await row("2.0.0").getByRole("button", { name: "Add or move alias to 2.0.0" }).click();
+  const form = page.getByRole("dialog", { name: "Add or move alias to 2.0.0" });
+  await form.getByRole("button", { name: "champion" }).click();
+  await expect(form).toContainText("1.0.0");
+  await form.getByRole("button", { name: "Save" }).click();
+  await expect(alias("2.0.0")).toBeVisible();
+  await expect(alias("1.0.0")).toHaveCount(0);
+
+  await alias("2.0.0").click();
+  const history = page.getByRole("dialog", { name: "History of “champion”" });
+  await expect(history.getByRole("listitem")).toHaveCount(2);
+  expect(await violations(page)).toEqual([]);
+  await history.getByRole("button", { name: "Roll back to 1.0.0" }).click();
+  await expect(alias("1.0.0")).toBeVisible();
+});

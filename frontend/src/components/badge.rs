@@ -63,6 +63,12 @@ pub fn AliasChip(
     /// Whether only maintainers move it.
     #[prop(optional)]
     protected: bool,
+    /// What a click does, instead of leading somewhere.
+    #[prop(optional)]
+    on_click: Option<Callback<()>>,
+    /// What that is.
+    #[prop(optional, into)]
+    title: String,
 ) -> impl IntoView {
     const CLASS: &str = "badge badge-sm h-auto max-w-full gap-1 border-secondary/30 bg-secondary/10 py-0.5 font-medium text-base-content";
     let text = view! {
@@ -76,7 +82,17 @@ pub fn AliasChip(
             </span>
         })}
     };
-    if href.is_empty() {
+    if let Some(on_click) = on_click {
+        view! {
+            <button
+                type="button" class=format!("{CLASS} cursor-pointer hover:bg-secondary/20") title=title
+                on:click=move |_| on_click.run(())
+            >
+                {text}
+            </button>
+        }
+        .into_any()
+    } else if href.is_empty() {
         view! { <span class=CLASS>{text}</span> }.into_any()
     } else {
         view! { <a class=format!("{CLASS} hover:bg-secondary/20") href=href>{text}</a> }.into_any()

@@ -21,7 +21,9 @@ use crate::{
         title::PageTitle,
     },
     graphql::{
+        alias::by_weight,
         scalar::{OrderDirection, Role, VersionState, VersionSupport},
+        tag::Tag,
         version::{
             self, DeleteModelVersionInput, ModelVersionOrder, ModelVersionOrderField,
             RestoreModelVersionInput, VersionList, VersionRow, Wanted,
@@ -31,7 +33,10 @@ use crate::{
     parts::{
         bulk::{Act, DeleteSelected, Step, Undo, forget_with},
         compare::selection::{SelectBox, SelectionBar},
-        models::mlflow::{self, MlflowGuide},
+        models::{
+            aliases::{AliasDialog, Asked},
+            mlflow::{self, MlflowGuide},
+        },
     },
 };
 
@@ -147,6 +152,7 @@ fn VersionTable(
     let compare = Callback::new(move |versions: Vec<String>| {
         address::compare_versions(&model.path.read(), &versions)
     });
+    let asked = RwSignal::new(None::<Asked>);
     let latest = Memo::new(move |_| {
         model.get(|detail| Some(detail.latest_version.as_ref()?.version.clone())).flatten()
     });
@@ -169,7 +175,7 @@ fn VersionTable(
                         <tr>
                             <th scope="col" class="w-0 pr-0"><span class="sr-only">"Select"</span></th>
                             <SortHeader key="version" text="Version" sort descending_first=true/>
-                            <th scope="col" class="hidden sm:table-cell">"Aliases and tags"</th>
+                            <th scope="col" class="hidden sm:table-cell">"Tags"</th>
                             <th scope="col" class="hidden text-right md:table-cell">"Files"</th>
                             <th scope="col" class="text-right">"Size"</th>
                             <th scope="col" class="hidden lg:table-cell">"Author"</th>
@@ -178,7 +184,7 @@ fn VersionTable(
                     </thead>
                     <tbody>
                         <For each=move || page.get().nodes key=move |row| row_key(&model.path.read_untracked(), row) let:row>
-                            <Row row latest selected/>
+                            <Row row latest selected asked/>
                         </For>
                     </tbody>
                 </table>
@@ -191,6 +197,15 @@ fn VersionTable(
                 many="versions"
             />
         </Show>
+        <AliasDialog
+            asked
+            model=model.path
+            aliases=Signal::derive(move || model.get(|detail| detail.aliases.clone()).unwrap_or_default())
+            movable=Callback::new(move |protected| {
+                model.allows(if protected { Role::Maintainer } else { Role::Developer })
+            })
+            on_change
+        />
     }
 }
 
@@ -272,6 +287,7 @@ fn Row(
     row: VersionRow,
     latest: Memo<Option<String>>,
     selected: RwSignal<Vec<String>>,
+    asked: RwSignal<Option<Asked>>,
 ) -> impl IntoView {
     let model = use_model();
     let VersionRow {
@@ -293,6 +309,20 @@ fn Row(
         let version = version.clone();
         move || state == VersionState::Published && latest.read().as_ref() == Some(&version)
     };
+    let aliases = by_weight(aliases).into_iter().map(|alias| {
+        let name = alias.name.clone();
+        let on_click = Callback::new(move |()| asked.set(Some(Asked::History(name.clone()))));
+        let title = format!("History of {}", alias.name);
+        view! { <AliasChip name=alias.name protected=alias.protected on_click title/> }
+    });
+    let aliases = aliases.collect_view();
+    let moving = version.clone();
+    let can_move = move || support != VersionSupport::Yanked && model.allows(Role::Developer);
+    let add_label = format!("Add or move alias to {version}");
+    let tags: Vec<_> = tags.into_iter().filter(|tag| !tag.is_system()).collect();
+    let chips = |tags: Vec<Tag>| {
+        tags.into_iter().map(|tag| view! { <TagChip key=tag.key value=tag.value/> }).collect_view()
+    };
     let published = published_at.map(|at| format!("Published {}", at.0));
     let key = StoredValue::new(version.clone());
     let chosen = move || selected.read().contains(&*key.read_value());
@@ -307,14 +337,25 @@ fn Row(
                     {support_badge(support)}
                     {stage_name(stage).map(|text| view! { <Badge text/> })}
                 </div>
-                <span class="text-xs text-muted" title="Version number in MLflow">"#" {number}</span>
-            </td>
-            <td class="hidden sm:table-cell">
-                <div class="flex max-w-72 flex-wrap gap-1">
-                    {aliases.into_iter().map(|alias| view! { <AliasChip name=alias.name/> }).collect_view()}
-                    {tags.into_iter().filter(|tag| !tag.is_system()).map(|tag| view! { <TagChip key=tag.key value=tag.value/> }).collect_view()}
+                <div class="mt-1 flex max-w-96 flex-wrap items-center gap-1">
+                    <span class="mr-1 text-xs text-muted" title="Version number in MLflow">"#" {number}</span>
+                    {aliases}
+                    <Show when=can_move>
+                        <button
+                            type="button" class="btn btn-ghost btn-xs btn-square"
+                            aria-label=add_label.clone() title=add_label.clone()
+                            on:click={
+                                let moving = moving.clone();
+                                move |_| asked.set(Some(Asked::Move(moving.clone())))
+                            }
+                        >
+                            <Icon d=icon::BOOKMARK class="size-3.5"/>
+                        </button>
+                    </Show>
                 </div>
+                <div class="mt-1 flex flex-wrap gap-1 empty:hidden sm:hidden">{chips(tags.clone())}</div>
             </td>
+            <td class="hidden sm:table-cell"><div class="flex max-w-72 flex-wrap gap-1">{chips(tags)}</div></td>
             <td class="hidden text-right tabular-nums md:table-cell">{format::count(file_count.into())}</td>
             <td class="whitespace-nowrap text-right tabular-nums">{format::bytes(size)}</td>
             <td class="hidden lg:table-cell"><Person person=person(author)/></td>

@@ -156,6 +156,61 @@ fn AliasLine(
     }
 }
 
+/// What is asked about aliases where there is no panel of them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// How an alias moved, by its name.
+    History(String),
+    /// Which alias is to name a version.
+    Move(String),
+}
+
+/// Answers it in a dialog: the history with the way back, or a form.
+#[component]
+pub fn AliasDialog(
+    asked: RwSignal<Option<Asked>>,
+    #[prop(into)] model: Signal<String>,
+    /// All of the model.
+    #[prop(into)]
+    aliases: Signal<Vec<AliasDetail>>,
+    /// Whether the viewer may move one that is protected or not.
+    movable: Callback<bool, bool>,
+    #[prop(into)] on_change: Callback<()>,
+) -> impl IntoView {
+    let open = RwSignal::new(false);
+    Effect::new(move |_| open.set(asked.read().is_some()));
+    Effect::new(move |_| {
+        if !open.get() && asked.read_untracked().is_some() {
+            asked.set(None);
+        }
+    });
+    let title = move || match asked.get() {
+        Some(Asked::History(name)) => format!("History of “{name}”"),
+        Some(Asked::Move(version)) => format!("Add or move alias to {version}"),
+        None => String::new(),
+    };
+    let aliases_to_move = Signal::derive(move || {
+        let mut aliases = aliases.get();
+        aliases.retain(|alias| movable.run(alias.protected));
+        aliases
+    });
+    let content = move || match asked.get() {
+        Some(Asked::History(name)) => {
+            let found = aliases.get_untracked().into_iter().find(|alias| alias.name == name);
+            found.map(|AliasDetail { history: moves, protected, .. }| {
+                view! { <History name moves movable=movable.run(protected) model on_change open/> }
+                    .into_any()
+            })
+        }
+        Some(Asked::Move(version)) => Some(
+            view! { <AddAlias model aliases=aliases_to_move version on_change adding=open/> }
+                .into_any(),
+        ),
+        None => None,
+    };
+    view! { <Dialog open title=Signal::derive(title)>{content}</Dialog> }
+}
+
 /// Every move, latest first, with a way back to each version for who may move it.
 #[component]
 fn History(

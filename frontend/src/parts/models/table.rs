@@ -14,6 +14,7 @@ use crate::{
         time::Time,
     },
     graphql::{
+        alias::by_weight,
         model::{BestMetric, ModelOrder, ModelOrderField, ModelPage, ModelRow},
         scalar::{OrderDirection, Role, VersionState},
     },
@@ -303,10 +304,10 @@ fn cells(row: ModelRow, across: bool) -> impl IntoView {
 
 /// Its aliases, and then as many of its tags as there is room for.
 fn chips(row: &ModelRow) -> impl IntoView + use<> {
-    let aliases = row.aliases.iter().map(|alias| {
-        let version = &alias.version.version;
-        let href = address::version(&row.path, version);
-        view! { <AliasChip name=alias.name.clone() href version=version.clone()/> }.into_any()
+    let aliases = by_weight(row.aliases.clone()).into_iter().map(|alias| {
+        let (version, protected) = (alias.version.version, alias.protected);
+        let href = address::version(&row.path, &version);
+        view! { <AliasChip name=alias.name href version protected/> }.into_any()
     });
     // What the registry's own tags mean is shown by itself.
     let tags = row.tags.iter().filter(|tag| !tag.is_system() && !tag.key.starts_with("registry."));
