@@ -241,3 +241,30 @@ test.describe("offline", () => {
     await expect(page.getByText("Publish the first model")).toBeVisible();
   });
 });
+
+test("a card shows pictures of the model's own files, and its tables as they are aligned", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr", "");
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10"/></svg>';
+  await api.version(model, "1.0.0", { "plots/roc curve.svg": svg, "docs/eval.md": "# How" });
+  await api.graphql("mutation($input: UpdateModelInput!) { updateModel(input: $input) { model { id } } }", {
+    input: {
+      model,
+      description: "![ROC](plots/roc%20curve.svg) [evaluation](docs/eval.md#how) [home](/)\n\n| set | cer |\n|:--|--:|\n| test | 0.0146 |\n",
+    },
+  });
+  await page.goto(`/${model}`);
+  const picture = page.getByRole("img", { name: "ROC" });
+  await expect(picture).toHaveAttribute("src", `/files/${model}/1.0.0/plots/roc%20curve.svg`);
+  await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(20);
+  const link = page.getByRole("link", { name: "evaluation" });
+  await expect(link).toHaveAttribute("href", `/files/${model}/1.0.0/docs/eval.md#how`);
+  await expect(page.getByRole("link", { name: "home" })).toHaveAttribute("href", "/");
+  const aligned = (name: string) =>
+    page.getByRole("cell", { name }).evaluate((cell) => getComputedStyle(cell).textAlign);
+  expect(await aligned("0.0146")).toBe("right");
+  expect(await aligned("test")).toMatch(/left|start/);
+
+  await page.getByRole("button", { name: "Edit", exact: true }).click();
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(picture).toHaveAttribute("src", /\/files\//);
+});

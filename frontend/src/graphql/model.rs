@@ -18,6 +18,7 @@ use crate::{
     api::run,
     live::{self, Following},
     logic::{
+        address,
         error::ApiError,
         filter,
         judge::{self, Judge},
@@ -251,6 +252,12 @@ pub struct ModelDetail {
 }
 
 impl ModelDetail {
+    /// The address of the files of its latest version, which its card may name.
+    pub fn latest_files(&self) -> Option<String> {
+        let latest = self.latest_version.as_ref()?;
+        Some(address::files(&self.path, &latest.version))
+    }
+
     /// The value of a tag that it has.
     pub fn tag(&self, key: &str) -> Option<String> {
         self.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.clone())

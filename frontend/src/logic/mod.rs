@@ -12,4 +12,5 @@ pub mod filter;
 pub mod format;
 pub mod judge;
 pub mod preview;
+pub mod relative;
 pub mod renamed;

@@ -84,6 +84,7 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                 <Description
                     title="Model card"
                     object=Signal::derive(move || detail.read().draft_key())
+                    files=Signal::derive(move || detail.with(ModelDetail::latest_files))
                     text=Signal::derive(move || detail.read().description.clone())
                     html=Signal::derive(move || detail.read().description_html.clone())
                     save

@@ -11,6 +11,7 @@ use crate::{
         form::Submit,
         icon::{self, Icon},
         loaded::Loaded,
+        markdown::RelativeTo,
         title::PageTitle,
         toast::use_toasts,
     },
@@ -82,6 +83,9 @@ fn Forms(detail: Memo<ModelDetail>) -> impl IntoView {
 #[component]
 fn CardForm(draft: Draft) -> impl IntoView {
     let model = use_model();
+    provide_context(RelativeTo(Signal::derive(move || {
+        model.get(ModelDetail::latest_files).flatten()
+    })));
     let toasts = use_toasts();
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {

@@ -144,6 +144,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                 <Description
                     title="Release notes"
                     object=Signal::derive(move || format!("version {}", data.read().version.id.inner()))
+                    files=Signal::derive(move || Some(source.read().base()))
                     text=Signal::derive(move || data.read().version.description.clone())
                     html=Signal::derive(move || data.read().version.description_html.clone())
                     save

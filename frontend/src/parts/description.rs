@@ -14,7 +14,7 @@ use crate::{
         field::SubmitButton,
         form::Submit,
         icon::{self, Icon},
-        markdown::Markdown,
+        markdown::{Markdown, RelativeTo},
         toast::use_toasts,
     },
     logic::{check, error::ApiError},
@@ -39,7 +39,11 @@ pub fn Description(
     #[prop(into)] on_saved: Callback<()>,
     /// What to say to who may change it where there is no text yet.
     empty: &'static str,
+    /// The address of the files that it belongs to, for pictures and links in it.
+    #[prop(into)]
+    files: Signal<Option<String>>,
 ) -> impl IntoView {
+    provide_context(RelativeTo(files));
     // Of another object there is another draft.
     let object = Memo::new(move |_| object.get());
     move || {
@@ -103,7 +107,7 @@ fn Section(
                         <form class="space-y-4" on:submit=send>
                             <MarkdownField
                                 id="description"
-                                label="Description"
+                                label=title
                                 draft
                                 refused=submit.field("description")
                                 rows=16
