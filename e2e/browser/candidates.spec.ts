@@ -187,3 +187,26 @@ test("best is what ended well, where it is known which way is better", async ({ 
   await expect(page.getByRole("button", { name: "foo: lower is better" }).or(page.getByRole("button", { name: "foo: higher is better" }))).toBeVisible();
   await expect(metric("foo").getByTitle("Best")).toHaveCount(1);
 });
+
+test("only what has a curve is drawn", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr");
+  const single = Array.from({ length: 8 }, (_, index) => ({ name: `a${index}`, value: index }));
+  const create = async (name: string, metrics: object[]): Promise<number> => {
+    const made = await api.graphql("mutation($input: CreateCandidateInput!) { createCandidate(input: $input) { candidate { number } } }", {
+      input: { model, name, status: "FINISHED", metrics },
+    });
+    return made.createCandidate.candidate.number;
+  };
+  const curve = [0, 1, 2].map((step) => ({ name: "loss", value: 1 / (1 + step), step }));
+  const drawn = await create("drawn", [...single, ...curve]);
+  const flat = await create("flat", single);
+
+  await page.goto(`/${model}/candidates/${drawn}`);
+  await expect(page.getByRole("heading", { level: 2, name: "Curves" })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 3 })).toHaveText(["loss"]);
+  await expect(page.getByRole("rowheader", { name: "a7" })).toBeVisible();
+
+  await page.goto(`/${model}/candidates/${flat}`);
+  await expect(page.getByRole("rowheader", { name: "a7" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Curves" })).toHaveCount(0);
+});

@@ -147,6 +147,36 @@ async fn fill(db: &Db, run: &str, points: i32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_has_one_point_has_no_curve() {
+    let (server, admin) = Server::with_model().await;
+    for number in 1..=2 {
+        create(&admin).await;
+        let point = |name: &str, step: i64, value: f64, at: &str| json!({"name": name, "step": step, "value": value, "timestamp": at});
+        let (first, second) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
+        let points = [
+            point("single", 3, 1.0, first),
+            point("told twice", 3, 1.0, first),
+            point("told twice", 3, 1.0, first),
+            point("by step", 0, 1.0, first),
+            point("by step", 1, 1.0, first),
+            point("by time", 0, 1.0, first),
+            point("by time", 0, 1.0, second),
+            point("by value", 0, 1.0, first),
+            point("by value", 0, 2.0, first),
+        ];
+        log(&admin, number, points.into_iter()).await;
+    }
+    let query = "{ model(path: \"vision/ocr\") { candidates { nodes { curves } } } }";
+    let before = server.app.db.statements();
+    let found = admin.ok(query, json!({})).await;
+    let statements = server.app.db.statements() - before;
+    assert!(statements <= 6, "{statements} statements");
+    for node in found["model"]["candidates"]["nodes"].as_array().unwrap() {
+        assert_eq!(node["curves"], json!(["by step", "by time", "by value"]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_curves_are_few_statements() {
     let (server, admin) = Server::with_model().await;
     for _ in 0..8 {

@@ -196,6 +196,7 @@ pub struct CandidateDetail {
     pub ended_at: Option<DateTime>,
     pub params: Vec<Param>,
     pub metrics: Vec<Metric>,
+    pub curves: Vec<String>,
     pub tags: Vec<Tag>,
     pub file_count: i32,
     pub size: i64,

@@ -37,6 +37,7 @@ pub struct ModelVersionOrder {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Candidate")]
 pub struct SourceCandidate {
+    pub curves: Vec<String>,
     pub number: Option<i32>,
     pub name: String,
     pub run_id: String,

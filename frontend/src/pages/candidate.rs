@@ -113,8 +113,9 @@ fn Shown(data: Memo<CandidateDetail>, load: Load<CandidateDetail>) -> impl IntoV
     let metrics = Memo::new(move |_| data.read().metrics.clone());
     let measured = Signal::derive(move || {
         let (data, run) = (data.read(), run.get());
-        let (name, metrics) = (data.name.clone(), data.metrics.clone());
-        vec![Measured { run, name, metrics, color: 0 }]
+        let (name, metrics, curves) =
+            (data.name.clone(), data.metrics.clone(), data.curves.clone());
+        vec![Measured { run, name, metrics, curves, color: 0 }]
     });
     follow_while_it_runs(data, run, load);
     let target = move || match place.get() {

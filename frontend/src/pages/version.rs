@@ -469,7 +469,7 @@ fn About(data: Memo<VersionPageData>) -> impl IntoView {
 /// The training run that a version was made from.
 #[component]
 fn Provenance(project: String, source: SourceCandidate) -> impl IntoView {
-    let SourceCandidate { number, name, run_id, author, model } = source;
+    let SourceCandidate { number, name, run_id, author, model, .. } = source;
     let by = author.is_some().then(|| view! { " by " <Person person=person(author)/> });
     let place = model.as_ref().map(|model| model.path.as_str()).zip(number);
     let href = address::run(&project, &run_id, place);

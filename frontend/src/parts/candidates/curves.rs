@@ -30,6 +30,8 @@ pub struct Measured {
     pub run: Run,
     pub name: String,
     pub metrics: Vec<Metric>,
+    /// The names of those that have more than one point.
+    pub curves: Vec<String>,
     /// Which of the colors its curves have: no other run here has it.
     pub color: usize,
 }
@@ -47,7 +49,7 @@ pub fn Curves(#[prop(into)] runs: Signal<Vec<Measured>>) -> impl IntoView {
     let look = RwSignal::new(Look::default());
     let names = Memo::new(move |_| {
         let runs = runs.read();
-        let names = runs.iter().flat_map(|run| &run.metrics).map(|metric| metric.name.clone());
+        let names = runs.iter().flat_map(|run| run.curves.iter().cloned());
         names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
     });
     let shown = move || {
@@ -57,7 +59,9 @@ pub fn Curves(#[prop(into)] runs: Signal<Vec<Measured>>) -> impl IntoView {
         }
         names
     };
+    // What has a single value stands in the table.
     view! {
+        <Show when=move || !names.read().is_empty()>
         <section class="panel">
             <div class="flex flex-wrap items-center justify-between gap-x-5 gap-y-2 border-b border-base-300 px-5 py-3">
                 <h2 class="font-semibold">"Curves"</h2>
@@ -76,6 +80,7 @@ pub fn Curves(#[prop(into)] runs: Signal<Vec<Measured>>) -> impl IntoView {
                 </div>
             </Show>
         </section>
+        </Show>
     }
 }
 
@@ -233,12 +238,7 @@ fn MetricCurve(runs: Signal<Vec<Measured>>, name: String, look: RwSignal<Look>) 
         <div class="min-w-0">
             <h3 class="mb-1 break-all text-sm font-medium">{title.get_value()}</h3>
             <Loaded from=curves fallback=|| view! { <div class="skeleton h-56"></div> } children=move |curves| view! {
-                <Show
-                    when=move || curves.read().iter().any(|curve| curve.points.len() > 1)
-                    fallback=|| view! { <p class="py-3 text-sm text-muted">"Only one value was logged."</p> }
-                >
-                    <Chart name=title.get_value() curves=shown(curves) look zoom/>
-                </Show>
+                <Chart name=title.get_value() curves=shown(curves) look zoom/>
             }/>
         </div>
     }

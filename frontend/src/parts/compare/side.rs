@@ -202,14 +202,16 @@ impl Side {
 
     /// Its curves: those of a version are of the run that it was made from.
     pub fn measured(&self, color: usize) -> Option<Measured> {
-        let run = match self {
-            Self::Run(run) => run.run(),
-            Self::Version(data) => Run {
-                project: data.project.path.clone(),
-                run_id: data.version.candidate.as_ref()?.run_id.clone(),
-            },
+        let (run, curves) = match self {
+            Self::Run(run) => (run.run(), run.curves.clone()),
+            Self::Version(data) => {
+                let source = data.version.candidate.as_ref()?;
+                let (project, run_id) = (data.project.path.clone(), source.run_id.clone());
+                (Run { project, run_id }, source.curves.clone())
+            }
         };
-        Some(Measured { run, name: self.name(), metrics: self.measures().0.to_vec(), color })
+        let metrics = self.measures().0.to_vec();
+        Some(Measured { run, name: self.name(), metrics, curves, color })
     }
 
     /// The run, where there is more to come of it.

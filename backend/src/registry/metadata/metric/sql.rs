@@ -26,6 +26,28 @@ load_by_owner!(
     " ORDER BY owner_id, name"
 );
 
+/// The name of a metric.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct MetricName {
+    name: String,
+}
+
+load_by_owner!(
+    /// The metrics of a candidate of which there is another point than the last.
+    CurvesOf => MetricName,
+    "SELECT m.owner_id, m.name FROM metrics m WHERE EXISTS (
+         SELECT 1 FROM metric_points p WHERE p.owner_id = m.owner_id AND p.name = m.name
+         AND (p.step <> m.step OR p.timestamp_ms <> m.timestamp_ms OR p.value_order <> m.value_order)) AND ",
+    "m.owner_id",
+    " ORDER BY m.owner_id, m.name"
+);
+
+/// The names of the metrics of a candidate that have more than one point.
+pub async fn load_curves(ctx: &Context<'_>, candidate_id: &str) -> Result<Vec<String>> {
+    let names = loaders(ctx).load_one(CurvesOf(candidate_id.to_owned())).await?;
+    Ok(names.iter().flat_map(|names| names.iter()).map(|name| name.name.clone()).collect())
+}
+
 /// Every point of one metric of a candidate, by step and time.
 pub fn history(name: &str) -> List {
     points(name, ["step", "timestamp_ms"])

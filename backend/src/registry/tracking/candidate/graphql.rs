@@ -79,6 +79,12 @@ impl Candidate {
         metric::sql::load(ctx, self.id.raw()).await
     }
 
+    /// The names of the metrics of which more than one point was logged, in order: those that have a curve.
+    #[graphql(complexity = "ENTRIES")]
+    async fn curves(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        metric::sql::load_curves(ctx, self.id.raw()).await
+    }
+
     /// Every point of one of its metrics, by step and time.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn metric_history(
