@@ -1,5 +1,7 @@
 // What the browser loads, and when: little for the first page, the rest as it is needed.
 
+import { type WebSocketRoute } from "@playwright/test";
+
 import { expect, holdBack, test, violations } from "./fixtures";
 
 /** All that the first page needs, compressed, in bytes. */
@@ -100,19 +102,46 @@ test.describe("where the registry does not answer", () => {
     await failed;
     await expect(notice).toBeVisible();
 
+    // Once it answers, nobody needs to ask.
     await page.unroute("**/graphql");
-    await page.getByRole("button", { name: "Try again" }).click();
-    await expect(notice).toBeHidden();
+    await expect(notice).toBeHidden({ timeout: 10_000 });
     await expect(page.getByRole("list", { name: "Tags", exact: true })).toContainText("vision");
     await expect(key).toHaveValue("half-ty");
 
     // Another page is no page that stays.
     await page.route("**/graphql", (route) => route.abort());
+    // Whether it answers at all.
+    const asked = page.waitForEvent("requestfailed", (request) => request.postData() === '{"query":"{ __typename }"}');
     await page.getByRole("link", { name: /^Versions/ }).first().click();
     await expect(page.getByRole("alert")).toContainText("No connection to the registry");
+    await asked;
     await page.unroute("**/graphql");
-    await page.getByRole("alert").getByRole("button", { name: "Try again" }).click();
-    await expect(page.getByText("No versions yet")).toBeVisible();
+    await expect(page.getByText("No versions yet")).toBeVisible({ timeout: 10_000 });
+  });
+
+  test("that is said without anybody asking, and no longer when it is back", async ({ page, api }) => {
+    const model = await api.model(await api.project(), "ocr");
+    let away = false;
+    const sockets: WebSocketRoute[] = [];
+    await page.routeWebSocket("**/graphql", (socket) => {
+      if (away) return void socket.close();
+      sockets.push(socket);
+      socket.connectToServer();
+    });
+    await page.route("**/graphql", (route) => (away ? route.abort() : route.continue()));
+    await page.goto(`/${model}`);
+    await expect.poll(() => sockets.length).toBeGreaterThan(0);
+    const notice = page.getByText("There is no connection to the registry. Reconnecting…");
+    away = true;
+    await Promise.all(sockets.splice(0).map((socket) => socket.close()));
+    await expect(notice).toBeVisible({ timeout: 5_000 });
+    expect(await violations(page)).toEqual([]);
+
+    // What is missed meanwhile is there afterwards.
+    await api.tag(model, "team", "vision");
+    away = false;
+    await expect(notice).toBeHidden({ timeout: 10_000 });
+    await expect(page.getByRole("list", { name: "Tags", exact: true })).toContainText("vision");
   });
 });
 

@@ -16,9 +16,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::logic::{
-    address,
-    error::{ApiError, Code},
+use crate::{
+    logic::{
+        address,
+        error::{ApiError, Code},
+    },
+    reach,
 };
 
 /// The errors of an answer are read before its data, which may then be incomplete.
@@ -125,6 +128,12 @@ fn read<T: DeserializeOwned>((data, status): Sent) -> Result<T, ApiError> {
     serde_json::from_str(&data).map_err(|_| ApiError::unexpected(status))
 }
 
+/// Nothing came back.
+fn lost() -> ApiError {
+    reach::doubt();
+    ApiError::unreachable()
+}
+
 fn send(body: String) -> Pin<Box<dyn Future<Output = Result<Sent, ApiError>>>> {
     Box::pin(async move {
         let response = Request::post(&address::at("/graphql"))
@@ -134,9 +143,9 @@ fn send(body: String) -> Pin<Box<dyn Future<Output = Result<Sent, ApiError>>>> {
             .map_err(|_| ApiError::unreachable())?
             .send()
             .await
-            .map_err(|_| ApiError::unreachable())?;
+            .map_err(|_| lost())?;
         let status = response.status();
-        let text = response.text().await.map_err(|_| ApiError::unreachable())?;
+        let text = response.text().await.map_err(|_| lost())?;
         let unexpected = || ApiError::unexpected(status);
         let answer: Answer<'_> = serde_json::from_str(&text).map_err(|_| unexpected())?;
         let Some(error) = answer.errors.into_iter().next() else {

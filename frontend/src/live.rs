@@ -1,7 +1,7 @@
 //! Being told when something changes: GraphQL subscriptions over a WebSocket (`graphql-transport-ws`).
 //!
-//! What is told is only that something did; what it is now is asked as always. Where there is no socket to be
-//! had, nothing is told: the page is as it was when it was loaded, and says nothing of it.
+//! What is told is only that something did; what it is now is asked as always. Where a socket is lost, the registry is
+//! asked whether it answers at all; where only sockets cannot be had, nothing is told.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,6 +14,8 @@ use leptos::prelude::{Effect, SetValue, StoredValue, on_cleanup, set_timeout};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, MessageEvent, WebSocket};
+
+use crate::reach;
 
 /// The first wait before a lost socket is opened again; each time it is twice as long.
 const WAIT: Duration = Duration::from_secs(1);
@@ -190,12 +192,31 @@ fn tell(follower: &Rc<Follower>) {
     }
 }
 
-/// Opens another socket, later and later, and at last no more.
+/// Opens another socket, later and later, and at last no more; at once where the registry was away and is back.
 fn lost(follower: &Rc<Follower>) {
+    if follower.over.get() {
+        return;
+    }
+    let weak = Rc::downgrade(follower);
+    reach::doubt();
+    reach::when_back(move || {
+        if let Some(follower) = weak.upgrade() {
+            follower.failures.set(1);
+            reopen(&follower);
+        }
+    });
     let failures = follower.failures.get();
-    if !follower.over.get() && failures < MAX_FAILURES {
+    if failures < MAX_FAILURES {
         follower.failures.set(failures + 1);
-        later(WAIT * 2u32.pow(failures), Rc::downgrade(follower), open);
+        later(WAIT * 2u32.pow(failures), Rc::downgrade(follower), reopen);
+    }
+}
+
+/// Opens another socket, unless that was done meanwhile.
+fn reopen(follower: &Rc<Follower>) {
+    let is_closed = |open: &Open| open.socket.ready_state() == WebSocket::CLOSED;
+    if !follower.over.get() && follower.socket.borrow().as_ref().is_none_or(is_closed) {
+        open(follower);
     }
 }
 

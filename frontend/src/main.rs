@@ -14,6 +14,7 @@ mod logic;
 mod pages;
 mod parts;
 mod picked;
+mod reach;
 mod session;
 mod upload;
 

@@ -3,9 +3,12 @@
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::logic::{
-    address,
-    error::{ApiError, Code},
+use crate::{
+    logic::{
+        address,
+        error::{ApiError, Code},
+    },
+    reach,
 };
 
 /// Whether nobody is signed in: then what is not to be found or not allowed may be after signing in.
@@ -57,6 +60,15 @@ pub fn Failed(
     #[prop(into)] on_retry: Callback<()>,
 ) -> impl IntoView {
     let here = address::use_here();
+    if error.code == Code::Unreachable {
+        Effect::new(move |was_away: Option<bool>| {
+            let away = reach::is_away();
+            if was_away == Some(true) && !away {
+                on_retry.run(());
+            }
+            away
+        });
+    }
     let (outline, title) = match error.code {
         Code::NotFound => (icon::SEARCH, "Not found"),
         Code::Forbidden => (icon::LOCK, "Not allowed"),

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{self, Icon};
-use crate::logic::error::ApiError;
+use crate::{logic::error::ApiError, reach};
 
 #[derive(Clone)]
 struct Entry {
@@ -52,19 +52,33 @@ pub fn use_outdated() -> Outdated {
 pub fn OutdatedNotice() -> impl IntoView {
     let entries = use_outdated().entries;
     let message = Memo::new(move |_| {
-        entries.with(|entries| entries.first().map(|entry| entry.error.message.clone()))
+        let told = entries.with(|entries| entries.first().map(|entry| entry.error.message.clone()));
+        let away = || "There is no connection to the registry. Reconnecting…".to_owned();
+        told.or_else(|| reach::is_away().then(away))
     });
+    let can_retry = Memo::new(move |_| !entries.read().is_empty());
     // Until the next answers, or their lack.
     let trying = RwSignal::new(false);
     Effect::new(move |_| {
         entries.track();
         trying.set(false);
     });
-    let retry = move |_| {
-        trying.set(true);
+    let retry = move || {
         for entry in entries.get_untracked() {
             entry.retry.try_run(());
         }
+    };
+    // Once it is back, nobody needs to ask.
+    Effect::new(move |was_away: Option<bool>| {
+        let away = reach::is_away();
+        if was_away == Some(true) && !away {
+            retry();
+        }
+        away
+    });
+    let on_retry = move |_| {
+        trying.set(true);
+        retry();
     };
     view! {
         <div class="fixed bottom-4 left-4 z-40 max-w-[calc(100vw-2rem)] sm:max-w-md" role="status">
@@ -72,10 +86,12 @@ pub fn OutdatedNotice() -> impl IntoView {
                 <div class="alert border-warning bg-base-100 text-sm shadow-lg">
                     <span class="text-warning"><Icon d=icon::WARNING class="size-5 shrink-0"/></span>
                     <span class="min-w-0 break-words">"This page may be out of date. " {message}</span>
-                    <button type="button" class="btn btn-sm" on:click=retry>
-                        <Icon d=icon::REFRESH/>
-                        {move || if trying.get() { "Trying…" } else { "Try again" }}
-                    </button>
+                    <Show when=move || can_retry.get()>
+                        <button type="button" class="btn btn-sm" on:click=on_retry>
+                            <Icon d=icon::REFRESH/>
+                            {move || if trying.get() { "Trying…" } else { "Try again" }}
+                        </button>
+                    </Show>
                 </div>
             })}
         </div>

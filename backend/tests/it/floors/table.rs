@@ -143,7 +143,11 @@ pub const FRONTEND: &[Floor] = &[
         "fragments and operations, checked against schema.graphql; how changes are heard; who is signed in",
     ),
     ("components", &["components", "picked"], "what knows neither network nor GraphQL"),
-    ("the way to the server", &["api"], "how operations are sent"),
+    (
+        "the way to the server",
+        &["api", "reach"],
+        "how operations are sent, and whether anybody answers",
+    ),
     (
         "logic",
         &["logic"],
