@@ -193,3 +193,31 @@ test("files are pasted", async ({ page, api }) => {
   await expect(page.getByText("1 of 1 files")).toBeVisible();
   expect(String(await api.get(`${model}/1.0.0/pasted.txt`))).toBe("from the clipboard");
 });
+
+test("an upload is seen from every page, and leads back to where it is", async ({ page, api }) => {
+  const model = await api.model(await api.project(), "ocr");
+  await api.version(model, "1.0.0", {}, false);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route("**/files/**", async (route) => {
+    if (route.request().method() === "PUT") await released;
+    await route.continue().catch(() => {});
+  });
+  await page.goto(`/${model}/versions/1.0.0`);
+  const status = page.getByRole("banner").getByRole("button", { name: /^Uploads:/ });
+  await expect(status).toHaveCount(0);
+  await page.getByTestId("pick-files").setInputFiles({ name: "w.bin", mimeType: "", buffer: Buffer.from("weights") });
+  await expect(status).toBeVisible();
+
+  await page.getByRole("banner").getByRole("link", { name: "Model Registry" }).click();
+  await expect(page).toHaveURL("/");
+  await status.click();
+  const upload = page.getByRole("banner").getByRole("link", { name: `${model} 1.0.0` });
+  await expect(upload).toContainText("0 of 1 files");
+  expect(await violations(page)).toEqual([]);
+  await upload.click();
+  await expect(page).toHaveURL(`/${model}/versions/1.0.0`);
+  release();
+  await expect(status).toHaveCount(0);
+  expect(String(await api.get(`${model}/1.0.0/w.bin`))).toBe("weights");
+});

@@ -26,12 +26,12 @@ use crate::{
     lazy::{LazyPage, Manage, NothingYet, Runs, Versions},
     logic::{address, error::ApiError, format},
     pages::{
-        all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
-        model_card::ModelCardTab, models::ModelsTab, not_found::NotFoundPage,
-        project::ProjectFrame, sign_in::SignInPage,
+        all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame, model_card::ModelCardTab,
+        models::ModelsTab, not_found::NotFoundPage, project::ProjectFrame, sign_in::SignInPage,
     },
     parts::{
         draft,
+        files::upload_status::UploadStatus,
         models::environment::MadeTokens,
         palette::{Palette, PaletteOpen},
         project_switcher::{self, ProjectSwitcher},
@@ -253,6 +253,7 @@ fn Header() -> impl IntoView {
                     }}
                 </div>
                 <div class="flex shrink-0 items-center gap-1">
+                    <UploadStatus/>
                     <FindButton/>
                     <ThemeMenu/>
                     {move || match session.standing.get() {

@@ -310,7 +310,7 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
             version: data.version.version.clone(),
         });
         // What waits its turn in this browser is on its way, too.
-        required_files.extend(uploads.queue(&source.base()).unfinished());
+        required_files.extend(uploads.queue(source.place()).unfinished());
         let input = data.with_untracked(|data| PublishModelVersionInput {
             model: data.model.clone(),
             version: data.version.version.clone(),

@@ -53,6 +53,17 @@ pub struct Upload {
     pub meter: ArcRwSignal<Meter>,
 }
 
+/// What a queue fills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its address below `/files`.
+    pub base: String,
+    /// Its page.
+    pub page: String,
+    /// What it is called: `vision/ocr 1.2.0`.
+    pub name: String,
+}
+
 /// The uploads to one version or candidate.
 #[derive(Clone, Copy)]
 pub struct Queue {
@@ -94,17 +105,17 @@ pub struct Total {
 #[derive(Clone)]
 pub struct Uploads {
     owner: Owner,
-    queues: StoredValue<HashMap<String, Queue>>,
+    queues: RwSignal<Vec<(Place, Queue)>>,
 }
 
 impl Uploads {
     pub fn new() -> Self {
         notes::purge();
         let owner = Owner::current().expect("the app is an owner");
-        let uploads = Self { owner, queues: StoredValue::new(HashMap::new()) };
+        let uploads = Self { owner, queues: RwSignal::new(Vec::new()) };
         let queues = uploads.queues;
         let online = window_event_listener(leptos::ev::online, move |_| {
-            for queue in queues.get_value().into_values() {
+            for (_, queue) in queues.get_untracked() {
                 queue.go_on_with(|progress| *progress == Progress::Lost);
             }
         });
@@ -112,26 +123,28 @@ impl Uploads {
         uploads
     }
 
-    /// The queue that fills `base`, an address of [`files`](crate::logic::address::files).
-    pub fn queue(&self, base: &str) -> Queue {
-        if let Some(queue) = self.queues.with_value(|queues| queues.get(base).copied()) {
-            return queue;
-        }
-        let queue = self.owner.with(|| Queue::new(base.to_owned()));
-        self.queues.update_value(|queues| {
-            queues.insert(base.to_owned(), queue);
+    /// The queue that fills a place.
+    pub fn queue(&self, place: Place) -> Queue {
+        let found = self.queues.with_untracked(|queues| {
+            queues.iter().find(|(other, _)| other.base == place.base).map(|(_, queue)| *queue)
         });
-        queue
+        found.unwrap_or_else(|| {
+            let queue = self.owner.with(|| Queue::new(place.base.clone()));
+            self.queues.update(|queues| queues.push((place, queue)));
+            queue
+        })
+    }
+
+    /// What is not over, or has failed, and where; reactive.
+    pub fn unfinished(&self) -> Vec<(Place, Total)> {
+        let queues = self.queues.get().into_iter().map(|(place, queue)| (place, queue.total()));
+        queues.filter(|(_, total)| total.active + total.paused + total.failed > 0).collect()
     }
 
     /// Whether anything is on its way or waiting.
     pub fn busy(&self) -> bool {
-        let queues: Vec<Queue> =
-            self.queues.with_value(|queues| queues.values().copied().collect());
-        queues.into_iter().any(|queue| {
-            let total = untrack(|| queue.total());
-            total.active + total.paused > 0
-        })
+        let unfinished = untrack(|| self.unfinished());
+        unfinished.iter().any(|(_, total)| total.active + total.paused > 0)
     }
 }
 

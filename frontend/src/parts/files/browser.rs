@@ -22,7 +22,7 @@ use crate::{
     },
     logic::{address, diff::Entry, error::ApiError, format},
     parts::tags::report,
-    upload::Uploads,
+    upload::{Place, Uploads},
 };
 
 /// How many more files the tree takes at a time.
@@ -52,6 +52,24 @@ impl Source {
                 address::run_files(project, run_id, place)
             }
         }
+    }
+
+    /// As the uploads to it are known.
+    pub fn place(&self) -> Place {
+        let (page, name) = match self {
+            Self::Version { model, version } => {
+                (address::version(model, version), format!("{model} {version}"))
+            }
+            Self::Candidate { run: Run { project, run_id }, place } => {
+                let name = match place {
+                    Some((model, number)) => format!("{model} #{number}"),
+                    None => format!("{project}, run {run_id}"),
+                };
+                let place = place.as_ref().map(|(model, number)| (model.as_str(), *number));
+                (address::run(project, run_id, place), name)
+            }
+        };
+        Place { base: self.base(), page, name }
     }
 
     async fn page(&self, after: Option<String>) -> Result<FilePage, ApiError> {
@@ -112,7 +130,7 @@ pub fn Files(
     let files = Load::new(move || source.get().load(most.get()));
     reload_with(file_count, files);
     let uploads = expect_context::<Uploads>();
-    let queue = Memo::new(move |_| QueueOf(uploads.queue(&source.read().base())));
+    let queue = Memo::new(move |_| QueueOf(uploads.queue(source.read().place())));
     let last_reload = StoredValue::new(0.0);
     Effect::new(move |before: Option<u32>| {
         let queue = queue.get().0;

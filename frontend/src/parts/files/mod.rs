@@ -6,4 +6,5 @@ pub mod changes;
 pub mod portable;
 pub mod preview;
 pub mod upload_list;
+pub mod upload_status;
 pub mod uploads;

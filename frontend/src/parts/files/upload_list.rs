@@ -11,9 +11,7 @@ use crate::{
 #[component]
 pub fn UploadList(queue: Queue) -> impl IntoView {
     let total = Memo::new(move |_| queue.total());
-    let percent = move || {
-        total.with(|total| if total.bytes > 0.0 { total.sent / total.bytes * 100.0 } else { 100.0 })
-    };
+    let percent = move || total.with(percent);
     view! {
         <section class="panel" aria-label="Uploads">
             <div class="space-y-2 p-4">
@@ -38,7 +36,13 @@ pub fn UploadList(queue: Queue) -> impl IntoView {
     }
 }
 
-fn heading(total: &Total) -> String {
+/// How far it is, in percent.
+pub fn percent(total: &Total) -> f64 {
+    if total.bytes > 0.0 { total.sent / total.bytes * 100.0 } else { 100.0 }
+}
+
+/// What is going on, in a word or two.
+pub fn heading(total: &Total) -> String {
     match total {
         Total { sending: 0, lost: 1.., .. } => "Connection lost. Reconnecting…".to_owned(),
         Total { active: 1.., .. } => "Uploading".to_owned(),
@@ -50,7 +54,7 @@ fn heading(total: &Total) -> String {
     }
 }
 
-fn summary(total: &Total) -> String {
+pub fn summary(total: &Total) -> String {
     let done = format!(
         "{} of {} files · {} of {}",
         total.done,
