@@ -26,7 +26,7 @@ use crate::{
     lazy::{LazyPage, Manage, NothingYet, Runs, Versions},
     logic::{address, error::ApiError, format},
     pages::{
-        all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame, model_card::ModelCardTab,
+        all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
         models::ModelsTab, not_found::NotFoundPage, project::ProjectFrame, sign_in::SignInPage,
     },
     parts::{
@@ -218,7 +218,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/:project/:model/candidates/compare") view=LazyPage::Compare(Kind::Candidates)/>
             <Route path=path!("/:project/:model/candidates/:number") view=LazyPage::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project/:model") view=ModelFrame>
-                <Route path=path!("") view=ModelCardTab/>
+                <Route path=path!("") view=LazyPage::Card/>
                 <Route path=path!("versions") view=LazyPage::Versions(Versions::All)/>
                 <Route path=path!("candidates") view=LazyPage::Runs(Runs::Candidates)/>
                 <Route path=path!("-/audit") view=LazyPage::Manage(Manage::ModelAudit)/>

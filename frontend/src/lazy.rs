@@ -28,6 +28,7 @@ use crate::{
         members::MembersTab,
         mlflow_link::MlflowLinkPage,
         model_audit::ModelAuditTab,
+        model_card::ModelCardTab,
         model_edit::ModelEditTab,
         model_new::ModelNewPage,
         project_audit::ProjectAuditTab,
@@ -68,6 +69,7 @@ impl NothingYet {
 /// A page in a chunk, for a route to show.
 #[derive(Clone, Copy)]
 pub enum LazyPage {
+    Card,
     Manage(Manage),
     Runs(Runs),
     Versions(Versions),
@@ -77,6 +79,7 @@ pub enum LazyPage {
 impl LazyPage {
     async fn load(self) -> Result<(), ApiError> {
         let loaded = match self {
+            Self::Card => load_card().await,
             Self::Manage(_) => load_manage().await,
             Self::Runs(_) => load_runs().await,
             Self::Versions(_) => load_versions().await,
@@ -93,6 +96,7 @@ impl LazyPage {
 
     async fn show(self) -> AnyView {
         let shown = match self {
+            Self::Card => card().await,
             Self::Manage(page) => manage(page).await,
             Self::Runs(page) => runs(page).await,
             Self::Versions(page) => versions(page).await,
@@ -127,6 +131,12 @@ impl ChooseView for LazyPage {
             select(pin!(self.load()), TimeoutFuture::new(PATIENCE)).await;
         }
     }
+}
+
+/// The card of a model, and what stands beside it.
+#[wasm_split(card, wasm_split_path = ::leptos::wasm_split, preload(load_card), fallible)]
+fn card() -> Shown {
+    Ok(view! { <ModelCardTab/> }.into_any())
 }
 
 /// What is done once in a while: accounts, projects, who may what, what happened.
