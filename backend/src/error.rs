@@ -96,6 +96,13 @@ impl Error {
         Self::invalid(field, format!("must be at most {most}"))
     }
 
+    /// For names of one object, of which there are at most so many.
+    pub fn too_many(what: &str, most: usize) -> Self {
+        let reason =
+            format!("one object has at most {most} {what} of different names: log more as a file");
+        Self::invalid(what, reason)
+    }
+
     pub fn internal(source: impl Debug + Send + Sync + 'static) -> Self {
         Self::Internal(Arc::new(source))
     }
@@ -231,7 +238,7 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::AnyDriverError(error) => match error.downcast().map(|error| *error) {
                 Ok(Unmet::Taken { kind, key }) => Self::AlreadyExists { kind, key },
                 Ok(Unmet::Missing { kind, key }) => Self::NotFound { kind, key },
-                Ok(Unmet::TooMany { field, most }) => Self::at_most(field, most),
+                Ok(Unmet::TooMany { field, most }) => Self::too_many(field, most),
                 Ok(Unmet::Stale) => Self::Stale,
                 Err(error) => Self::internal(error),
             },

@@ -59,6 +59,12 @@ async fn a_run_is_logged_to_or_deleted_and_says_which() {
 async fn a_run_has_no_more_metrics_than_it_may_whoever_logs_at_once() {
     let (server, admin) = Server::with_model().await;
     let id = run(&admin, "vision", "0").await;
+    // All but 2000 that a run may have.
+    let many = "INSERT INTO metrics (owner_id, name, step, timestamp_ms, value_order, value)
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 98000)
+        SELECT c.id, 'of-before-' || n, 0, 0, 0, 0 FROM numbers CROSS JOIN candidates c";
+    let before = model_registry::db::query(many).alone(&server.app.db).await;
+    assert_eq!(before.unwrap(), 98_000);
     let batch = async |lane: usize, count: usize| {
         let metric = |n: usize| json!({"key": format!("m{lane}-{n}"), "value": 1, "timestamp": 1, "step": 0});
         let metrics: Vec<_> = (0..count).map(metric).collect();
@@ -71,12 +77,25 @@ async fn a_run_has_no_more_metrics_than_it_may_whoever_logs_at_once() {
     assert_eq!((logged.len(), refused.len()), (2, 3));
     for (status, answer) in refused {
         assert_eq!((*status, &answer["error_code"]), (400, &json!("INVALID_PARAMETER_VALUE")));
-        assert!(answer["message"].as_str().unwrap().contains("at most 2000"), "{answer}");
+        assert!(
+            answer["message"]
+                .as_str()
+                .unwrap()
+                .contains("at most 100000 metrics of different names"),
+            "{answer}"
+        );
     }
-    assert_eq!(server.count("SELECT COUNT(*) FROM metrics").await, 1800);
+    assert_eq!(server.count("SELECT COUNT(*) FROM metrics").await, 99_800);
     assert_eq!(batch(7, 200).await.0, 200);
     assert_eq!(batch(8, 1).await.0, 400);
     assert_eq!(batch(7, 200).await.0, 200, "what it has goes on");
+    // It is read all the same.
+    let (status, found) =
+        ask(&admin, "vision", &format!("GET runs/get?run_id={id}"), json!({})).await;
+    assert_eq!((status, found["run"]["data"]["metrics"].as_array().unwrap().len()), (200, 100_000));
+    let search = json!({"experiment_ids": ["0"], "max_results": 1});
+    let (status, found) = ask(&admin, "vision", "POST runs/search", search).await;
+    assert_eq!((status, found["runs"].as_array().unwrap().len()), (200, 1));
 }
 
 #[tokio::test]

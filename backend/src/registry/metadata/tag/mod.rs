@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::loader::{load_by_owner, loaders};
 use crate::text;
 
-/// How many tags, params or metrics one object can have.
-pub const MAX_ENTRIES: usize = 2000;
+/// How many tags, params or metrics one object can have: far above use. What is read of them at once is bounded in bytes.
+pub const MAX_ENTRIES: usize = 100_000;
 /// How many rows one statement inserts: few enough for the limits of both databases.
 pub const MAX_ROWS: usize = 200;
 
@@ -46,7 +46,7 @@ pub(super) fn parse(place: &str, input: TagInput) -> Result<Tag> {
 /// Refuses more entries than one object may have.
 pub fn check_count(field: &str, count: usize) -> Result<()> {
     if count > MAX_ENTRIES {
-        return Err(Error::at_most(field, MAX_ENTRIES));
+        return Err(Error::too_many(field, MAX_ENTRIES));
     }
     Ok(())
 }
