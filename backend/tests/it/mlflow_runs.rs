@@ -1,8 +1,8 @@
 //! What is logged to a run over MLflow's API while others log to it, delete it, or it is in the trash.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::Server;
+use crate::harness::{Caller, Server};
 use crate::mlflow::{ask, ok, refused, run};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,4 +108,65 @@ async fn a_run_in_the_trash_is_not_renamed_by_a_tag() {
     assert_eq!(found["run"]["info"]["run_name"], "first");
     ok(&admin, "POST runs/delete", json!({"run_id": id})).await;
     assert_eq!(refused(&admin, "POST runs/set-tag", name).await, "INVALID_PARAMETER_VALUE");
+}
+
+/// The histories of a metric of some runs, sampled: each point as run, step and time.
+async fn sampled(caller: &Caller, runs: &[&str], rest: &str) -> Vec<(String, i64, i64)> {
+    let runs: Vec<_> = runs.iter().map(|run| format!("run_ids={run}")).collect();
+    let call =
+        format!("GET metrics/get-history-bulk-interval?metric_key=m&{}{rest}", runs.join("&"));
+    let found = ok(caller, &call, json!({})).await;
+    let points = found["metrics"].as_array().cloned().unwrap_or_default();
+    let point = |point: &Value| {
+        let int = |name: &str| point[name].as_i64().unwrap();
+        (point["run_id"].as_str().unwrap().to_owned(), int("step"), int("timestamp"))
+    };
+    points.iter().map(point).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_histories_are_sampled_by_steps_as_mlflow_does() {
+    let (_server, admin) = Server::with_model().await;
+    let (one, two) = (run(&admin, "vision", "0").await, run(&admin, "vision", "0").await);
+    let log = async |run_id: &str, time: i64, steps: std::ops::Range<i64>| {
+        let point = |step| json!({"key": "m", "value": 1, "timestamp": time, "step": step});
+        let metrics: Vec<_> = steps.map(point).collect();
+        ok(&admin, "POST runs/log-batch", json!({"run_id": run_id, "metrics": metrics})).await;
+    };
+    let steps = |points: &[(String, i64, i64)], of: &str| {
+        points.iter().filter(|point| point.0 == of).map(|point| point.1).collect::<Vec<_>>()
+    };
+    log(&one, 1, 0..10).await;
+    let points = sampled(&admin, &[&one], "").await;
+    assert_eq!(steps(&points, &one), (0..10).collect::<Vec<_>>());
+    for (rest, expected) in [
+        ("&max_results=5", vec![0, 2, 4, 6, 8, 9]),
+        ("&max_results=3", vec![0, 3, 6, 9]),
+        ("&max_results=1", vec![0, 9]),
+        ("&max_results=10", (0..10).collect()),
+        ("&max_results=5&start_step=0&end_step=4", vec![0, 1, 2, 3, 4]),
+        ("&max_results=2&start_step=4&end_step=7", vec![4, 6, 7]),
+        ("&start_step=20&end_step=30", vec![]),
+    ] {
+        assert_eq!(steps(&sampled(&admin, &[&one], rest).await, &one), expected, "{rest}");
+    }
+    // The same steps of all, and the first and last of each.
+    log(&two, 1, 0..20).await;
+    let points = sampled(&admin, &[&two, &one], "&max_results=5").await;
+    assert_eq!(points[0].0, two, "in the order in which they are asked for");
+    assert_eq!(steps(&points, &one), [0, 4, 8, 9]);
+    assert_eq!(steps(&points, &two), [0, 4, 8, 9, 12, 16, 19]);
+    // All points of a step, unless that is too much.
+    log(&one, 2, 0..10).await;
+    let points = sampled(&admin, &[&one], "&max_results=5").await;
+    assert_eq!(steps(&points, &one), [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 9, 9]);
+    for time in 0..5 {
+        let point = |n| json!({"key": "m", "value": 1, "timestamp": time * 900 + n, "step": 0});
+        let metrics: Vec<_> = (0..900).map(point).collect();
+        ok(&admin, "POST runs/log-batch", json!({"run_id": two, "metrics": metrics})).await;
+    }
+    let points = sampled(&admin, &[&two], "&max_results=1").await;
+    assert!((2500..=2501).contains(&points.len()), "{}", points.len());
+    assert_eq!((points[0].2, points.last().unwrap().1), (0, 19));
+    assert!(points.windows(2).all(|pair| (pair[1].1, pair[1].2) > (pair[0].1, pair[0].2)));
 }

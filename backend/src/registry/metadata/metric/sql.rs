@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use async_graphql::Context;
 
 use super::{Metric, MetricPoint};
-use crate::db::{Db, Query, Sql, query};
+use crate::db::{Db, Query, Sql};
 use crate::error::Result;
 use crate::loader::{load_by_owner, loaders};
 use crate::page::{List, OrderDirection, Sort, SortKey};
@@ -94,43 +94,61 @@ pub async fn first_points(
     Ok(Query::from(sql).fetch_all(db).await?)
 }
 
-/// Which points of a long history are enough.
+/// Which points of long histories are enough.
 pub struct Sample {
     pub steps: RangeInclusive<i64>,
-    /// At least one.
-    pub most: usize,
+    /// Of how many steps, at least one; the first and last of each candidate come on top.
+    pub most: i64,
 }
 
-/// A part of the history of one metric of a candidate, by step and time: points at even distances, and the
-/// last one.
+/// How many points of one candidate a sample has at most, where many share their steps.
+const MAX_SAMPLED: i64 = 2500;
+
+/// Parts of the histories of one metric of some candidates, by candidate, step and time: all points of the same steps
+/// of each, which are at even distances among all steps that any of them has, as in MLflow 3.12. Where that is too
+/// much, points at even distances.
 pub async fn sample(
     db: &Db,
-    candidate_id: &str,
+    candidate_ids: &[String],
     name: &str,
     Sample { steps, most }: &Sample,
-) -> Result<Vec<MetricPoint>> {
-    let mut points: Vec<MetricPoint> = query(
+) -> Result<Vec<PointOf>> {
+    let mut sql = Sql::new(
         "WITH points AS (
-             SELECT value, step, timestamp_ms, ROW_NUMBER() OVER by_step AS place,
-                    NTILE(CAST($5 AS INTEGER)) OVER by_step AS bucket
-             FROM metric_points
-             WHERE owner_id = $1 AND name = $2 AND step BETWEEN $3 AND $4
-             WINDOW by_step AS (ORDER BY step, timestamp_ms, value_order))
-         SELECT value, step, timestamp_ms FROM points
-         WHERE place IN (SELECT MIN(place) FROM points GROUP BY bucket)
-            OR place = (SELECT MAX(place) FROM points)
-         ORDER BY place",
+             SELECT owner_id, value, step, timestamp_ms, value_order FROM metric_points WHERE name = ?",
     )
-    .bind(candidate_id)
     .bind(text::looked_up(name))
-    .bind(*steps.start())
-    .bind(*steps.end())
-    .bind(i64::try_from(*most).unwrap_or(i64::MAX))
-    .fetch_all(db)
-    .await?;
-    // The last point takes the place of the one before where there is one too many.
-    if points.len() > *most {
-        points.remove(most - 1);
-    }
-    Ok(points)
+    .and(Sql::is_in("owner_id", candidate_ids))
+    .and(Sql::new("step BETWEEN ? AND ?").bind(*steps.start()).bind(*steps.end()));
+    // Of the steps that is at place ⌊k · total / most⌋, for each k below most.
+    sql.push(
+        "), steps AS (
+             SELECT step, ROW_NUMBER() OVER (ORDER BY step) - 1 AS place, COUNT(*) OVER () AS total
+             FROM (SELECT DISTINCT step FROM points) once),
+         wanted AS (SELECT CAST(",
+    );
+    sql.push_value(*most).push(
+        " AS BIGINT) AS most),
+         chosen AS (
+             SELECT step FROM steps CROSS JOIN wanted
+             WHERE total <= most OR place = total - 1
+                OR ((place * most + total - 1) / total < most
+                    AND (place * most + total - 1) / total * total / most = place)
+             UNION SELECT MIN(step) FROM points GROUP BY owner_id
+             UNION SELECT MAX(step) FROM points GROUP BY owner_id),
+         placed AS (
+             SELECT owner_id, value, step, timestamp_ms, ROW_NUMBER() OVER by_step AS place,
+                    COUNT(*) OVER (PARTITION BY owner_id) AS total
+             FROM points WHERE step IN (SELECT step FROM chosen)
+             WINDOW by_step AS (PARTITION BY owner_id ORDER BY step, timestamp_ms, value_order)),
+         bound AS (SELECT CAST(",
+    );
+    sql.push_value(MAX_SAMPLED).push(
+        " AS BIGINT) AS most)
+         SELECT owner_id, value, step, timestamp_ms FROM placed CROSS JOIN bound
+         WHERE total <= most OR place IN (1, total)
+            OR (place - 1) * most / total > (place - 2) * most / total
+         ORDER BY owner_id, place",
+    );
+    Ok(Query::from(sql).fetch_all(db).await?)
 }
