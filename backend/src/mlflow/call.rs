@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::RawPathParams;
 use axum::handler::Handler;
 use axum::http::header::{CONTENT_TYPE, HOST};
@@ -288,7 +288,13 @@ async fn read_message(
     limit: usize,
 ) -> Result<(Message<'static>, Share)> {
     if parts.method == Method::GET {
-        return Ok((Message::from_query(parts.uri.query().unwrap_or_default()), None));
+        let query = parts.uri.query().unwrap_or_default();
+        // As MLflow: without parameters in the address they are in the body, which has any type.
+        if !query.is_empty() || body.is_end_stream() {
+            return Ok((Message::from_query(query), None));
+        }
+        let body::Whole { bytes, share } = body::whole(body, limit).await?;
+        return Ok((Message::from_json(&bytes), share));
     }
     let content_type = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     let is_json = |value: &[u8]| {
