@@ -297,3 +297,32 @@ def test_many_runs_are_found_page_by_page(project: Project, experiment: str):
     found = all_pages(project.client.search_runs, experiment_ids=[experiment], max_results=4)
     assert sorted(run.info.run_id for run in found) == sorted(made)
     assert len(mlflow.search_runs([experiment])) == 25
+
+
+def test_an_experiment_has_its_artifacts_in_a_place_of_its_own(project: Project, tmp_path: Path):
+    """Below `mlflow-artifacts:/` all of them are here: the runs' are theirs, and what is of no run is the project's."""
+    client = project.client
+    location = "mlflow-artifacts:/teams/readers"
+    experiment = client.create_experiment("with a place", artifact_location=location)
+    assert client.get_experiment(experiment).artifact_location == location
+    with mlflow.start_run(experiment_id=experiment) as run:
+        assert run.info.artifact_uri == f"{location}/{run.info.run_id}/artifacts"
+        mlflow.log_text("flavors: {}\n", "model/MLmodel")
+        mlflow.log_figure(matplotlib.pyplot.figure(), "plot.png")
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["model", "plot.png"]
+    down = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model")
+    assert contents_of(Path(down)).keys() == {"MLmodel"}
+    version = mlflow.register_model(f"runs:/{run.info.run_id}/model", "placed")
+    assert version.run_id == run.info.run_id
+    down = mlflow.artifacts.download_artifacts(f"models:/placed/{version.version}", dst_path=tmp_path)
+    assert Path(down, "MLmodel").read_text() == "flavors: {}\n"
+
+    repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(f"{location}/shared")
+    (tmp_path / "words.txt").write_text("a b c")
+    repository.log_artifact(str(tmp_path / "words.txt"), "lists")
+    assert [(file.path, file.file_size) for file in repository.list_artifacts("lists")] == [("lists/words.txt", 5)]
+    uri = f"{location}/shared/lists/words.txt"
+    assert mlflow.artifacts.load_text(uri) == "a b c"
+    assert mlflow.artifacts.list_artifacts(f"{location}/shared")[0].is_dir
+    repository.delete_artifacts("lists")
+    assert repository.list_artifacts() == []

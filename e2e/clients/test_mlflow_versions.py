@@ -133,25 +133,32 @@ def test_a_version_outlives_its_logged_model(project: Project, experiment: str, 
     assert (folder / "MLmodel").read_text() == "flavors: {}\n"
 
 
-def test_files_of_a_finished_model_never_change(
-    project: Project, experiment: str, ours: Server, tmp_path: Path
-):
-    client = project.client
-    model = client.create_logged_model(experiment, "fixed")
-    (tmp_path / "MLmodel").write_text("flavors: {}\n")
-    client.log_model_artifacts(model.model_id, str(tmp_path))
-    client.finalize_logged_model(model.model_id, "READY")
-    (tmp_path / "MLmodel").write_text("flavors: {changed: yes}\n")
-    with pytest.raises(Exception, match="409|400|RESOURCE_CONFLICT|INVALID_STATE"):
-        client.log_model_artifact(model.model_id, str(tmp_path / "MLmodel"))
-    with pytest.raises(Exception, match="409|400|RESOURCE_CONFLICT|INVALID_STATE"):
-        repository_of(model.artifact_location).delete_artifacts("MLmodel")
-    down = mlflow.artifacts.download_artifacts(f"models:/{model.model_id}")
-    assert Path(down, "MLmodel").read_text() == "flavors: {}\n"
+def test_a_finished_model_changes_and_its_versions_never_do(project: Project, experiment: str, tmp_path: Path):
+    """As MLflow's documentation has it: a signature is set, and requirements are changed, when a model is there."""
 
+    class Doubled(mlflow.pyfunc.PythonModel):
+        def predict(self, model_input: list[float]) -> list[float]:
+            return [2 * number for number in model_input]
 
-def repository_of(uri: str):
-    return mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(uri)
+    with mlflow.start_run() as run:
+        info = mlflow.pyfunc.log_model(
+            name="doubled", python_model=Doubled(), registered_model_name="doubled", pip_requirements=["numpy"]
+        )
+    before = contents_of(Path(mlflow.artifacts.download_artifacts("models:/doubled/1", dst_path=tmp_path / "1")))
+    signature = mlflow.models.infer_signature([1.0], [2.0], params={"times": 2})
+    mlflow.models.set_signature(info.model_uri, signature)
+    mlflow.models.update_model_requirements(info.model_uri, "add", ["pandas"])
+    changed = mlflow.models.get_model_info(info.model_uri)
+    assert "times" in str(changed.signature.params)
+    requirements = mlflow.pyfunc.get_model_dependencies(info.model_uri)
+    assert "pandas" in Path(requirements).read_text()
+    # The run shows the model as it is, and what was made of it before is as it was.
+    shown = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/doubled/MLmodel")
+    assert "times" in Path(shown).read_text()
+    after = contents_of(Path(mlflow.artifacts.download_artifacts("models:/doubled/1", dst_path=tmp_path / "2")))
+    assert after == before
+    second = mlflow.register_model(info.model_uri, "doubled")
+    assert "times" in str(mlflow.models.get_model_info(f"models:/doubled/{second.version}").signature.params)
 
 
 def test_gitlab_publishes_when_the_run_ends(project: Project, ours: Server, tmp_path: Path):

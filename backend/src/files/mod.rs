@@ -1,6 +1,6 @@
 //! Files over HTTP: `/files/{project}/{model}/{reference}/{path}`, where a reference is `1.2.0`, `^1.2`,
-//! `@champion`, `latest` or `candidate:7`; and `/files/{project}/-/run:{run_id}/{path}` for runs, which may
-//! belong to no model.
+//! `@champion`, `latest` or `candidate:7`; `/files/{project}/-/run:{run_id}/{path}` for runs, which may
+//! belong to no model; and `/files/{project}/-/artifacts/{path}` for what is of no run.
 //!
 //! `PUT` streams one file in, `GET` and `HEAD` serve it, a folder is listed as JSON or served as an archive, which
 //! `?archive=zip` asks for, or an ending of its name where nothing has that name; `POST` begins an upload that may be interrupted ([`tus`]). How bytes come in and go out is in
@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::registry::catalog::file::rules::Outcome;
 use crate::registry::catalog::file::sql::Walk;
 use crate::registry::catalog::file::{self, File};
-use crate::registry::catalog::version;
+use crate::registry::catalog::{project, version};
 use crate::registry::object;
 use crate::registry::target::Target;
 use crate::registry::tracking::candidate;
@@ -53,6 +53,8 @@ pub fn routes() -> Router<App> {
 
 /// What stands for the model where something belongs to none: no model can have this name.
 const NO_MODEL: &str = "-";
+/// What stands for the reference where files are of the project itself.
+const ARTIFACTS: &str = "artifacts";
 
 #[derive(Clone, serde::Deserialize)]
 struct Address {
@@ -79,6 +81,7 @@ enum Owner {
     Version(String),
     Candidate(i32),
     Run(String),
+    Project,
 }
 
 impl Address {
@@ -93,6 +96,7 @@ impl Address {
     fn place(&self) -> Result<Place> {
         let owner = match (self.model.as_str(), self.reference.split_once(':')) {
             (NO_MODEL, Some(("run", id))) => Owner::Run(id.to_owned()),
+            (NO_MODEL, None) if self.reference == ARTIFACTS => Owner::Project,
             (_, Some(("candidate", number))) => {
                 Owner::Candidate(number.parse().map_err(|_| Error::not_found("run", number))?)
             }
@@ -125,6 +129,11 @@ impl upload::Place for Place {
             Owner::Run(id) => {
                 let reader = access::reader(conn.again(), actor, &self.project).await?;
                 let target = live_run(conn, &reader, id).await?;
+                return Ok((reader, target));
+            }
+            Owner::Project => {
+                let reader = access::reader(conn, actor, &self.project).await?;
+                let target = project::artifacts(reader.project());
                 return Ok((reader, target));
             }
         };

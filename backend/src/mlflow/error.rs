@@ -40,6 +40,11 @@ impl Failure {
         Self { error: Error::invalid("", message.clone()), message: Some(message) }
     }
 
+    /// An error in other words.
+    pub fn said(error: Error, message: String) -> Self {
+        Self { error, message: Some(message) }
+    }
+
     pub fn not_found(kind: &'static str, message: impl Into<String>) -> Self {
         Self { error: Error::not_found(kind, ""), message: Some(message.into()) }
     }

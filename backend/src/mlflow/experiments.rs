@@ -6,8 +6,8 @@ use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::lists::{self, Parts};
 use super::message::Message;
-use super::names;
-use super::wire::WireExperiment;
+use super::wire::{self, WireExperiment};
+use super::{artifacts, names};
 use crate::access::Reader;
 use crate::db::Conn;
 use crate::error::Error;
@@ -20,6 +20,7 @@ use crate::registry::tracking::dataset;
 use crate::registry::tracking::experiment::rules::NewExperiment;
 use crate::registry::tracking::experiment::sql::Lifecycle;
 use crate::registry::tracking::experiment::{self, Experiment};
+use crate::text::FilePath;
 
 /// How many experiments one search may name, and one for datasets.
 const MAX_EXPERIMENTS: usize = 5000;
@@ -147,6 +148,15 @@ fn absolute(location: String) -> Result<String> {
             "Invalid artifact path length. The length of the artifact path cannot be greater than \
              {MAX_LOCATION} characters."
         )));
+    }
+    if let Some(place) = wire::place(&location).filter(|place| !place.is_empty()) {
+        artifacts::check_inside(place)?;
+        FilePath::parse("artifact_location", place)?;
+        if place.split('/').next() == Some("versions") {
+            return Err(Failure::invalid(
+                "'artifact_location' cannot be below 'versions', where files never change: choose another place",
+            ));
+        }
     }
     if location.contains(':') {
         return Ok(location);

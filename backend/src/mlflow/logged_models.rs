@@ -8,7 +8,7 @@ use serde_json::json;
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::lists::{self, Parts};
-use super::message::{Message, missing};
+use super::message::{self, Message, missing};
 use super::wire::{
     LOGGED_MODEL_STATUS, LoggedModelData, LoggedModelInfo, Metric, Pair, WireLoggedModel,
 };
@@ -66,19 +66,24 @@ pub async fn create(call: Call) -> Result<Found> {
              following characters: ('/', ':', '.', '%', '\"', \"'\")"
         )));
     }
-    let new = NewLoggedModel {
+    let mut new = NewLoggedModel {
         name: name.unwrap_or_else(names::random_name),
         model_type: message.text_or_empty("model_type")?,
+        source_run_id: message.text("source_run_id")?.filter(|id| !id.is_empty()),
         params: names::params(message)?,
         tags: names::tags(message)?,
     };
-    let run_id = message.text("source_run_id")?.filter(|id| !id.is_empty());
     let (mut change, writer) = call.change().await?;
     let experiment = experiments::get_active(&mut *change, &writer, &experiment_id).await?;
-    let run = match run_id {
-        Some(run_id) => Some(runs::readable(&mut *change, &writer, &run_id).await?.run),
+    let run = match &new.source_run_id {
+        Some(run_id) => match runs::readable(&mut *change, &writer, run_id).await {
+            // Of another tracking server, perhaps.
+            Err(Failure { error: Error::NotFound { .. }, .. }) => None,
+            found => Some(found?.run),
+        },
         None => None,
     };
+    new.source_run_id = new.source_run_id.filter(|_| run.is_none());
     let model =
         logged_model::rules::create(&mut change, &writer, &experiment, run.as_ref(), new).await?;
     change.commit().await?;
@@ -129,7 +134,7 @@ async fn render(
                 let versions = registered
                     .iter()
                     .map(|version| json!({ "name": version.name, "version": version.number }));
-                let value = serde_json::Value::from_iter(versions).to_string();
+                let value = message::python_json(&serde_json::Value::from_iter(versions));
                 tags.push(Pair { key: VERSIONS_TAG.to_owned(), value });
             }
             let params = params.remove(&ParamsOf(id())).unwrap_or_default().into_iter();

@@ -274,6 +274,37 @@ pub fn python_text(text: &str) -> String {
     printed
 }
 
+/// JSON as Python's `json.dumps` writes it, which clients compare as a text: with spaces, and in ASCII.
+pub fn python_json(value: &Value) -> String {
+    match value {
+        Value::Array(values) => {
+            let values: Vec<_> = values.iter().map(python_json).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| {
+                format!("{}: {}", python_json(&Value::from(name.as_str())), python_json(value))
+            };
+            let fields: Vec<_> = fields.iter().map(field).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(_) => {
+            let mut ascii = String::new();
+            for character in value.to_string().chars() {
+                if character < '\x7f' {
+                    ascii.push(character);
+                } else {
+                    let mut units = [0; 2];
+                    let units = character.encode_utf16(&mut units).iter();
+                    ascii.extend(units.map(|unit| format!("\\u{unit:04x}")));
+                }
+            }
+            ascii
+        }
+    }
+}
+
 /// As MLflow says that a value is not what it may be.
 pub fn refuse(name: &str, value: &str, reason: &str) -> Failure {
     let shown: String = Value::from(value).to_string().chars().take(1000).collect();
@@ -293,6 +324,17 @@ mod tests {
             ("a\\b\n", r"'a\\b\n'"),
         ] {
             assert_eq!(python_text(text), printed);
+        }
+    }
+
+    #[test]
+    fn json_is_written_as_python_does() {
+        for (json, written) in [
+            (r#"[{"name":"\"b\"","version":1},{}]"#, r#"[{"name": "\"b\"", "version": 1}, {}]"#),
+            ("[\"\u{fc}\u{1f600}\u{7f}\",null]", r#"["\u00fc\ud83d\ude00\u007f", null]"#),
+        ] {
+            let json: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(python_json(&json), written);
         }
     }
 }

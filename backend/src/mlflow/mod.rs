@@ -4,6 +4,7 @@
 //! descriptors of client 3.17 (<https://mlflow.org/docs/latest/rest-api.html>) and, where they are silent,
 //! what MLflow's own server does; what differs is listed in e2e/conformance. A workspace is a project.
 
+mod absent;
 mod address;
 mod artifacts;
 mod call;
@@ -32,11 +33,10 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use call::{read, write};
-use error::{ENDPOINT, Failure};
+use error::Failure;
 
 use crate::action::Action;
 use crate::app::App;
-use crate::error::Error;
 
 /// Where clients reach the API: under a project's own address, under that which GitLab has, and at the bare
 /// address; each with the prefixes that clients use.
@@ -46,14 +46,18 @@ pub fn routes() -> Router<App> {
         .route("/health", get(info::health))
         .route("/version", get(info::version))
         .route("/get-artifact", get(artifacts::get_artifact))
-        .route("/model-versions/get-artifact", get(artifacts::get_model_version_artifact));
+        .route("/model-versions/get-artifact", get(artifacts::get_model_version_artifact))
+        // As MLflow, which takes two slashes for one: where an address that ends with one is put before it.
+        .route("//get-artifact", get(artifacts::get_artifact))
+        .route("//model-versions/get-artifact", get(artifacts::get_model_version_artifact));
+    let whole = info.clone().fallback(absent::no_endpoint);
     Router::new()
         .nest("/mlflow/{project}/api/{api}", api.clone())
         .nest("/mlflow/{project}/ajax-api/{api}", api.clone())
-        .nest("/mlflow/{project}", info.clone())
+        .nest("/mlflow/{project}", whole.clone())
         .nest("/api/v4/projects/{project}/ml/mlflow/api/{api}", api.clone())
         .nest("/api/v4/projects/{project}/ml/mlflow/ajax-api/{api}", api.clone())
-        .nest("/api/v4/projects/{project}/ml/mlflow", info.clone())
+        .nest("/api/v4/projects/{project}/ml/mlflow", whole)
         .nest("/api/2.0", api.clone())
         .nest("/api/2.11", api.clone())
         .nest("/api/3.0", api.clone())
@@ -76,7 +80,7 @@ fn api() -> Router<App> {
         .merge(registry_api())
         .merge(tracking_api())
         .merge(artifacts::routes())
-        .fallback(no_endpoint)
+        .fallback(absent::no_endpoint)
         .method_not_allowed_fallback(no_method)
 }
 
@@ -152,10 +156,6 @@ async fn no_method() -> Response {
     let mut response = failure.into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
-}
-
-async fn no_endpoint() -> Failure {
-    Error::not_found(ENDPOINT, "at this address").into()
 }
 
 /// An answer that is no JSON.

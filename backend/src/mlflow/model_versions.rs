@@ -223,7 +223,7 @@ async fn make(
     if model.project_id != writer.project().id {
         return Err(Error::not_found("model", call.model_path()?).into());
     }
-    let origin = source::resolve(&mut change, &writer, given).await?;
+    let origin = source::resolve(call, &mut change, &writer, given).await?;
     let version = match origin {
         Origin::Run => fill_by_run(&mut change, &writer, model, new).await?,
         Origin::Made(made) => {

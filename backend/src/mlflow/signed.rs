@@ -11,7 +11,7 @@ use super::address::Address;
 use super::artifacts::{self, Place, transfer};
 use super::call::{Call, read, write};
 use super::capability::{
-    Addresses, Capability, MAX_SECONDS, NOT_GOOD, SECONDS, claim, mask_denied, signer,
+    Addresses, Capability, Claim, MAX_SECONDS, NOT_GOOD, SECONDS, claim, mask_denied, signer,
 };
 use super::error::{Failure, Result};
 use super::uploads::{self, Empty};
@@ -46,7 +46,7 @@ struct Presigned {
 
 /// An address to download an artifact from in parallel.
 async fn presigned(call: Call) -> Result<Presigned> {
-    let address = Address::get(&call.message.required("artifact_path")?)?;
+    let address = transfer::named(&call).await?;
     let file = transfer::find(&call, &address).await?;
     let url =
         Addresses::new(&call, SECONDS).url(&address, Capability::Get { sha256: file.sha256 })?;
@@ -102,13 +102,20 @@ async fn upload_url(call: Call) -> Result<SignedUrl> {
             let model_id = model_id.unwrap_or_default();
             let (_, experiment) =
                 logged_model::sql::readable(&call.app.db, &reader, &model_id).await?;
-            Address::get(&format!("{}/models/{model_id}/artifacts/{path}", experiment.number))?
+            let root = transfer::root_of(&experiment, || format!("logged model {model_id}"))?;
+            transfer::address_of(&call, &format!("{root}/models/{model_id}/artifacts/{path}"))
+                .await?
         }
     };
     let place = Place::new(&call.project, address)?;
     upload::check(&call.app, &call.actor, &place, &Default::default()).await?;
     let presigned_url = Addresses::new(&call, seconds).url(&place.address, Capability::Put)?;
     Ok(SignedUrl { presigned_url, headers: Empty {}, file_size: None })
+}
+
+/// The address that a token says.
+async fn address_of(app: &App, actor: &Actor, claim: &Claim) -> Result<Address> {
+    Address::get(&app.db, actor, &claim.project, &claim.address).await
 }
 
 async fn token_of(request: Request) -> Result<(Parts, String, axum::body::Body)> {
@@ -122,7 +129,7 @@ async fn get_signed(State(app): State<App>, request: Request) -> Result<Response
     let claim = claim(&app, &token)?;
     let Capability::Get { sha256 } = &claim.may else { return Err(NOT_GOOD.into()) };
     let actor = signer(&app, &claim, &parts).await?;
-    let address = Address::get(&claim.address)?;
+    let address = address_of(&app, &actor, &claim).await?;
     let target = address.readable(&app, &actor, &claim.project).await.map_err(mask_denied)?;
     let file = file::sql::find(&app.db, target.id(), address.path()).await?;
     match file.filter(|file| file.sha256 == *sha256) {
@@ -157,7 +164,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
             return Err(refused.await);
         }
     };
-    let place = Place::new(&claim.project, Address::get(&claim.address)?)?;
+    let place = Place::new(&claim.project, address_of(&app, &actor, &claim).await?)?;
     let done = match &claim.may {
         Capability::Put => transfer::store_body(&app, &actor, &place, &parts, &mut body).await,
         Capability::PutPart { upload, number } => {

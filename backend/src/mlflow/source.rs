@@ -1,19 +1,21 @@
 //! What a new version is made of: a source inside this registry is pinned, one elsewhere is kept as it is.
 //!
-//! Refuses what MLflow refuses, in its words: local paths, ways out of a folder, and runs or logged models
-//! that the request does not name as well. What is in another project here is refused, too.
+//! A source says by itself of which run or logged model it is. Refuses what MLflow refuses, in its words: local paths,
+//! ways out of a folder, and other runs or logged models that the request names beside it. What is in another
+//! project here is refused, too.
 
 use percent_encoding::percent_decode_str;
 
 use super::address::Address;
+use super::call::Call;
 use super::error::{Failure, Result};
 use super::names;
-use super::wire::ARTIFACTS;
+use super::wire;
 use crate::access::Writer;
 use crate::change::Change;
 use crate::error::Error;
 use crate::registry::catalog::version::new::Lineage;
-use crate::registry::catalog::{model, version};
+use crate::registry::catalog::{model, project, version};
 use crate::registry::target;
 use crate::registry::tracking::candidate::{self, Candidate};
 use crate::registry::tracking::experiment::{self, Experiment};
@@ -53,7 +55,12 @@ pub struct Made {
 }
 
 /// Finds out what a source means.
-pub async fn resolve(change: &mut Change, writer: &Writer, given: Given) -> Result<Origin> {
+pub async fn resolve(
+    call: &Call,
+    change: &mut Change,
+    writer: &Writer,
+    given: Given,
+) -> Result<Origin> {
     if given.is_prompt {
         return Ok(elsewhere(None, given));
     }
@@ -78,29 +85,60 @@ pub async fn resolve(change: &mut Change, writer: &Writer, given: Given) -> Resu
     }
     if let Some(rest) = given.source.strip_prefix("runs:/") {
         let (run_id, folder) = split(rest);
-        if given.run_id.as_deref() != Some(run_id.as_str()) {
+        if run_id.is_empty() {
             return Err(contained(&given.source, "run_id"));
         }
         return of_run(change, writer, given, &run_id, folder).await;
     }
-    let path = given.source.strip_prefix(ARTIFACTS).map(|path| path.trim_start_matches('/'));
-    match path.and_then(Address::parse) {
+    let address = match wire::place(&given.source).filter(|place| !place.is_empty()) {
+        Some(place) => {
+            let (actor, project) = (&call.actor, &call.project);
+            Some(Address::get(&mut **change, actor, project, place).await?)
+        }
+        None => None,
+    };
+    match address {
         Some(Address::Run { run_id, path, .. }) => {
-            if given.run_id.as_deref() != Some(run_id.as_str()) {
-                return Err(contained(&given.source, "run_id"));
-            }
             of_run(change, writer, given, &run_id, path).await
         }
         Some(Address::LoggedModel { model_id, path, .. }) => {
-            if given.model_id.as_deref() != Some(model_id.as_str()) {
-                return Err(contained(&given.source, "model_id"));
-            }
             logged_at(change, writer, given, &model_id, path).await
         }
         Some(Address::Version { id, path }) => of_version(change, writer, given, &id, path).await,
+        Some(Address::Project { path }) => of_project(change, writer, given, path).await,
         None => {
             let run = run_here(change, writer, &given).await?;
             Ok(elsewhere(run, given))
+        }
+    }
+}
+
+/// A place of the project, which is of no run: it has the files, and the run that the request names what was measured.
+async fn of_project(
+    change: &mut Change,
+    writer: &Writer,
+    given: Given,
+    folder: String,
+) -> Result<Origin> {
+    let run = run_here(change, writer, &given).await?;
+    let folder = checked(&given.source, folder)?;
+    let artifacts = project::artifacts(writer.project());
+    artifacts.touch(change).await?;
+    Ok(Origin::Made(Box::new(Made {
+        files: Some((artifacts.id().to_owned(), folder)),
+        measured: run.as_ref().map(|run| run.id.raw().to_owned()),
+        run,
+        lineage: lineage(given),
+    })))
+}
+
+/// Refuses a run or logged model beside the one that a source names itself; takes that where there is none.
+fn take_named(source: &str, named: &mut Option<String>, id: &str, which: &str) -> Result<()> {
+    match named.as_deref().filter(|named| !named.is_empty()) {
+        Some(named) if named != id => Err(contained(source, which)),
+        _ => {
+            *named = Some(id.to_owned());
+            Ok(())
         }
     }
 }
@@ -197,18 +235,23 @@ async fn run_here(
 async fn of_run(
     change: &mut Change,
     writer: &Writer,
-    given: Given,
+    mut given: Given,
     run_id: &str,
     folder: String,
 ) -> Result<Origin> {
     let Some((run, experiment)) = find_run(change, run_id).await? else {
         // Of another tracking server: kept as it is, so that the registry can be used beside that.
-        return Ok(elsewhere(None, given));
+        let run = run_here(change, writer, &given).await?;
+        if given.run_id.as_deref().is_none_or(str::is_empty) {
+            given.run_id = Some(run_id.to_owned());
+        }
+        return Ok(elsewhere(run, given));
     };
     if experiment.project_id != writer.project().id {
         return Err(contained(&given.source, "run_id"));
     }
-    if experiment.artifact_location.is_some() {
+    take_named(&given.source, &mut given.run_id, run_id, "run_id")?;
+    if wire::root(&experiment).is_none() {
         return Ok(elsewhere(Some(run), given));
     }
     let folder = checked(&given.source, folder)?;
@@ -244,9 +287,6 @@ fn checked(source: &str, folder: String) -> Result<String> {
 /// `models:/m-…`, perhaps with a folder.
 async fn logged(change: &mut Change, writer: &Writer, given: Given, rest: &str) -> Result<Origin> {
     let (model_id, folder) = split(rest);
-    if given.model_id.as_deref() != Some(model_id.as_str()) {
-        return Err(contained(&given.source, "model_id"));
-    }
     logged_at(change, writer, given, &model_id, folder).await
 }
 
@@ -265,11 +305,12 @@ async fn logged_at(
     if experiment.project_id != writer.project().id {
         return Err(contained(&given.source, "model_id"));
     }
+    take_named(&given.source, &mut given.model_id, model_id, "model_id")?;
     let run = source_run(change, &model).await?;
     if given.run_id.as_deref().is_none_or(str::is_empty) {
-        given.run_id = run.as_ref().map(|run| run.id.raw().to_owned());
+        given.run_id = model.source_run_id().map(str::to_owned);
     }
-    if experiment.artifact_location.is_some() {
+    if wire::root(&experiment).is_none() {
         return Ok(elsewhere(run, given));
     }
     let folder = checked(&given.source, folder)?;

@@ -10,9 +10,7 @@ use axum::routing::post;
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::address::Address;
-use super::artifacts::Place;
-use super::artifacts::transfer;
+use super::artifacts::{Place, transfer};
 use super::call::{Call, Done, write};
 use super::capability::{Addresses, Capability};
 use super::error::{Failure, Result};
@@ -76,16 +74,15 @@ struct Credential {
 pub struct Empty {}
 
 /// Where the file goes: the address names the folder, and the message has the client's own path.
-fn place(call: &Call) -> Result<Place> {
+async fn place(call: &Call) -> Result<Place> {
     let path = call.message.required("path")?;
-    let folder = call.message.required("artifact_path")?;
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let folder = Address::get(&folder)?;
-    Place::new(&call.project, Address::get(&format!("{folder}/{name}"))?)
+    let folder = transfer::named(call).await?;
+    Place::new(&call.project, transfer::address_of(call, &format!("{folder}/{name}")).await?)
 }
 
 async fn create(call: Call) -> Result<Begun> {
-    let place = place(&call)?;
+    let place = place(&call).await?;
     let parts = call.message.int("num_parts")?.unwrap_or(1);
     if parts > MAX_PARTS {
         return Err(Failure::invalid(format!("{NOT_SO_MANY}: at most {MAX_PARTS} parts")));
@@ -163,7 +160,7 @@ async fn own_upload(call: &Call, place: &Place) -> Result<UploadId> {
 
 /// Puts the parts together, and stores the file as if it had come as one.
 async fn complete(mut call: Call) -> Result<Done> {
-    let place = place(&call)?;
+    let place = place(&call).await?;
     if !call.message.has("parts") {
         return Err(message::missing("parts"));
     }
@@ -199,7 +196,7 @@ fn wanted(parts: &[Message<'_>], count: u32) -> Result<Vec<(u32, String)>> {
 
 /// Gives an upload up. One that is over is as good: the client says so after whatever went wrong.
 async fn abort(call: Call) -> Result<Done> {
-    let place = place(&call)?;
+    let place = place(&call).await?;
     let id = own_upload(&call, &place).await?;
     call.app.in_flight.end(&id.upload);
     call.app.store.end_upload(&id.upload).await?;

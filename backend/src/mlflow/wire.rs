@@ -108,6 +108,21 @@ pub fn experiment_location(experiment: &Experiment) -> String {
     experiment.artifact_location.clone().unwrap_or_else(here)
 }
 
+/// The place below [`ARTIFACTS`] where the files of an experiment are; none if they are elsewhere.
+pub fn root(experiment: &Experiment) -> Option<String> {
+    match &experiment.artifact_location {
+        None => Some(experiment.number.to_string()),
+        Some(location) => place(location).map(str::to_owned),
+    }
+}
+
+/// The place that a location names here: after two slashes comes the host of another server.
+pub fn place(location: &str) -> Option<&str> {
+    let path = location.strip_prefix(ARTIFACTS)?;
+    let is_host = path.starts_with('/') && !path.starts_with("//");
+    (!is_host).then(|| path.trim_matches('/'))
+}
+
 /// Where the files of a run are.
 pub fn run_location(experiment: &Experiment, run_id: &str) -> String {
     let location = experiment_location(experiment);
@@ -263,9 +278,9 @@ impl LoggedModelInfo {
                 LoggedModelStatus::Ready => "LOGGED_MODEL_READY",
                 LoggedModelStatus::Failed => "LOGGED_MODEL_UPLOAD_FAILED",
             },
+            source_run_id: model.source_run_id().unwrap_or_default().to_owned(),
             name: model.name,
             model_type: model.model_type,
-            source_run_id: model.candidate_id.map(|id| id.raw().to_owned()).unwrap_or_default(),
             tags,
         }
     }

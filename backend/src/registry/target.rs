@@ -18,6 +18,9 @@ pub enum TargetId {
     Candidate(CandidateId),
     LoggedModel(LoggedModelId),
     Experiment(ExperimentId),
+    /// The artifacts of a project that are of no run, under the project's id. Nothing else of the project is locked
+    /// with them.
+    Artifacts(ProjectId),
 }
 
 macro_rules! ids {
@@ -35,6 +38,7 @@ macro_rules! ids {
             pub fn raw(&self) -> &str {
                 match self {
                     $(Self::$kind(id) => id.raw(),)*
+                    Self::Artifacts(project) => project.raw(),
                 }
             }
         }
@@ -49,7 +53,7 @@ impl TargetId {
     fn missing(&self) -> Error {
         let raw = self.raw();
         match self {
-            Self::Project(_) => Error::not_found("project", raw),
+            Self::Project(_) | Self::Artifacts(_) => Error::not_found("project", raw),
             Self::Model(_) => Error::not_found("model", raw),
             Self::Version(_) => Error::not_found("version", raw),
             Self::Candidate(_) => Error::not_found("run", raw),
@@ -81,9 +85,19 @@ pub async fn touch(change: &mut Change, id: impl Into<TargetId>) -> Result<()> {
         TargetId::Candidate(_) | TargetId::Experiment(_) => {
             "UPDATE experiments SET updated_at_ms = $2 WHERE id = $1 AND deleted_at_ms IS NULL"
         }
+        TargetId::Artifacts(project) => return touch_artifacts(change, project).await,
     };
     let touched = query(statement).bind(id.raw()).bind(change.now).execute(change).await?;
     if touched == 0 { Err(id.missing()) } else { Ok(()) }
+}
+
+/// Their row in `objects` is made when they are first asked for: most projects have none.
+async fn touch_artifacts(change: &mut Change, project: &ProjectId) -> Result<()> {
+    query("INSERT INTO objects (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET ended = FALSE")
+        .bind(project)
+        .execute(change)
+        .await?;
+    Ok(())
 }
 
 /// A run besides has everybody who follows it hear of it.
@@ -109,7 +123,7 @@ pub struct Target {
     pub project_id: ProjectId,
     pub model_id: Option<ModelId>,
     pub id: TargetId,
-    /// Whether its files were final when it was read: those of a published version, or of a logged model that is ready.
+    /// Whether its files were final when it was read: those of a published version.
     pub sealed: bool,
 }
 
@@ -139,8 +153,9 @@ impl Target {
         self.touch(change).await?;
         let state = match &self.id {
             TargetId::Version(_) => "SELECT state FROM model_versions WHERE id = $1",
-            TargetId::LoggedModel(_) => "SELECT status FROM logged_models WHERE id = $1",
-            TargetId::Candidate(_) => return Ok(false),
+            TargetId::Candidate(_) | TargetId::LoggedModel(_) | TargetId::Artifacts(_) => {
+                return Ok(false);
+            }
             TargetId::Project(_) | TargetId::Model(_) | TargetId::Experiment(_) => {
                 let reason =
                     "is missing: files belong to a version or a candidate, so give one of them";
@@ -148,6 +163,6 @@ impl Target {
             }
         };
         let (state,): (String,) = query(state).bind(self.id()).fetch_one(&mut **change).await?;
-        Ok(matches!(state.as_str(), "PUBLISHED" | "READY"))
+        Ok(state == "PUBLISHED")
     }
 }

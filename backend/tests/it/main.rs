@@ -25,6 +25,8 @@ mod migrations;
 mod mlflow;
 mod mlflow_artifacts;
 mod mlflow_lineage;
+mod mlflow_logged_models;
+mod mlflow_places;
 mod mlflow_runs;
 mod mlflow_signed;
 mod model;

@@ -406,3 +406,50 @@ async fn the_experiment_of_a_model_is_found_by_name_wherever_it_and_others_are()
     let code = refused(&admin, "POST experiments/create", json!({"name": "sweep"})).await;
     assert_eq!(code, "RESOURCE_ALREADY_EXISTS");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_of_a_get_are_in_its_body_where_the_address_has_none() {
+    let (_server, admin) = Server::with_model().await;
+    admin.create_model("asr").await;
+    let names = async |body: Value| {
+        let found = ok(&admin, "GET registered-models/search", body).await;
+        let models = found["registered_models"].as_array().cloned().unwrap_or_default();
+        models.iter().map(|model| model["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(json!({"filter": "name = 'ocr'"})).await, ["ocr"]);
+    assert_eq!(names(json!({"max_results": 1})).await, ["asr"]);
+    assert_eq!(names(json!({})).await, ["asr", "ocr"]);
+    let found = ok(&admin, "GET registered-models/get", json!({"name": "ocr"})).await;
+    assert_eq!(found["registered_model"]["name"], "ocr");
+    // The address counts where it says something.
+    let both = "GET registered-models/get?name=asr";
+    let found = ok(&admin, both, json!({"name": "ocr"})).await;
+    assert_eq!(found["registered_model"]["name"], "asr");
+    let large = json!({"name": "x".repeat(21 << 20)});
+    let (status, _) = ask(&admin, "vision", "GET registered-models/get", large).await;
+    assert_eq!(status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_here_is_said_by_its_name() {
+    let (_server, admin) = Server::with_model().await;
+    for (method, path, name) in [
+        ("POST", "api/3.0/mlflow/traces", "no traces"),
+        ("GET", "api/2.0/mlflow/traces/tr-1/info", "no traces"),
+        ("POST", "v1/traces", "REST OTLP span logging is not supported"),
+        ("POST", "api/3.0/mlflow/datasets/create", "no evaluation data sets"),
+        ("GET", "api/3.0/mlflow/scorers/list", "no scorers"),
+        ("GET", "api/2.0/mlflow/webhooks", "no webhooks"),
+        ("GET", "ajax-api/3.0/mlflow/gateway/secrets/list", "no AI gateway"),
+        ("GET", "api/2.0/mlflow/nothing", "Nothing answers at"),
+        ("GET", "nothing", "Nothing answers at"),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let response =
+            admin.request(method, &format!("/mlflow/vision/{path}")).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+        let failure: Value = response.json().await.unwrap();
+        assert_eq!(failure["error_code"], "ENDPOINT_NOT_FOUND", "{path}");
+        assert!(failure["message"].as_str().unwrap().contains(name), "{failure}");
+    }
+}

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::harness::{CREATE_PROJECT, Caller, Server};
 use crate::mlflow_signed::end;
 
-const API: &str = "/mlflow/vision/api/2.0";
+pub const API: &str = "/mlflow/vision/api/2.0";
 pub const PROXY: &str = "/mlflow/vision/api/2.0/mlflow-artifacts";
 
 pub async fn post(caller: &Caller, path: &str, body: Value) -> (u16, Value) {
@@ -33,7 +33,7 @@ pub async fn put(caller: &Caller, address: &str, bytes: impl Into<reqwest::Body>
     caller.put(&format!("{PROXY}/artifacts/{address}"), bytes).await.status().as_u16()
 }
 
-async fn delete(caller: &Caller, address: &str) -> u16 {
+pub async fn delete(caller: &Caller, address: &str) -> u16 {
     let path = format!("{PROXY}/artifacts/{address}");
     caller.request(Method::DELETE, &path).send().await.unwrap().status().as_u16()
 }
@@ -56,7 +56,7 @@ pub async fn run(caller: &Caller) -> (String, String) {
 }
 
 /// A new logged model of a run; its id and its address.
-async fn logged_model(caller: &Caller, run_id: &str) -> (String, String) {
+pub async fn logged_model(caller: &Caller, run_id: &str) -> (String, String) {
     let new = json!({"experiment_id": "0", "name": "net", "source_run_id": run_id});
     let (status, made) = post(caller, "/mlflow/logged-models", new).await;
     assert_eq!(status, 200, "{made}");
@@ -64,7 +64,7 @@ async fn logged_model(caller: &Caller, run_id: &str) -> (String, String) {
     (info["model_id"].as_str().unwrap().to_owned(), root(&info["artifact_uri"]))
 }
 
-async fn finish(caller: &Caller, model_id: &str) {
+pub async fn finish(caller: &Caller, model_id: &str) {
     let path = format!("{API}/mlflow/logged-models/{model_id}");
     let status = json!({"model_id": model_id, "status": "LOGGED_MODEL_READY"});
     let done = caller.request(Method::PATCH, &path).json(&status).send().await.unwrap();
@@ -204,7 +204,7 @@ async fn a_folder_lists_what_is_directly_in_it() {
     let (status, names) =
         get(&admin, &format!("/mlflow-artifacts/artifacts?path={root}/a/deep/")).await;
     assert_eq!((status, names), (200, json!({"files": [folder("er"), file("y", 8)]})));
-    for (path, status) in [("..", 400), ("/etc", 400), ("", 404), ("0", 404), ("versions/x", 404)] {
+    for (path, status) in [("..", 400), ("/etc", 400), ("", 200), ("0", 200), ("versions/x", 404)] {
         let (found, failure) =
             get(&admin, &format!("/mlflow-artifacts/artifacts?path={path}")).await;
         assert_eq!(found, status, "{path}: {failure}");
@@ -257,7 +257,7 @@ async fn a_run_lists_its_own_files_without_those_of_its_models() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_finished_or_published_never_changes() {
+async fn what_is_published_never_changes_and_what_is_logged_does() {
     let (server, admin) = Server::with_model().await;
     let (run_id, of_run) = run(&admin).await;
     let (model_id, of_model) = logged_model(&admin, &run_id).await;
@@ -276,18 +276,20 @@ async fn what_is_finished_or_published_never_changes() {
     assert_eq!(server.count(removed).await, 3);
     finish(&admin, &model_id).await;
     admin.publish("1.0.0").await;
-    for root in [&of_model, &of_version] {
-        assert_eq!(put(&admin, &format!("{root}/a"), "1").await, 200, "the same bytes");
-        assert_eq!(put(&admin, &format!("{root}/a"), "2").await, 409);
-        assert_eq!(put(&admin, &format!("{root}/new"), "2").await, 409);
-        for path in ["", "/a", "/nothing"] {
-            assert_eq!(delete(&admin, &format!("{root}{path}")).await, 409, "{path}");
-        }
-        let new = json!({"path": "new", "num_parts": 2});
-        assert_eq!(post(&admin, &format!("/mlflow-artifacts/mpu/create/{root}"), new).await.0, 409);
-        assert_eq!(text(&admin, &format!("{root}/a")).await, "1");
+    assert_eq!(put(&admin, &format!("{of_version}/a"), "1").await, 200, "the same bytes");
+    assert_eq!(put(&admin, &format!("{of_version}/a"), "2").await, 409);
+    assert_eq!(put(&admin, &format!("{of_version}/new"), "2").await, 409);
+    for path in ["", "/a", "/nothing"] {
+        assert_eq!(delete(&admin, &format!("{of_version}{path}")).await, 409, "{path}");
     }
-    // The run goes on: its file can be another one, and all can go.
+    let new = json!({"path": "new", "num_parts": 2});
+    let create = format!("/mlflow-artifacts/mpu/create/{of_version}");
+    assert_eq!(post(&admin, &create, new).await.0, 409);
+    assert_eq!(text(&admin, &format!("{of_version}/a")).await, "1");
+    // A run and a finished logged model go on: their files can be others, and all can go.
+    assert_eq!(put(&admin, &format!("{of_model}/a"), "2").await, 200);
+    assert_eq!(text(&admin, &format!("{of_model}/a")).await, "2");
+    assert_eq!(delete(&admin, &format!("{of_model}/")).await, 200);
     assert_eq!(put(&admin, &format!("{of_run}/a"), "2").await, 200);
     assert_eq!(text(&admin, &format!("{of_run}/a")).await, "2");
     assert_eq!(delete(&admin, &format!("{of_run}/")).await, 200);
@@ -394,10 +396,14 @@ async fn no_path_leads_anywhere_else() {
             assert!(answer.starts_with("HTTP/1.1 400"), "{method} {path}: {answer}");
         }
     }
-    for path in
-        ["x", "0", "0/models/m-1/artifacts/x", "versions/x/y", "00/x/artifacts/y", "files/x"]
-    {
-        assert_eq!(put(&admin, path, "x").await, 404, "{path}");
+    let unknown = "0123456789abcdef0123456789abcdef";
+    for path in [
+        format!("0/{unknown}/artifacts/x"),
+        format!("00/{unknown}/artifacts/x"),
+        format!("0/models/m-{unknown}/artifacts/x"),
+        "versions/x/y".to_owned(),
+    ] {
+        assert_eq!(put(&admin, &path, "x").await, 404, "{path}");
     }
     assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 0);
     assert_eq!(left_over(&server), 0);

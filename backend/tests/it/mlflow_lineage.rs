@@ -1,6 +1,6 @@
 //! What versions and logged models come from: what a source means, what it may name, and what is pinned by it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Server;
 use crate::mlflow::{ask, ok, put, refused, run};
@@ -65,7 +65,6 @@ async fn sources_that_are_not_ones_own_are_refused_and_those_elsewhere_kept() {
     let logged = logged["model"]["info"]["model_id"].as_str().unwrap().to_owned();
     let create = "POST model-versions/create";
     for (source, run_id, model_id) in [
-        (format!("runs:/{own}/model"), None, None),
         (format!("runs:/{own}/model"), Some(&foreign), None),
         (format!("runs:/{foreign}/model"), Some(&foreign), None),
         (format!("mlflow-artifacts:/0/{foreign}/artifacts/model"), Some(&foreign), None),
@@ -88,17 +87,68 @@ async fn sources_that_are_not_ones_own_are_refused_and_those_elsewhere_kept() {
         );
     }
     let unknown = "0123456789abcdef0123456789abcdef";
-    for (number, (source, run_id)) in [
-        ("s3://bucket/m".to_owned(), None),
-        (format!("runs:/{unknown}/model"), Some(unknown)),
-        (format!("mlflow-artifacts:/7/{unknown}/artifacts/m"), Some(unknown)),
+    for (number, (source, run_id, kept)) in [
+        ("s3://bucket/m".to_owned(), None, ""),
+        (format!("runs:/{unknown}/model"), Some(unknown), unknown),
+        (format!("runs:/{unknown}/model"), None, unknown),
+        ("runs:/run_id/model".to_owned(), Some("run_id_1"), "run_id_1"),
+        ("runs:/run_id/model".to_owned(), Some(own.as_str()), own.as_str()),
+        (format!("mlflow-artifacts:/7/{unknown}/artifacts/m"), Some(unknown), unknown),
+        (format!("mlflow-artifacts:/7/{unknown}/artifacts/m"), None, unknown),
     ]
     .into_iter()
     .enumerate()
     {
         let new = json!({"name": "ocr", "source": source, "run_id": run_id});
-        ok(&admin, create, new).await;
+        let made = ok(&admin, create, new).await["model_version"].take();
+        assert_eq!((&made["source"], &made["run_id"]), (&json!(source), &json!(kept)));
         let get = format!("GET model-versions/get-download-uri?name=ocr&version={}", number + 1);
         assert_eq!(ok(&admin, &get, json!({})).await["artifact_uri"], source.as_str());
     }
+    let found = "GET model-versions/search?filter=run_id%3D'run_id_1'";
+    let found = ok(&admin, found, json!({})).await;
+    assert_eq!(found["model_versions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_says_by_itself_whose_it_is() {
+    let (_server, admin) = Server::with_model().await;
+    let run_id = run(&admin, "vision", "0").await;
+    put(&admin, &run_id, "model/MLmodel", "flavors: {}").await;
+    let model = json!({"experiment_id": "0", "name": "net", "source_run_id": run_id});
+    let model = ok(&admin, "POST logged-models", model).await;
+    let model_id = model["model"]["info"]["model_id"].as_str().unwrap();
+    let create = "POST model-versions/create";
+    for (source, its_model) in [
+        (format!("runs:/{run_id}/model"), Value::Null),
+        (format!("mlflow-artifacts:/0/{run_id}/artifacts/model"), Value::Null),
+        (format!("models:/{model_id}"), json!(model_id)),
+        (format!("mlflow-artifacts:/0/models/{model_id}/artifacts"), json!(model_id)),
+    ] {
+        let made = ok(&admin, create, json!({"name": "ocr", "source": source})).await;
+        let made = &made["model_version"];
+        assert_eq!((&made["run_id"], &made["model_id"]), (&json!(run_id), &its_model), "{source}");
+    }
+    let file = admin.get("/files/vision/ocr/1.0.0/MLmodel").await;
+    assert_eq!(file.text().await.unwrap(), "flavors: {}", "it is pinned");
+    let read =
+        "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") { candidate { runId } } } }";
+    let version = admin.ok(read, json!({})).await["model"]["version"].take();
+    assert_eq!(version["candidate"]["runId"], run_id.as_str());
+    // A logged model of a run that is elsewhere keeps its id, and so do its versions.
+    let model = json!({"experiment_id": "0", "name": "net", "source_run_id": "elsewhere"});
+    let model = ok(&admin, "POST logged-models", model).await["model"]["info"].take();
+    assert_eq!(model["source_run_id"], "elsewhere");
+    let search = json!({"experiment_ids": ["0"], "filter": "source_run_id = 'elsewhere'"});
+    let found = ok(&admin, "POST logged-models/search", search).await;
+    assert_eq!(found["models"][0]["info"]["model_id"], model["model_id"]);
+    let source = format!("models:/{}", model["model_id"].as_str().unwrap());
+    let made = ok(&admin, create, json!({"name": "ocr", "source": source})).await;
+    assert_eq!(made["model_version"]["run_id"], "elsewhere");
+    // And so does one whose run was deleted for good.
+    ok(&admin, "POST runs/delete", json!({"run_id": run_id})).await;
+    let empty = "mutation { emptyTrash(input: {project: \"vision\"}) { removedCount } }";
+    admin.ok(empty, json!({})).await;
+    let kept = ok(&admin, &format!("GET logged-models/{model_id}"), json!({})).await;
+    assert_eq!(kept["model"]["info"]["source_run_id"], run_id.as_str());
 }

@@ -12,7 +12,7 @@ use crate::harness::{CREATE_PROJECT, Caller, PASSWORD, Server};
 use crate::mlflow_artifacts::{PROXY, answer, get, left_over, post, put, run, sha256, text};
 
 /// Begins an upload; its id and the addresses of its parts.
-async fn begin(caller: &Caller, root: &str, parts: usize) -> (String, Vec<String>) {
+pub async fn begin(caller: &Caller, root: &str, parts: usize) -> (String, Vec<String>) {
     let new = json!({"path": "/home/ada/big.bin", "num_parts": parts});
     let (status, begun) = post(caller, &format!("/mlflow-artifacts/mpu/create/{root}"), new).await;
     assert_eq!(status, 200, "{begun}");
@@ -23,13 +23,13 @@ async fn begin(caller: &Caller, root: &str, parts: usize) -> (String, Vec<String
 }
 
 /// Sends something to a signed address, as a client that sends nothing else; the status and the ETag.
-async fn send(url: &str, bytes: impl Into<reqwest::Body>) -> (u16, String) {
+pub async fn send(url: &str, bytes: impl Into<reqwest::Body>) -> (u16, String) {
     let response = Client::new().put(url).body(bytes).send().await.unwrap();
     let etag = response.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
     (response.status().as_u16(), etag.unwrap_or_default())
 }
 
-fn finished(upload_id: &str, etags: &[String]) -> Value {
+pub fn finished(upload_id: &str, etags: &[String]) -> Value {
     let parts = etags.iter().enumerate();
     let parts =
         parts.map(|(index, etag)| json!({"part_number": index + 1, "etag": etag, "url": "x"}));

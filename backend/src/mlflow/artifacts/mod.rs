@@ -21,7 +21,9 @@ use crate::access::Writer;
 use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
-use crate::mlflow::artifacts::transfer::{find, put, run_address, send};
+use crate::mlflow::artifacts::transfer::{
+    address_of, find, named, put, root_of, run_address, send,
+};
 use crate::registry::catalog::{file, model};
 use crate::registry::target::Target;
 use crate::registry::tracking::candidate::sql::FoundRun;
@@ -46,11 +48,7 @@ pub fn routes() -> Router<App> {
 }
 
 async fn put_file(State(app): State<App>, request: Request) -> Result<Response> {
-    put(app, request, async |call: Call| {
-        let address = Address::get(&call.message.required("artifact_path")?)?;
-        Place::new(&call.project, address)
-    })
-    .await
+    put(app, request, async |call: Call| Place::new(&call.project, named(&call).await?)).await
 }
 
 /// A file of a run, as MLflow's UI sends one.
@@ -76,7 +74,7 @@ async fn put_file_of_run(State(app): State<App>, request: Request) -> Result<Res
 
 /// Removes a file, or all in a folder. As in MLflow it is no error if there is none.
 async fn delete(call: Call) -> Result<Done> {
-    let address = Address::get(&call.message.required("artifact_path")?)?;
+    let address = named(&call).await?;
     let path = folder(address.path())?;
     let mut change = Change::begin(&call.app, &call.actor).await?;
     let (reader, target) =
@@ -120,7 +118,7 @@ async fn children(call: &Call, target: &Target, path: &str, shown: &str) -> Resu
 
 /// The names of what is in a folder.
 async fn list(call: Call) -> Result<Listing> {
-    let address = Address::get(&call.message.text_or_empty("path")?)?;
+    let address = address_of(&call, &call.message.text_or_empty("path")?).await?;
     let path = folder(address.path())?;
     let target = address.readable(&call.app, &call.actor, &call.project).await?;
     Ok(Listing { root_uri: None, files: children(&call, &target, &path, "").await? })
@@ -135,7 +133,7 @@ async fn list_of_run(call: Call) -> Result<Listing> {
     let FoundRun { target: run, experiment, .. } =
         candidate::sql::readable_run(&call.app.db, &reader, &run_id).await?;
     let root_uri = Some(wire::run_location(&experiment, &run_id));
-    if experiment.artifact_location.is_some() {
+    if wire::root(&experiment).is_none() {
         return Ok(Listing { root_uri, files: Vec::new() });
     }
     let target = filled_by((&call.app.db).into(), &reader, run).await?;
@@ -158,7 +156,7 @@ async fn list_of_logged_model(call: Call) -> Result<Listing> {
 
 async fn get_file(State(app): State<App>, request: Request) -> Result<Response> {
     send(&app, request, async |call: Call| {
-        let address = Address::get(&call.message.required("artifact_path")?)?;
+        let address = named(&call).await?;
         find(&call, &address).await
     })
     .await
@@ -172,7 +170,8 @@ pub async fn get_artifact(State(app): State<App>, request: Request) -> Result<Re
         let reader = call.reader().await?;
         let FoundRun { experiment, .. } =
             candidate::sql::readable_run(&call.app.db, &reader, &run_id).await?;
-        let address = Address::Run { experiment: experiment.number, run_id, path };
+        let root = root_of(&experiment, || format!("run {run_id}"))?;
+        let address = Address::Run { root, run_id, path };
         find(&call, &address).await
     })
     .await
@@ -207,7 +206,8 @@ async fn get_logged_model_artifact(State(app): State<App>, request: Request) -> 
         let path = folder(&path)?;
         let reader = call.reader().await?;
         let (_, experiment) = logged_model::sql::readable(&call.app.db, &reader, &model_id).await?;
-        let address = Address::LoggedModel { experiment: experiment.number, model_id, path };
+        let root = root_of(&experiment, || format!("logged model {model_id}"))?;
+        let address = Address::LoggedModel { root, model_id, path };
         find(&call, &address).await
     })
     .await

@@ -9,7 +9,8 @@ use crate::error::{Error, Result as Found};
 use crate::files::upload;
 use crate::mlflow::address::Address;
 use crate::mlflow::error::{Failure, Result};
-use crate::registry::catalog::version;
+use crate::mlflow::wire;
+use crate::registry::catalog::{project, version};
 use crate::registry::target::{Target, TargetId};
 use crate::registry::tracking::{candidate, logged_model};
 use crate::text::{self, FilePath};
@@ -18,25 +19,32 @@ use crate::text::{self, FilePath};
 const MAX_LENGTH: usize = 2048;
 
 impl Address {
-    /// The address that a request names.
-    pub fn get(text: &str) -> Result<Self> {
+    /// The address that a text names in a project: what only looks like one of a run is a place of the project.
+    pub async fn get(
+        conn: impl Into<Conn<'_>>,
+        actor: &Actor,
+        project: &str,
+        text: &str,
+    ) -> Result<Self> {
         check_inside(text)?;
-        Self::parse(text).ok_or_else(|| {
-            Failure::not_found(
-                "artifact",
-                format!(
-                    "No such artifact: '{text}'. There are EXPERIMENT_ID/RUN_ID/artifacts/…, \
-                     EXPERIMENT_ID/models/MODEL_ID/artifacts/… and versions/…"
-                ),
-            )
-        })
+        let address = Self::parse(text);
+        if address.is_numbered() {
+            return Ok(address);
+        }
+        match address.locate(conn.into(), actor, project).await {
+            Err(Error::NotFound { .. }) if !matches!(address, Self::Version { .. }) => {
+                Ok(Self::Project { path: address.to_string() })
+            }
+            _ => Ok(address),
+        }
     }
 
     pub fn path(&self) -> &str {
         match self {
             Self::Run { path, .. }
             | Self::LoggedModel { path, .. }
-            | Self::Version { path, .. } => path,
+            | Self::Version { path, .. }
+            | Self::Project { path } => path,
         }
     }
 
@@ -44,15 +52,19 @@ impl Address {
     async fn locate(&self, mut conn: Conn<'_>, actor: &Actor, project: &str) -> Found<Located> {
         let reader = access::reader(conn.again(), actor, project).await?;
         let not_found = || Error::not_found("artifact", self.to_string());
-        let (target, experiment, number, own) = match self {
-            Self::Run { experiment, run_id, .. } => {
+        let (target, experiment, root, own) = match self {
+            Self::Run { root, run_id, .. } => {
                 let found = candidate::sql::readable_run(conn.again(), &reader, run_id).await?;
-                (found.target, found.experiment, *experiment, found.run.deleted_at_ms)
+                (found.target, found.experiment, root, found.run.deleted_at_ms)
             }
-            Self::LoggedModel { experiment, model_id, .. } => {
+            Self::LoggedModel { root, model_id, .. } => {
                 let (model, its) =
                     logged_model::sql::readable(conn.again(), &reader, model_id).await?;
-                (model.target(reader.project()), its, *experiment, model.deleted_at_ms)
+                (model.target(reader.project()), its, root, model.deleted_at_ms)
+            }
+            Self::Project { .. } => {
+                let target = project::artifacts(reader.project());
+                return Ok(Located { reader, target, is_deleted: false });
             }
             Self::Version { id, .. } => {
                 let found = version::sql::find_readable_by_id(conn, &reader, id).await?;
@@ -61,8 +73,7 @@ impl Address {
                 return Ok(Located { reader, target, is_deleted: false });
             }
         };
-        // The files of an experiment that has its artifacts elsewhere are not here.
-        if experiment.number != number || experiment.artifact_location.is_some() {
+        if wire::root(&experiment).as_ref() != Some(root) {
             return Err(not_found());
         }
         let is_deleted = own.or(experiment.deleted_at_ms).is_some();
@@ -78,17 +89,16 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Run { experiment, run_id, .. } => write!(f, "{experiment}/{run_id}/artifacts")?,
-            Self::LoggedModel { experiment, model_id, .. } => {
-                write!(f, "{experiment}/models/{model_id}/artifacts")?;
+        let owner = match self {
+            Self::Run { root, run_id, .. } => format!("{root}/{run_id}/artifacts"),
+            Self::LoggedModel { root, model_id, .. } => {
+                format!("{root}/models/{model_id}/artifacts")
             }
-            Self::Version { id, .. } => write!(f, "versions/{id}")?,
-        }
-        match self.path() {
-            "" => Ok(()),
-            path => write!(f, "/{path}"),
-        }
+            Self::Version { id, .. } => format!("versions/{id}"),
+            Self::Project { .. } => String::new(),
+        };
+        // An experiment's root may be the top.
+        f.write_str(format!("{owner}/{}", self.path()).trim_matches('/'))
     }
 }
 
@@ -188,15 +198,19 @@ mod tests {
     #[test]
     fn an_address_is_written_as_it_is_read() {
         for text in [
-            "0/ab/artifacts",
-            "12/ab/artifacts/model/MLmodel",
-            "12/models/m-ab/artifacts",
-            "12/models/m-ab/artifacts/a b/ü",
+            "0/ID/artifacts",
+            "12/ID/artifacts/model/MLmodel",
+            "ID/artifacts/a",
+            "teams/x/ID/artifacts/a",
+            "12/models/m-ID/artifacts",
+            "12/models/m-ID/artifacts/a b/ü",
             "versions/ab",
             "versions/ab/model/data",
+            "a.txt",
+            "",
         ] {
-            let address = Address::parse(text);
-            assert_eq!(address.map(|address| address.to_string()), Some(text.to_owned()));
+            let text = text.replace("ID", "0123456789abcdef0123456789abcdef");
+            assert_eq!(Address::parse(&text).to_string(), text);
         }
     }
 }

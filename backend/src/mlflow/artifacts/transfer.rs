@@ -2,9 +2,9 @@
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::ETAG;
+use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use std::future::Future;
@@ -22,9 +22,21 @@ use crate::mlflow::artifacts::place::Place;
 use crate::mlflow::call::Call;
 use crate::mlflow::error::{Failure, Result};
 use crate::mlflow::message::Message;
+use crate::mlflow::wire;
 use crate::registry::catalog::{file, version};
 use crate::registry::tracking::candidate;
 use crate::registry::tracking::candidate::sql::FoundRun;
+use crate::registry::tracking::experiment::Experiment;
+
+/// The address that a text names in the project of a call.
+pub async fn address_of(call: &Call, text: &str) -> Result<Address> {
+    Address::get(&call.app.db, &call.actor, &call.project, text).await
+}
+
+/// The address that stands in that of the request.
+pub async fn named(call: &Call) -> Result<Address> {
+    address_of(call, &call.message.required("artifact_path")?).await
+}
 
 /// The address of a file of a run.
 pub async fn run_address(
@@ -35,7 +47,18 @@ pub async fn run_address(
 ) -> Result<Address> {
     let FoundRun { experiment, .. } =
         candidate::sql::readable_run(&call.app.db, reader, run_id).await?;
-    Address::get(&format!("{}/{run_id}/artifacts/{path}", experiment.number))
+    let root = root_of(&experiment, || format!("run {run_id}"))?;
+    address_of(call, &format!("{root}/{run_id}/artifacts/{path}")).await
+}
+
+/// The place of an experiment's files, if that is here.
+pub fn root_of(experiment: &Experiment, whose: impl FnOnce() -> String) -> Result<String> {
+    wire::root(experiment).ok_or_else(|| {
+        let location = wire::experiment_location(experiment);
+        let message =
+            format!("The artifacts of {} are not here: they are below {location}", whose());
+        Failure::not_found("artifact", message)
+    })
 }
 
 /// Stores the body of a request at the place that `rule` finds.
@@ -112,10 +135,53 @@ where
     match rule(call).await {
         Ok(file) => {
             let mut response = download::serve(app, &file, &method, &parts.headers).await?;
+            let content_type = content_type(&file);
+            if let Some(kept) = response.headers_mut().get_mut(CONTENT_TYPE) {
+                *kept = content_type;
+            }
             response.headers_mut().extend(deprecations.headers());
             Ok(response)
         }
         Err(failure) => Err(stranger.explain(failure).await),
+    }
+}
+
+/// The endings of names of files that MLflow calls plain text.
+const TEXTS: &[&str] = &[
+    "txt",
+    "log",
+    "err",
+    "cfg",
+    "conf",
+    "cnf",
+    "cf",
+    "ini",
+    "properties",
+    "prop",
+    "hocon",
+    "toml",
+    "yaml",
+    "yml",
+    "xml",
+    "json",
+    "js",
+    "py",
+    "py3",
+    "csv",
+    "tsv",
+    "md",
+    "rst",
+    "MLmodel",
+    "mlproject",
+];
+
+/// The media type of a file as MLflow says it; a page is plain text, too.
+fn content_type(file: &file::File) -> HeaderValue {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
+    match HeaderValue::from_str(&file.content_type) {
+        Ok(kept) if !TEXTS.contains(&ending) && !file.content_type.starts_with("text/html") => kept,
+        _ => HeaderValue::from_static("text/plain"),
     }
 }
 

@@ -384,6 +384,11 @@ async fn try_from_elsewhere(world: &mut World) {
                 assert_eq!(got.0, 400, "{name} from elsewhere: {}", got.1);
                 continue;
             }
+            // The id of a run that is not here is kept, wherever the run is: it says nothing of it.
+            if *name == "POST /mlflow/logged-models" {
+                assert_eq!(got.0, 200, "{name} from elsewhere: {}", got.1);
+                continue;
+            }
             let nowhere = filling.nowhere(&own.x);
             let missing = ask(&foreign, request, &nowhere, "elsewhere").await;
             let (got, missing) = (filling.without(got), nowhere.without(missing));

@@ -228,9 +228,9 @@ async fn lay_out_mlflow(admin: &Caller, project: &str, version: String) -> LaidO
     let model = json!({ "experiment_id": "0", "name": "m", "source_run_id": run });
     let made = mlflow(admin, project, "/logged-models", model).await;
     let model = first_text(&made["model"]["info"]["model_id"]).to_owned();
-    for owner in [run.clone(), format!("models/{model}")] {
-        let file =
-            format!("/mlflow/{project}/api/2.0/mlflow-artifacts/artifacts/0/{owner}/artifacts/f");
+    let of = |owner: &str| format!("0/{owner}/artifacts/f");
+    for file in [of(&run), of(&format!("models/{model}")), "f".to_owned()] {
+        let file = format!("/mlflow/{project}/api/2.0/mlflow-artifacts/artifacts/{file}");
         assert!(admin.put(&file, "x").await.status().is_success());
     }
     LaidOut { run, model, version }

@@ -6,8 +6,9 @@ use crate::action::Action;
 use crate::change::Change;
 use crate::db::{Conn, Query, Sql, query};
 use crate::error::{Error, Result};
+use crate::id::CandidateId;
 use crate::registry::catalog::blob;
-use crate::registry::target::{Target, TargetId};
+use crate::registry::target::{self, Target, TargetId};
 use crate::store::Blob;
 use crate::text::{self, FilePath};
 
@@ -105,6 +106,7 @@ pub async fn put(
     .bind(change.now)
     .fetch_one(&mut **change)
     .await?;
+    show_in_run(change, target, path.key()).await?;
     let detail = serde_json::json!({ "path": file.path, "size": blob.size, "sha256": blob.sha256 });
     change.record(Action::FilePut, target.subject(), detail).await?;
     let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Created };
@@ -120,6 +122,7 @@ pub async fn delete(
     if target.lock_files(change).await? {
         return Err(published());
     }
+    hide_in_run(change, target, path).await?;
     let file: File = query(concat!(
         "DELETE FROM files WHERE owner_id = $1 AND path = $2 RETURNING ",
         columns!()
@@ -145,7 +148,7 @@ fn content_type(path: &FilePath) -> String {
 
 fn published() -> Error {
     Error::Conflict(
-        "This version is published, or this logged model is finished: its files can't be changed. Create a new one.".into(),
+        "This version is published: its files can't be changed. Create a new one.".into(),
     )
 }
 
@@ -267,6 +270,66 @@ async fn sent_folder(change: &mut Change, owner_id: &str, folder: &str) -> Resul
     Ok(parts.join("/"))
 }
 
+/// The run that shows the files of a logged model, locked; none where there is none, or it is in the trash.
+async fn showing_run(change: &mut Change, target: &Target) -> Result<Option<CandidateId>> {
+    let TargetId::LoggedModel(model) = &target.id else { return Ok(None) };
+    let run: Option<(CandidateId,)> = query(
+        "SELECT candidate_id FROM logged_models
+         WHERE id = $1 AND folder IS NOT NULL AND candidate_id IS NOT NULL",
+    )
+    .bind(model)
+    .fetch_optional(&mut **change)
+    .await?;
+    let Some((run,)) = run else { return Ok(None) };
+    match target::touch(change, &run).await {
+        Ok(()) => Ok(Some(run)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the run that shows a logged model a file that the model has now, unless it would be in the way of another.
+async fn show_in_run(change: &mut Change, target: &Target, path: &str) -> Result<()> {
+    if showing_run(change, target).await?.is_none() {
+        return Ok(());
+    }
+    query(
+        "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms)
+         SELECT l.candidate_id, l.folder || '/' || f.path, l.folder || '/' || f.sent_path, f.sha256, f.size, f.content_type, f.author_id, f.created_at_ms
+         FROM logged_models l JOIN files f ON f.owner_id = l.id
+         WHERE l.id = $1 AND f.path = $2 AND NOT EXISTS (
+             SELECT 1 FROM files g
+             WHERE g.owner_id = l.candidate_id AND g.path > l.folder || '/' AND g.path < l.folder || '0'
+               AND (SUBSTR(g.path || '/', 1, LENGTH(l.folder || '/' || f.path || '/')) = l.folder || '/' || f.path || '/'
+                    OR SUBSTR(l.folder || '/' || f.path, 1, LENGTH(g.path || '/')) = g.path || '/')
+               AND g.path <> l.folder || '/' || f.path)
+         ON CONFLICT (owner_id, path) DO UPDATE
+         SET sha256 = excluded.sha256, size = excluded.size, author_id = excluded.author_id,
+             created_at_ms = excluded.created_at_ms",
+    )
+    .bind(target.id())
+    .bind(path)
+    .execute(change)
+    .await?;
+    Ok(())
+}
+
+/// Takes from the run that shows a logged model what is to be removed from the model: the file at this path, or all in
+/// the folder.
+async fn hide_in_run(change: &mut Change, target: &Target, path: &str) -> Result<()> {
+    let Some(run) = showing_run(change, target).await? else { return Ok(()) };
+    let mut there = sql::in_folder(path)?;
+    there.push(" OR f.path = ").push_value(text::nfc(text::looked_up(path.trim_end_matches('/'))));
+    let mut gone = Sql::new("SELECT l.folder || '/' || f.path FROM logged_models l JOIN files f ON f.owner_id = l.id \
+                             JOIN files g ON g.path = l.folder || '/' || f.path AND g.sha256 = f.sha256 WHERE l.id = ?")
+        .bind(target.id());
+    gone = gone.and(Sql::new("g.owner_id = ?").bind(&run)).and(there);
+    let mut sql = Sql::new("DELETE FROM files WHERE owner_id = ?").bind(&run);
+    sql.push(" AND path IN (").push_sql(gone).push(")");
+    Query::from(sql).execute(change).await?;
+    Ok(())
+}
+
 /// Whether there is a file at this path, or in a folder of this name.
 pub async fn is_taken(change: &mut Change, owner_id: &str, path: &str) -> Result<bool> {
     let mut sql = Sql::new("SELECT f.path FROM files f WHERE f.owner_id = ?").bind(owner_id);
@@ -291,6 +354,7 @@ pub async fn delete_all(
     if target.lock_files(change).await? {
         return Err(published());
     }
+    hide_in_run(change, target, path).await?;
     let mut there = sql::in_folder(path)?;
     there.push(" OR f.path = ").push_value(text::nfc(text::looked_up(path.trim_end_matches('/'))));
     let sql = Sql::new("DELETE FROM files AS f WHERE f.owner_id = ?").bind(target.id()).and(there);

@@ -191,6 +191,8 @@ macro_rules! addresses {
          UNION ALL
          SELECT c.id, e.project_id, '-', 'run:' || c.id
          FROM candidates c JOIN experiments e ON e.id = c.experiment_id WHERE c.model_id IS NULL
+         UNION ALL
+         SELECT q.id, q.id, '-', 'artifacts' FROM projects q
      ) a JOIN projects p ON p.id = a.project_id WHERE "
     };
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
 use crate::long::Long;
 use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
+use crate::registry::catalog::file::{self, File};
 use crate::registry::catalog::model::facet::{FacetValue, ModelFacet};
 use crate::registry::catalog::model::sql::ModelOrder;
 use crate::registry::catalog::model::{self, Model};
@@ -211,6 +212,28 @@ impl Project {
         #[graphql(desc = "32 hexadecimal digits.")] run_id: String,
     ) -> Result<Option<Candidate>> {
         candidate::sql::find_in(&loaders(ctx).loader().app.db, self, &run_id).await
+    }
+
+    /// Its files that are of no version and no run, by path: what MLflow's clients keep in places of their own.
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    async fn artifacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those in this folder and below it.")] path: Option<String>,
+        #[graphql(desc = "How many at most, from the start: 0 to 100, 20 if omitted.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many at most, from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<File>> {
+        let page = Page::new(first, after, last, before)?;
+        file::sql::list(&loaders(ctx).loader().app.db, self.id.raw(), path, None, page)
+    }
+
+    /// The size of all its artifacts, in bytes.
+    #[graphql(complexity = "LOOK_UP")]
+    async fn artifacts_size(&self, ctx: &Context<'_>) -> Result<Long> {
+        Ok(Long(file::sql::load_totals(ctx, self.id.raw()).await?.size))
     }
 
     /// Its deleted models, versions and candidates, last deleted first; shown to developers.

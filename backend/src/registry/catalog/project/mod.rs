@@ -9,6 +9,7 @@ use crate::db::{Db, Query, Sql};
 use crate::error::Result;
 use crate::id::ProjectId;
 use crate::loader::{Count, load_by_id, load_by_owner};
+use crate::registry::target::{Target, TargetId};
 
 /// The project of clients that name none.
 pub const DEFAULT: &str = "default";
@@ -20,6 +21,17 @@ pub async fn readable(db: &Db, actor: &Actor) -> Result<Vec<Project>> {
             .and(actor.may_read("p.id"));
     sql.push(" ORDER BY p.path");
     Ok(Query::from(sql).fetch_all(db).await?)
+}
+
+/// What has the artifacts of a project that are of no run: developers write, readers read.
+pub fn artifacts(project: &Project) -> Target {
+    Target {
+        name: format!("{}/-/artifacts", project.path),
+        project_id: project.id.clone(),
+        model_id: None,
+        id: TargetId::Artifacts(project.id.clone()),
+        sealed: false,
+    }
 }
 
 load_by_id!(

@@ -87,7 +87,10 @@ pub async fn size(db: &Db, project_id: &ProjectId, item: Option<ID>) -> Result<i
          WHERE NOT EXISTS (
              SELECT 1 FROM files f
              WHERE f.sha256 = d.sha256 AND NOT EXISTS (SELECT 1 FROM owners o WHERE o.id = f.owner_id)
-               AND (EXISTS (SELECT 1 FROM model_versions v WHERE v.id = f.owner_id AND v.project_id = ",
+               AND (f.owner_id = ",
+    );
+    sql.push_value(project_id).push(
+        " OR EXISTS (SELECT 1 FROM model_versions v WHERE v.id = f.owner_id AND v.project_id = ",
     );
     sql.push_value(project_id).push(
         ") OR EXISTS (SELECT 1 FROM candidates c JOIN experiments e ON e.id = c.experiment_id

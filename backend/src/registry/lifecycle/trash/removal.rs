@@ -159,7 +159,8 @@ async fn end_runs(change: &mut Change, column: &str, id: &str) -> Result<()> {
     let runs = format!("(SELECT c.id FROM candidates c WHERE {column} = ?)");
     for statement in [
         "UPDATE model_versions SET candidate_id = NULL WHERE candidate_id IN ",
-        "UPDATE logged_models SET candidate_id = NULL, folder = NULL WHERE candidate_id IN ",
+        "UPDATE logged_models SET source_run_id = candidate_id, candidate_id = NULL, folder = NULL \
+         WHERE candidate_id IN ",
     ] {
         Query::from(Sql::new(format!("{statement}{runs}")).bind(id)).execute(change).await?;
     }

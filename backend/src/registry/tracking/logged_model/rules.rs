@@ -21,6 +21,8 @@ use crate::time::Timestamp;
 pub struct NewLoggedModel {
     pub name: String,
     pub model_type: String,
+    /// The run that it comes from where that is not here.
+    pub source_run_id: Option<String>,
     pub params: Vec<ParamInput>,
     pub tags: Vec<TagInput>,
 }
@@ -35,14 +37,15 @@ pub async fn create(
 ) -> Result<LoggedModel> {
     let id = LoggedModelId::new(change.now);
     let model: LoggedModel = query(concat!(
-        "INSERT INTO logged_models (id, experiment_id, candidate_id, name, model_type, status, author_id,
-                                    created_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, $4, $5, 'PENDING', $6, $7, $7) RETURNING ",
+        "INSERT INTO logged_models (id, experiment_id, candidate_id, source_run_id, name, model_type, status,
+                                    author_id, created_at_ms, updated_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, 'PENDING', $7, $8, $8) RETURNING ",
         columns!()
     ))
     .bind(&id)
     .bind(&experiment.id)
     .bind(run.map(|run| run.id.raw().to_owned()))
+    .bind(new.source_run_id.map(|id| text::value("source_run_id", id)).transpose()?)
     .bind(text::new_name("name", &new.name)?)
     .bind(text::value("model_type", new.model_type)?)
     .bind(change.author())
@@ -57,7 +60,7 @@ pub async fn create(
     Ok(model)
 }
 
-/// Says that a logged model is finished, or was given up.
+/// Says whether a logged model is being filled, finished or given up.
 pub async fn finalize(
     change: &mut Change,
     writer: &Writer,
@@ -66,9 +69,6 @@ pub async fn finalize(
 ) -> Result<LoggedModel> {
     target::touch(change, &model.id).await?;
     let model = sql::get(&mut **change, &model.id).await?;
-    if model.status == LoggedModelStatus::Ready && status != model.status {
-        return Err(Error::Conflict("This logged model is finished and can't be changed.".into()));
-    }
     let folder = match (&model.folder, &model.candidate_id, status) {
         (None, Some(run), LoggedModelStatus::Ready) => show_in_run(change, &model, run).await?,
         (folder, _, _) => folder.clone(),

@@ -62,7 +62,7 @@ const FIELDS: Fields = Fields {
                  ELSE 'LOGGED_MODEL_' || l.status END",
             ),
         ),
-        ("source_run_id", Target::Text("COALESCE(l.candidate_id, '')")),
+        ("source_run_id", Target::Text("COALESCE(l.candidate_id, l.source_run_id, '')")),
         ("creation_timestamp", Target::Time("l.created_at_ms")),
         ("creation_time", Target::Time("l.created_at_ms")),
         ("creation_timestamp_ms", Target::Time("l.created_at_ms")),
