@@ -298,6 +298,10 @@ async fn logged_at(
     folder: String,
 ) -> Result<Origin> {
     let Some(model) = logged_model::sql::find(&mut **change, model_id).await? else {
+        // Of another tracking server, if the client says so.
+        if given.model_id.as_deref() != Some(model_id) {
+            return Err(contained(&given.source, "model_id"));
+        }
         let run = run_here(change, writer, &given).await?;
         return Ok(elsewhere(run, given));
     };

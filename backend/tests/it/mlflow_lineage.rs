@@ -69,6 +69,7 @@ async fn sources_that_are_not_ones_own_are_refused_and_those_elsewhere_kept() {
         (format!("runs:/{foreign}/model"), Some(&foreign), None),
         (format!("mlflow-artifacts:/0/{foreign}/artifacts/model"), Some(&foreign), None),
         (format!("models:/{logged}"), None, Some(&logged)),
+        (format!("models:/m-{}", "0".repeat(32)), None, None),
         (format!("mlflow-artifacts:/0/{own}/artifacts/../x"), Some(&own), None),
         (format!("mlflow-artifacts:/0/{own}/artifacts/%252e%252e/x"), Some(&own), None),
         (format!("runs:/{own}/../{foreign}"), Some(&own), None),
