@@ -176,7 +176,7 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
         source: message.text_or_empty("source")?,
         run_id: message.text("run_id")?,
         model_id: message.text("model_id")?,
-        is_prompt: tags.iter().any(|tag| tag.key == "mlflow.prompt.is_prompt"),
+        is_prompt: tags.iter().any(|tag| tag.key == model::PROMPT_TAG),
     };
     let is_tagged = !tags.is_empty();
     // Read before the change begins, since others wait while it lasts: whether the model is still there by this

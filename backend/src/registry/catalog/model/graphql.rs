@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
 
-use super::Model;
 use super::best::{self, BestMetric};
 use super::facet::{self, FacetValue, ModelFacet};
 use super::rules::{self, NewModel};
 use super::sql::{self, ModelOrder};
+use super::{Model, ModelKind, PROMPT_TAG};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, Actor, actor};
@@ -191,6 +191,14 @@ impl Model {
     async fn protected_aliases(&self, ctx: &Context<'_>) -> Result<Vec<ProtectedAlias>> {
         let all = protection::load(ctx, &self.project_id).await?;
         Ok(all.iter().filter(|rule| rule.is_for(&self.id)).cloned().collect())
+    }
+
+    /// What it is.
+    #[graphql(complexity = "ENTRIES")]
+    async fn kind(&self, ctx: &Context<'_>) -> Result<ModelKind> {
+        let tags = tag::load(ctx, self.id.raw()).await?;
+        let is_prompt = tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value == "true");
+        Ok(if is_prompt { ModelKind::Prompt } else { ModelKind::Model })
     }
 
     /// Its tags, by key.

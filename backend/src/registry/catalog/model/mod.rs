@@ -7,7 +7,7 @@ pub mod live;
 pub mod rules;
 pub mod sql;
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::{Context, Enum, SimpleObject};
 
 use crate::access::project::Project;
 use crate::change::Change;
@@ -43,6 +43,18 @@ pub struct Model {
     #[graphql(name = "deletedAt")]
     pub deleted_at_ms: Option<Timestamp>,
 }
+
+/// What a model is.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum ModelKind {
+    /// Something whose versions have files.
+    Model,
+    /// A prompt of MLflow's clients: its versions have a text in the tag `mlflow.prompt.text`, and no files.
+    Prompt,
+}
+
+/// The tag by which MLflow's clients tell a prompt: `true`.
+pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 impl Model {
     pub async fn project_of(&self, ctx: &Context<'_>) -> Result<Project> {

@@ -133,6 +133,11 @@ pub fn projects_at(path: &str) -> Sql {
 
 const AUTHOR: &str = "(SELECT u.username FROM users u WHERE u.id = m.author_id)";
 
+/// As [`ModelKind`](super::ModelKind).
+const KIND: &str = "CASE WHEN EXISTS (SELECT 1 FROM tags f WHERE f.owner_id = m.id \
+                    AND f.key = 'mlflow.prompt.is_prompt' AND f.value = 'true') \
+                    THEN 'PROMPT' ELSE 'MODEL' END";
+
 const FIELDS: Fields = Fields {
     targets: &[
         ("name", Target::Text("m.name")),
@@ -141,6 +146,7 @@ const FIELDS: Fields = Fields {
         ("updated_at", Target::Time("m.updated_at_ms")),
         ("framework", Target::Any(FRAMEWORKS)),
         ("license", Target::Text(LICENSE)),
+        ("kind", Target::Text(KIND)),
         ("tags", Target::Tag("m.id")),
     ],
     example: "tags.team = 'ocr' and name like 'ocr-%'",
