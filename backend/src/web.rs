@@ -35,7 +35,12 @@ pub fn routes() -> Router<App> {
 }
 
 /// An asset by its name, or the page itself for every address that is a route of the UI.
-async fn page(State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub async fn page(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     if !matches!(method, Method::GET | Method::HEAD) || NOT_PAGES.contains(&first) {

@@ -216,7 +216,9 @@ async fn get_file(
     let actor = Actor::of_request(&app.access, &request).await?;
     let (target, archive) = find_whole(&app, &actor, &address, archive).await?;
     let asked = Asked::find(&app, &target, &address.path, archive).await?;
-    let sent = method == Method::GET && !matches!(asked, Asked::List(_));
+    // A picture that a card shows is looked at, and not fetched by who uses the version.
+    let is_shown = request.headers.get("sec-fetch-dest").is_some_and(|dest| dest == "image");
+    let sent = method == Method::GET && !is_shown && !matches!(asked, Asked::List(_));
     version::fetch::begin(&app, &actor, &target, sent).await?;
     let headers = &request.headers;
     let mut response = match asked {

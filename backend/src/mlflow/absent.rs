@@ -1,9 +1,13 @@
 //! What MLflow's server has and this one has not: who asks for it is told its name, and what to do instead.
 
-use axum::http::Uri;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::{IntoResponse, Response};
 
 use super::error::{ENDPOINT, Failure};
+use crate::app::App;
 use crate::error::Error;
+use crate::web;
 
 /// By the first segment of the address after `/mlflow/` that is one of these: the feature, and what to do.
 const FEATURES: &[(&[&str], &str, &str)] = &[
@@ -44,6 +48,20 @@ const FEATURES: &[(&[&str], &str, &str)] = &[
 ];
 
 /// What answers where nothing else does.
+pub async fn no_endpoint_or_page(
+    app: State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    match uri.path() {
+        // A tracking URI that somebody opens.
+        "/" => web::page(app, method, uri, headers).await,
+        _ => no_endpoint(uri).await.into_response(),
+    }
+}
+
+/// As [`no_endpoint_or_page`], where there is no page.
 pub async fn no_endpoint(uri: Uri) -> Failure {
     let feature = uri
         .path()

@@ -50,7 +50,7 @@ pub fn routes() -> Router<App> {
         // As MLflow, which takes two slashes for one: where an address that ends with one is put before it.
         .route("//get-artifact", get(artifacts::get_artifact))
         .route("//model-versions/get-artifact", get(artifacts::get_model_version_artifact));
-    let whole = info.clone().fallback(absent::no_endpoint);
+    let whole = info.clone().fallback(absent::no_endpoint_or_page);
     Router::new()
         .nest("/mlflow/{project}/api/{api}", api.clone())
         .nest("/mlflow/{project}/ajax-api/{api}", api.clone())

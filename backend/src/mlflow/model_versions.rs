@@ -7,6 +7,7 @@ use futures_util::future::try_join;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::address::Address;
 use super::call::{Call, Done};
 use super::error::{Failure, Result};
 use super::lists::{self, Parts};
@@ -314,18 +315,25 @@ pub async fn set_stage(call: Call) -> Result<FoundVersion> {
     one(&call, &model, version).await
 }
 
-/// Where the files of a version are if they are not here. Where there was nothing to pin that is its source:
-/// the client may know better by now.
+/// Where the files of a version are if they are not here. Where a run had nothing to pin that is its source: the client may
+/// know better by now. Never a place here that changes: what is published has its own files, or none.
 pub async fn find_elsewhere(
     conn: impl Into<Conn<'_>>,
     version: &ModelVersion,
 ) -> Result<Option<String>> {
-    if version.location.is_some() {
-        return Ok(version.location.clone());
+    let is_elsewhere = |source: &&String| match wire::place(source).map(Address::parse) {
+        Some(address) => matches!(address, Address::Run { .. }) && address.is_numbered(),
+        None => !source.starts_with("models:/m-"),
+    };
+    if let Some(location) = &version.location {
+        return Ok(Some(location).filter(is_elsewhere).cloned());
     }
-    let Some(source) = version.source.as_ref().filter(|source| !source.is_empty()) else {
+    let Some(source) = version.source.as_ref().filter(is_elsewhere) else {
         return Ok(None);
     };
+    if source.is_empty() {
+        return Ok(None);
+    }
     let is_empty = file::sql::children(conn, version.id.raw(), "").await?.is_empty();
     Ok(is_empty.then(|| source.clone()))
 }

@@ -18,6 +18,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
 use provider::Provider;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -261,12 +262,16 @@ fn is_same(a: &str, b: &str) -> bool {
 }
 
 /// Whether a browser that is sent there stays here, below the path of the public URL. `//host` and `/\host` are other
-/// servers, and browsers drop tabs and line ends before they look.
+/// servers, `\` is as good as `/`, `%2e%2e` as `..`, and browsers drop tabs and line ends before they look.
 fn is_local(base: &str, next: &str) -> bool {
     let below = next.strip_prefix(base).and_then(|path| path.strip_prefix('/'));
     next.len() <= MAX_NEXT_BYTES
         && below.is_some_and(|path| !path.starts_with(['/', '\\']))
-        && !next.split(['/', '?', '#']).any(|part| part == "..")
+        && !next.contains('\\')
+        && !percent_decode_str(next)
+            .decode_utf8_lossy()
+            .split(['/', '?', '#'])
+            .any(|part| part == "..")
         && next.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -317,6 +322,8 @@ mod tests {
             "javascript:alert(1)",
             "/é",
             "/../other",
+            "/a/%2e%2E/../other",
+            "/a\\..\\other",
             &long,
         ] {
             assert!(!is_local("", next) && !is_local("/registry", next), "{next:?}");

@@ -225,6 +225,13 @@ async fn a_name_keeps_its_bytes_and_is_found_in_either_form() {
     assert!(text.contains(there[0]) && text.contains(there[1]), "{text}");
     assert_eq!(version["digest"], sha256(text.as_bytes()), "of what was sent");
     assert_eq!(server.count("SELECT COUNT(*) FROM files WHERE sent_path IS NOT NULL").await, 2);
+    // Of names from before forms were kept nobody knows how they were sent.
+    let older = "UPDATE files SET form_known = FALSE, sent_path = NULL";
+    server.app.db.run_script(older).await.unwrap();
+    for form in FORMS {
+        let path = format!("{BASE}/{form}/{form}.bin");
+        assert_eq!(admin.put(&path, "x").await.status(), 200, "the same bytes again");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ pub async fn promote(
     let version = insert(change, model, (version, tags)).await?;
     // Locked: what is logged or uploaded meanwhile comes before or after, never half.
     target::touch(change, &candidate.id).await?;
-    file::rules::copy_folder(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
+    file::rules::copy(change, (candidate.id.raw(), ""), (version.id.raw(), "")).await?;
     rules::copy_measures(change, candidate.id.raw(), &version).await?;
     let version = rules::lock(change, &version).await?;
     let detail = serde_json::json!({ "candidate": candidate.number, "digest": version.digest });

@@ -1,6 +1,7 @@
 //! Portable names: which names of files some systems can't store, so that a download there fails or loses files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use async_graphql::SimpleObject;
 use model_registry_names::{Unportable, unportable};
@@ -10,6 +11,8 @@ use crate::error::Result;
 
 /// How many files of a version are looked at.
 const MAX_FILES: i64 = 10_000;
+/// How many files and folders of theirs are looked at: a path may have hundreds of folders.
+const MAX_PARTS: usize = 50_000;
 /// How many warnings there are at most.
 const MAX_WARNINGS: usize = 100;
 
@@ -35,23 +38,37 @@ pub async fn warnings(db: &Db, owner_id: &str) -> Result<Vec<NameWarning>> {
 }
 
 fn of_paths<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<NameWarning> {
-    let (mut found, mut by_letters) = (BTreeMap::new(), BTreeMap::<String, &str>::new());
+    let (mut found, mut by_letters) = (BTreeMap::new(), HashMap::<u64, &str>::new());
+    let (mut before, mut looked_at) = ("", 0);
     for path in paths {
-        // Each folder, and then the file itself.
-        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-        for part in ends.map(|end| &path[..end]) {
+        // Each folder that the path before is not in, and then the file itself.
+        let shared = path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
+        let ends = path.match_indices('/').map(|(end, _)| end).filter(|end| *end >= shared);
+        for part in ends.chain([path.len()]).map(|end| &path[..end]) {
             let name = part.rsplit('/').next().unwrap_or_default();
             if let Some(why) = unportable(name) {
                 found.insert(part, reason(why));
             }
-            let other = *by_letters.entry(part.to_lowercase()).or_insert(part);
-            if other != part {
+            let letters = part.to_lowercase();
+            let other = *by_letters.entry(hash(&letters)).or_insert(part);
+            if other != part && other.to_lowercase() == letters {
                 found.insert(part, format!("Windows and macOS can't tell it from {other:?}"));
             }
+            looked_at += 1;
         }
+        if looked_at > MAX_PARTS {
+            break;
+        }
+        before = path;
     }
     let warnings = found.into_iter().take(MAX_WARNINGS);
     warnings.map(|(path, reason)| NameWarning { path: path.to_owned(), reason }).collect()
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn reason(why: Unportable) -> String {

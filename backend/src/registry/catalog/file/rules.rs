@@ -44,7 +44,7 @@ pub async fn check_put(
         return Ok(());
     }
     let old = sql::find(conn.again(), target.id(), path.as_str()).await?;
-    check_same_form(conn, target, path, old.as_ref()).await?;
+    check_same_form(conn, target, path).await?;
     if old.is_some() { Ok(()) } else { new }
 }
 
@@ -63,7 +63,7 @@ pub async fn put(
 ) -> Result<Put> {
     let sealed = target.lock_files(change).await?;
     let old = sql::find(&mut **change, target.id(), path.as_str()).await?;
-    check_same_form(&mut **change, target, path, old.as_ref()).await?;
+    check_same_form(&mut **change, target, path).await?;
     if let Some(old) = &old {
         if old.sha256 == blob.sha256 {
             // Their copy may be lost.
@@ -88,11 +88,11 @@ pub async fn put(
     let content_type = content_type(path);
     let is_copy = blob::rules::put(change, blob).await?;
     let file: File = query(concat!(
-        "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms, form_known)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, TRUE)
          ON CONFLICT (owner_id, path) DO UPDATE
          SET sha256 = excluded.sha256, size = excluded.size, author_id = excluded.author_id,
-             created_at_ms = excluded.created_at_ms
+             created_at_ms = excluded.created_at_ms, sent_path = excluded.sent_path, form_known = TRUE
          RETURNING ",
         columns!()
     ))
@@ -152,42 +152,34 @@ fn published() -> Error {
     )
 }
 
-/// Refuses a name that is there in another normalisation form: they look the same, and some disks hold only one.
+/// Refuses a name that is there in another normalisation form: they look the same, and some disks hold only one. Of names
+/// from before forms were kept nobody knows how they were sent: they are the same in any.
 async fn check_same_form(
     conn: impl Into<Conn<'_>>,
     target: &Target,
     path: &FilePath,
-    old: Option<&File>,
 ) -> Result<()> {
-    if let Some(old) = old {
-        return if old.path == path.as_str() { Ok(()) } else { Err(other_form(&old.path)) };
-    }
     if path.as_str().is_ascii() {
         return Ok(());
     }
     // Files of a folder stand together, and write it in one form: those right before and after tell.
     let mut sql = Sql::new("");
-    for (than, order) in [(" < ", " DESC"), (" > ", "")] {
-        sql.push(if than == " < " { "" } else { " UNION ALL " });
-        sql.push(
-            "SELECT * FROM (SELECT COALESCE(f.sent_path, f.path) FROM files f WHERE f.owner_id = ",
-        );
+    for (than, order) in [(" = ", ""), (" < ", " DESC"), (" > ", "")] {
+        sql.push(if than == " = " { "" } else { " UNION ALL " });
+        sql.push("SELECT * FROM (SELECT COALESCE(f.sent_path, f.path), f.form_known FROM files f WHERE f.owner_id = ");
         sql.push_value(target.id()).push(" AND f.path").push(than).push_value(path.key());
         sql.push(" ORDER BY f.path").push(order).push(" LIMIT 1) AS near");
     }
-    let near: Vec<(String,)> = Query::from(sql).fetch_all(conn).await?;
-    let folders =
-        |path: &'_ str| path.rsplit_once('/').map_or("", |(folders, _)| folders).to_owned();
-    let here = folders(path.as_str());
-    for (near,) in &near {
-        let there = folders(near);
-        let mut both = here.split('/').zip(there.split('/'));
-        let other = both.find(|(here, there)| here != there);
-        if other.is_some_and(|(here, there)| text::nfc(here) == text::nfc(there)) {
-            return Err(other_form(near));
-        }
+    let near: Vec<(String, bool)> = Query::from(sql).fetch_all(conn).await?;
+    let is_twin = |there: &String| {
+        let other =
+            path.as_str().split('/').zip(there.split('/')).find(|(here, there)| here != there);
+        other.is_some_and(|(here, there)| text::nfc(here) == text::nfc(there))
+    };
+    match near.iter().find(|(there, known)| *known && is_twin(there)) {
+        Some((there, _)) => Err(other_form(there)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn other_form(there: &str) -> Error {
@@ -219,55 +211,54 @@ async fn check_no_folder_clash(
     }
 }
 
-/// Gives something the files in a folder of something else, by reference, in a folder of its own; the
-/// empty one is the top.
-pub async fn copy_folder(
+/// Gives something the files in a folder of something else, or its one file of that path, by reference, in a folder of its
+/// own; the empty one is the top.
+pub async fn copy(
     change: &mut Change,
-    (from, folder): (&str, &str),
+    (from, path): (&str, &str),
     (to, new_folder): (&str, &str),
 ) -> Result<()> {
-    let length = |folder: &str| match folder {
-        "" => 0,
-        folder => folder.chars().count() + 1,
+    let path = text::nfc(path.trim_matches('/'));
+    let is_file = sql::find(&mut **change, from, &path).await?.is_some();
+    let (outside, within) = match path.rsplit_once('/') {
+        _ if !is_file => (path.as_str(), sql::in_folder(&path)?),
+        outside => {
+            let outside = outside.map_or("", |(outside, _)| outside);
+            (outside, Sql::new("f.path = ?").bind(path.as_str()))
+        }
     };
-    let folder = text::nfc(folder);
-    let sent = length(&sent_folder(change, from, &folder).await?);
     let new_folder = text::nfc(new_folder);
     let prefix = if new_folder.is_empty() { new_folder } else { format!("{new_folder}/") };
-    let moved = |column: &str, cut: usize| {
-        let mut sql = Sql::new("CAST(");
-        sql.push_value(prefix.as_str()).push(" AS TEXT) || SUBSTR(").push(column);
-        sql.push(&format!(", {})", cut + 1));
-        sql
-    };
-    let path = moved("f.path", length(&folder));
+    let cut = if outside.is_empty() { 0 } else { outside.chars().count() + 1 };
     let mut sql = Sql::new(
-        "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms) \
+        "INSERT INTO files (owner_id, path, sha256, size, content_type, author_id, form_known, created_at_ms) \
          SELECT CAST(",
     );
-    sql.push_value(to).push(" AS TEXT), ").push_sql(path.clone()).push(", NULLIF(");
-    sql.push_sql(moved("COALESCE(f.sent_path, f.path)", sent)).push(", ").push_sql(path);
-    sql.push("), f.sha256, f.size, f.content_type, f.author_id, CAST(");
+    sql.push_value(to).push(" AS TEXT), CAST(").push_value(prefix.as_str());
+    sql.push(&format!(" AS TEXT) || SUBSTR(f.path, {}), ", cut + 1));
+    sql.push("f.sha256, f.size, f.content_type, f.author_id, f.form_known, CAST(");
     sql.push_value(change.now).push(" AS BIGINT) FROM files f WHERE f.owner_id = ");
     sql.push_value(from);
-    Query::from(sql.and(sql::in_folder(&folder)?)).execute(change).await?;
-    Ok(())
-}
-
-/// A folder as its files write it.
-async fn sent_folder(change: &mut Change, owner_id: &str, folder: &str) -> Result<String> {
-    if folder.is_ascii() {
-        return Ok(folder.to_owned());
+    Query::from(sql.and(within.clone())).execute(&mut *change).await?;
+    let mut sql = Sql::new(
+        "SELECT f.path, f.sent_path FROM files f WHERE f.sent_path IS NOT NULL AND f.owner_id = ?",
+    );
+    sql = sql.bind(from).and(within);
+    let written: Vec<(String, String)> = Query::from(sql).fetch_all(&mut **change).await?;
+    let depth = outside.split('/').filter(|part| !part.is_empty()).count();
+    for (path, sent) in written {
+        // Cut by parts: the folder that they were in may be of another length as it was sent.
+        let inside =
+            |path: &str| path.splitn(depth + 1, '/').last().map(|rest| format!("{prefix}{rest}"));
+        let (path, sent) = (inside(&path), inside(&sent));
+        query("UPDATE files SET sent_path = $3 WHERE owner_id = $1 AND path = $2")
+            .bind(to)
+            .bind(path.clone())
+            .bind(sent.filter(|sent| Some(sent) != path.as_ref()))
+            .execute(&mut *change)
+            .await?;
     }
-    let mut sql =
-        Sql::new("SELECT COALESCE(f.sent_path, f.path) FROM files f WHERE f.owner_id = ?")
-            .bind(owner_id)
-            .and(sql::in_folder(folder)?);
-    sql.push(" LIMIT 1");
-    let file: Option<(String,)> = Query::from(sql).fetch_optional(&mut **change).await?;
-    let Some((path,)) = file else { return Ok(folder.to_owned()) };
-    let parts: Vec<&str> = path.split('/').take(folder.split('/').count()).collect();
-    Ok(parts.join("/"))
+    Ok(())
 }
 
 /// The run that shows the files of a logged model, locked; none where there is none, or it is in the trash.

@@ -52,7 +52,7 @@ pub async fn register(
         copy_measures(change, measured, &version).await?;
     }
     if let Some((owner, folder, _arrived)) = origin {
-        file::rules::copy_folder(change, (owner, folder), (version.id.raw(), "")).await?;
+        file::rules::copy(change, (owner, folder), (version.id.raw(), "")).await?;
         version = lock(change, &version).await?;
         record_source(change, writer, model, &version).await?;
     }

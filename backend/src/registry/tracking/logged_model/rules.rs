@@ -104,7 +104,7 @@ async fn show_in_run(
     if file::rules::is_taken(change, run.raw(), &folder).await? {
         folder = format!("{name}-{}", model.id.wire());
     }
-    file::rules::copy_folder(change, (model.id.raw(), ""), (run.raw(), &folder)).await?;
+    file::rules::copy(change, (model.id.raw(), ""), (run.raw(), &folder)).await?;
     Ok(Some(folder))
 }
 
