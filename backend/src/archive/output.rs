@@ -115,6 +115,10 @@ impl Output {
     }
 }
 
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the client went away")
+}
+
 /// What of `size` bytes at a place is in a range, counted from their own beginning.
 fn cut(range: &Range<u64>, at: u64, size: u64) -> Option<Range<u64>> {
     let start = range.start.max(at);
@@ -170,6 +174,10 @@ impl Sending {
     }
 
     async fn bytes(&mut self, at: u64, bytes: Bytes) -> io::Result<()> {
+        // Every member has some, in the range or not: nothing is listed on for a client who is gone.
+        if self.sender.is_closed() {
+            return Err(gone());
+        }
         match cut(&self.needed, at, bytes.len() as u64) {
             Some(part) => {
                 let piece = bytes.slice(part.start as usize..part.end as usize);
@@ -242,8 +250,7 @@ impl Sending {
             [one] => one.clone(),
             several => several.concat().into(),
         };
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client went away");
-        self.sender.send(Ok(bytes)).await.map_err(gone)
+        self.sender.send(Ok(bytes)).await.map_err(|_| gone())
     }
 
     async fn finish(mut self: Box<Self>) -> io::Result<()> {
