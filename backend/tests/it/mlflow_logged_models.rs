@@ -56,7 +56,14 @@ async fn a_finished_model_changes_with_what_its_run_shows_and_its_versions_never
     post(&admin, "/mlflow/model-versions/create", source).await;
     let got = admin.get("/files/vision/ocr/1.0.1/MLmodel").await;
     assert_eq!(got.text().await.unwrap(), "second", "what is made now has what is there now");
-    // What the run itself has at the place stays, and no path is a file and a folder.
+    // What the run itself has at the place stays, whether the model had a file there before or not, and no path is a
+    // file and a folder.
+    for path in ["data/new", "later"] {
+        put(&admin, &format!("{of_run}/net/{path}"), "own").await;
+        assert_eq!(put(&admin, &format!("{of_model}/{path}"), "model's").await, 200);
+        assert_eq!(put(&admin, &format!("{of_model}/{path}"), "model's again").await, 200);
+        assert_eq!(text(&admin, &format!("{of_run}/net/{path}")).await, "own");
+    }
     put(&admin, &format!("{of_run}/net/notes/a"), "own").await;
     assert_eq!(put(&admin, &format!("{of_model}/notes"), "model's").await, 200);
     assert_eq!(delete(&admin, &format!("{of_model}/notes")).await, 200);

@@ -62,6 +62,8 @@ pub async fn put(
     blob: &Blob,
 ) -> Result<Put> {
     let sealed = target.lock_files(change).await?;
+    // Before the row of the blob, as whoever puts a file into the run locks them.
+    let run = showing_run(change, target).await?;
     let old = sql::find(&mut **change, target.id(), path.as_str()).await?;
     check_same_form(&mut **change, target, path).await?;
     if let Some(old) = &old {
@@ -106,7 +108,9 @@ pub async fn put(
     .bind(change.now)
     .fetch_one(&mut **change)
     .await?;
-    show_in_run(change, target, path.key()).await?;
+    if run.is_some() {
+        show_in_run(change, target, path, old.as_ref()).await?;
+    }
     let detail = serde_json::json!({ "path": file.path, "size": blob.size, "sha256": blob.sha256 });
     change.record(Action::FilePut, target.subject(), detail).await?;
     let outcome = if old.is_some() { Outcome::Replaced } else { Outcome::Created };
@@ -279,11 +283,14 @@ async fn showing_run(change: &mut Change, target: &Target) -> Result<Option<Cand
     }
 }
 
-/// Gives the run that shows a logged model a file that the model has now, unless it would be in the way of another.
-async fn show_in_run(change: &mut Change, target: &Target, path: &str) -> Result<()> {
-    if showing_run(change, target).await?.is_none() {
-        return Ok(());
-    }
+/// Gives the run that shows a logged model a file that the model has now, in place of the one that it had before. What
+/// the run itself has there stays, and what it would be in the way of.
+async fn show_in_run(
+    change: &mut Change,
+    target: &Target,
+    path: &FilePath,
+    old: Option<&File>,
+) -> Result<()> {
     query(
         "INSERT INTO files (owner_id, path, sent_path, sha256, size, content_type, author_id, created_at_ms)
          SELECT l.candidate_id, l.folder || '/' || f.path, l.folder || '/' || f.sent_path, f.sha256, f.size, f.content_type, f.author_id, f.created_at_ms
@@ -296,10 +303,12 @@ async fn show_in_run(change: &mut Change, target: &Target, path: &str) -> Result
                AND g.path <> l.folder || '/' || f.path)
          ON CONFLICT (owner_id, path) DO UPDATE
          SET sha256 = excluded.sha256, size = excluded.size, author_id = excluded.author_id,
-             created_at_ms = excluded.created_at_ms",
+             created_at_ms = excluded.created_at_ms
+         WHERE files.sha256 = $3",
     )
     .bind(target.id())
-    .bind(path)
+    .bind(path.key())
+    .bind(old.map(|old| old.sha256.clone()))
     .execute(change)
     .await?;
     Ok(())
