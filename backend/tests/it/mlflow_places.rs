@@ -8,6 +8,7 @@ use crate::harness::{CREATE_PROJECT, Caller, Server};
 use crate::mlflow::{ask, ok, refused, run};
 use crate::mlflow_artifacts::{PROXY, delete, get, left_over, post, put, sha256, text};
 use crate::mlflow_signed::{begin, end, finished, send};
+use crate::tus;
 
 async fn names(caller: &Caller, path: &str) -> Value {
     let (status, mut found) =
@@ -65,6 +66,22 @@ async fn what_is_of_no_run_is_the_projects() {
     let logged = "SELECT COUNT(*) FROM events WHERE action IN ('file.put', 'file.delete')
         AND subject = 'vision/-/artifacts' AND NOT refused";
     assert_eq!(server.count(logged).await, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_artifacts_of_a_project_may_come_in_pieces() {
+    let (_server, admin) = Server::with_model().await;
+    let upload = tus::begun(&admin, "/files/vision/-/artifacts/x", 2).await;
+    for (at, byte) in [(0, "1"), (1, "2")] {
+        assert_eq!(tus::patch(&admin, &upload, at, byte).await.status(), 204);
+    }
+    assert_eq!(text(&admin, "x").await, "12");
+    admin.ok(CREATE_PROJECT, json!({"path": "speech"})).await;
+    let part = tus::part(&admin, "/files/speech/-/artifacts", "1").await;
+    let joined = tus::join(&admin, "/files/speech/-/artifacts/y", &[part]).await;
+    assert_eq!(joined.status(), 201);
+    let got = admin.get("/files/speech/-/artifacts/y").await;
+    assert_eq!(got.text().await.unwrap(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

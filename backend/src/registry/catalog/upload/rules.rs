@@ -94,6 +94,8 @@ pub async fn create(
 }
 
 async fn insert(change: &mut Change, target: &Target, new: NewUpload) -> Result<Upload> {
+    // Makes what the artifacts of a project are filed under, where there are none yet.
+    target.touch(change).await?;
     let (now, key) = (change.now, text::nfc(&new.path));
     // An empty file is on its way, too, until it is put at its place.
     let upload = query(concat!(
