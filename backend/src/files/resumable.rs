@@ -174,7 +174,10 @@ impl Held {
             return Err(store::gone().into());
         }
         let mut bytes = app.store.read_joined(&self.parts, from);
-        self.append(app, actor, from, None, &mut bytes).await
+        let size = self.upload.length();
+        let joined = self.append(app, actor, from, None, &mut bytes).await?;
+        // The parts may have ended before the file does.
+        if Some(joined.offset) == size { Ok(joined) } else { Err(store::gone().into()) }
     }
 
     /// Takes in the bytes behind the first `from`, and puts the file at its place with the last of them. What

@@ -514,9 +514,20 @@ async fn bytes_that_are_gone_are_never_made_up() {
     let gone = "Bytes of the parts were lost. Start a new upload with new parts.";
     let ask = async || refused(join(admin, path, parts).await).await;
     assert_eq!(ask().await, (409, gone.to_owned()), "the second is not there");
+    // Nor is it known that there was one.
+    let joined = interrupted.final_id().await;
+    let second = async |final_id: String| {
+        let id = id(&parts[1]);
+        let set = format!("UPDATE uploads SET final_id = {final_id} WHERE id = '{id}'");
+        server.app.db.run_script(&set).await.unwrap();
+    };
+    second("NULL".to_owned()).await;
+    let fewer = refused(join(admin, path, &parts[..1]).await).await;
+    assert_eq!(fewer, (409, gone.to_owned()));
+    second(format!("'{}'", id(&joined))).await;
     interrupted.bring_back();
     // The first part has holes where the final upload had the bytes.
-    std::fs::write(file_of(server, &interrupted.final_id().await), "").unwrap();
+    std::fs::write(file_of(server, &joined), "").unwrap();
     assert_eq!(ask().await, (409, gone.to_owned()));
     assert_eq!(admin.get(path).await.status(), 404);
     // Who gives up a part of it gives it up.
@@ -562,6 +573,32 @@ async fn parts_expire_and_a_final_upload_keeps_its_own() {
     assert_eq!(kept(&server), 1);
     sweep(&server).await;
     assert_eq!(kept(&server), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_was_taken_over_while_the_sweep_waited_for_it_stays() {
+    let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let server = Server::start_at(Clock::Fixed(time.clone())).await;
+    let admin = server.admin().await;
+    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
+    admin.create_model("ocr").await;
+    admin.create_version(Some("1.0.0")).await;
+    let one = part(&admin, BASE, "1").await;
+    time.fetch_add(25 * 3_600_000, Ordering::Relaxed);
+    let joined = begun(&admin, &format!("{BASE}/f"), 1).await;
+    let held = server.app.store.partial(id(&one)).await;
+    let app = server.app.clone();
+    let swept = tokio::spawn(async move { upload::rules::sweep(&app).await.is_ok() });
+    held.wanted().await;
+    let (one_id, final_id) = (id(&one), id(&joined));
+    let taken = format!(
+        "UPDATE uploads SET final_id = '{final_id}', part = 0, is_over = TRUE WHERE id = '{one_id}'"
+    );
+    server.app.db.run_script(&taken).await.unwrap();
+    drop(held);
+    assert!(swept.await.unwrap());
+    assert_eq!(std::fs::read(file_of(&server, &one)).unwrap(), b"1");
+    assert_eq!(server.count("SELECT COUNT(*) FROM uploads").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -271,12 +271,14 @@ pub async fn sweep(app: &App) -> Result<()> {
     let expired: Vec<(String,)> = query(expired).bind(now).fetch_all(&app.db).await?;
     for (id,) in expired {
         let partial = app.store.partial(&id).await;
-        // Whoever had it may have brought more.
-        let still = query("SELECT id FROM uploads WHERE id = $1 AND expires_at_ms <= $2")
-            .bind(&id)
-            .bind(now)
-            .fetch_optional::<(String,)>(&app.db)
-            .await?;
+        // Whoever had it may have brought more, or a final upload may have taken it over.
+        let still = query(
+            "SELECT id FROM uploads WHERE id = $1 AND expires_at_ms <= $2 AND final_id IS NULL",
+        )
+        .bind(&id)
+        .bind(now)
+        .fetch_optional::<(String,)>(&app.db)
+        .await?;
         if still.is_some() {
             partial.remove().await?;
             delete(&app.db, &id).await?;
