@@ -17,6 +17,7 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::files::upload::Place as _;
 use crate::id::UserId;
+use crate::in_flight::Arrival;
 use crate::registry::catalog::upload::rules::NewUpload;
 use crate::registry::catalog::upload::{self as uploads, Upload};
 
@@ -59,17 +60,21 @@ pub async fn join(
     if let Some(twice) = ids.iter().find(|id| !seen.insert(*id)) {
         return refuse(format!("names {twice} twice"));
     }
+    let (_, target) = place.find((&app.db).into(), actor).await?;
+    // Who publishes waits for it from now on, not only from its turn on.
+    let arrival = Arrival { owner_id: target.id().to_owned(), path: new.path.clone() };
+    let under_way = app.in_flight.begin(arrival);
     let turn = turn(&actor.user()?.id).await;
     let upload = begin(app, actor, place, ids, new).await?;
+    if upload.is_over {
+        let (offset, expires_at) = (upload.received.unsigned_abs(), upload.expires_at_ms);
+        return Ok((upload, Progress { offset, expires_at }));
+    }
     let (app, actor, id) = (app.clone(), actor.clone(), upload.id.clone());
     // By itself: a client who goes away now need not send anything again.
     let joined = tokio::spawn(async move {
-        let _turn = turn;
-        let held = resumable::hold(&app, &actor, &id).await?;
-        match held.upload.is_over {
-            true => Ok(held.progress().await?),
-            false => held.join(&app, &actor).await,
-        }
+        let _until_it_ends = (turn, under_way);
+        resumable::hold(&app, &actor, &id).await?.join(&app, &actor).await
     });
     Ok((upload, joined.await.map_err(Error::internal)??))
 }
@@ -82,7 +87,11 @@ async fn begin(
     ids: &[String],
     new: NewUpload,
 ) -> Result<Upload> {
-    find(app, actor, ids).await?;
+    let parts = find(app, actor, ids).await?;
+    // Of these nobody asks for the bytes any more, only for how it ended.
+    if let Some(upload) = begun_before(app, actor, place, &parts, &new.path).await? {
+        return Ok(upload);
+    }
     // Nobody brings bytes of a part while it is taken over. In one order, so that nobody waits for who waits for them.
     let mut names = ids.to_vec();
     names.sort();
@@ -93,13 +102,6 @@ async fn begin(
     }
     let parts = find(app, actor, ids).await?;
     let (_, target) = place.find((&app.db).into(), actor).await?;
-    if let Some(final_id) = parts.iter().find_map(|part| part.final_id.as_ref()) {
-        let upload = begun_before(app, actor, final_id, ids).await?;
-        if upload.owner_id == target.id() && upload.path == new.path {
-            return Ok(upload);
-        }
-        return Err(taken(&upload));
-    }
     let mut size = 0_u64;
     for part in &parts {
         uploads::rules::check_joins(part, &target)?;
@@ -129,11 +131,26 @@ async fn find(app: &App, actor: &Actor, ids: &[String]) -> Result<Vec<Upload>> {
     in_order.collect()
 }
 
-/// The final upload that has a part already, if it has these.
-async fn begun_before(app: &App, actor: &Actor, final_id: &str, ids: &[String]) -> Result<Upload> {
+/// The final upload that has some of these parts already, if it is of them all, and of the file at this path.
+async fn begun_before(
+    app: &App,
+    actor: &Actor,
+    place: &Place,
+    parts: &[Upload],
+    path: &str,
+) -> Result<Option<Upload>> {
+    let Some(final_id) = parts.iter().find_map(|part| part.final_id.as_ref()) else {
+        return Ok(None);
+    };
     let (upload, _) = resumable::find(app, actor, final_id).await?;
-    let parts = uploads::parts(&app.db, final_id).await?;
-    if parts.iter().map(|part| &part.id).eq(ids) { Ok(upload) } else { Err(taken(&upload)) }
+    let (_, target) = place.find((&app.db).into(), actor).await?;
+    let its_own = uploads::parts(&app.db, final_id).await?;
+    let is_same = upload.owner_id == target.id() && upload.path == path;
+    if is_same && its_own.iter().map(|part| &part.id).eq(parts.iter().map(|part| &part.id)) {
+        Ok(Some(upload))
+    } else {
+        Err(taken(&upload))
+    }
 }
 
 fn taken(upload: &Upload) -> Error {

@@ -147,6 +147,29 @@ async fn parts_of_a_file_are_waited_for_until_they_are_put_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_whose_parts_wait_to_be_put_together_are_waited_for() {
+    let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let (server, admin) = with_version(Clock::Fixed(time.clone())).await;
+    let parts = [tus::part(&admin, BASE, "01").await, tus::part(&admin, BASE, "234").await];
+    // Of one person one file at a time: the first cannot go on, and the other waits for it.
+    let held = parts.clone().map(|part| part.rsplit('/').next().unwrap().to_owned());
+    let held = [server.app.store.partial(&held[0]).await, server.app.store.partial(&held[1]).await];
+    let joins = ["a.bin", "b.bin"].into_iter().zip(&parts).map(|(path, part)| {
+        let request = tus::joining(&admin, &format!("{BASE}/{path}"), std::slice::from_ref(part));
+        tokio::spawn(async { request.send().await.unwrap().status().as_u16() })
+    });
+    let joins: Vec<_> = joins.collect();
+    server.wait_for_arriving(2).await;
+    time.fetch_add(300_000, Ordering::Relaxed);
+    assert_eq!(awaited(&admin, PUBLISH).await, json!(["a.bin", "b.bin"]));
+    drop(held);
+    for joined in joins {
+        assert_eq!(joined.await.unwrap(), 201);
+    }
+    admin.ok(PUBLISH, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_says_so_publishes_without_what_arrives_which_is_then_refused() {
     let (server, admin) = with_version(Clock::System).await;
     let put = Put::begin(&admin, &format!("{BASE}/late.bin"));
