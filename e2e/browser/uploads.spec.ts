@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 
 import { type Page } from "@playwright/test";
 
-import { expect, test, violations } from "./fixtures";
+import { expect, signIn, test, violations } from "./fixtures";
 
 const MB = 1_000_000;
 
@@ -220,4 +220,61 @@ test("an upload is seen from every page, and leads back to where it is", async (
   release();
   await expect(status).toHaveCount(0);
   expect(String(await api.get(`${model}/1.0.0/w.bin`))).toBe("weights");
+});
+
+test("what a person uploads ends with them, and not with their session", async ({ api, stranger, request }) => {
+  const [ada, bob] = [await api.person("ada"), await api.person("bob")];
+  const project = await api.project();
+  for (const { username } of [ada, bob]) await api.member(project, username, "DEVELOPER");
+  const model = await api.model(project, "ocr");
+  await api.version(model, "1.0.0", {}, false);
+  const page = await stranger();
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route("**/files/**", async (route) => {
+    if (route.request().method() === "PUT") await released;
+    await route.continue().catch(() => {});
+  });
+  const status = page.getByRole("banner").getByRole("button", { name: /^Uploads:/ });
+  const upload = async () => {
+    await page.goto(`/${model}/versions/1.0.0`);
+    await page.getByTestId("pick-files").setInputFiles({ name: "w.bin", mimeType: "", buffer: Buffer.from("weights") });
+    await expect(status).toBeVisible();
+  };
+  await signIn(page, ada);
+  await upload();
+
+  await test.step("it waits where the session has ended, for somebody to sign in", async () => {
+    await page.context().clearCookies();
+    await page.getByRole("banner").getByRole("link", { name: "Model Registry" }).click();
+    await page.getByRole("link", { name: "Sign in" }).first().click();
+    await expect(page.getByLabel("Username")).toBeVisible();
+    await expect(status).toBeVisible();
+  });
+
+  await test.step("somebody else does not go on with it", async () => {
+    const ended = page.waitForEvent("requestfailed", (request) => request.method() === "PUT");
+    await page.getByLabel("Username").fill(bob.username);
+    await page.getByLabel("Password").fill(bob.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page.getByRole("button", { name: "Account" })).toBeVisible();
+    await ended;
+    await expect(status).toHaveCount(0);
+  });
+
+  await test.step("who signs out is asked first", async () => {
+    await upload();
+    const ended = page.waitForEvent("requestfailed", (request) => request.method() === "PUT");
+    await page.getByRole("button", { name: "Account" }).click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    const dialog = page.getByRole("dialog", { name: "Sign out?" });
+    await expect(dialog).toContainText("Some uploads are not finished.");
+    await expect(dialog).not.toContainText("This browser keeps");
+    expect(await violations(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Sign out" }).click();
+    await ended;
+    await expect(page).toHaveURL("/sign-in");
+  });
+  release();
+  expect((await request.head(`/files/${model}/1.0.0/w.bin`)).status()).toBe(404);
 });

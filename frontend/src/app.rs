@@ -55,6 +55,7 @@ pub fn App() -> impl IntoView {
     provide_context(OnRefused(Callback::new(move |()| session.reload())));
     let uploads = Uploads::new();
     provide_context(uploads.clone());
+    abandon_uploads_of_others(session, uploads.clone());
     theme::provide();
     provide_context(PaletteOpen(RwSignal::new(false)));
     // Leaving the app would end what is still being uploaded: the browser asks first.
@@ -69,6 +70,18 @@ pub fn App() -> impl IntoView {
             <Shell/>
         </Router>
     }
+}
+
+/// What a person uploads must not go on in the name of another. A session that has only ended may be theirs again.
+fn abandon_uploads_of_others(session: CurrentSession, uploads: Uploads) {
+    Effect::new(move |before: Option<Option<String>>| {
+        let before = before.flatten();
+        let now = session.viewer().map(|viewer| viewer.username);
+        if now.is_some() && before.is_some() && now != before {
+            uploads.abandon();
+        }
+        now.or(before)
+    });
 }
 
 #[component]
@@ -310,22 +323,25 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
     let asking = RwSignal::new(false);
     let drafts = RwSignal::new(0);
     let person = StoredValue::new(viewer.username.clone());
+    let uploads = StoredValue::new(expect_context::<Uploads>());
+    let uploading = RwSignal::new(false);
     let sign_out = move || {
         submit.run(viewer::sign_out(), move |_| {
             project_switcher::forget();
             draft::forget_all_of(&person.read_value());
             unsaved.give_up();
-            // The browser loads anew, so that nothing of what this person saw stays in memory. It may
-            // ask first about uploads; whoever stays then finds themselves signed out.
+            uploads.read_value().abandon();
+            // The browser loads anew, so that nothing of what this person saw stays in memory.
             let _ = window().location().set_href(&address::at("/sign-in"));
         });
     };
     let on_sign_out = move |_| {
         drafts.set(draft::count_of(&person.read_value()));
-        if drafts.get_untracked() == 0 {
-            sign_out();
-        } else {
+        uploading.set(uploads.read_value().busy());
+        if drafts.get_untracked() > 0 || uploading.get_untracked() {
             asking.set(true);
+        } else {
+            sign_out();
         }
     };
     let Viewer { username, name, is_admin, .. } = viewer;
@@ -365,15 +381,34 @@ fn UserMenu(viewer: Viewer) -> impl IntoView {
                 </button>
             </li>
         </Menu>
-        <Confirm
-            open=asking title="Sign out?" action="Sign out" danger=true pending=submit.pending
-            on_confirm=move |()| sign_out()
-        >
-            <p>
-                "This browser keeps "
-                {move || format::plural(drafts.get() as i64, "text", "texts")}
-                " that you have not saved. Signing out discards them."
-            </p>
+        <SignOutQuestion
+            open=asking drafts uploading pending=submit.pending on_confirm=move |()| sign_out()
+        />
+    }
+}
+
+/// Says what is lost with the session.
+#[component]
+fn SignOutQuestion(
+    open: RwSignal<bool>,
+    /// How many texts are not saved.
+    drafts: RwSignal<usize>,
+    uploading: RwSignal<bool>,
+    #[prop(into)] pending: Signal<bool>,
+    #[prop(into)] on_confirm: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <Confirm open title="Sign out?" action="Sign out" danger=true pending on_confirm>
+            <Show when=move || { drafts.get() > 0 }>
+                <p>
+                    "This browser keeps "
+                    {move || format::plural(drafts.get() as i64, "text", "texts")}
+                    " that you have not saved. Signing out discards them."
+                </p>
+            </Show>
+            <Show when=move || uploading.get()>
+                <p>"Some uploads are not finished. Signing out cancels them."</p>
+            </Show>
         </Confirm>
     }
 }

@@ -141,6 +141,13 @@ impl Uploads {
         queues.filter(|(_, total)| total.active + total.paused + total.failed > 0).collect()
     }
 
+    /// Ends and forgets everything, for somebody else is about to be here.
+    pub fn abandon(&self) {
+        for (_, queue) in self.queues.get_untracked() {
+            queue.abandon();
+        }
+    }
+
     /// Whether anything is on its way or waiting.
     pub fn busy(&self) -> bool {
         let unfinished = untrack(|| self.unfinished());
@@ -259,6 +266,19 @@ impl Queue {
             .update(|uploads| uploads.retain(|upload| !is_over(&upload.progress.get_untracked())));
         let kept: Vec<u64> = self.uploads.get_untracked().iter().map(|upload| upload.id).collect();
         self.files.update_value(|files| files.retain(|id, _| kept.contains(id)));
+    }
+
+    /// Ends and forgets every file. The server is not asked to throw away what arrived, since it would take that for the
+    /// wish of whoever is signed in now: it expires there.
+    fn abandon(self) {
+        let running: Vec<u64> =
+            self.running.with_value(|running| running.keys().copied().collect());
+        for id in running {
+            self.take_out(id);
+        }
+        self.files.set_value(HashMap::new());
+        self.uploads.set(Vec::new());
+        self.meter.set(Meter::default());
     }
 
     /// Sums over all files that were not cancelled; reactive.
