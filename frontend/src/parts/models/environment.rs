@@ -34,15 +34,9 @@ impl MadeTokens {
         provide_context(Self { read: RwSignal::new(None), write: RwSignal::new(None) });
     }
 
-    /// One that may do as much; a token that writes also reads.
-    fn get(self, scope: TokenScope) -> Option<String> {
-        let read = move || self.read.get().filter(|_| scope == TokenScope::Read);
-        self.write.get().or_else(read)
-    }
-
-    fn set(self, scope: TokenScope, secret: String) {
-        let made = if scope == TokenScope::Read { self.read } else { self.write };
-        made.set(Some(secret));
+    /// One that may do that and no more: a command that only reads never gets a token that writes.
+    fn of(self, scope: TokenScope) -> RwSignal<Option<String>> {
+        if scope == TokenScope::Read { self.read } else { self.write }
     }
 }
 
@@ -75,7 +69,7 @@ pub fn Environment(
     let lines = Memo::new(move |_| {
         let mut lines = settings.get();
         if let Some(scope) = scope.get() {
-            let token = made.get(scope).unwrap_or_else(|| "\"<your token>\"".to_owned());
+            let token = made.of(scope).get().unwrap_or_else(|| "\"<your token>\"".to_owned());
             lines.push((variable, token));
         }
         lines
@@ -117,18 +111,20 @@ fn CreateToken(
     let session = use_session();
     let submit = Submit::new();
     let copied = RwSignal::new(false);
-    let days = move || session.allowance.read().max_token_days.map_or(DAYS, |most| most.min(DAYS));
+    let limit = move || session.allowance.read().max_token_days.filter(|most| *most <= DAYS);
+    let days = move || limit().unwrap_or(DAYS);
     let create = move |_| {
         let now = time::clock(js_sys::Date::now());
         let input = CreateTokenInput {
             name: format!("{} {now}", purpose.get_untracked()),
             scope: Some(scope),
-            // The latest that there is, where that is sooner.
-            expires_at: (untrack(days) == DAYS)
+            // The server takes its limit where none is given; a browser whose clock is ahead would go beyond it.
+            expires_at: untrack(limit)
+                .is_none()
                 .then(|| DateTime(time::in_days(DAYS.unsigned_abs()))),
         };
         submit.run(token::create(input), move |secret| {
-            made.set(scope, secret);
+            made.of(scope).set(Some(secret));
             spawn_local(async move {
                 // Where the browser does not let it, the text is there to be copied.
                 let done = copy(&text.get_untracked()).await.is_ok();
@@ -142,7 +138,7 @@ fn CreateToken(
     view! {
         <div class="mt-2 space-y-2 text-xs text-muted">
             <Show
-                when=move || made.get(scope).is_none()
+                when=move || made.of(scope).read().is_none()
                 fallback=move || view! {
                     <p role="status">
                         {move || if copied.get() { "Token created and copied. " } else { "Token created. " }}
