@@ -40,6 +40,28 @@ fn encode(text: &str, kept: &str) -> String {
     encoded
 }
 
+/// A part of an address as it was before it was percent-encoded; none where that is no text.
+pub fn decoded(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let hex = |byte: u8| char::from(byte).to_digit(16);
+        let code = match tail {
+            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match code {
+            Some((high, low)) => {
+                bytes.push(u8::try_from(high * 16 + low).ok()?);
+                rest = &tail[2..];
+            }
+            None => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// `vision/ocr` as an address.
 fn encoded_path(path: &str) -> String {
     path.split('/').map(segment).collect::<Vec<_>>().join("/")

@@ -21,7 +21,7 @@ pub fn resolve(files: &str, target: &str) -> Option<String> {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()?),
-            part => parts.push(decoded(part)?),
+            part => parts.push(address::decoded(part)?),
         }
     }
     // What a part holds after it is decoded stays within it.
@@ -33,28 +33,6 @@ pub fn resolve(files: &str, target: &str) -> Option<String> {
         Some(fragment) if !fragment.is_empty() => format!("{address}#{fragment}"),
         _ => address,
     })
-}
-
-/// A part of an address as it was before it was percent-encoded; none where that is no text.
-fn decoded(part: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let hex = |byte: u8| char::from(byte).to_digit(16);
-        let code = match tail {
-            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match code {
-            Some((high, low)) => {
-                bytes.push(u8::try_from(high * 16 + low).ok()?);
-                rest = &tail[2..];
-            }
-            None => bytes.push(*first),
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

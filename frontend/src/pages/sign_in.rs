@@ -141,21 +141,56 @@ fn FirstStart() -> impl IntoView {
     }
 }
 
-/// Whether `next` stays in the registry: `//example.com` and `/\example.com` would not.
+/// Whether `next` stays in the registry, as browsers read it.
 fn is_local(next: &str) -> bool {
-    let below = next.strip_prefix(address::base()).and_then(|path| path.strip_prefix('/'));
-    below.is_some_and(|path| !path.starts_with(['/', '\\']))
+    is_below(address::base(), next)
+}
+
+/// Whether an address stays below the path `base`. `//example.com` and `/\example.com` do not, nor does `/base/../x`;
+/// and browsers skip line breaks and tabs.
+fn is_below(base: &str, next: &str) -> bool {
+    let below = next.strip_prefix(base).and_then(|path| path.strip_prefix('/'));
+    let Some(below) = below.filter(|path| !path.starts_with('/')) else { return false };
+    let path = below.split(['?', '#']).next().unwrap_or_default();
+    let stays = |part: &str| address::decoded(part).is_some_and(|part| part != "..");
+    !below.contains(|c: char| c == '\\' || c.is_control()) && path.split('/').all(stays)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use super::{is_below, is_local};
 
     #[test]
     fn signing_in_never_leads_elsewhere() {
-        assert!(is_local("/vision/ocr?q=1"));
-        for elsewhere in ["//example.com", "/\\example.com", "https://example.com", ""] {
+        assert!(is_local("/"));
+        assert!(is_local("/vision/my%20model..?q=../a%5Cb#.."));
+        let elsewhere = [
+            "",
+            "https://example.com",
+            "//example.com",
+            "/\\example.com",
+            "/\t/example.com",
+            "/vision/a\\..\\b",
+            "/vision?q=\\",
+            "/..",
+            "/vision/../ocr",
+            "/vision/%2e%2E/ocr",
+            "/vision/.%2e?q=1",
+            "/vision/.\n./ocr",
+            "/vision/%ff",
+        ];
+        for elsewhere in elsewhere {
             assert!(!is_local(elsewhere), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn signing_in_never_leads_out_of_the_path_of_the_registry() {
+        assert!(is_below("/registry", "/registry/vision"));
+        for elsewhere in
+            ["/vision", "/registry", "/registryx/y", "/registry/%2E./x", "/registry//x"]
+        {
+            assert!(!is_below("/registry", elsewhere), "{elsewhere}");
         }
     }
 }
