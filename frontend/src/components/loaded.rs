@@ -28,7 +28,7 @@ use super::{
     focus,
     moved::use_renamed,
     outdated::use_outdated,
-    skeleton::SkeletonPage,
+    skeleton::{BelowHeading, SkeletonPage},
 };
 use crate::logic::error::ApiError;
 
@@ -232,7 +232,7 @@ where
         <Provider value=Around(around)>
             <Loaded page=true from fallback=|| view! { <SkeletonPage/> } children=heading/>
         </Provider>
-        <div class=shown>{children()}</div>
+        <div class=shown><Provider value=BelowHeading>{children()}</Provider></div>
     }
 }
 

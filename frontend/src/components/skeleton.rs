@@ -23,12 +23,20 @@ pub fn SkeletonRows(#[prop(default = 5)] rows: usize) -> impl IntoView {
     }
 }
 
+/// For what is below the heading of a page, in a tab: a page has one heading of the first level.
+#[derive(Clone, Copy)]
+pub struct BelowHeading;
+
 /// A page with a title, a text and a column of facts.
 #[component]
 pub fn SkeletonPage() -> impl IntoView {
+    let title = match use_context::<BelowHeading>() {
+        None => view! { <h1 class="sr-only">"Loading"</h1> }.into_any(),
+        Some(BelowHeading) => view! { <span class="sr-only">"Loading"</span> }.into_any(),
+    };
     view! {
         <div role="status">
-            <h1 class="sr-only">"Loading"</h1>
+            {title}
             <div class="skeleton mb-3 h-4 w-40"></div>
             <div class="skeleton mb-8 h-9 w-72 max-w-full"></div>
             <div class="grid grid-cols-[minmax(0,1fr)] gap-6 lg:grid-cols-[minmax(0,1fr)_20rem]">
