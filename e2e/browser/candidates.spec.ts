@@ -183,7 +183,7 @@ test("best is what ended well, where it is known which way is better", async ({ 
   await expect(metric("accuracy").getByTitle("Best")).toHaveCount(1);
   await expect(metric("foo")).toBeVisible();
   await expect(metric("foo").getByTitle("Best")).toHaveCount(0);
-  await page.getByRole("button", { name: "foo: its name does not tell" }).click();
+  await page.getByRole("button", { name: "foo: not known whether lower or higher is better" }).click();
   await expect(page.getByRole("button", { name: "foo: lower is better" }).or(page.getByRole("button", { name: "foo: higher is better" }))).toBeVisible();
   await expect(metric("foo").getByTitle("Best")).toHaveCount(1);
 });

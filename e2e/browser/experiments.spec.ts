@@ -223,7 +223,7 @@ test("the tracking URI is where newcomers look", async ({ page, api, context, ba
 
   await page.goto(`/${project}`);
   await expect(setting).toBeVisible();
-  await expect(page.getByRole("link", { name: "personal" })).toHaveAttribute("href", "/settings/tokens");
+  await expect(page.getByRole("paragraph").getByRole("link", { name: "Access tokens" })).toHaveAttribute("href", "/settings/tokens");
   expect(await copied(page, "Copy the environment")).toContain(`export MLFLOW_TRACKING_URI=${uri}\n`);
   await page.getByRole("tab", { name: "Register" }).click();
   expect(await copied(page, "Copy the snippet")).toContain('registered_model_name="my-model"');

@@ -125,8 +125,12 @@ test.describe("where the registry does not answer", () => {
     const sockets: WebSocketRoute[] = [];
     await page.routeWebSocket("**/graphql", (socket) => {
       if (away) return void socket.close();
-      sockets.push(socket);
-      socket.connectToServer();
+      const server = socket.connectToServer();
+      // A connection that is lost is one that was there: the server has said something.
+      server.onMessage((message) => {
+        if (!sockets.includes(socket)) sockets.push(socket);
+        socket.send(message);
+      });
     });
     await page.route("**/graphql", (route) => (away ? route.abort() : route.continue()));
     await page.goto(`/${model}`);

@@ -139,7 +139,7 @@ test.describe(() => {
     await page.getByTestId("pick-files").setInputFiles([
       { name: "there.bin", mimeType: "application/octet-stream", buffer: Buffer.alloc(1000) },
     ]);
-    await expect(page.getByText(/written once/)).toBeVisible();
+    await expect(page.getByText("files can't be overwritten")).toBeVisible();
   });
 });
 
@@ -231,7 +231,7 @@ test("publishing waits for files that are arriving, or goes on without them", as
     const put = begin(`${version}/${file}`);
     const ask = "query($path: String!, $ref: String!) { model(path: $path) { version(ref: $ref) { unfinishedUploads { path } } } }";
     const arriving = async () => (await api.graphql(ask, { path: model, ref: version })).model.version.unfinishedUploads;
-    await expect.poll(uploading).toEqual([{ path: file }]);
+    await expect.poll(arriving).toEqual([{ path: file }]);
     await page.goto(`/${model}/versions/${version}`);
     await page.getByRole("button", { name: "Publish", exact: true }).click();
     await expect(dialog).toContainText(`${file} (uploading)`);
