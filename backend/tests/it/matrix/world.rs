@@ -178,7 +178,7 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
     let make = r#"mutation {
         createModel(input: {project: "{p}", name: "ocr", tags: [{key: "home", value: "{p}"}, {key: "registry.metric", value: "loss:min"}]}) { model { id } }
         a: createCandidate(input: {model: "{p}/ocr", status: FINISHED, params: [{name: "lr", value: "1"}],
-            metrics: [{name: "loss", value: 1}], tags: [{key: "k", value: "v"}]}) { candidate { id } }
+            metrics: [{name: "loss", value: 1}, {name: "loss", value: 1, step: 1}], tags: [{key: "k", value: "v"}]}) { candidate { id } }
         b: createCandidate(input: {model: "{p}/ocr"}) { candidate { id } }
         d: protectAlias(input: {project: "{p}", pattern: "champ*"}) { protectedAlias { pattern } }
         e: protectAlias(input: {project: "{p}", pattern: "production"}) { protectedAlias { pattern } }
