@@ -123,19 +123,23 @@ test.describe("where the registry does not answer", () => {
     const model = await api.model(await api.project(), "ocr");
     let away = false;
     const sockets: WebSocketRoute[] = [];
+    const connected = new Set<WebSocketRoute>();
     await page.routeWebSocket("**/graphql", (socket) => {
       if (away) return void socket.close();
+      sockets.push(socket);
       const server = socket.connectToServer();
-      // A connection that is lost is one that was there: the server has said something.
+      // A connection that is lost is one that was there: the server has told how the model is.
       server.onMessage((message) => {
-        if (!sockets.includes(socket)) sockets.push(socket);
+        if (String(message).includes('"next"')) connected.add(socket);
         socket.send(message);
       });
     });
     await page.route("**/graphql", (route) => (away ? route.abort() : route.continue()));
     await page.goto(`/${model}`);
-    await expect.poll(() => sockets.length).toBeGreaterThan(0);
-    const notice = page.getByText("There is no connection to the registry. Reconnecting…");
+    await expect(page.getByRole("list", { name: "Tags", exact: true })).toBeVisible();
+    await expect.poll(() => sockets.length > 0 && sockets.every((socket) => connected.has(socket))).toBe(true);
+    // The second where the page was just asking for what is new.
+    const notice = page.getByText(/There is no connection to the registry\. Reconnecting…|The registry didn't answer/);
     away = true;
     await Promise.all(sockets.splice(0).map((socket) => socket.close()));
     await expect(notice).toBeVisible({ timeout: 5_000 });
