@@ -323,17 +323,16 @@ pub async fn find_elsewhere(
 ) -> Result<Option<String>> {
     let is_elsewhere = |source: &&String| match wire::place(source).map(Address::parse) {
         Some(address) => matches!(address, Address::Run { .. }) && address.is_numbered(),
-        None => !source.starts_with("models:/m-"),
+        None => true,
     };
     if let Some(location) = &version.location {
         return Ok(Some(location).filter(is_elsewhere).cloned());
     }
-    let Some(source) = version.source.as_ref().filter(is_elsewhere) else {
+    // A logged model that is here changes, too; one that is elsewhere is a location.
+    let stays = |source: &&String| !source.is_empty() && !source.starts_with("models:/m-");
+    let Some(source) = version.source.as_ref().filter(is_elsewhere).filter(stays) else {
         return Ok(None);
     };
-    if source.is_empty() {
-        return Ok(None);
-    }
     let is_empty = file::sql::children(conn, version.id.raw(), "").await?.is_empty();
     Ok(is_empty.then(|| source.clone()))
 }
