@@ -115,7 +115,12 @@ impl Server {
 
     /// An admin and the model `vision/ocr`.
     pub async fn with_model() -> (Self, Caller) {
-        let server = Self::start().await;
+        Self::with_model_at(Clock::System).await
+    }
+
+    /// As [`Server::with_model`], where time passes as the test says.
+    pub async fn with_model_at(clock: Clock) -> (Self, Caller) {
+        let server = Self::start_at(clock).await;
         let admin = server.admin().await;
         admin.ok(CREATE_PROJECT, json!({ "path": "vision" })).await;
         admin.create_model("ocr").await;

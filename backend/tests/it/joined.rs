@@ -547,10 +547,7 @@ async fn bytes_that_are_gone_are_never_made_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_expire_and_a_final_upload_keeps_its_own() {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let server = Server::start_at(Clock::Fixed(time.clone())).await;
-    let admin = server.admin().await;
-    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
-    admin.create_model("ocr").await;
+    let (server, admin) = Server::with_model_at(Clock::Fixed(time.clone())).await;
     admin.create_version(Some("1.0.0")).await;
     let hours = |hours: i64| time.fetch_add(hours * 3_600_000, Ordering::Relaxed);
     let path = format!("{BASE}/f");
@@ -578,10 +575,7 @@ async fn parts_expire_and_a_final_upload_keeps_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_was_taken_over_while_the_sweep_waited_for_it_stays() {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let server = Server::start_at(Clock::Fixed(time.clone())).await;
-    let admin = server.admin().await;
-    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
-    admin.create_model("ocr").await;
+    let (server, admin) = Server::with_model_at(Clock::Fixed(time.clone())).await;
     admin.create_version(Some("1.0.0")).await;
     let one = part(&admin, BASE, "1").await;
     time.fetch_add(25 * 3_600_000, Ordering::Relaxed);

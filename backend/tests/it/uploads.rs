@@ -15,7 +15,7 @@ use serde_json::json;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{CREATE_PROJECT, Caller, PASSWORD, Server};
+use crate::harness::{Caller, PASSWORD, Server};
 use crate::tus::{begin, begun, location, offset, patch, patching, refusal, tus};
 
 const BASE: &str = "/files/vision/ocr/1.0.0";
@@ -421,10 +421,7 @@ async fn of_two_who_send_at_once_one_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_goes_on_with_expires() {
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let server = Server::start_at(Clock::Fixed(time.clone())).await;
-    let admin = server.admin().await;
-    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
-    admin.create_model("ocr").await;
+    let (server, admin) = Server::with_model_at(Clock::Fixed(time.clone())).await;
     admin.create_version(Some("1.0.0")).await;
     let upload = begun(&admin, &format!("{BASE}/f"), 3).await;
     let hours = |hours: i64| time.fetch_add(hours * 3_600_000, Ordering::Relaxed);
