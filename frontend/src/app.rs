@@ -22,8 +22,11 @@ use crate::{
         toast::{ToastStack, Toasts},
         unsaved::{Unsaved, UnsavedQuestion, use_unsaved},
     },
-    graphql::viewer::{self, Viewer},
-    lazy::{LazyPage, Manage, NothingYet, Runs, Versions},
+    graphql::{
+        model::ModelKind,
+        viewer::{self, Viewer},
+    },
+    lazy::{LazyPage, Manage, NothingYet, Prompts, Runs, Versions},
     logic::{address, error::ApiError, format},
     pages::{
         all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
@@ -199,7 +202,8 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/mlflow/:project") view=LazyPage::Manage(Manage::MlflowLink)/>
             <Route path=path!("/sign-in") view=SignInPage/>
             <Route path=path!("/invitation") view=LazyPage::Manage(Manage::Invitation)/>
-            <Route path=path!("/-/models") view=AllModelsPage/>
+            <Route path=path!("/-/models") view=|| view! { <AllModelsPage kind=ModelKind::Model/> }/>
+            <Route path=path!("/-/prompts") view=|| view! { <AllModelsPage kind=ModelKind::Prompt/> }/>
             <Route path=path!("/new") view=LazyPage::Manage(Manage::ProjectNew)/>
             <ParentRoute path=path!("/settings") view=LazyPage::Manage(Manage::Settings)>
                 <Route path=path!("") view=|| view! { <Instead path="/settings/account"/> }/>
@@ -213,11 +217,13 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("audit") view=LazyPage::Manage(Manage::AdminAudit)/>
             </ParentRoute>
             <Route path=path!("/:project/-/new") view=LazyPage::Manage(Manage::ModelNew)/>
+            <Route path=path!("/:project/-/prompts/new") view=LazyPage::Prompts(Prompts::New)/>
             <Route path=path!("/:project/-/experiments/:number") view=LazyPage::Runs(Runs::Experiment)/>
             <Route path=path!("/:project/-/runs/compare") view=LazyPage::Compare(Kind::Runs)/>
             <Route path=path!("/:project/-/runs/:run") view=LazyPage::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project") view=ProjectFrame>
                 <Route path=path!("") view=ModelsTab/>
+                <Route path=path!("-/prompts") view=LazyPage::Prompts(Prompts::All)/>
                 <Route path=path!("-/experiments") view=LazyPage::Runs(Runs::Experiments)/>
                 <Route path=path!("-/members") view=LazyPage::Manage(Manage::Members)/>
                 <Route path=path!("-/tokens") view=LazyPage::Manage(Manage::ProjectTokens)/>

@@ -26,6 +26,7 @@ use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::version::new::{Lineage, NewVersion, Prediction};
 use crate::registry::catalog::version::{self, ModelVersion};
 use crate::registry::catalog::{file, upload};
+use crate::registry::metadata::tag::prompt::PROMPT_TAG;
 use crate::registry::metadata::tag::{self, Tag, TagInput, TagsOf};
 use crate::registry::tracking::candidate::rules::NewCandidate;
 use crate::registry::tracking::{candidate, experiment};
@@ -177,7 +178,7 @@ pub async fn create(call: Call) -> Result<FoundVersion> {
         source: message.text_or_empty("source")?,
         run_id: message.text("run_id")?,
         model_id: message.text("model_id")?,
-        is_prompt: tags.iter().any(|tag| tag.key == model::PROMPT_TAG),
+        is_prompt: tags.iter().any(|tag| tag.key == PROMPT_TAG),
     };
     let is_tagged = !tags.is_empty();
     // Read before the change begins, since others wait while it lasts: whether the model is still there by this

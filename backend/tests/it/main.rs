@@ -27,6 +27,7 @@ mod mlflow_artifacts;
 mod mlflow_lineage;
 mod mlflow_logged_models;
 mod mlflow_places;
+mod mlflow_prompts;
 mod mlflow_runs;
 mod mlflow_signed;
 mod model;

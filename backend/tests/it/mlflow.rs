@@ -453,26 +453,3 @@ async fn what_is_not_here_is_said_by_its_name() {
         assert!(failure["message"].as_str().unwrap().contains(name), "{failure}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn prompts_are_told_from_models() {
-    let (_server, admin) = Server::with_model().await;
-    let tags = json!([{"key": "mlflow.prompt.is_prompt", "value": "true"}]);
-    ok(&admin, "POST registered-models/create", json!({"name": "greeting", "tags": tags})).await;
-    let tags = json!([{"key": "mlflow.prompt.is_prompt", "value": "true"},
-        {"key": "mlflow.prompt.text", "value": "Hello {{name}}"}]);
-    let new = json!({"name": "greeting", "source": "dummy-source", "tags": tags});
-    ok(&admin, "POST model-versions/create", new).await;
-    let list = "query($filter: String) { project(path: \"vision\") { models(filter: $filter) {
-        nodes { name kind latestVersion { tags { key value } } } } } }";
-    let list = async |filter: &str| {
-        let mut found = admin.ok(list, json!({"filter": filter})).await;
-        found["project"]["models"]["nodes"].take()
-    };
-    let prompts = list("kind = 'PROMPT'").await;
-    assert_eq!((&prompts[0]["name"], &prompts[0]["kind"]), (&json!("greeting"), &json!("PROMPT")));
-    assert_eq!(prompts[0]["latestVersion"]["tags"][1]["value"], "Hello {{name}}");
-    let models = list("kind != 'PROMPT'").await;
-    assert_eq!(models, json!([{"name": "ocr", "kind": "MODEL", "latestVersion": null}]));
-    assert_eq!(list("kind = 'MODEL'").await, models);
-}

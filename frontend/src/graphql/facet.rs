@@ -87,10 +87,10 @@ struct ProjectFacets {
 pub async fn facets(project: Option<String>, wanted: Wanted) -> Result<Facets, ApiError> {
     let variables = FacetsVariables {
         project: project.clone().unwrap_or_default(),
-        but_tag: wanted.filter("tag"),
-        but_framework: wanted.filter("framework"),
-        but_license: wanted.filter("license"),
-        but_author: wanted.filter("author"),
+        but_tag: Some(wanted.filter("tag")),
+        but_framework: Some(wanted.filter("framework")),
+        but_license: Some(wanted.filter("license")),
+        but_author: Some(wanted.filter("author")),
         search: wanted.search,
     };
     let Some(path) = project else { return Ok(run(FacetsOfAll::build(variables)).await?.into()) };

@@ -4,6 +4,7 @@ use cynic::QueryBuilder;
 
 use super::{
     alias::{AliasRow, AliasVersion},
+    model::ModelKind,
     schema,
     viewer::Author,
 };
@@ -57,6 +58,7 @@ pub struct ModelNames {
 #[cynic(graphql_type = "Model", variables = "Wanted")]
 pub struct ModelName {
     pub path: String,
+    pub kind: ModelKind,
     pub latest_version: Option<AliasVersion>,
     #[directives(include(if: $with_versions))]
     pub aliases: Option<Vec<AliasRow>>,

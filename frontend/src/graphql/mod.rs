@@ -15,6 +15,7 @@ pub mod member;
 pub mod model;
 pub mod page;
 pub mod project;
+pub mod prompt;
 pub mod protected_alias;
 pub mod scalar;
 pub mod session;

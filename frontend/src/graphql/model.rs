@@ -8,6 +8,7 @@ use super::{
     mutation,
     page::{PageInfo, Place},
     project,
+    prompt::{LatestExcerpt, LatestTemplate, Template},
     scalar::{DateTime, MetricValue, OrderDirection, Role, VersionState, Visibility},
     schema,
     tag::Tag,
@@ -20,10 +21,42 @@ use crate::{
     logic::{
         address,
         error::ApiError,
-        filter,
+        filter, format,
         judge::{self, Judge},
     },
 };
+
+/// What a model is.
+#[derive(cynic::Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelKind {
+    #[default]
+    Model,
+    Prompt,
+}
+
+impl ModelKind {
+    /// The word for one, and for several.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Model => ("model", "models"),
+            Self::Prompt => ("prompt", "prompts"),
+        }
+    }
+
+    /// The word for one, at the beginning of a text.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Model => "Model",
+            Self::Prompt => "Prompt",
+        }
+    }
+
+    /// “3 models”.
+    pub fn count(self, count: usize) -> String {
+        let (one, many) = self.words();
+        format::plural(count as i64, one, many)
+    }
+}
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelOrderField {
@@ -65,6 +98,8 @@ pub struct ModelRow {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub latest_version: Option<LatestVersion>,
+    #[cynic(alias, rename = "latestVersion")]
+    pub latest_excerpt: Option<LatestExcerpt>,
     pub version_count: i32,
     pub candidate_count: i32,
     pub best_metric: Option<BestMetric>,
@@ -99,6 +134,7 @@ impl Judged {
 /// What a list of models is narrowed down to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
+    pub kind: ModelKind,
     pub search: Option<String>,
     /// Key and value: `task=ocr`.
     pub tag: Option<String>,
@@ -109,15 +145,16 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn narrows(&self) -> bool {
-        *self != Self::default()
+        *self != Self { kind: self.kind, ..Self::default() }
     }
 
     /// As the server's filter, but for one of the facets: its other values are still to choose from.
-    pub fn filter(&self, except: &str) -> Option<String> {
+    pub fn filter(&self, except: &str) -> String {
         let tag = self.tag.as_deref().and_then(|tag| tag.split_once('='));
         let tag = tag.map(|(key, value)| (format!("tags.`{key}`"), value.to_owned()));
         let facet = |name: &str, value: &Option<String>| Some((name.to_owned(), value.clone()?));
         let all = [
+            ("kind", facet("kind", &Some(self.kind.title().to_uppercase()))),
             ("tag", tag),
             ("framework", facet("framework", &self.framework)),
             ("license", facet("license", &self.license)),
@@ -128,8 +165,7 @@ impl Wanted {
                 let (field, value) = facet?;
                 filter::equals(&field, &value)
             });
-        let filter = comparisons.collect::<Vec<_>>().join(" and ");
-        (!filter.is_empty()).then_some(filter)
+        comparisons.collect::<Vec<_>>().join(" and ")
     }
 }
 
@@ -184,7 +220,7 @@ pub async fn list(
 ) -> Result<ModelPage, ApiError> {
     let variables = ModelsVariables {
         project: project.clone().unwrap_or_default(),
-        filter: wanted.filter(""),
+        filter: Some(wanted.filter("")),
         search: wanted.search,
         order_by: Some(order_by),
         first: place.first(),
@@ -239,6 +275,9 @@ pub struct ModelDetail {
     pub latest_version: Option<LatestVersion>,
     #[cynic(alias, rename = "latestVersion")]
     pub latest_contents: Option<FlavorsAndFiles>,
+    #[cynic(alias, rename = "latestVersion")]
+    latest_template: Option<LatestTemplate>,
+    pub kind: ModelKind,
     pub next_version: String,
     pub version_count: i32,
     /// How many versions are yanked, which are not among the others.
@@ -252,6 +291,15 @@ pub struct ModelDetail {
 }
 
 impl ModelDetail {
+    /// The template of its latest version, if it is a prompt.
+    pub fn latest_template(&self) -> Option<&Template> {
+        self.latest_template.as_ref()?.prompt.as_ref()
+    }
+
+    pub fn is_prompt(&self) -> bool {
+        self.kind == ModelKind::Prompt
+    }
+
     /// The address of the files of its latest version, which its card may name.
     pub fn latest_files(&self) -> Option<String> {
         let latest = self.latest_version.as_ref()?;
@@ -442,9 +490,11 @@ mod tests {
             license: Some("mit".to_owned()),
             ..Wanted::default()
         };
-        let filter = "tags.`team.name` = \"it's = us\" and license = 'mit'";
-        assert_eq!(wanted.filter("").as_deref(), Some(filter));
-        assert_eq!(wanted.filter("tag").as_deref(), Some("license = 'mit'"));
-        assert_eq!(Wanted::default().filter(""), None);
+        let filter = "kind = 'MODEL' and tags.`team.name` = \"it's = us\" and license = 'mit'";
+        assert_eq!(wanted.filter(""), filter);
+        assert_eq!(wanted.filter("tag"), "kind = 'MODEL' and license = 'mit'");
+        let prompts = Wanted { kind: ModelKind::Prompt, ..Wanted::default() };
+        assert_eq!(prompts.filter(""), "kind = 'PROMPT'");
+        assert!(!prompts.narrows() && wanted.narrows());
     }
 }

@@ -92,8 +92,20 @@ pub struct ProjectDetail {
     pub description: String,
     pub description_html: String,
     pub visibility: Visibility,
+    /// With the prompts.
     pub model_count: i32,
+    #[arguments(first: 0, filter: "kind = 'MODEL'")]
+    pub models: Count,
+    #[cynic(alias, rename = "models")]
+    #[arguments(first: 0, filter: "kind = 'PROMPT'")]
+    pub prompts: Count,
     pub viewer_role: Option<Role>,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ModelConnection")]
+pub struct Count {
+    pub total_count: i32,
 }
 
 impl ProjectDetail {

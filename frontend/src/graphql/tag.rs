@@ -22,7 +22,7 @@ impl Tag {
 
 /// As [`Tag::is_system`], of a key.
 pub fn is_system_tag(key: &str) -> bool {
-    key.starts_with("mlflow.")
+    key.starts_with("mlflow.") || key.starts_with("_mlflow_")
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

@@ -8,6 +8,7 @@ use super::{
     model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
+    prompt::{Excerpt, Template},
     scalar::{DateTime, ModelStage, OrderDirection, VersionState, VersionSupport},
     schema,
     support::Support,
@@ -83,6 +84,7 @@ pub struct VersionRow {
     pub tags: Vec<Tag>,
     pub file_count: i32,
     pub size: i64,
+    pub prompt: Option<Excerpt>,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -273,6 +275,7 @@ pub struct VersionDetail {
     pub signature: Option<Signature>,
     pub requirements: Vec<String>,
     pub mlflow_version: Option<String>,
+    pub prompt: Option<Template>,
     pub previous: Option<VersionName>,
 }
 

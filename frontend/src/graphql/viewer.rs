@@ -13,6 +13,13 @@ pub struct Author {
     pub name: String,
 }
 
+impl Author {
+    /// The full name, which may be empty, and the username.
+    pub fn names(self) -> (String, String) {
+        (self.name, self.username)
+    }
+}
+
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "User")]
 pub struct Viewer {

@@ -14,3 +14,4 @@ pub mod judge;
 pub mod preview;
 pub mod relative;
 pub mod renamed;
+pub mod template;

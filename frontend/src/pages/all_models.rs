@@ -1,4 +1,4 @@
-//! `/-/models`: the models of all projects.
+//! `/-/models` and `/-/prompts`: the models and prompts of all projects.
 
 use leptos::prelude::*;
 
@@ -10,27 +10,33 @@ use crate::{
         tabs::{Tab, Tabs},
         title::PageTitle,
     },
+    graphql::model::ModelKind,
     logic::address,
     parts::models::list::ModelList,
     session::use_session,
 };
 
 #[component]
-pub fn AllModelsPage() -> impl IntoView {
+pub fn AllModelsPage(kind: ModelKind) -> impl IntoView {
     let session = use_session();
+    let title = match kind {
+        ModelKind::Model => "Models",
+        ModelKind::Prompt => "Prompts",
+    };
+    let (_, many) = kind.words();
     let nothing = move || {
         if session.signed_in() {
             view! {
-                <Empty d=icon::BOX title="No models yet">
-                    <p>"Models live in projects. Publish the first one from a training script or in the browser."</p>
+                <Empty d=icon::BOX title=format!("No {many} yet")>
+                    <p>{title}" live in projects. Publish the first one from a script or in the browser."</p>
                     <a class="btn btn-primary" href=address::at("/")><Icon d=icon::LAYERS/>"All projects"</a>
                 </Empty>
             }
             .into_any()
         } else {
             view! {
-                <Empty d=icon::BOX title="No public models">
-                    <p>"Sign in to see the models of your own projects and those of your teams."</p>
+                <Empty d=icon::BOX title=format!("No public {many}")>
+                    <p>"Sign in to see the "{many}" of your own projects and those of your teams."</p>
                     <SignInOffer/>
                 </Empty>
             }
@@ -38,22 +44,23 @@ pub fn AllModelsPage() -> impl IntoView {
         }
     };
     view! {
-        <PageTitle text=|| "Models".to_owned()/>
+        <PageTitle text=title/>
         // As high as with the buttons of the projects: the tabs stay where they are.
         <div class="flex min-h-10 items-center">
-            <h1 class="text-2xl font-semibold tracking-tight">"Models"</h1>
+            <h1 class="text-2xl font-semibold tracking-tight">{title}</h1>
         </div>
         <HomeTabs/>
-        <ModelList project=None any=true nothing on_change=|()| {}/>
+        <ModelList kind project=None any=true nothing on_change=|()| {}/>
     }
 }
 
-/// All projects, all models.
+/// All projects, all models, all prompts.
 #[component]
 pub fn HomeTabs() -> impl IntoView {
     let tabs = vec![
         Tab::new(address::at("/"), icon::LAYERS, "Projects"),
         Tab::new(address::at("/-/models"), icon::BOX, "Models"),
+        Tab::new(address::at("/-/prompts"), icon::MESSAGE, "Prompts"),
     ];
     view! { <Tabs label="Home" tabs/> }
 }

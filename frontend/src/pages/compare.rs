@@ -33,7 +33,7 @@ use crate::{
             promote::{PromoteDialog, Promotion},
         },
         compare::{
-            changes::note_changes,
+            changes::{Text, text_changes},
             selection::MOST_COMPARED,
             side::{self, Side, Sort, Which},
             table::Comparison,
@@ -216,9 +216,20 @@ fn Compared(
         let missing = missing.read().join(", ");
         (!missing.is_empty()).then(|| format!("Not found, or you don't have access: {missing}"))
     };
-    let has_notes = move || {
-        let sides = sides.read();
-        sides.iter().filter_map(Side::notes).collect::<BTreeSet<_>>().len() > 1
+    let has_files = Memo::new(move |_| sides.read().iter().any(|side| !side.is_prompt()));
+    // A section for each text that differs.
+    let texts = move |text: Text| {
+        let differ = move || {
+            sides.read().iter().map(|side| text.of(side)).collect::<BTreeSet<_>>().len() > 1
+        };
+        view! {
+            <Show when=differ>
+                <section class="panel overflow-hidden">
+                    <h2 class="px-5 py-3 font-semibold">{text.title()}</h2>
+                    <div inner_html=move || text_changes(&sides.read(), base.get(), &[text])></div>
+                </section>
+            </Show>
+        }
     };
     view! {
         <div class="mb-5 flex flex-wrap items-center justify-between gap-3">
@@ -251,16 +262,13 @@ fn Compared(
                 <section class="panel overflow-hidden"><Comparison sides base only_differing=only_differing.into() actions/></section>
                 <ParallelPanel sides/>
                 <CurvesPanel sides/>
-                <section class="panel">
-                    <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Files"</h2>
-                    <FileChanges sides base only_differing=only_differing.into()/>
-                </section>
-                <Show when=has_notes>
-                    <section class="panel overflow-hidden">
-                        <h2 class="px-5 py-3 font-semibold">"Release notes"</h2>
-                        <div inner_html=move || note_changes(&sides.read(), base.get())></div>
+                <Show when=move || has_files.get()>
+                    <section class="panel">
+                        <h2 class="border-b border-base-300 px-5 py-3 font-semibold">"Files"</h2>
+                        <FileChanges sides base only_differing=only_differing.into()/>
                     </section>
                 </Show>
+                {Text::ALL.map(texts)}
             </div>
             <PromoteDialog open=promoting promotion/>
         </Show>

@@ -24,6 +24,9 @@ pub mod project_edit;
 pub mod project_new;
 pub mod project_tokens;
 pub mod projects;
+pub mod prompt_card;
+pub mod prompt_new;
+pub mod prompts;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;
@@ -42,7 +45,7 @@ use crate::{
 
 /// An author as the component wants it.
 fn person(author: Option<Author>) -> Option<(String, String)> {
-    author.map(|author| (author.name, author.username))
+    author.map(Author::names)
 }
 
 /// What MLflow calls a stage; nothing where a version is in none.

@@ -57,6 +57,11 @@ impl CurrentModel {
         self.get(|detail| detail.project.visibility).unwrap_or(Visibility::Private)
     }
 
+    /// Whether its versions have templates, and no files.
+    pub fn is_prompt(self) -> bool {
+        self.get(ModelDetail::is_prompt).unwrap_or_default()
+    }
+
     /// Whether the viewer may do what takes this role.
     pub fn allows(self, role: Role) -> bool {
         self.get(|detail| detail.project.allows(role)).unwrap_or_default()
@@ -94,28 +99,26 @@ fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
     let edits = Memo::new(move |_| detail.read().project.allows(Role::Developer));
     let tabs = Memo::new(move |_| {
         let page = |page: &str| address::model_page(&path.read(), page);
-        let mut tabs = vec![
-            Tab::new(address::model(&path.read()), icon::FILE_TEXT, "Card"),
-            Tab {
-                count: Some(detail.read().version_count),
-                ..Tab::new(page("versions"), icon::PACKAGE, "Versions")
-            },
-            Tab {
-                count: Some(detail.read().candidate_count),
-                ..Tab::new(page("candidates"), icon::FLASK, "Runs")
-            },
-            Tab::new(page("-/audit"), icon::HISTORY, "Audit log"),
+        let detail = detail.read();
+        let (d, first) =
+            if detail.is_prompt() { (icon::MESSAGE, "Prompt") } else { (icon::FILE_TEXT, "Card") };
+        let versions = Tab::new(page("versions"), icon::PACKAGE, "Versions");
+        let runs = Tab::new(page("candidates"), icon::FLASK, "Runs");
+        let shown = [
+            (true, Tab::new(address::model(&path.read()), d, first)),
+            (true, Tab { count: Some(detail.version_count), ..versions }),
+            (!detail.is_prompt(), Tab { count: Some(detail.candidate_count), ..runs }),
+            (true, Tab::new(page("-/audit"), icon::HISTORY, "Audit log")),
+            (edits.get(), Tab::new(page("-/edit"), icon::PENCIL, "Edit")),
         ];
-        if edits.get() {
-            tabs.push(Tab::new(page("-/edit"), icon::PENCIL, "Edit"));
-        }
-        tabs
+        shown.into_iter().filter_map(|(shown, tab)| shown.then_some(tab)).collect::<Vec<_>>()
     });
     view! {
         <Breadcrumbs items=Signal::derive(move || detail.with(|model| vec![
             ("Projects".to_owned(), address::at("/")),
             (model.project.path.clone(), address::project(&model.project.path)),
-        ]))/>
+            ("Prompts".to_owned(), address::project_page(&model.project.path, "prompts")),
+        ].into_iter().take(if model.is_prompt() { 3 } else { 2 }).collect::<Vec<_>>()))/>
         <div class="flex flex-wrap items-center justify-between gap-3">
             <h1 class="min-w-0 break-words text-2xl font-semibold tracking-tight">
                 {move || detail.read().name.clone()}

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{model::use_model, person};
+use super::{model::use_model, person, prompt_card::PromptCard};
 use crate::{
     components::{
         badge::DraftBadge,
@@ -41,7 +41,13 @@ pub fn ModelCardTab() -> impl IntoView {
     view! {
         <PageTitle text=move || model.path.get()/>
         <Loaded from=model.load let:detail>
-            <Card detail/>
+            {
+                let is_prompt = Memo::new(move |_| detail.read().is_prompt());
+                move || match is_prompt.get() {
+                    true => view! { <PromptCard detail/> }.into_any(),
+                    false => view! { <Card detail/> }.into_any(),
+                }
+            }
         </Loaded>
     }
 }
@@ -120,14 +126,7 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                         on_change=changed
                     />
                 </SidePanel>
-                <SidePanel title="Tags">
-                    <Tags
-                        target=Signal::derive(move || Target::model(model.path.get()))
-                        tags=Signal::derive(move || detail.read().tags.clone())
-                        editable
-                        on_change=changed
-                    />
-                </SidePanel>
+                <ModelTags detail editable/>
                 <About detail/>
             </div>
         </div>
@@ -204,11 +203,27 @@ fn Latest(latest: LatestVersion, path: Memo<String>) -> impl IntoView {
 }
 
 #[component]
-fn About(detail: Memo<ModelDetail>) -> impl IntoView {
+pub fn ModelTags(detail: Memo<ModelDetail>, editable: Signal<bool>) -> impl IntoView {
+    let model = use_model();
+    view! {
+        <SidePanel title="Tags">
+            <Tags
+                target=Signal::derive(move || Target::model(model.path.get()))
+                tags=Signal::derive(move || detail.read().tags.clone())
+                editable
+                on_change=move |()| model.reload()
+            />
+        </SidePanel>
+    }
+}
+
+#[component]
+pub fn About(detail: Memo<ModelDetail>) -> impl IntoView {
     view! {
         <SidePanel title="About">
             {move || {
                 let detail = detail.get();
+                let has_runs = !detail.is_prompt();
                 view! {
                     <Facts>
                         <Fact term="Path">
@@ -222,10 +237,12 @@ fn About(detail: Memo<ModelDetail>) -> impl IntoView {
                         </Fact>
                         <Fact term="Updated"><Time at=detail.updated_at.0/></Fact>
                         <Fact term="Versions">{format::count(detail.version_count.into())}</Fact>
-                        <Fact term="Runs">{format::count(detail.candidate_count.into())}</Fact>
-                        <Fact term="Experiment">
-                            <code class="break-all text-xs">{mlflow::experiment_of(&detail.name)}</code>
-                        </Fact>
+                        {has_runs.then(|| view! {
+                            <Fact term="Runs">{format::count(detail.candidate_count.into())}</Fact>
+                            <Fact term="Experiment">
+                                <code class="break-all text-xs">{mlflow::experiment_of(&detail.name)}</code>
+                            </Fact>
+                        })}
                     </Facts>
                 }
             }}

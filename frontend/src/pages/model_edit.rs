@@ -16,7 +16,7 @@ use crate::{
         toast::use_toasts,
     },
     graphql::{
-        model::{self, ModelDetail, RenameModelInput, UpdateModelInput},
+        model::{self, ModelDetail, ModelKind, RenameModelInput, UpdateModelInput},
         protected_alias::Place,
         scalar::Role,
         tag::Target,
@@ -88,6 +88,9 @@ fn CardForm(draft: Draft) -> impl IntoView {
     })));
     let toasts = use_toasts();
     let submit = Submit::new();
+    let title = move || {
+        if model.is_prompt() { "Description" } else { "Model card" }
+    };
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let description = draft.value.get_untracked();
@@ -97,7 +100,7 @@ fn CardForm(draft: Draft) -> impl IntoView {
         };
         submit.run(model::update(input), move |_| {
             draft.is_saved(description);
-            toasts.success("Model card saved.");
+            toasts.success(format!("{} saved.", title()));
             model.reload();
         });
     };
@@ -106,7 +109,7 @@ fn CardForm(draft: Draft) -> impl IntoView {
     });
     view! {
         <form class="panel space-y-4 p-6" on:submit=send>
-            <h2 class="font-semibold">"Model card"</h2>
+            <h2 class="font-semibold">{title}</h2>
             <MarkdownField id="description" label="Description" draft rows=14 refused=submit.field("description")/>
             <FormError error=submit.general(&["description"])/>
             <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
@@ -125,9 +128,9 @@ fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
         event.prevent_default();
         let input =
             RenameModelInput { model: model.path.get_untracked(), name: name.get_untracked() };
-        let navigate = navigate.clone();
+        let (navigate, title) = (navigate.clone(), detail.read_untracked().kind.title());
         submit.run(model::rename(input), move |model| {
-            toasts.success(format!("Model renamed to “{}”.", model.name));
+            toasts.success(format!("{title} renamed to “{}”.", model.name));
             let options = NavigateOptions { replace: true, ..Default::default() };
             navigate(&address::model_page(&model.path, "-/edit"), options);
         });
@@ -159,6 +162,7 @@ fn DeleteSection(detail: Memo<ModelDetail>) -> impl IntoView {
     let ask = move |_| {
         let path = model.path.get_untracked();
         let chosen = detail.with_untracked(|detail| Chosen {
+            kind: detail.kind,
             path,
             name: detail.name.clone(),
             versions: detail.version_count,
@@ -168,18 +172,22 @@ fn DeleteSection(detail: Memo<ModelDetail>) -> impl IntoView {
         open.set(true);
     };
     let leave = move |_: Vec<String>| {
-        let project = detail.with_untracked(|detail| address::project(&detail.project.path));
-        navigate(&project, NavigateOptions::default());
+        let list = detail.with_untracked(|detail| match detail.kind {
+            ModelKind::Model => address::project(&detail.project.path),
+            ModelKind::Prompt => address::project_page(&detail.project.path, "prompts"),
+        });
+        navigate(&list, NavigateOptions::default());
     };
+    let (word, _) = detail.read_untracked().kind.words();
     view! {
         <section class="panel flex flex-wrap items-center justify-between gap-4 p-6">
             <div>
-                <h2 class="font-semibold">"Delete this model"</h2>
-                <p class="text-sm text-muted">"The model moves to the trash and can be restored."</p>
+                <h2 class="font-semibold">"Delete this "{word}</h2>
+                <p class="text-sm text-muted">"The "{word}" moves to the trash and can be restored."</p>
             </div>
             <button type="button" class="btn btn-outline btn-error" on:click=ask>
                 <Icon d=icon::TRASH/>
-                "Delete model"
+                "Delete "{word}
             </button>
         </section>
         <DeleteModels open models on_change=leave/>

@@ -12,7 +12,7 @@ use crate::{
         snippets::Snippet,
         title::PageTitle,
     },
-    graphql::scalar::Role,
+    graphql::{model::ModelKind, scalar::Role},
     logic::address,
     parts::models::{
         list::ModelList,
@@ -25,7 +25,7 @@ use crate::{
 pub fn ModelsTab() -> impl IntoView {
     let project = use_project();
     let path = project.path;
-    let any = Signal::derive(move || project.get(|detail| detail.model_count) != Some(0));
+    let any = Signal::derive(move || project.get(|detail| detail.models.total_count) != Some(0));
     let description = Memo::new(move |_| {
         let html = project.get(|detail| detail.description_html.clone());
         html.filter(|html| !html.trim().is_empty())
@@ -52,7 +52,7 @@ pub fn ModelsTab() -> impl IntoView {
                 <Markdown html=Signal::stored(html)/>
             </div>
         })}
-        <ModelList project=Signal::derive(move || Some(path.get())) any nothing on_change=changed>
+        <ModelList kind=ModelKind::Model project=Signal::derive(move || Some(path.get())) any nothing on_change=changed>
             // Where there is no model, what is shown in its place begins with this.
             <Show when=move || any.get()><Connect path/></Show>
         </ModelList>

@@ -1,7 +1,7 @@
 //! `/{project}`: the heading and the tabs; what is below them is in the tabs' own files.
 
 use leptos::prelude::*;
-use leptos_router::components::Outlet;
+use leptos_router::{components::Outlet, hooks::use_location};
 
 use crate::{
     components::{
@@ -76,13 +76,24 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
             if project.name.is_empty() { project.path.clone() } else { project.name.clone() }
         })
     };
+    let location = use_location();
+    // Of that of which the list is open.
+    let new = move || {
+        let lists_prompts =
+            *location.pathname.read() == address::project_page(&path.read(), "prompts");
+        if lists_prompts { ("prompts/new", "New prompt") } else { ("new", "New model") }
+    };
     let edits = Memo::new(move |_| detail.read().allows(Role::Developer));
     let tabs = Memo::new(move |_| {
         let maintains = detail.read().allows(Role::Maintainer);
         let page = |page: &str| address::project_page(&path.read(), page);
         let models = Tab::new(address::project(&path.read()), icon::BOX, "Models");
+        let prompts = Tab::new(page("prompts"), icon::MESSAGE, "Prompts");
+        let (model_count, prompt_count) =
+            detail.with(|detail| (detail.models.total_count, detail.prompts.total_count));
         let shown = [
-            (true, Tab { count: Some(detail.read().model_count), ..models }),
+            (true, Tab { count: Some(model_count), ..models }),
+            (prompt_count > 0 || edits.get(), Tab { count: Some(prompt_count), ..prompts }),
             (true, Tab::new(page("experiments"), icon::FLASK, "Experiments")),
             (session.signed_in(), Tab::new(page("members"), icon::USERS, "Members")),
             (maintains, Tab::new(page("tokens"), icon::KEY, "Access tokens")),
@@ -103,8 +114,8 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
                 </span>
             </div>
             <Show when=move || edits.get()>
-                <a class="btn btn-primary" href=move || address::project_page(&path.read(), "new")>
-                    <Icon d=icon::PLUS/>"New model"
+                <a class="btn btn-primary" href=move || address::project_page(&path.read(), new().0)>
+                    <Icon d=icon::PLUS/>{move || new().1}
                 </a>
             </Show>
         </div>

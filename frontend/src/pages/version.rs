@@ -3,22 +3,19 @@
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::NavigateOptions;
 
-use super::{person, stage_name};
+use super::stage_name;
 use crate::{
     components::{
         badge::{AliasChip, Badge, DraftBadge, LatestBadge},
         breadcrumbs::Breadcrumbs,
         confirm::Confirm,
-        copy::CopyButton,
-        facts::{Fact, Facts, SidePanel},
+        facts::SidePanel,
         form::Submit,
         icon::{self, Icon},
         loaded::{Load, Loaded},
         menu::Menu,
-        person::Person,
         skeleton::SkeletonPage,
         snippets::Snippet,
-        time::Time,
         title::PageTitle,
         toast::use_toasts,
     },
@@ -29,13 +26,12 @@ use crate::{
         tag::Target,
         version::{
             self, DeleteModelVersionInput, PublishModelVersionInput, RestoreModelVersionInput,
-            SourceCandidate, UpdateModelVersionInput, VersionPageData,
+            UpdateModelVersionInput, VersionPageData,
         },
     },
     live::keep_following,
     logic::{address, format},
     parts::{
-        candidates::run_facts::RunFacts,
         compare::{
             changes::Changes,
             measures::{MetricTable, ParamTable},
@@ -47,12 +43,14 @@ use crate::{
             portable::NameWarnings,
         },
         models::{
+            about_version::AboutVersion,
             aliases::Aliases,
             mlflow::{self, MlflowPanel},
             mlmodel::{self, Mlmodel},
             support::{SupportActions, SupportBanner, SupportDialogs, SupportItems},
             usage::Usage,
         },
+        prompts::{self, template::TemplatePanel},
         tags::{Tags, report},
     },
     upload::Uploads,
@@ -114,6 +112,8 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         files.track();
         is_known.get().then(|| view! { <Mlmodel version=data.read_untracked().version.clone()/> })
     };
+    let template = Memo::new(move |_| data.read().version.prompt.clone());
+    let is_prompt = Memo::new(move |_| template.read().is_some());
     let visibility = Signal::derive(move || data.read().project.visibility);
     let mlflow_panel = move || {
         view! {
@@ -128,7 +128,8 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
     // Of what MLflow registered somewhere else, only where it is is known.
     let elsewhere = move || {
         let version = &data.read().version;
-        version.source.clone().filter(|_| version.file_count == 0).map(|source| {
+        let is_elsewhere = version.file_count == 0 && version.prompt.is_none();
+        version.source.clone().filter(|_| is_elsewhere).map(|source| {
             view! {
                 <p class="panel px-5 py-3 text-sm">
                     "The files of this version are stored outside the registry: " <code class="break-all text-xs">{source}</code>
@@ -141,6 +142,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         <SupportBanner data/>
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
             <div class="flex min-w-0 flex-col gap-6">
+                <TemplatePanel template/>
                 <Description
                     title="Release notes"
                     object=Signal::derive(move || format!("version {}", data.read().version.id.inner()))
@@ -155,19 +157,23 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                 {mlmodel}
                 {elsewhere}
                 // A draft is about its files; of a published version one first reads the notes.
-                <div class:order-first=draft><Files source file_count open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
+                <Show when=move || !is_prompt.get()>
+                    <div class:order-first=draft><Files source file_count open=Signal::derive(move || draft.get() && editable.get()) on_change=changed/></div>
+                </Show>
                 <Changes data/>
                 <Show when=move || !metrics.read().is_empty()><MetricTable metrics/></Show>
                 <Show when=move || !params.read().is_empty()><ParamTable params/></Show>
             </div>
             <div class="space-y-4">
                 // What was logged with MLflow is loaded with it.
-                {move || is_known.get().then(mlflow_panel)}
-                <Usage
-                    title="Use this version" model references=references(data) visibility
-                    contents=Signal::derive(move || data.read().version.contents())
-                />
-                {move || (!is_known.get()).then(mlflow_panel)}
+                {move || (is_known.get() || is_prompt.get()).then(mlflow_panel)}
+                <Show when=move || !is_prompt.get()>
+                    <Usage
+                        title="Use this version" model references=references(data) visibility
+                        contents=Signal::derive(move || data.read().version.contents())
+                    />
+                </Show>
+                {move || (!is_known.get() && !is_prompt.get()).then(mlflow_panel)}
                 <SidePanel title="Aliases">
                     <Aliases
                         model
@@ -179,7 +185,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                         on_change=changed
                     />
                 </SidePanel>
-                <About data/>
+                <AboutVersion data/>
                 <SidePanel title="Tags">
                     <Tags
                         target=Signal::derive(move || Target::version(model.get(), version.get()))
@@ -197,6 +203,9 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
 fn mlflow_snippets(data: &VersionPageData, writes: bool) -> Vec<Snippet> {
     let VersionPageData { model_name, version, .. } = data;
     let named = named(data).next();
+    if let Some(template) = &version.prompt {
+        return prompts::mlflow::of_version(model_name, version.number, named, template, writes);
+    }
     let load = |name, uri: String| mlflow::load(name, &uri, &version.flavors);
     let mut snippets = vec![load("Load", mlflow::by_number(model_name, version.number))];
     if let Some(alias) = named {
@@ -414,68 +423,5 @@ fn Delete(data: Memo<VersionPageData>, open: RwSignal<bool>) -> impl IntoView {
                 "The version moves to the project's trash and can be restored."
             </p>
         </Confirm>
-    }
-}
-
-#[component]
-fn About(data: Memo<VersionPageData>) -> impl IntoView {
-    view! {
-        <SidePanel title="About">
-            {move || {
-                let VersionPageData { project, version, .. } = data.get();
-                view! {
-                    <Facts>
-                        {version.published_at.map(|at| view! {
-                            <Fact term="Published"><Time at=at.0/></Fact>
-                        })}
-                        <Fact term="Created">
-                            <Time at=version.created_at.0/> " by " <Person person=person(version.author)/>
-                        </Fact>
-                        <Fact term="Last fetched">
-                            {match version.last_fetched_at {
-                                Some(at) => view! { <Time at=at.0/> }.into_any(),
-                                None => view! { <span title="No download has been recorded">"never"</span> }.into_any(),
-                            }}
-                        </Fact>
-                        <Fact term="Files">{format::count(version.file_count.into())}</Fact>
-                        <Fact term="Size">
-                            <span title=format!("{} bytes", version.size)>{format::bytes(version.size)}</span>
-                        </Fact>
-                        <Fact term="MLflow number">{version.number}</Fact>
-                        {version.candidate.map(|source| view! {
-                            <Fact term="Source run"><Provenance project=project.path source/></Fact>
-                        })}
-                        {version.source.map(|source| view! {
-                            <Fact term="Source"><code class="break-all text-xs">{source}</code></Fact>
-                        })}
-                        <RunFacts tags=version.tags/>
-                        {version.digest.map(|digest| view! {
-                            <Fact term="Digest">
-                                <span class="inline-flex items-center gap-1">
-                                    <code class="text-xs" title=digest.clone()>
-                                        {digest.get(..16).unwrap_or(&digest).to_owned()} "…"
-                                    </code>
-                                    <CopyButton text=Signal::stored(digest) label="Copy the digest"/>
-                                </span>
-                            </Fact>
-                        })}
-                    </Facts>
-                }
-            }}
-        </SidePanel>
-    }
-}
-
-/// The training run that a version was made from.
-#[component]
-fn Provenance(project: String, source: SourceCandidate) -> impl IntoView {
-    let SourceCandidate { number, name, run_id, author, model, .. } = source;
-    let by = author.is_some().then(|| view! { " by " <Person person=person(author)/> });
-    let place = model.as_ref().map(|model| model.path.as_str()).zip(number);
-    let href = address::run(&project, &run_id, place);
-    let number = number.map(|number| format!(" #{number}"));
-    view! {
-        <a class="link" href=href title=format!("Run {run_id}")>{name} {number}</a>
-        {by}
     }
 }

@@ -1,9 +1,9 @@
-//! `/{project}/{model}/versions/new`: a new version; its files come next.
+//! `/{project}/{model}/versions/new`: a new version; its files come next, and of a prompt its template is here.
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 
-use super::DEVELOPERS;
+use super::{DEVELOPERS, prompt_new::NewTemplateForm};
 use crate::{
     components::{
         breadcrumbs::Breadcrumbs,
@@ -42,7 +42,10 @@ pub fn VersionNewPage() -> impl IntoView {
                     when=Signal::derive(move || model.read().project.allows(Role::Developer))
                     who=DEVELOPERS
                 >
-                    <NewVersion model=model.get_untracked()/>
+                    {move || match model.get_untracked() {
+                        model if model.is_prompt() => view! { <NewTemplateForm model/> }.into_any(),
+                        model => view! { <NewVersion model/> }.into_any(),
+                    }}
                 </Allowed>
             </Loaded>
         </div>

@@ -22,6 +22,7 @@ use crate::{
     },
     graphql::{
         alias::by_weight,
+        prompt::Excerpt,
         scalar::{OrderDirection, Role, VersionState, VersionSupport},
         tag::Tag,
         version::{
@@ -37,6 +38,7 @@ use crate::{
             aliases::{AliasDialog, Asked},
             mlflow::{self, MlflowGuide},
         },
+        prompts,
     },
 };
 
@@ -133,7 +135,13 @@ fn VersionTable(
         } else {
             view! {
                 <Empty d=icon::PACKAGE title="No versions yet">
-                    <p>"Create a version and add files, promote a run, or register a model version with MLflow."</p>
+                    <p>
+                        {if model.is_prompt() {
+                            "Write a template, or register one with MLflow."
+                        } else {
+                            "Create a version and add files, promote a run, or register a model version with MLflow."
+                        }}
+                    </p>
                     <Show when=move || model.allows(Role::Developer)>
                         <a class="btn btn-primary" href=move || address::model_page(&model.path.read(), "versions/new")>
                             <Icon d=icon::PLUS/>
@@ -153,6 +161,7 @@ fn VersionTable(
         address::compare_versions(&model.path.read(), &versions)
     });
     let asked = RwSignal::new(None::<Asked>);
+    let is_prompt = Memo::new(move |_| model.is_prompt());
     let latest = Memo::new(move |_| {
         model.get(|detail| Some(detail.latest_version.as_ref()?.version.clone())).flatten()
     });
@@ -176,8 +185,15 @@ fn VersionTable(
                             <th scope="col" class="w-0 pr-0"><span class="sr-only">"Select"</span></th>
                             <SortHeader key="version" text="Version" sort descending_first=true/>
                             <th scope="col" class="hidden sm:table-cell">"Tags"</th>
-                            <th scope="col" class="hidden text-right md:table-cell">"Files"</th>
-                            <th scope="col" class="text-right">"Size"</th>
+                            {move || if is_prompt.get() {
+                                view! { <th scope="col">"Template"</th> }.into_any()
+                            } else {
+                                view! {
+                                    <th scope="col" class="hidden text-right md:table-cell">"Files"</th>
+                                    <th scope="col" class="text-right">"Size"</th>
+                                }
+                                .into_any()
+                            }}
                             <th scope="col" class="hidden lg:table-cell">"Author"</th>
                             <SortHeader key="created" text="Created" sort descending_first=true class="hidden md:table-cell"/>
                         </tr>
@@ -264,7 +280,10 @@ fn FirstSteps() -> impl IntoView {
     let visibility = Signal::derive(move || model.visibility());
     let snippets = Signal::derive(move || {
         let name = model.name();
-        mlflow::first_version(&mlflow::experiment_of(&name), &name)
+        match model.is_prompt() {
+            true => vec![prompts::mlflow::register(&name)],
+            false => mlflow::first_version(&mlflow::experiment_of(&name), &name),
+        }
     });
     view! { <MlflowGuide project snippets visibility writes=true id="first"/> }
 }
@@ -303,6 +322,7 @@ fn Row(
         file_count,
         size,
         stage,
+        prompt,
     } = row;
     let href = address::version(&model.path.read_untracked(), &version);
     let is_latest = {
@@ -356,8 +376,16 @@ fn Row(
                 <div class="mt-1 flex flex-wrap gap-1 empty:hidden sm:hidden">{chips(tags.clone())}</div>
             </td>
             <td class="hidden sm:table-cell"><div class="flex max-w-72 flex-wrap gap-1">{chips(tags)}</div></td>
-            <td class="hidden text-right tabular-nums md:table-cell">{format::count(file_count.into())}</td>
-            <td class="whitespace-nowrap text-right tabular-nums">{format::bytes(size)}</td>
+            {if model.is_prompt() {
+                let beginning = prompt.as_ref().map(Excerpt::beginning);
+                view! { <td class="max-w-0 min-w-40 truncate text-sm text-muted">{beginning}</td> }.into_any()
+            } else {
+                view! {
+                    <td class="hidden text-right tabular-nums md:table-cell">{format::count(file_count.into())}</td>
+                    <td class="whitespace-nowrap text-right tabular-nums">{format::bytes(size)}</td>
+                }
+                .into_any()
+            }}
             <td class="hidden lg:table-cell"><Person person=person(author)/></td>
             <td class="hidden text-sm text-muted md:table-cell"><Time at=created_at.0/></td>
         </tr>

@@ -13,6 +13,7 @@ pub mod models;
 pub mod page;
 pub mod palette;
 pub mod project_switcher;
+pub mod prompts;
 pub mod shortcuts;
 pub mod suggest_field;
 pub mod tags;

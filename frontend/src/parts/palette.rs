@@ -12,7 +12,10 @@ use crate::{
         loaded::Load,
         unsaved::use_unsaved,
     },
-    graphql::find::{Everything, Wanted, find},
+    graphql::{
+        find::{Everything, Wanted, find},
+        model::ModelKind,
+    },
     logic::address,
     session::{CurrentSession, use_session},
 };
@@ -69,6 +72,13 @@ fn wanted(text: &str, with_people: bool) -> Wanted {
     }
 }
 
+fn model_icon(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::Model => icon::BOX,
+        ModelKind::Prompt => icon::MESSAGE,
+    }
+}
+
 /// The answer as lines: what was asked for most exactly comes first.
 fn hits(wanted: &Wanted, path: Option<&str>, found: &Everything) -> Vec<Hit> {
     let mut exact = Vec::new();
@@ -97,7 +107,8 @@ fn hits(wanted: &Wanted, path: Option<&str>, found: &Everything) -> Vec<Hit> {
             exact.push(Hit::new(icon::FLASK, "Run", &title, &candidate.name, href));
         }
         let latest = model.latest_version.as_ref().map_or("", |latest| latest.version.as_str());
-        models.push(Hit::new(icon::BOX, "Model", place, latest, address::model(place)));
+        let icon = model_icon(model.kind);
+        models.push(Hit::new(icon, model.kind.title(), place, latest, address::model(place)));
     }
     let (exact, models) = (exact.into_iter(), models.into_iter());
     if wanted.with_versions || wanted.with_candidate {
@@ -121,6 +132,7 @@ fn pages(text: &str, session: CurrentSession) -> Vec<Hit> {
     let all = [
         (icon::LAYERS, "Projects", "/", true),
         (icon::BOX, "Models of all projects", "/-/models", true),
+        (icon::MESSAGE, "Prompts of all projects", "/-/prompts", true),
         (icon::PLUS, "New project", "/new", session.creates_projects()),
         (icon::USER, "Account settings", "/settings/account", signed_in),
         (icon::KEY, "Access tokens", "/settings/tokens", signed_in),

@@ -40,6 +40,11 @@ pub const TYPES: &[(&str, &str)] = &[
         "NameWarning",
         "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { nameWarnings { {f} } } }",
     ),
+    ("PromptTemplate", "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { prompt { {f} } } }"),
+    (
+        "PromptMessage",
+        "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { prompt { messages { {f} } } } }",
+    ),
     (
         "MetricPoint",
         "model(path: \"{p}/ocr\") { candidate(number: 1) { metricHistory(name: \"loss\") { nodes { {f} } } } }",

@@ -1,4 +1,4 @@
-//! What is different in a version since another one: files, notes, metrics, params and tags.
+//! What is different in a version since another one: files, template, notes, metrics, params and tags.
 
 use leptos::prelude::*;
 
@@ -11,7 +11,10 @@ use crate::{
         skeleton::SkeletonRows,
         text_diff::text_diff,
     },
-    graphql::version::{self, VersionPageData},
+    graphql::{
+        prompt::Template,
+        version::{self, VersionPageData},
+    },
     logic::address,
     parts::files::changes::FileChanges,
 };
@@ -111,6 +114,7 @@ fn Since(other: String, data: Memo<VersionPageData>) -> impl IntoView {
     });
     let base = Signal::stored(0);
     let only_differing = Signal::stored(true);
+    let has_files = data.read_untracked().version.prompt.is_none();
     let shown = move |other: Memo<Vec<Side>>| {
         let sides = Memo::new(move |_| {
             let mut sides = other.get();
@@ -118,9 +122,11 @@ fn Since(other: String, data: Memo<VersionPageData>) -> impl IntoView {
             sides
         });
         view! {
-            <h3 class=PART>"Files"</h3>
-            <FileChanges sides base only_differing/>
-            <div inner_html=move || note_changes(&sides.read(), 0)></div>
+            {has_files.then(|| view! {
+                <h3 class=PART>"Files"</h3>
+                <FileChanges sides base only_differing/>
+            })}
+            <div inner_html=move || text_changes(&sides.read(), 0, &Text::ALL)></div>
             <h3 class=PART>"Metrics, params and tags"</h3>
             <Comparison sides base only_differing/>
         }
@@ -130,14 +136,43 @@ fn Since(other: String, data: Memo<VersionPageData>) -> impl IntoView {
 
 const PART: &str = "border-t border-base-300 px-5 pb-2 pt-3 text-sm font-semibold";
 
-/// How the notes of versions differ from those of the base, as HTML.
-pub fn note_changes(sides: &[Side], base: usize) -> String {
+/// A text that versions have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// Of a prompt.
+    Template,
+    Notes,
+}
+
+impl Text {
+    pub const ALL: [Self; 2] = [Self::Template, Self::Notes];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Template => "Template",
+            Self::Notes => "Release notes",
+        }
+    }
+
+    /// Empty where there is none.
+    pub fn of(self, side: &Side) -> String {
+        let Side::Version(data) = side else { return String::new() };
+        match self {
+            Self::Template => data.version.prompt.as_ref().map(Template::plain).unwrap_or_default(),
+            Self::Notes => data.version.description.clone(),
+        }
+    }
+}
+
+/// How these texts of versions differ from those of the base, as HTML.
+pub fn text_changes(sides: &[Side], base: usize, texts: &[Text]) -> String {
     let Some(before) = sides.get(base) else { return String::new() };
-    let notes = before.notes().unwrap_or_default();
-    let part = |side: &Side| {
-        let changed = text_diff(notes, side.notes().filter(|after| *after != notes)?);
-        let (before, after) = (escaped(&before.name()), escaped(&side.name()));
-        Some(format!("<h3 class=\"{PART}\">Release notes: {before} → {after}</h3>{changed}"))
+    let change = |(text, side): (Text, &Side)| {
+        let (from, to) = (text.of(before), text.of(side));
+        let changed = (from != to).then(|| text_diff(&from, &to))?;
+        let (title, before, after) = (text.title(), escaped(&before.name()), escaped(&side.name()));
+        Some(format!("<h3 class=\"{PART}\">{title}: {before} → {after}</h3>{changed}"))
     };
-    sides.iter().filter_map(part).collect()
+    let each = texts.iter().flat_map(|text| sides.iter().map(move |side| (*text, side)));
+    each.filter_map(change).collect()
 }

@@ -174,12 +174,9 @@ impl Side {
         }
     }
 
-    /// What is written about a version.
-    pub fn notes(&self) -> Option<&str> {
-        match self {
-            Self::Run(_) => None,
-            Self::Version(data) => Some(&data.version.description),
-        }
+    /// Whether it has a template, and no files.
+    pub fn is_prompt(&self) -> bool {
+        matches!(self, Self::Version(data) if data.version.prompt.is_some())
     }
 
     pub fn source(&self) -> Source {

@@ -13,7 +13,7 @@ use crate::{
         toast::{Toasts, use_toasts},
     },
     graphql::{
-        model::{self, DeleteModelInput, ModelName, RestoreModelInput},
+        model::{self, DeleteModelInput, ModelKind, ModelName, RestoreModelInput},
         tag::{self, Target},
     },
     logic::{address, check, format},
@@ -26,6 +26,7 @@ use crate::{
 /// A model that was chosen, and what it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
+    pub kind: ModelKind,
     pub path: String,
     pub name: String,
     pub versions: i32,
@@ -36,11 +37,16 @@ fn named(models: RwSignal<Vec<Chosen>>) -> Signal<Vec<String>> {
     Signal::derive(move || models.read().iter().map(|chosen| chosen.name.clone()).collect())
 }
 
+/// What they are: all are chosen from one list.
+fn kind_of(models: &[Chosen]) -> ModelKind {
+    models.first().map(|chosen| chosen.kind).unwrap_or_default()
+}
+
 /// “ocr”, or “3 models”.
 fn called(models: &[Chosen]) -> String {
     match models {
         [one] => format!("“{}”", one.name),
-        many => format::plural(many.len() as i64, "model", "models"),
+        many => kind_of(many).count(many.len()),
     }
 }
 
@@ -48,13 +54,20 @@ fn called(models: &[Chosen]) -> String {
 fn what_goes(models: &[Chosen]) -> String {
     let sum = |of: fn(&Chosen) -> i32| models.iter().map(of).map(i64::from).sum();
     let versions = format::plural(sum(|chosen| chosen.versions), "version", "versions");
-    let runs = format::plural(sum(|chosen| chosen.candidates), "run", "runs");
+    let kind = kind_of(models);
+    let runs = match kind {
+        ModelKind::Model => {
+            format!(" and {}", format::plural(sum(|chosen| chosen.candidates), "run", "runs"))
+        }
+        ModelKind::Prompt => String::new(),
+    };
+    let (one, many) = kind.words();
     let (go, these, are) = match models {
-        [_] => ("The model moves", "this model", "it is"),
-        _ => ("The models move", "these models", "they are"),
+        [_] => (format!("The {one} moves"), format!("this {one}"), "it is"),
+        _ => (format!("The {many} move"), format!("these {many}"), "they are"),
     };
     format!(
-        "{go} to the project's trash, with {versions} and {runs}. \
+        "{go} to the project's trash, with {versions}{runs}. \
          Scripts that use {these} will fail until {are} restored."
     )
 }
@@ -87,11 +100,12 @@ pub fn DeleteModels(
             let delete = |chosen: &Chosen| -> Step<ModelName> {
                 Box::pin(model::delete(DeleteModelInput { model: chosen.path.clone() }))
             };
+            let kind = kind_of(&chosen);
             let (gone, refused) = each(chosen, delete).await;
             let text = match gone.as_slice() {
                 [] => return Ok(refused),
-                [one] => format!("Model “{}” moved to the trash.", one.name),
-                many => format!("{} models moved to the trash.", many.len()),
+                [one] => format!("{} “{}” moved to the trash.", kind.title(), one.name),
+                many => format!("{} moved to the trash.", kind.count(many.len())),
             };
             let paths = gone.iter().map(|model| model.path.clone()).collect();
             let undo = move || {
@@ -123,7 +137,7 @@ pub fn DeleteModels(
             pending=submit.pending
             on_confirm=delete
         >
-            {names("Models", named(models))}
+            {names("Names", named(models))}
             <p>{move || what_goes(&models.read())}</p>
             {refusals(failed, |chosen: &Chosen| chosen.name.clone())}
         </Confirm>
@@ -173,7 +187,7 @@ fn TagForm(
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let (key, value, all) = (text(key), text(value), models.get_untracked());
-        let count = all.len();
+        let (kind, count) = (kind_of(&all), all.len());
         let said = format!("Tag “{key}” set on ");
         let work = async move {
             let set = |chosen: &Chosen| -> Step {
@@ -186,8 +200,7 @@ fn TagForm(
         submit.run(work, move |refused: Refused<Chosen>| {
             let done = count - refused.len();
             if done != 0 {
-                toasts
-                    .success(format!("{said}{}.", format::plural(done as i64, "model", "models")));
+                toasts.success(format!("{said}{}.", kind.count(done)));
                 on_change.run(());
             }
             if refused.is_empty() {
@@ -204,11 +217,11 @@ fn TagForm(
     });
     view! {
         <form class="space-y-3" on:submit=send>
-            <div class="text-sm text-muted">{names("Models", named(models))}</div>
+            <div class="text-sm text-muted">{names("Names", named(models))}</div>
             <TextField id="bulk-key" label="Key" value=key required=true autofocus=true check=check::key/>
             <TextField
                 id="bulk-value" label="Value" value=value check=check::value
-                hint="If a model already has a tag with this key, its value is replaced."
+                hint="Where a tag with this key exists, its value is replaced."
             />
             {refusals(failed, |chosen: &Chosen| chosen.name.clone())}
             <SubmitButton text="Set tag" pending=submit.pending disabled=blocked/>

@@ -1,8 +1,8 @@
-//! A list of models, of a project or of all: searched, narrowed down, sorted, changed.
+//! A list of models or prompts, of a project or of all: searched, narrowed down, sorted, changed.
 
 use leptos::prelude::*;
 
-use super::table::{ModelTable, ORDERS, order};
+use super::table::{ModelTable, order, orders};
 use crate::{
     components::{
         empty::Empty,
@@ -15,7 +15,7 @@ use crate::{
     },
     graphql::{
         facet::{self, FacetValue, Facets},
-        model::{self, Wanted},
+        model::{self, ModelKind, Wanted},
     },
     logic::address,
     parts::page::{leave_when_empty, use_place},
@@ -23,6 +23,7 @@ use crate::{
 
 #[component]
 pub fn ModelList(
+    kind: ModelKind,
     /// Whose; those of all projects without.
     #[prop(into)]
     project: Signal<Option<String>>,
@@ -37,7 +38,8 @@ pub fn ModelList(
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
-    let wanted = use_wanted();
+    let wanted = use_wanted(kind);
+    let (_, many) = kind.words();
     let sort = use_sort("name");
     let place = use_place();
     let models = Load::new(move || {
@@ -58,7 +60,7 @@ pub fn ModelList(
     let none = move || {
         if wanted.read().narrows() {
             view! {
-                <Empty d=icon::SEARCH title="No matching models">
+                <Empty d=icon::SEARCH title=format!("No matching {many}")>
                     <p>"Search looks at any part of the name. Try a broader filter."</p>
                 </Empty>
             }
@@ -69,26 +71,27 @@ pub fn ModelList(
     };
     view! {
         <div class="mb-3 flex flex-wrap items-center gap-3">
-            <SearchBox name="q" label="Search models"/>
-            <SortSelect sort class="select w-auto md:hidden" options=ORDERS/>
+            <SearchBox name="q" label=format!("Search {many}")/>
+            <SortSelect sort class="select w-auto md:hidden" options=orders(kind)/>
             {children.map(|children| children())}
         </div>
         <Show when=move || any.get() || wanted.read().narrows()>
-            <FacetBar facets wanted/>
+            <FacetBar kind facets wanted/>
         </Show>
         <Loaded from=models fallback=|| view! { <SkeletonRows/> } let:page>
             <Show when=move || !page.read().nodes.is_empty() fallback=none>
-                <ModelTable page sort across on_change=changed/>
+                <ModelTable kind page sort across on_change=changed/>
             </Show>
         </Loaded>
     }
 }
 
 /// What the address narrows the list down to.
-fn use_wanted() -> Memo<Wanted> {
+fn use_wanted(kind: ModelKind) -> Memo<Wanted> {
     let [search, tag, framework, license, author] =
         ["q", "tag", "framework", "license", "author"].map(address::use_query);
     Memo::new(move |_| Wanted {
+        kind,
         search: search.get(),
         tag: tag.get(),
         framework: framework.get(),
@@ -99,7 +102,7 @@ fn use_wanted() -> Memo<Wanted> {
 
 /// What the models have, to choose from.
 #[component]
-fn FacetBar(facets: Load<Facets>, wanted: Memo<Wanted>) -> impl IntoView {
+fn FacetBar(kind: ModelKind, facets: Load<Facets>, wanted: Memo<Wanted>) -> impl IntoView {
     let set_query = address::use_set_query();
     let failed = move || {
         facets.with(|facets| facets.and_then(Result::err).map(|error| error.message.clone()))
@@ -121,15 +124,16 @@ fn FacetBar(facets: Load<Facets>, wanted: Memo<Wanted>) -> impl IntoView {
         let class = "select select-sm w-full sm:w-auto sm:max-w-44";
         view! { <QueryChoice name label=any.to_owned() options class/> }
     };
+    let is_model = kind == ModelKind::Model;
     let clear = move |_| {
         let none = ["q", "tag", "framework", "license", "author", "after", "before"];
         set_query(&none.map(|name| (name, None)), false);
     };
     view! {
         <div class="mb-3 grid grid-cols-2 items-center gap-2 sm:flex sm:flex-wrap" role="group" aria-label="Filters">
-            {choice("framework", "Any framework", |facets| &facets.frameworks)}
+            {is_model.then(|| choice("framework", "Any framework", |facets| &facets.frameworks))}
             {choice("tag", "Any tag", |facets| &facets.tags)}
-            {choice("license", "Any license", |facets| &facets.licenses)}
+            {is_model.then(|| choice("license", "Any license", |facets| &facets.licenses))}
             {choice("author", "Any author", |facets| &facets.authors)}
             <Show when=move || wanted.read().narrows()>
                 <button type="button" class="btn btn-ghost btn-sm justify-self-start" on:click=clear.clone()>

@@ -1,5 +1,6 @@
 //! Models and their versions: lists, aliases, and how they are used.
 
+pub mod about_version;
 pub mod aliases;
 pub mod bulk;
 pub mod environment;

@@ -1,4 +1,4 @@
-//! A table of models to sort, select, tag and delete.
+//! A table of models or prompts to sort, select, tag and delete.
 
 use leptos::prelude::*;
 
@@ -15,8 +15,10 @@ use crate::{
     },
     graphql::{
         alias::by_weight,
-        model::{BestMetric, ModelOrder, ModelOrderField, ModelPage, ModelRow},
+        model::{BestMetric, ModelKind, ModelOrder, ModelOrderField, ModelPage, ModelRow},
+        prompt::Excerpt,
         scalar::{OrderDirection, Role, VersionState},
+        viewer::Author,
     },
     logic::{address, format},
     parts::page::neighbours,
@@ -25,16 +27,23 @@ use crate::{
 /// Chips in a row; what is more is on the model's page.
 const CHIPS_SHOWN: usize = 4;
 
-/// Where there is no table: on a phone.
-pub const ORDERS: &[(&str, &str)] = &[
+/// Where there is no table: on a phone. What is only of models comes last.
+const ORDERS: &[(&str, &str)] = &[
     ("name", "Name"),
     ("-updated", "Last updated"),
     ("-created", "Newest"),
     ("-version", "Highest version"),
+    ("author", "Author"),
     ("-metric", "Best metric"),
     ("-candidates", "Most runs"),
-    ("author", "Author"),
 ];
+
+pub fn orders(kind: ModelKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        ModelKind::Model => ORDERS,
+        ModelKind::Prompt => &ORDERS[..5],
+    }
+}
 
 /// What the server sorts by.
 pub fn order(sort: &Sort) -> ModelOrder {
@@ -69,6 +78,7 @@ impl Bulk {
 
 #[component]
 pub fn ModelTable(
+    kind: ModelKind,
     page: Memo<ModelPage>,
     sort: Memo<Sort>,
     /// Whether they are of several projects, which then stand before their names.
@@ -88,21 +98,25 @@ pub fn ModelTable(
         on_change.run(());
     };
     let updated = "hidden w-28 md:table-cell";
+    let is_model = kind == ModelKind::Model;
+    let (one, many) = kind.words();
     view! {
-        <Show when=move || edits.get()><Toolbar bulk/></Show>
+        <Show when=move || edits.get()><Toolbar many bulk/></Show>
         <div class="panel">
             // Fixed: long names and tags are broken or cut off, and the table is never wider than the page.
             <table class="table table-fixed max-md:table-sm">
                 <thead>
                     <tr>
-                        <Show when=move || edits.get()><th class="w-9 pr-0 md:w-11"><SelectAll page across bulk/></th></Show>
+                        <Show when=move || edits.get()><th class="w-9 pr-0 md:w-11"><SelectAll kind page across bulk/></th></Show>
                         <SortHeader key="name" text="Name" sort/>
                         <SortHeader key="version" text="Version" sort descending_first=true class="w-28 md:w-40"/>
-                        <SortHeader key="metric" text="Best metric" sort descending_first=true class="hidden w-36 lg:table-cell"/>
-                        <SortHeader
-                            key="candidates" text="Runs" sort descending_first=true
-                            class="hidden w-32 text-right md:table-cell"
-                        />
+                        {is_model.then(|| view! {
+                            <SortHeader key="metric" text="Best metric" sort descending_first=true class="hidden w-36 lg:table-cell"/>
+                            <SortHeader
+                                key="candidates" text="Runs" sort descending_first=true
+                                class="hidden w-32 text-right md:table-cell"
+                            />
+                        })}
                         <SortHeader key="author" text="Author" sort class="hidden w-36 xl:table-cell"/>
                         <SortHeader key="updated" text="Updated" sort descending_first=true class=updated/>
                         <SortHeader key="created" text="Created" sort descending_first=true class="hidden w-28 xl:table-cell"/>
@@ -111,7 +125,7 @@ pub fn ModelTable(
                 </thead>
                 <tbody>
                     <For each=move || page.get().nodes key=row_key let:row>
-                        <Row row edits across=across.get_untracked() bulk/>
+                        <Row kind row edits across=across.get_untracked() bulk/>
                     </For>
                 </tbody>
             </table>
@@ -120,8 +134,8 @@ pub fn ModelTable(
             neighbours=Signal::derive(move || {
                 page.with(|page| neighbours(&page.page_info, page.total_count, page.nodes.len()))
             })
-            one="model"
-            many="models"
+            one
+            many
         />
         <DeleteModels open=bulk.deleting models=bulk.asked on_change=deleted/>
         <TagModels open=bulk.tagging models=bulk.asked on_change/>
@@ -130,10 +144,10 @@ pub fn ModelTable(
 
 /// What can be done with what is selected.
 #[component]
-fn Toolbar(bulk: Bulk) -> impl IntoView {
+fn Toolbar(many: &'static str, bulk: Bulk) -> impl IntoView {
     let Bulk { selected, deleting, tagging, .. } = bulk;
     let hint = move || match selected.read().len() {
-        0 => "Select models to tag or delete them.".to_owned(),
+        0 => format!("Select {many} to tag or delete them."),
         n => format!("{n} selected."),
     };
     let button = "btn btn-sm";
@@ -158,7 +172,12 @@ fn Toolbar(bulk: Bulk) -> impl IntoView {
 }
 
 #[component]
-fn SelectAll(page: Memo<ModelPage>, across: Memo<bool>, bulk: Bulk) -> impl IntoView {
+fn SelectAll(
+    kind: ModelKind,
+    page: Memo<ModelPage>,
+    across: Memo<bool>,
+    bulk: Bulk,
+) -> impl IntoView {
     let selected = bulk.selected;
     let count = Memo::new(move |_| {
         let (page, selected) = (page.read(), selected.read());
@@ -175,7 +194,7 @@ fn SelectAll(page: Memo<ModelPage>, across: Memo<bool>, bulk: Bulk) -> impl Into
             selected.retain(|chosen| page.nodes.iter().all(|row| row.path != chosen.path));
             if !whole {
                 let all = page.nodes.iter().filter(|row| may_change(row));
-                selected.extend(all.map(|row| chosen(row, across.get_untracked())));
+                selected.extend(all.map(|row| chosen(kind, row, across.get_untracked())));
             }
         });
     };
@@ -183,7 +202,7 @@ fn SelectAll(page: Memo<ModelPage>, across: Memo<bool>, bulk: Bulk) -> impl Into
         <input
             type="checkbox"
             class="checkbox checkbox-sm align-middle"
-            aria-label="Select all models on this page"
+            aria-label=format!("Select all {} on this page", kind.words().1)
             prop:checked=all
             prop:indeterminate=move || count.get() != 0 && !all()
             on:change=toggle
@@ -195,8 +214,9 @@ fn may_change(row: &ModelRow) -> bool {
     row.project.allows(Role::Developer)
 }
 
-fn chosen(row: &ModelRow, across: bool) -> Chosen {
+fn chosen(kind: ModelKind, row: &ModelRow, across: bool) -> Chosen {
     Chosen {
+        kind,
         path: row.path.clone(),
         name: if across { row.path.clone() } else { row.name.clone() },
         versions: row.version_count,
@@ -213,8 +233,14 @@ fn row_key(row: &ModelRow) -> (String, String, i32, i32, Option<String>, Option<
 }
 
 #[component]
-fn Row(row: ModelRow, edits: Memo<bool>, across: bool, bulk: Bulk) -> impl IntoView {
-    let chosen = StoredValue::new(chosen(&row, across));
+fn Row(
+    kind: ModelKind,
+    row: ModelRow,
+    edits: Memo<bool>,
+    across: bool,
+    bulk: Bulk,
+) -> impl IntoView {
+    let chosen = StoredValue::new(chosen(kind, &row, across));
     let changes = may_change(&row);
     let selected = bulk.selected;
     let place = move |selected: &Vec<Chosen>| {
@@ -246,7 +272,7 @@ fn Row(row: ModelRow, edits: Memo<bool>, across: bool, bulk: Bulk) -> impl IntoV
                     })}
                 </td>
             </Show>
-            {cells(row, across)}
+            {cells(kind, row, across)}
             <Show when=move || edits.get()>
                 <td class="p-0">
                     {changes.then(|| view! {
@@ -271,7 +297,7 @@ fn Row(row: ModelRow, edits: Memo<bool>, across: bool, bulk: Bulk) -> impl IntoV
 }
 
 /// What a row says, without what can be done with it.
-fn cells(row: ModelRow, across: bool) -> impl IntoView {
+fn cells(kind: ModelKind, row: ModelRow, across: bool) -> impl IntoView {
     let ModelRow {
         path, name, author, created_at, updated_at, candidate_count, best_metric, ..
     } = &row;
@@ -282,7 +308,9 @@ fn cells(row: ModelRow, across: bool) -> impl IntoView {
             (address::model_page(path, "candidates"), format::count((*candidate_count).into()));
         view! { <a class="link-hover link" href=href>{count}</a> }.into_any()
     };
-    let person = author.clone().map(|author| (author.name, author.username));
+    let excerpt = row.latest_excerpt.as_ref().and_then(|latest| latest.prompt.as_ref());
+    let excerpt = excerpt.map(Excerpt::beginning);
+    let person = author.clone().map(Author::names);
     let project = across.then(|| {
         view! { <span class="font-normal text-muted">{row.project.path.clone()} "/"</span> }
     });
@@ -291,11 +319,14 @@ fn cells(row: ModelRow, across: bool) -> impl IntoView {
             <a class="link-hover link wrap-anywhere font-semibold" href=address::model(path)>
                 {project}{name.clone()}
             </a>
+            {excerpt.map(|text| view! { <p class="truncate text-sm text-muted">{text}</p> })}
             {chips(&row)}
         </td>
         <td>{latest(&row)}</td>
-        <td class="hidden lg:table-cell">{best_metric.clone().map(|best| metric(path, best))}</td>
-        <td class="hidden text-right tabular-nums md:table-cell">{candidates}</td>
+        {(kind == ModelKind::Model).then(|| view! {
+            <td class="hidden lg:table-cell">{best_metric.clone().map(|best| metric(path, best))}</td>
+            <td class="hidden text-right tabular-nums md:table-cell">{candidates}</td>
+        })}
         <td class="hidden truncate xl:table-cell"><Person person/></td>
         <td class="hidden text-sm text-muted md:table-cell"><Time at=updated_at.0.clone()/></td>
         <td class="hidden text-sm text-muted xl:table-cell"><Time at=created_at.0.clone()/></td>

@@ -80,14 +80,19 @@ pub async fn values(db: &Db, of: ModelFacet, list: List, parent: &str) -> Result
     match of {
         ModelFacet::Tag => sql
             .push("SELECT t.key, t.value FROM models m CROSS JOIN tags t WHERE t.owner_id = m.id ")
-            .push("AND t.key NOT LIKE 'mlflow.%' AND t.key NOT IN ('framework', 'license', 'registry.metric') AND ")
+            .push("AND t.key NOT LIKE 'mlflow.%' AND substr(t.key, 1, 8) <> '_mlflow_' ")
+            .push("AND t.key NOT IN ('framework', 'license', 'registry.metric') AND ")
             .push_sql(among),
         ModelFacet::Framework => sql
             .push(&format!("SELECT m.id, {no_key}, t.value FROM models m CROSS JOIN tags t "))
             .push("WHERE t.owner_id = m.id AND t.key = 'framework' AND ")
             .push_sql(among.clone())
-            .push(&format!(" UNION SELECT m.id, {no_key}, g.flavor FROM models m CROSS JOIN files x "))
-            .push("CROSS JOIN flavors g WHERE g.sha256 = x.sha256 AND g.flavor <> 'python_function' ")
+            .push(&format!(
+                " UNION SELECT m.id, {no_key}, g.flavor FROM models m CROSS JOIN files x "
+            ))
+            .push(
+                "CROSS JOIN flavors g WHERE g.sha256 = x.sha256 AND g.flavor <> 'python_function' ",
+            )
             .push(concat!("AND x.owner_id = ", latest_id!(), " AND "))
             .push_sql(among),
         ModelFacet::License => sql

@@ -8,7 +8,7 @@ use super::best::{self, BestMetric};
 use super::facet::{self, FacetValue, ModelFacet};
 use super::rules::{self, NewModel};
 use super::sql::{self, ModelOrder};
-use super::{Model, ModelKind, PROMPT_TAG};
+use super::{Model, ModelKind};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, Actor, actor};
@@ -24,6 +24,7 @@ use crate::registry::catalog::version::sql::{LatestVersionOf, ModelVersionOrder}
 use crate::registry::catalog::version::{self, ModelVersion};
 use crate::registry::event::sql::EventFilter;
 use crate::registry::event::{self, Event};
+use crate::registry::metadata::tag::prompt::PROMPT_TAG;
 use crate::registry::metadata::tag::{self, Tag, TagInput};
 use crate::registry::people::{member, user};
 use crate::registry::tracking::candidate::sql::{CandidateColumns, CandidateOrder};

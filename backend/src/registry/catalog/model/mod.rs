@@ -49,12 +49,9 @@ pub struct Model {
 pub enum ModelKind {
     /// Something whose versions have files.
     Model,
-    /// A prompt of MLflow's clients: its versions have a text in the tag `mlflow.prompt.text`, and no files.
+    /// A prompt for a language model, as MLflow's clients register it: its versions have a template instead of files.
     Prompt,
 }
-
-/// The tag by which MLflow's clients tell a prompt: `true`.
-pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 impl Model {
     pub async fn project_of(&self, ctx: &Context<'_>) -> Result<Project> {

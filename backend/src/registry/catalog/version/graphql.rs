@@ -27,6 +27,7 @@ use crate::registry::catalog::upload::{self, UnfinishedUpload};
 use crate::registry::event::{self, Event};
 use crate::registry::metadata::metric::{self, Metric};
 use crate::registry::metadata::param::{self, Param};
+use crate::registry::metadata::tag::prompt::PromptTemplate;
 use crate::registry::metadata::tag::{self, Tag};
 use crate::registry::payload;
 use crate::registry::people::user;
@@ -119,6 +120,12 @@ impl ModelVersion {
     #[graphql(complexity = "ENTRIES + child_complexity")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Tag>>> {
         tag::load(ctx, self.id.raw()).await
+    }
+
+    /// Its template, if its model is a prompt; null otherwise.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn prompt(&self, ctx: &Context<'_>) -> Result<Option<PromptTemplate>> {
+        Ok(PromptTemplate::of(&tag::load(ctx, self.id.raw()).await?))
     }
 
     /// The last point of each metric that its candidate had, by name.

@@ -1,6 +1,7 @@
 //! Tags: free keys and values on models, versions, candidates, logged models and experiments.
 
 pub mod graphql;
+pub mod prompt;
 pub mod rules;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MAX_ROWS, Tag, TagInput, check_count, parse};
+use super::{MAX_ROWS, Tag, TagInput, check_count, parse, prompt};
 use crate::access::Writer;
 use crate::action::Action;
 use crate::change::Change;
@@ -19,6 +19,7 @@ pub async fn set(
 ) -> Result<Tag> {
     target.touch(change).await?;
     let tag = parse("", input)?;
+    prompt::check_sealed(change, target, &tag.key, Some(&tag.value)).await?;
     insert(change, target.id(), vec![tag.clone()]).await?;
     check_stored(change, target.id()).await?;
     let detail = serde_json::json!({ "key": tag.key, "value": tag.value });
@@ -33,6 +34,7 @@ pub async fn delete(
     key: &str,
 ) -> Result<Tag> {
     target.touch(change).await?;
+    prompt::check_sealed(change, target, key, None).await?;
     let tag: Tag = query("DELETE FROM tags WHERE owner_id = $1 AND key = $2 RETURNING key, value")
         .bind(target.id())
         .bind(text::looked_up(key))
