@@ -36,6 +36,19 @@ def test_a_name_comes_back_as_it_was_sent(project: Project, experiment: str, nam
     assert file.read_text() == name
 
 
+def test_a_name_that_the_client_decodes_is_found(project: Project, experiment: str, tmp_path: Path):
+    """The client decodes what it is told of, and asks for that."""
+    sent, down = tmp_path / "sent", tmp_path / "down"
+    sent.mkdir()
+    (sent / "50% of %41.txt").write_text("half")
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(sent), "files")
+    folder = mlflow.artifacts.download_artifacts(
+        run_id=run.info.run_id, artifact_path="files", dst_path=str(down)
+    )
+    assert [path.read_text() for path in Path(folder).iterdir()] == ["half"]
+
+
 class Reads(PythonModel):
     """A model that opens its artifact by the name that it was given."""
 

@@ -24,6 +24,7 @@ mod members;
 mod migrations;
 mod mlflow;
 mod mlflow_artifacts;
+mod mlflow_decoded;
 mod mlflow_lineage;
 mod mlflow_logged_models;
 mod mlflow_places;

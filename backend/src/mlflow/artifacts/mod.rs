@@ -1,6 +1,7 @@
 //! Artifacts: the files of runs, logged models and versions, as `mlflow-artifacts:/…` and the addresses of
 //! the proxy name them. Finds what has them and lists them; bytes come and go as under `/files`.
 
+mod decoded;
 mod place;
 pub mod transfer;
 
@@ -80,7 +81,13 @@ async fn delete(call: Call) -> Result<Done> {
     let (reader, target) =
         writable(&address, (&mut *change).into(), &call.actor, &call.project).await?;
     let writer = Writer::of(reader)?;
-    if file::rules::delete_all(&mut change, &writer, &target, &path).await? > 0 {
+    let mut removed = file::rules::delete_all(&mut change, &writer, &target, &path).await?;
+    if removed == 0
+        && let Some(kept) = decoded::find((&mut *change).into(), target.id(), &path).await?
+    {
+        removed = file::rules::delete_all(&mut change, &writer, &target, &kept).await?;
+    }
+    if removed > 0 {
         change.commit().await?;
     }
     Ok(Done {})
@@ -105,7 +112,13 @@ pub struct Listing {
 
 /// What is directly in a folder; nothing if there is no such folder. `shown` is what paths begin with.
 async fn children(call: &Call, target: &Target, path: &str, shown: &str) -> Result<Vec<FileInfo>> {
-    let children = file::sql::children(&call.app.db, target.id(), path).await?;
+    let db = &call.app.db;
+    let mut children = file::sql::children(db, target.id(), path).await?;
+    if children.is_empty()
+        && let Some(kept) = decoded::find(db.into(), target.id(), path).await?
+    {
+        children = file::sql::children(db, target.id(), &kept).await?;
+    }
     Ok(children
         .into_iter()
         .map(|child| FileInfo {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::decoded;
 use crate::access::{self, Actor, Reader, Writer};
 use crate::app::App;
 use crate::db::Conn;
@@ -155,8 +156,8 @@ pub struct Place {
 
 impl Place {
     pub fn new(project: &str, address: Address) -> Result<Self> {
-        // A client could never ask for it: it would take the rest for a fragment.
-        if address.path().contains('#') {
+        // A client could never ask for it, nor list the folder that it is in.
+        if decoded::decode(address.path()).contains('#') {
             return Err(Failure::invalid("Invalid path"));
         }
         let path = file_path(address.path())?;

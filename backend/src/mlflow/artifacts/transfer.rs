@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use std::future::Future;
 
+use super::decoded;
 use super::place::folder;
 use crate::access::{Actor, Reader};
 use crate::action::Action;
@@ -189,11 +190,20 @@ fn content_type(file: &file::File) -> HeaderValue {
 pub async fn find(call: &Call, address: &Address) -> Result<file::File> {
     let path = folder(address.path())?;
     let target = address.readable(&call.app, &call.actor, &call.project).await?;
-    if let Some(file) = file::sql::find(&call.app.db, target.id(), &path).await? {
+    let db = &call.app.db;
+    let mut found = file::sql::find(db, target.id(), &path).await?;
+    let is_folder =
+        found.is_none() && !file::sql::children(db, target.id(), &path).await?.is_empty();
+    if found.is_none()
+        && !is_folder
+        && let Some(kept) = decoded::find(db.into(), target.id(), &path).await?
+    {
+        found = file::sql::find(db, target.id(), &kept).await?;
+    }
+    if let Some(file) = found {
         version::fetch::begin(&call.app, &call.actor, &target, true).await?;
         return Ok(file);
     }
-    let is_folder = !file::sql::children(&call.app.db, target.id(), &path).await?.is_empty();
     Err(match is_folder {
         true => Failure::invalid(format!(
             "Artifact path refers to a directory, not a file: '{address}'"
