@@ -4,10 +4,13 @@ With MLFLOW_SUBJECT=mlflow it is MLflow's own server instead, which shows that w
 MLflow does; tests of what only ours can do are skipped then.
 """
 
+import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from unittest.mock import patch
 from uuid import uuid4
 
@@ -153,6 +156,15 @@ def credentials(**given: str) -> Iterator[None]:
         yield
     finally:
         use_credentials(before)
+
+
+def run_session(python: str, script: Path, *arguments: str | Path):
+    """What another client finds: the last line that a script prints, run by that client's Python. It signs in as
+    the test's own client does.
+    """
+    done = subprocess.run([python, script, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def all_pages(search, **arguments) -> list:

@@ -1,12 +1,10 @@
 """A client of another age: mlflow-skinny 2.19, which knows neither logged models nor presigned addresses."""
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-from mlflow_fixtures import Project
+from mlflow_fixtures import Project, run_session
 from registry import contents_of
 
 PYTHON = os.environ.get("MLFLOW2_PYTHON", f"{sys.prefix}-mlflow2/bin/python")
@@ -14,11 +12,7 @@ SCRIPT = Path(__file__).with_name("mlflow2_session.py")
 
 
 def test_it_logs_registers_and_fetches(project: Project, tmp_path: Path):
-    # The test has set how to sign in.
-    command = [PYTHON, SCRIPT, project.uri, tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = run_session(PYTHON, SCRIPT, project.uri, tmp_path)
     down = found.pop("down")
     aliases = {name: str(version) for name, version in found.pop("aliases").items()}
     assert found == {
