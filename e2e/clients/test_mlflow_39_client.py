@@ -50,19 +50,14 @@ def test_a_run_has_all_that_was_logged(session: Session):
 
 
 # The client decodes names that it is told of, as long as that changes them: that of step 20 is `dog%step %timestamp…` to
-# it, that of 2517 `dog%step%17%timestamp…`, and those of 80 to 99 have a U+FFFD. MLflow's own server decodes them, too.
-NOT_FOUND = pytest.mark.xfail(
-    not IS_MLFLOW,
-    reason="the server keeps names as they were sent, and finds nothing under what the client makes of them",
-    strict=True,
-)
+# it, that of 2517 `dog%step%17%timestamp…`, and those of 80 to 99 have a U+FFFD. MLflow's own server keeps them so.
 DECODED = ["20", "25", "41", "80", "99", "200", "2517"]
 AS_SENT = ["0", "3", "10", "17", "120", "1999"]
 
 
 @pytest.mark.parametrize(
     "steps",
-    [pytest.param(AS_SENT, id="as-sent"), pytest.param(DECODED, id="decoded", marks=NOT_FOUND)],
+    [pytest.param(AS_SENT, id="as-sent"), pytest.param(DECODED, id="decoded")],
 )
 def test_every_image_is_listed_and_comes_back(project: Project, session: Session, steps: list[str]):
     found = session("images", *steps)
@@ -77,14 +72,8 @@ def test_every_image_is_listed_and_comes_back(project: Project, session: Session
         assert sorted(name[: name.index("%timestamp%") + 11] for name in names) == beginnings
 
 
-HIDES_ALL = pytest.mark.xfail(
-    not IS_MLFLOW, reason="the server takes a name that makes the client refuse the whole list", strict=True
-)
-
-
-@HIDES_ALL
 def test_an_image_that_the_client_cannot_list_hides_no_other(session: Session):
-    """That of step 23: it decodes to a name with `#`. MLflow's own server refuses it, and the client goes on."""
+    """That of step 23: it decodes to a name with `#`. It is refused, and the client goes on."""
     found = session("images", "3", "23", "4")
     others = found["sent"]["3"] + found["sent"]["4"]
     assert sorted(found["folder"].values()) == sorted(found["each"].values()) == sorted(others)
