@@ -92,6 +92,8 @@ test("a prompt is written in the browser", async ({ page, api }) => {
   await expect(page.getByText("Register the first prompt")).toBeVisible();
   expect(await violations(page)).toEqual([]);
   await page.getByRole("link", { name: "New prompt" }).click();
+  await page.getByLabel("Name").fill("my greeting");
+  await expect(page.getByText("Use letters A to Z, digits, hyphens, underscores and dots.")).toBeVisible();
   await page.getByLabel("Name").fill("greeting");
   await page.getByRole("textbox", { name: "Template" }).fill("Hello {{name}}");
   expect(await violations(page)).toEqual([]);
@@ -106,6 +108,11 @@ test("a prompt is written in the browser", async ({ page, api }) => {
     await expect(page.getByText("Enter the messages as JSON")).toBeVisible();
     await expect(page.getByRole("button", { name: "Publish version" })).toBeDisabled();
     await page.getByRole("textbox", { name: "Template" }).fill('[{"role": "system", "content": "Greet {{name}}."}]');
+    // Left and come back to: the type comes back with the text, and nothing is published meanwhile.
+    await page.reload();
+    await expect(page.getByRole("button", { name: "Publish version" })).toBeDisabled();
+    await page.getByRole("button", { name: "Continue editing" }).click();
+    await expect(page.getByLabel("Type")).toHaveValue("chat");
     await page.getByLabel("What changed").fill("A chat now");
     await page.getByRole("button", { name: "Publish version" }).click();
     await expect(page.getByText("A chat now")).toBeVisible();

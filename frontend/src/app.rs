@@ -23,7 +23,7 @@ use crate::{
         unsaved::{Unsaved, UnsavedQuestion, use_unsaved},
     },
     graphql::{
-        model::ModelKind,
+        kind::ModelKind,
         viewer::{self, Viewer},
     },
     lazy::{LazyPage, Manage, NothingYet, Prompts, Runs, Versions},

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::address::Address;
-use super::artifacts::{self, Place, transfer};
+use super::artifacts::{self, Place, decoded, transfer};
 use super::call::{Call, read, write};
 use super::capability::{
     Addresses, Capability, Claim, MAX_SECONDS, NOT_GOOD, SECONDS, claim, mask_denied, signer,
@@ -21,7 +21,6 @@ use crate::app::App;
 use crate::audit_denied;
 use crate::body;
 use crate::files::{download, upload};
-use crate::registry::catalog::file;
 use crate::registry::tracking::logged_model;
 
 /// The addresses themselves.
@@ -131,7 +130,7 @@ async fn get_signed(State(app): State<App>, request: Request) -> Result<Response
     let actor = signer(&app, &claim, &parts).await?;
     let address = address_of(&app, &actor, &claim).await?;
     let target = address.readable(&app, &actor, &claim.project).await.map_err(mask_denied)?;
-    let file = file::sql::find(&app.db, target.id(), address.path()).await?;
+    let file = decoded::find_file((&app.db).into(), target.id(), address.path()).await?;
     match file.filter(|file| file.sha256 == *sha256) {
         Some(file) => Ok(download::serve(&app, &file, &parts.method, &parts.headers).await?),
         None => Err(NOT_GOOD.into()),

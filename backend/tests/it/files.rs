@@ -1,6 +1,5 @@
 //! Files over HTTP: conditions, ranges, digests, lists, and uploads that break off.
 
-use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -10,7 +9,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Server};
-use crate::mlflow_artifacts::sha256;
 
 pub const BASE: &str = "/files/vision/ocr/1.0.0";
 

@@ -1,17 +1,13 @@
 //! Files in parts that are put together at the end, and files whose length is said later.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use futures_util::future::join_all;
 use model_registry::registry::catalog::upload;
 use model_registry::role::TokenScope;
-use model_registry::time::Clock;
 use reqwest::{Method, Response};
 use serde_json::json;
 
 use crate::files::{BASE, with_version};
-use crate::harness::{Caller, Server};
+use crate::harness::{CREATE_PROJECT, Caller, Server};
 use crate::mlflow_artifacts::sha256;
 use crate::tus::{
     begin, beginning_part, begun, join, joining, location, metadata, offset, part, patch, patching,

@@ -4,7 +4,7 @@ use cynic::QueryBuilder;
 
 use super::{
     alias::{AliasRow, AliasVersion},
-    model::ModelKind,
+    kind::ModelKind,
     schema,
     viewer::Author,
 };

@@ -10,6 +10,7 @@ pub mod experiment;
 pub mod facet;
 pub mod file;
 pub mod find;
+pub mod kind;
 pub mod markdown;
 pub mod member;
 pub mod model;

@@ -5,6 +5,7 @@ use cynic::{QueryBuilder, SubscriptionBuilder};
 use super::{
     alias::{AliasDetail, AliasRow},
     find::CandidateName,
+    kind::ModelKind,
     mutation,
     page::{PageInfo, Place},
     project,
@@ -21,42 +22,10 @@ use crate::{
     logic::{
         address,
         error::ApiError,
-        filter, format,
+        filter,
         judge::{self, Judge},
     },
 };
-
-/// What a model is.
-#[derive(cynic::Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ModelKind {
-    #[default]
-    Model,
-    Prompt,
-}
-
-impl ModelKind {
-    /// The word for one, and for several.
-    pub fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Model => ("model", "models"),
-            Self::Prompt => ("prompt", "prompts"),
-        }
-    }
-
-    /// The word for one, at the beginning of a text.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Model => "Model",
-            Self::Prompt => "Prompt",
-        }
-    }
-
-    /// “3 models”.
-    pub fn count(self, count: usize) -> String {
-        let (one, many) = self.words();
-        format::plural(count as i64, one, many)
-    }
-}
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelOrderField {
@@ -89,7 +58,7 @@ pub struct LatestVersion {
 
 /// A model in a list.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "Model")]
+#[cynic(graphql_type = "Model", variables = "ModelsVariables")]
 pub struct ModelRow {
     pub path: String,
     pub name: String,
@@ -99,6 +68,7 @@ pub struct ModelRow {
     pub updated_at: DateTime,
     pub latest_version: Option<LatestVersion>,
     #[cynic(alias, rename = "latestVersion")]
+    #[directives(include(if: $are_prompts))]
     pub latest_excerpt: Option<LatestExcerpt>,
     pub version_count: i32,
     pub candidate_count: i32,
@@ -170,7 +140,7 @@ impl Wanted {
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "ModelConnection")]
+#[cynic(graphql_type = "ModelConnection", variables = "ModelsVariables")]
 pub struct ModelPage {
     pub nodes: Vec<ModelRow>,
     pub page_info: PageInfo,
@@ -178,9 +148,10 @@ pub struct ModelPage {
 }
 
 #[derive(cynic::QueryVariables)]
-struct ModelsVariables {
+pub struct ModelsVariables {
     /// Not sent where all are asked for.
     project: String,
+    are_prompts: bool,
     search: Option<String>,
     filter: Option<String>,
     order_by: Option<ModelOrder>,
@@ -220,6 +191,7 @@ pub async fn list(
 ) -> Result<ModelPage, ApiError> {
     let variables = ModelsVariables {
         project: project.clone().unwrap_or_default(),
+        are_prompts: wanted.kind == ModelKind::Prompt,
         filter: Some(wanted.filter("")),
         search: wanted.search,
         order_by: Some(order_by),

@@ -32,7 +32,8 @@ pub struct ProjectRow {
     pub name: String,
     pub description: String,
     pub visibility: Visibility,
-    pub model_count: i32,
+    #[arguments(first: 0, filter: "kind = 'MODEL'")]
+    pub models: Count,
     pub updated_at: DateTime,
     pub deleted_at: Option<DateTime>,
 }
@@ -92,8 +93,6 @@ pub struct ProjectDetail {
     pub description: String,
     pub description_html: String,
     pub visibility: Visibility,
-    /// With the prompts.
-    pub model_count: i32,
     #[arguments(first: 0, filter: "kind = 'MODEL'")]
     pub models: Count,
     #[cynic(alias, rename = "models")]

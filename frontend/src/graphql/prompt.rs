@@ -42,21 +42,7 @@ impl Template {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "PromptTemplate")]
 pub struct Excerpt {
-    pub text: String,
-    pub messages: Option<Vec<Message>>,
-}
-
-/// How much of a template a list shows, in characters.
-const EXCERPT: usize = 160;
-
-impl Excerpt {
-    /// The beginning of what is asked, on one line.
-    pub fn beginning(&self) -> String {
-        let said = self.messages.as_ref().and_then(|messages| messages.first());
-        let text = said.map_or(&self.text, |message| &message.content);
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        words.chars().take(EXCERPT).collect()
-    }
+    pub beginning: String,
 }
 
 /// The template of a model's latest version.
@@ -107,19 +93,30 @@ impl NewTemplate {
     }
 }
 
+/// What was made, and what then failed: that is not undone.
+pub struct Made<T> {
+    pub made: T,
+    pub failed: Option<ApiError>,
+}
+
 /// Publishes one more version of a prompt; the next one unless told which.
 pub async fn add(
     model: String,
     version: Option<String>,
     mut new: NewTemplate,
-) -> Result<VersionName, ApiError> {
+) -> Result<Made<VersionName>, ApiError> {
     let description = new.message.take();
     let tags = Some(new.tags());
     let input = CreateModelVersionInput { model: model.clone(), version, description, tags };
-    let version = version::create(input).await?.version;
-    let (without_uploads, required_files) = (false, Vec::new());
-    version::publish(PublishModelVersionInput { model, version, without_uploads, required_files })
-        .await
+    let made = version::create(input).await?;
+    let input = PublishModelVersionInput {
+        model,
+        version: made.version.clone(),
+        without_uploads: false,
+        required_files: Vec::new(),
+    };
+    let failed = version::publish(input).await.err();
+    Ok(Made { made, failed })
 }
 
 /// Makes a prompt with its first version.
@@ -127,11 +124,14 @@ pub async fn create(
     project: String,
     name: String,
     first: NewTemplate,
-) -> Result<ModelName, ApiError> {
+) -> Result<Made<ModelName>, ApiError> {
     let tags = Some(vec![is_prompt()]);
-    let model = model::create(CreateModelInput { project, name, description: None, tags }).await?;
-    add(model.path.clone(), None, first).await?;
-    Ok(model)
+    let made = model::create(CreateModelInput { project, name, description: None, tags }).await?;
+    let failed = match add(made.path.clone(), None, first).await {
+        Ok(version) => version.failed,
+        Err(error) => Some(error),
+    };
+    Ok(Made { made, failed })
 }
 
 #[cfg(test)]
@@ -143,8 +143,6 @@ mod tests {
         let said =
             |role: &str, content: &str| Message { role: role.into(), content: content.into() };
         let messages = Some(vec![said("system", "Be\n  {{style}}."), said("user", "{{question}}")]);
-        let excerpt = Excerpt { text: "[…]".to_owned(), messages: messages.clone() };
-        assert_eq!(excerpt.beginning(), "Be {{style}}.");
         let template = Template {
             text: "[…]".to_owned(),
             messages,

@@ -3,6 +3,7 @@
 use cynic::QueryBuilder;
 
 use super::{
+    kind::ModelKind,
     model::OwningModel,
     mutation,
     page::{PageInfo, Place},
@@ -20,6 +21,7 @@ pub struct TrashedModel {
     pub path: String,
     pub name: String,
     pub version_count: i32,
+    pub kind: ModelKind,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@ use cynic::QueryBuilder;
 use super::{
     alias::{AliasDetail, AliasRow},
     file::{FileName, FilePage, NameWarning, UnfinishedUpload},
+    kind::ModelKind,
     model::{self, Judged, LatestVersion, OwningModel, OwningProject, TagInput},
     mutation,
     page::{MAX_PAGE_SIZE, PageInfo, Place},
@@ -282,6 +283,15 @@ pub struct VersionDetail {
 impl VersionDetail {
     pub fn contents(&self) -> Contents {
         Contents::of(&self.flavors, self.files.nodes.iter().map(|file| &*file.path))
+    }
+
+    /// Whether it is a template, and no files.
+    pub fn is_prompt(&self) -> bool {
+        self.prompt.is_some() && self.file_count == 0
+    }
+
+    pub fn kind(&self) -> ModelKind {
+        if self.is_prompt() { ModelKind::Prompt } else { ModelKind::Model }
     }
 
     pub fn is_yanked(&self) -> bool {

@@ -45,6 +45,15 @@ pub fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
+/// As MLflow's client takes the name of a prompt.
+pub fn prompt_name(name: &str) -> Option<String> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    match name.chars().all(is_good) {
+        true => model_name(name),
+        false => Some("Use letters A to Z, digits, hyphens, underscores and dots.".to_owned()),
+    }
+}
+
 /// The name of a model, as MLflow allows it and as it can stand in an address.
 pub fn model_name(name: &str) -> Option<String> {
     if name.is_empty() {

@@ -24,7 +24,7 @@ pub fn parts<'a>(text: &'a str, variables: &[String]) -> Vec<Part<'a>> {
             parts.push(Part::Variable(&text[open..close]));
             (begun, from) = (close, close);
         } else {
-            from = open + 2;
+            from = open + 1;
         }
     }
     parts.extend((begun < text.len()).then(|| Part::Text(&text[begun..])));
@@ -39,11 +39,15 @@ pub fn check(text: &str, is_chat: bool) -> Option<String> {
     if !is_chat || text.is_empty() {
         return None;
     }
-    let is_message = |message: &Value| message["role"].is_string() && !message["content"].is_null();
-    let is_chat = serde_json::from_str::<Vec<Value>>(text)
-        .is_ok_and(|messages| !messages.is_empty() && messages.iter().all(is_message));
-    (!is_chat)
+    (!self::is_chat(text))
         .then(|| r#"Enter the messages as JSON: [{"role": "user", "content": "…"}]"#.to_owned())
+}
+
+/// Whether a text is the JSON of a chat's messages.
+pub fn is_chat(text: &str) -> bool {
+    let is_message = |message: &Value| message["role"].is_string() && !message["content"].is_null();
+    serde_json::from_str::<Vec<Value>>(text)
+        .is_ok_and(|messages| !messages.is_empty() && messages.iter().all(is_message))
 }
 
 /// JSON, with one value on each line; anything else as it is.

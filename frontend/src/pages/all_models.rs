@@ -10,7 +10,7 @@ use crate::{
         tabs::{Tab, Tabs},
         title::PageTitle,
     },
-    graphql::model::ModelKind,
+    graphql::kind::ModelKind,
     logic::address,
     parts::models::list::ModelList,
     session::use_session,
@@ -19,15 +19,15 @@ use crate::{
 #[component]
 pub fn AllModelsPage(kind: ModelKind) -> impl IntoView {
     let session = use_session();
-    let title = match kind {
-        ModelKind::Model => "Models",
-        ModelKind::Prompt => "Prompts",
+    let (d, title) = match kind {
+        ModelKind::Model => (icon::BOX, "Models"),
+        ModelKind::Prompt => (icon::MESSAGE, "Prompts"),
     };
     let (_, many) = kind.words();
     let nothing = move || {
         if session.signed_in() {
             view! {
-                <Empty d=icon::BOX title=format!("No {many} yet")>
+                <Empty d title=format!("No {many} yet")>
                     <p>{title}" live in projects. Publish the first one from a script or in the browser."</p>
                     <a class="btn btn-primary" href=address::at("/")><Icon d=icon::LAYERS/>"All projects"</a>
                 </Empty>
@@ -35,7 +35,7 @@ pub fn AllModelsPage(kind: ModelKind) -> impl IntoView {
             .into_any()
         } else {
             view! {
-                <Empty d=icon::BOX title=format!("No public {many}")>
+                <Empty d title=format!("No public {many}")>
                     <p>"Sign in to see the "{many}" of your own projects and those of your teams."</p>
                     <SignInOffer/>
                 </Empty>

@@ -17,7 +17,7 @@ use crate::{
     },
     live::keep_following,
     logic::address,
-    parts::project_switcher::remember,
+    parts::{models::crumbs, project_switcher::remember},
 };
 
 /// The model of the tabs below, and how to load it again.
@@ -114,11 +114,9 @@ fn Heading(path: Memo<String>, detail: Memo<ModelDetail>) -> impl IntoView {
         shown.into_iter().filter_map(|(shown, tab)| shown.then_some(tab)).collect::<Vec<_>>()
     });
     view! {
-        <Breadcrumbs items=Signal::derive(move || detail.with(|model| vec![
-            ("Projects".to_owned(), address::at("/")),
-            (model.project.path.clone(), address::project(&model.project.path)),
-            ("Prompts".to_owned(), address::project_page(&model.project.path, "prompts")),
-        ].into_iter().take(if model.is_prompt() { 3 } else { 2 }).collect::<Vec<_>>()))/>
+        <Breadcrumbs items=Signal::derive(move || {
+            detail.with(|model| crumbs::above(model.kind, &model.project.path))
+        })/>
         <div class="flex flex-wrap items-center justify-between gap-3">
             <h1 class="min-w-0 break-words text-2xl font-semibold tracking-tight">
                 {move || detail.read().name.clone()}

@@ -16,7 +16,8 @@ use crate::{
         toast::use_toasts,
     },
     graphql::{
-        model::{self, ModelDetail, ModelKind, RenameModelInput, UpdateModelInput},
+        kind::ModelKind,
+        model::{self, ModelDetail, RenameModelInput, UpdateModelInput},
         protected_alias::Place,
         scalar::Role,
         tag::Target,
@@ -145,7 +146,7 @@ fn RenameForm(detail: Memo<ModelDetail>) -> impl IntoView {
             <h2 class="font-semibold">"Rename"</h2>
             <TextField
                 id="name" label="Name" value=name required=true check=check::model_name refused=submit.field("name")
-                hint="Links and scripts that use the old name keep working until another model takes that name."
+                hint="Links and scripts that use the old name keep working until that name is given again."
             />
             <FormError error=submit.general(&["name"])/>
             <SubmitButton text="Rename" pending=submit.pending disabled=blocked/>

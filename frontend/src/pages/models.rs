@@ -12,7 +12,7 @@ use crate::{
         snippets::Snippet,
         title::PageTitle,
     },
-    graphql::{model::ModelKind, scalar::Role},
+    graphql::{kind::ModelKind, scalar::Role},
     logic::address,
     parts::models::{
         list::ModelList,

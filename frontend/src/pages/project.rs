@@ -77,7 +77,7 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
         })
     };
     let location = use_location();
-    // Of that of which the list is open.
+    // Creates what the open list shows.
     let new = move || {
         let lists_prompts =
             *location.pathname.read() == address::project_page(&path.read(), "prompts");

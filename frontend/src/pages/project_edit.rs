@@ -16,6 +16,7 @@ use crate::{
         toast::use_toasts,
     },
     graphql::{
+        kind::ModelKind,
         project::{
             self, DeleteProjectInput, ProjectDetail, RenameProjectInput, RestoreProjectInput,
             UpdateProjectInput,
@@ -23,7 +24,7 @@ use crate::{
         protected_alias::Place,
         scalar::{Role, Visibility},
     },
-    logic::{address, check, format},
+    logic::{address, check},
     parts::{
         access::visibility::{VisibilityField, visibility_name, visibility_of},
         draft::Draft,
@@ -180,7 +181,15 @@ fn DeleteSection(detail: Memo<ProjectDetail>) -> impl IntoView {
     let submit = Submit::new();
     report(submit);
     let title = Signal::derive(move || format!("Delete “{}”?", current.path.read()));
-    let models = move || format::plural(detail.read().model_count.into(), "model", "models");
+    let models = move || {
+        let detail = detail.read();
+        let count = |kind: ModelKind, count: i32| kind.count(usize::try_from(count).unwrap_or(0));
+        let models = count(ModelKind::Model, detail.models.total_count);
+        match detail.prompts.total_count {
+            0 => models,
+            prompts => format!("{models} and {}", count(ModelKind::Prompt, prompts)),
+        }
+    };
     let delete = move |()| {
         let navigate = navigate.clone();
         let input = DeleteProjectInput { project: current.path.get_untracked() };

@@ -138,7 +138,7 @@ fn ProjectList(
             <ul class="panel divide-y divide-base-300" aria-label="Projects">
                 <For
                     each=move || page.get().nodes
-                    key=|row| (row.id.inner().to_owned(), row.updated_at.0.clone(), row.model_count)
+                    key=|row| (row.id.inner().to_owned(), row.updated_at.0.clone(), row.models.total_count)
                     let:row
                 >
                     <ProjectLine row on_change/>
@@ -157,7 +157,7 @@ fn ProjectList(
 
 #[component]
 fn ProjectLine(row: ProjectRow, on_change: Callback<()>) -> impl IntoView {
-    let ProjectRow { id, path, name, description, visibility, model_count, updated_at, deleted_at } =
+    let ProjectRow { id, path, name, description, visibility, models, updated_at, deleted_at } =
         row;
     let href = address::project(&path);
     let title = if name.is_empty() { path.clone() } else { name };
@@ -181,7 +181,7 @@ fn ProjectLine(row: ProjectRow, on_change: Callback<()>) -> impl IntoView {
                     <span class="badge badge-sm border-base-300 bg-base-200">{visibility_name(visibility)}</span>
                 </p>
                 <p class="truncate text-sm text-muted">{summary}</p>
-                <p class="text-sm text-muted sm:hidden">{format::plural(model_count.into(), "model", "models")}</p>
+                <p class="text-sm text-muted sm:hidden">{format::plural(models.total_count.into(), "model", "models")}</p>
             </div>
             {match deleted_at {
                 Some(at) => view! {
@@ -193,7 +193,7 @@ fn ProjectLine(row: ProjectRow, on_change: Callback<()>) -> impl IntoView {
                 .into_any(),
                 None => view! {
                     <div class="hidden shrink-0 text-right text-sm sm:block">
-                        <p>{format::plural(model_count.into(), "model", "models")}</p>
+                        <p>{format::plural(models.total_count.into(), "model", "models")}</p>
                         <p class="text-muted">"updated " <Time at=updated_at.0/></p>
                     </div>
                 }

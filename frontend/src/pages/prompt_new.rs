@@ -13,11 +13,12 @@ use crate::{
         loaded::{Load, Loaded},
         skeleton::SkeletonPage,
         title::PageTitle,
+        toast::use_toasts,
     },
     graphql::{
         model::ModelDetail,
         project,
-        prompt::{self, NewTemplate},
+        prompt::{self, Made, NewTemplate},
         scalar::Role,
     },
     logic::{address, check, template::pretty},
@@ -53,7 +54,7 @@ pub fn PromptNewPage() -> impl IntoView {
 
 #[component]
 fn NewPrompt(project: Memo<String>) -> impl IntoView {
-    let navigate = address::use_navigate();
+    let (navigate, toasts) = (address::use_navigate(), use_toasts());
     let name = RwSignal::new(String::new());
     let object = format!("new prompt in {}", project.read_untracked());
     let writing = Writing::new(&object, String::new(), false);
@@ -65,19 +66,22 @@ fn NewPrompt(project: Memo<String>) -> impl IntoView {
         let first = NewTemplate { text: text.clone(), is_chat, before: None, message: None };
         let made = prompt::create(project.get_untracked(), name.get_untracked(), first);
         let navigate = navigate.clone();
-        submit.run(made, move |model| {
-            writing.draft.is_saved(text);
-            navigate(&address::model(&model.path), NavigateOptions::default());
+        submit.run(made, move |Made { made, failed }| {
+            match failed {
+                None => writing.draft.is_saved(text),
+                Some(error) => toasts.failure(&error),
+            }
+            navigate(&address::model(&made.path), NavigateOptions::default());
         });
     };
     let blocked = Signal::derive(move || {
-        name.read().is_empty() || check::model_name(&name.read()).is_some() || !writing.is_ready()
+        name.read().is_empty() || check::prompt_name(&name.read()).is_some() || !writing.is_ready()
     });
     view! {
         <form class="panel space-y-5 p-6" on:submit=send>
             <TextField
                 id="name" label="Name" value=name required=true autofocus=true placeholder="summary"
-                hint="The name used in scripts and MLflow." check=check::model_name refused=submit.field("name")
+                hint="The name used in scripts and MLflow." check=check::prompt_name refused=submit.field("name")
             />
             <TemplateFields writing/>
             <FormError error=submit.general(&["name"])/>
@@ -92,7 +96,7 @@ fn NewPrompt(project: Memo<String>) -> impl IntoView {
 /// The next version of a prompt, which begins as the latest one is.
 #[component]
 pub fn NewTemplateForm(model: ModelDetail) -> impl IntoView {
-    let navigate = address::use_navigate();
+    let (navigate, toasts) = (address::use_navigate(), use_toasts());
     let path = model.path.clone();
     let back = address::model_page(&path, "versions");
     let next = model.next_version.clone();
@@ -120,9 +124,12 @@ pub fn NewTemplateForm(model: ModelDetail) -> impl IntoView {
         };
         let (navigate, path) = (navigate.clone(), path.clone());
         let made = prompt::add(path.clone(), Some(value.get_untracked()), new);
-        submit.run(made, move |made| {
+        submit.run(made, move |Made { made, failed }| {
             writing.draft.is_saved(text);
             message.is_saved(notes);
+            if let Some(error) = failed {
+                toasts.failure(&error);
+            }
             navigate(&address::version(&path, &made.version), NavigateOptions::default());
         });
     };
@@ -130,6 +137,7 @@ pub fn NewTemplateForm(model: ModelDetail) -> impl IntoView {
         value.read().is_empty()
             || check::version(&value.read()).is_some()
             || check::description(&message.value.read()).is_some()
+            || message.found.read().is_some()
             || !writing.is_ready()
     });
     view! {

@@ -9,7 +9,7 @@ use crate::{
         icon::{self, Icon},
         title::PageTitle,
     },
-    graphql::{model::ModelKind, scalar::Role},
+    graphql::{kind::ModelKind, scalar::Role},
     logic::address,
     parts::{
         models::{list::ModelList, mlflow::MlflowGuide},

@@ -20,6 +20,7 @@ use crate::{
     },
     graphql::{
         candidate::{self, RestoreCandidateInput},
+        kind::ModelKind,
         model::{self, RestoreModelInput},
         scalar::Role,
         trash::{self, TrashEntry, TrashItem, TrashPage},
@@ -218,7 +219,11 @@ fn describe(item: &TrashItem) -> (&'static str, String, String) {
     match item {
         TrashItem::Model(model) => {
             let versions = format::plural(model.version_count.into(), "version", "versions");
-            (icon::BOX, model.name.clone(), format!("Model with {versions}"))
+            let d = match model.kind {
+                ModelKind::Model => icon::BOX,
+                ModelKind::Prompt => icon::MESSAGE,
+            };
+            (d, model.name.clone(), format!("{} with {versions}", model.kind.title()))
         }
         TrashItem::ModelVersion(version) => (
             icon::PACKAGE,

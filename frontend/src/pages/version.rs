@@ -45,6 +45,7 @@ use crate::{
         models::{
             about_version::AboutVersion,
             aliases::Aliases,
+            crumbs,
             mlflow::{self, MlflowPanel},
             mlmodel::{self, Mlmodel},
             support::{SupportActions, SupportBanner, SupportDialogs, SupportItems},
@@ -113,7 +114,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
         is_known.get().then(|| view! { <Mlmodel version=data.read_untracked().version.clone()/> })
     };
     let template = Memo::new(move |_| data.read().version.prompt.clone());
-    let is_prompt = Memo::new(move |_| template.read().is_some());
+    let is_prompt = Memo::new(move |_| data.read().version.is_prompt());
     let visibility = Signal::derive(move || data.read().project.visibility);
     let mlflow_panel = move || {
         view! {
@@ -252,12 +253,12 @@ fn Heading(
     let support = SupportActions::new(data, on_change);
     let crumbs = Signal::derive(move || {
         data.with(|data| {
-            vec![
-                ("Projects".to_owned(), address::at("/")),
-                (data.project.path.clone(), address::project(&data.project.path)),
-                (data.model_name.clone(), address::model(&data.model)),
-                ("Versions".to_owned(), address::model_page(&data.model, "versions")),
-            ]
+            crumbs::to_versions(
+                data.version.kind(),
+                &data.project.path,
+                &data.model,
+                &data.model_name,
+            )
         })
     });
     let latest = Memo::new(move |_| {
@@ -336,6 +337,9 @@ fn Publish(data: Memo<VersionPageData>, on_change: Callback<()>) -> impl IntoVie
         data.with(|data| {
             let size = format::bytes(data.version.size);
             match data.version.file_count {
+                0 if data.version.is_prompt() => {
+                    "Publishing locks the template. It can't be changed afterwards.".to_owned()
+                }
                 0 => "This version has no files yet. Publishing locks it: no files can be added afterwards.".to_owned(),
                 1 => format!("Publishing locks this file ({size}). It can't be changed afterwards."),
                 n => format!(

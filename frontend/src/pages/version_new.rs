@@ -20,7 +20,11 @@ use crate::{
         version::{self, CreateModelVersionInput},
     },
     logic::{address, check},
-    parts::{draft::Draft, markdown_field::MarkdownField, models::version_field::VersionField},
+    parts::{
+        draft::Draft,
+        markdown_field::MarkdownField,
+        models::{crumbs, version_field::VersionField},
+    },
 };
 
 #[component]
@@ -31,12 +35,9 @@ pub fn VersionNewPage() -> impl IntoView {
         <PageTitle text=move || format!("New version of {}", path.get())/>
         <div class="mx-auto max-w-3xl">
             <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:model>
-                <Breadcrumbs items=Signal::derive(move || model.with(|model| vec![
-                    ("Projects".to_owned(), address::at("/")),
-                    (model.project.path.clone(), address::project(&model.project.path)),
-                    (model.name.clone(), address::model(&model.path)),
-                    ("Versions".to_owned(), address::model_page(&model.path, "versions")),
-                ]))/>
+                <Breadcrumbs items=Signal::derive(move || model.with(|model| {
+                    crumbs::to_versions(model.kind, &model.project.path, &model.path, &model.name)
+                }))/>
                 <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New version"</h1>
                 <Allowed
                     when=Signal::derive(move || model.read().project.allows(Role::Developer))

@@ -22,7 +22,6 @@ use crate::{
     },
     graphql::{
         alias::by_weight,
-        prompt::Excerpt,
         scalar::{OrderDirection, Role, VersionState, VersionSupport},
         tag::Tag,
         version::{
@@ -377,7 +376,7 @@ fn Row(
             </td>
             <td class="hidden sm:table-cell"><div class="flex max-w-72 flex-wrap gap-1">{chips(tags)}</div></td>
             {if model.is_prompt() {
-                let beginning = prompt.as_ref().map(Excerpt::beginning);
+                let beginning = prompt.map(|prompt| prompt.beginning);
                 view! { <td class="max-w-0 min-w-40 truncate text-sm text-muted">{beginning}</td> }.into_any()
             } else {
                 view! {

@@ -14,7 +14,7 @@ use crate::{
     },
     graphql::{
         find::{Everything, Wanted, find},
-        model::ModelKind,
+        kind::ModelKind,
     },
     logic::address,
     session::{CurrentSession, use_session},

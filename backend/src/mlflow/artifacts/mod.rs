@@ -1,7 +1,7 @@
 //! Artifacts: the files of runs, logged models and versions, as `mlflow-artifacts:/…` and the addresses of
 //! the proxy name them. Finds what has them and lists them; bytes come and go as under `/files`.
 
-mod decoded;
+pub mod decoded;
 mod place;
 pub mod transfer;
 
@@ -81,13 +81,7 @@ async fn delete(call: Call) -> Result<Done> {
     let (reader, target) =
         writable(&address, (&mut *change).into(), &call.actor, &call.project).await?;
     let writer = Writer::of(reader)?;
-    let mut removed = file::rules::delete_all(&mut change, &writer, &target, &path).await?;
-    if removed == 0
-        && let Some(kept) = decoded::find((&mut *change).into(), target.id(), &path).await?
-    {
-        removed = file::rules::delete_all(&mut change, &writer, &target, &kept).await?;
-    }
-    if removed > 0 {
+    if file::rules::delete_all(&mut change, &writer, &target, &path).await? > 0 {
         change.commit().await?;
     }
     Ok(Done {})
@@ -114,7 +108,9 @@ pub struct Listing {
 async fn children(call: &Call, target: &Target, path: &str, shown: &str) -> Result<Vec<FileInfo>> {
     let db = &call.app.db;
     let mut children = file::sql::children(db, target.id(), path).await?;
+    // Clients ask also whether a file is a folder.
     if children.is_empty()
+        && file::sql::find(db, target.id(), path).await?.is_none()
         && let Some(kept) = decoded::find(db.into(), target.id(), path).await?
     {
         children = file::sql::children(db, target.id(), &kept).await?;

@@ -157,8 +157,10 @@ pub struct Place {
 impl Place {
     pub fn new(project: &str, address: Address) -> Result<Self> {
         // A client could never ask for it, nor list the folder that it is in.
-        if decoded::decode(address.path()).contains('#') {
-            return Err(Failure::invalid("Invalid path"));
+        if !decoded::is_listable(address.path()) {
+            return Err(Failure::invalid(
+                "Invalid path: MLflow's clients can't list a name that holds '#', also percent-encoded. Choose another name.",
+            ));
         }
         let path = file_path(address.path())?;
         Ok(Self { project: project.to_owned(), address, path })

@@ -191,19 +191,11 @@ pub async fn find(call: &Call, address: &Address) -> Result<file::File> {
     let path = folder(address.path())?;
     let target = address.readable(&call.app, &call.actor, &call.project).await?;
     let db = &call.app.db;
-    let mut found = file::sql::find(db, target.id(), &path).await?;
-    let is_folder =
-        found.is_none() && !file::sql::children(db, target.id(), &path).await?.is_empty();
-    if found.is_none()
-        && !is_folder
-        && let Some(kept) = decoded::find(db.into(), target.id(), &path).await?
-    {
-        found = file::sql::find(db, target.id(), &kept).await?;
-    }
-    if let Some(file) = found {
+    if let Some(file) = decoded::find_file(db.into(), target.id(), &path).await? {
         version::fetch::begin(&call.app, &call.actor, &target, true).await?;
         return Ok(file);
     }
+    let is_folder = !file::sql::children(db, target.id(), &path).await?.is_empty();
     Err(match is_folder {
         true => Failure::invalid(format!(
             "Artifact path refers to a directory, not a file: '{address}'"

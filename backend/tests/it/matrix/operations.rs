@@ -40,10 +40,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "NameWarning",
         "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { nameWarnings { {f} } } }",
     ),
-    ("PromptTemplate", "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { prompt { {f} } } }"),
+    ("PromptTemplate", "model(path: \"{p}/ocr\") { version(ref: \"0.9.0\") { prompt { {f} } } }"),
     (
         "PromptMessage",
-        "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { prompt { messages { {f} } } } }",
+        "model(path: \"{p}/ocr\") { version(ref: \"0.9.0\") { prompt { messages { {f} } } } }",
     ),
     (
         "MetricPoint",

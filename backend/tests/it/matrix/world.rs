@@ -197,10 +197,9 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         setAlias(input: {model: "{p}/ocr", name: "champion", version: "1.0.0"}) { alias { id } }
         a: setTag(input: {model: "{p}/ocr", version: "1.0.0", key: "k", value: "v"}) { tag { key } }
         b: setTag(input: {model: "{p}/ocr", key: "k", value: "v"}) { tag { key } }
-        c: setTag(input: {model: "{p}/ocr", version: "1.0.0", key: "_mlflow_prompt_type", value: "chat"}) { tag { key } }
-        d: setTag(input: {model: "{p}/ocr", version: "1.0.0", key: "mlflow.prompt.text",
-            value: "[{\"role\": \"user\", \"content\": \"{{x}}\"}]"}) { tag { key } }
-        createModelVersion(input: {model: "{p}/ocr", version: "0.9.0"}) { modelVersion { id } }
+        createModelVersion(input: {model: "{p}/ocr", version: "0.9.0", tags: [
+            {key: "mlflow.prompt.is_prompt", value: "true"}, {key: "_mlflow_prompt_type", value: "chat"},
+            {key: "mlflow.prompt.text", value: "[{\"role\": \"user\", \"content\": \"{{x}}\"}]"}]}) { modelVersion { id } }
         publishModelVersion(input: {model: "{p}/ocr", version: "0.9.0"}) { modelVersion { id } }
     }"#;
     let made = admin.ok(&make.replace("{p}", visibility), json!({})).await;

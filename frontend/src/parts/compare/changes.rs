@@ -15,7 +15,7 @@ use crate::{
         prompt::Template,
         version::{self, VersionPageData},
     },
-    logic::address,
+    logic::{address, template::pretty},
     parts::files::changes::FileChanges,
 };
 
@@ -114,7 +114,7 @@ fn Since(other: String, data: Memo<VersionPageData>) -> impl IntoView {
     });
     let base = Signal::stored(0);
     let only_differing = Signal::stored(true);
-    let has_files = data.read_untracked().version.prompt.is_none();
+    let has_files = !data.read_untracked().version.is_prompt();
     let shown = move |other: Memo<Vec<Side>>| {
         let sides = Memo::new(move |_| {
             let mut sides = other.get();
@@ -141,15 +141,20 @@ const PART: &str = "border-t border-base-300 px-5 pb-2 pt-3 text-sm font-semibol
 pub enum Text {
     /// Of a prompt.
     Template,
+    ResponseFormat,
+    ModelSettings,
     Notes,
 }
 
 impl Text {
-    pub const ALL: [Self; 2] = [Self::Template, Self::Notes];
+    pub const ALL: [Self; 4] =
+        [Self::Template, Self::ResponseFormat, Self::ModelSettings, Self::Notes];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::Template => "Template",
+            Self::ResponseFormat => "Response format",
+            Self::ModelSettings => "Model settings",
             Self::Notes => "Release notes",
         }
     }
@@ -157,10 +162,16 @@ impl Text {
     /// Empty where there is none.
     pub fn of(self, side: &Side) -> String {
         let Side::Version(data) = side else { return String::new() };
-        match self {
-            Self::Template => data.version.prompt.as_ref().map(Template::plain).unwrap_or_default(),
-            Self::Notes => data.version.description.clone(),
-        }
+        let prompt = data.version.prompt.as_ref();
+        let json =
+            |of: fn(&Template) -> Option<&String>| prompt.and_then(of).map(|json| pretty(json));
+        let text = match self {
+            Self::Template => prompt.map(Template::plain),
+            Self::ResponseFormat => json(|prompt| prompt.response_format.as_ref()),
+            Self::ModelSettings => json(|prompt| prompt.model_config.as_ref()),
+            Self::Notes => Some(data.version.description.clone()),
+        };
+        text.unwrap_or_default()
     }
 }
 

@@ -176,7 +176,7 @@ impl Side {
 
     /// Whether it has a template, and no files.
     pub fn is_prompt(&self) -> bool {
-        matches!(self, Self::Version(data) if data.version.prompt.is_some())
+        matches!(self, Self::Version(data) if data.version.is_prompt())
     }
 
     pub fn source(&self) -> Source {

@@ -23,7 +23,7 @@ pub fn AboutVersion(data: Memo<VersionPageData>) -> impl IntoView {
         <SidePanel title="About">
             {move || {
                 let VersionPageData { project, version, .. } = data.get();
-                let has_files = version.prompt.is_none();
+                let has_files = !version.is_prompt();
                 view! {
                     <Facts>
                         {version.published_at.map(|at| view! {

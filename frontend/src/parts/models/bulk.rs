@@ -13,7 +13,8 @@ use crate::{
         toast::{Toasts, use_toasts},
     },
     graphql::{
-        model::{self, DeleteModelInput, ModelKind, ModelName, RestoreModelInput},
+        kind::ModelKind,
+        model::{self, DeleteModelInput, ModelName, RestoreModelInput},
         tag::{self, Target},
     },
     logic::{address, check, format},

@@ -15,7 +15,8 @@ use crate::{
     },
     graphql::{
         facet::{self, FacetValue, Facets},
-        model::{self, ModelKind, Wanted},
+        kind::ModelKind,
+        model::{self, Wanted},
     },
     logic::address,
     parts::page::{leave_when_empty, use_place},

@@ -15,8 +15,8 @@ use crate::{
     },
     graphql::{
         alias::by_weight,
-        model::{BestMetric, ModelKind, ModelOrder, ModelOrderField, ModelPage, ModelRow},
-        prompt::Excerpt,
+        kind::ModelKind,
+        model::{BestMetric, ModelOrder, ModelOrderField, ModelPage, ModelRow},
         scalar::{OrderDirection, Role, VersionState},
         viewer::Author,
     },
@@ -27,21 +27,25 @@ use crate::{
 /// Chips in a row; what is more is on the model's page.
 const CHIPS_SHOWN: usize = 4;
 
-/// Where there is no table: on a phone. What is only of models comes last.
-const ORDERS: &[(&str, &str)] = &[
-    ("name", "Name"),
-    ("-updated", "Last updated"),
-    ("-created", "Newest"),
-    ("-version", "Highest version"),
-    ("author", "Author"),
-    ("-metric", "Best metric"),
-    ("-candidates", "Most runs"),
-];
-
+/// Where there is no table: on a phone.
 pub fn orders(kind: ModelKind) -> &'static [(&'static str, &'static str)] {
     match kind {
-        ModelKind::Model => ORDERS,
-        ModelKind::Prompt => &ORDERS[..5],
+        ModelKind::Model => &[
+            ("name", "Name"),
+            ("-updated", "Last updated"),
+            ("-created", "Newest"),
+            ("-version", "Highest version"),
+            ("-metric", "Best metric"),
+            ("-candidates", "Most runs"),
+            ("author", "Author"),
+        ],
+        ModelKind::Prompt => &[
+            ("name", "Name"),
+            ("-updated", "Last updated"),
+            ("-created", "Newest"),
+            ("-version", "Highest version"),
+            ("author", "Author"),
+        ],
     }
 }
 
@@ -309,7 +313,7 @@ fn cells(kind: ModelKind, row: ModelRow, across: bool) -> impl IntoView {
         view! { <a class="link-hover link" href=href>{count}</a> }.into_any()
     };
     let excerpt = row.latest_excerpt.as_ref().and_then(|latest| latest.prompt.as_ref());
-    let excerpt = excerpt.map(Excerpt::beginning);
+    let excerpt = excerpt.map(|excerpt| excerpt.beginning.clone());
     let person = author.clone().map(Author::names);
     let project = across.then(|| {
         view! { <span class="font-normal text-muted">{row.project.path.clone()} "/"</span> }

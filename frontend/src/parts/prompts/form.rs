@@ -31,9 +31,17 @@ impl Writing {
         template::check(&self.draft.value.read(), self.is_chat())
     }
 
-    /// Whether it can be registered as it is.
+    /// Whether it can be registered as it is: not while an earlier draft is offered in its place.
     pub fn is_ready(self) -> bool {
-        !self.draft.value.read().trim().is_empty() && self.wrong().is_none()
+        self.draft.found.read().is_none()
+            && !self.draft.value.read().trim().is_empty()
+            && self.wrong().is_none()
+    }
+
+    /// What an earlier visit left is taken up, of which only the text was kept.
+    fn is_taken_up(self) {
+        let is_chat = template::is_chat(&self.draft.value.read_untracked());
+        self.kind.set(if is_chat { "chat" } else { "text" }.to_owned());
     }
 }
 
@@ -59,12 +67,13 @@ pub fn TemplateFields(writing: Writing) -> impl IntoView {
             </Field>
         }
     };
+    let taken_up = Callback::new(move |()| writing.is_taken_up());
     view! {
         <SelectField
             id="kind" label="Type" value=kind
             options=&[("text", "Text"), ("chat", "Chat: messages with roles, as JSON")]
         />
-        <Show when=move || draft.found.read().is_none() fallback=move || view! { <DraftOffer draft/> }>
+        <Show when=move || draft.found.read().is_none() fallback=move || view! { <DraftOffer draft on_continue=taken_up/> }>
             {editor}
         </Show>
     }

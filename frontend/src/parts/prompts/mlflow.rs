@@ -15,9 +15,12 @@ pub fn by_alias(name: &str, alias: &str) -> String {
 /// Loads a prompt, and puts values in the place of its variables.
 pub fn load(name: &'static str, uri: &str, template: Option<&Template>) -> Snippet {
     let variables = template.map_or(&[][..], |template| &template.variables);
-    // A name with a dot is no argument of Python.
-    let values = variables.iter().filter(|variable| !variable.contains('.'));
-    let values = values.map(|variable| format!("{variable}=\"…\"")).collect::<Vec<_>>().join(", ");
+    // What is no name of Python is given by a dictionary.
+    let value = |variable: &String| match is_name(variable) {
+        true => format!("{variable}=\"…\""),
+        false => format!("**{{\"{variable}\": \"…\"}}"),
+    };
+    let values = variables.iter().map(value).collect::<Vec<_>>().join(", ");
     let what = if template.is_some_and(|template| template.messages.is_some()) {
         "messages"
     } else {
@@ -28,6 +31,17 @@ pub fn load(name: &'static str, uri: &str, template: Option<&Template>) -> Snipp
         "import mlflow\n\nprompt = mlflow.genai.load_prompt({uri})\n{what} = prompt.format({values})\n"
     );
     Snippet { name, code }
+}
+
+/// Whether a variable can be the name of an argument.
+fn is_name(variable: &str) -> bool {
+    const KEYWORDS: [&str; 35] = [
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+        "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global",
+        "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return",
+        "try", "while", "with", "yield",
+    ];
+    !variable.contains('.') && !KEYWORDS.contains(&variable)
 }
 
 /// Registers a prompt, or one more version of it.
@@ -82,7 +96,10 @@ mod tests {
         };
         let code = load("Load", &by_alias("greeting", "champion"), Some(&template)).code;
         assert!(code.contains("load_prompt(\"prompts:/greeting@champion\")\n"), "{code}");
-        assert!(code.ends_with("text = prompt.format(a=\"…\", d=\"…\")\n"), "{code}");
+        assert!(
+            code.ends_with("text = prompt.format(a=\"…\", **{\"b.c\": \"…\"}, d=\"…\")\n"),
+            "{code}"
+        );
         let code = register("greeting").code;
         assert!(code.contains("\"Summarize in {{count}} sentences: {{text}}\""), "{code}");
     }

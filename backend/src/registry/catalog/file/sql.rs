@@ -25,20 +25,19 @@ pub async fn find(conn: impl Into<Conn<'_>>, owner_id: &str, path: &str) -> Resu
     Ok(file)
 }
 
-/// How many files of a folder are looked at for names with `%`.
+/// How many names with `%` are looked at.
 const MAX_LOOKED_AT: i64 = 20_000;
 
-/// The paths with `%` among the first 20,000 files of a folder, as they were sent; the empty folder is the top.
+/// The first 20,000 paths with `%` in a folder, as they were sent; the empty folder is the top. They have an index of
+/// their own.
 pub async fn with_percent(
     conn: impl Into<Conn<'_>>,
     owner_id: &str,
     folder: &str,
 ) -> Result<Vec<String>> {
-    let mut sql =
-        Sql::new("SELECT c.sent FROM (SELECT f.path, COALESCE(f.sent_path, f.path) AS sent ");
-    sql.push("FROM files f WHERE f.owner_id = ").push_value(owner_id);
-    sql.push(" AND ").push_sql(in_folder(folder)?).push(" ORDER BY f.path LIMIT ");
-    sql.push_value(MAX_LOOKED_AT).push(") c WHERE c.path <> REPLACE(c.path, '%', '')");
+    let mut sql = Sql::new("SELECT COALESCE(f.sent_path, f.path) FROM files f WHERE f.owner_id = ");
+    sql.push_value(owner_id).push(" AND f.path <> REPLACE(f.path, '%', '') AND ");
+    sql.push_sql(in_folder(folder)?).push(" ORDER BY f.path LIMIT ").push_value(MAX_LOOKED_AT);
     let found: Vec<(String,)> = Query::from(sql).fetch_all(conn).await?;
     Ok(found.into_iter().map(|(path,)| path).collect())
 }
