@@ -317,10 +317,11 @@ const requirements = "mlflow==3.17.2\ncloudpickle==3.1.1\nnumpy==2.3.4\nscikit-l
 
 /** What axe finds against WCAG 2.2 AA and its own best practices. */
 export async function violations(page: Page): Promise<string[]> {
-  // Menus, dialogs and messages fade in, and what is half there has too little contrast.
+  // Menus, dialogs and messages fade in, and what is half there has too little contrast. What goes with scrolling, or on
+  // for ever, has no end to wait for.
   await page.evaluate(() => {
-    const ends = (animation: Animation) =>
-      animation.playState === "running" && animation.effect?.getComputedTiming().endTime !== Infinity;
+    const ends = ({ playState, timeline, effect }: Animation) =>
+      playState === "running" && timeline === document.timeline && effect?.getComputedTiming().endTime !== Infinity;
     const ending = document.getAnimations().filter(ends);
     return Promise.allSettled(ending.map((animation) => animation.finished)).then(() => {});
   });

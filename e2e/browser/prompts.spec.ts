@@ -91,7 +91,7 @@ test("a prompt is written in the browser", async ({ page, api }) => {
   await page.goto(list(project));
   await expect(page.getByText("Register the first prompt")).toBeVisible();
   expect(await violations(page)).toEqual([]);
-  await page.getByRole("link", { name: "New prompt" }).click();
+  await page.getByRole("link", { name: "New prompt" }).first().click();
   await page.getByLabel("Name").fill("my greeting");
   await expect(page.getByText("Use letters A to Z, digits, hyphens, underscores and dots.")).toBeVisible();
   await page.getByLabel("Name").fill("greeting");

@@ -26,11 +26,12 @@ use crate::{
         kind::ModelKind,
         viewer::{self, Viewer},
     },
-    lazy::{LazyPage, Manage, NothingYet, Prompts, Runs, Versions},
+    lazy::{LazyPage, Manage, NothingYet, Runs, Versions},
     logic::{address, error::ApiError, format},
     pages::{
         all_models::AllModelsPage, compare::Kind, mlflow_link::HomePage, model::ModelFrame,
-        models::ModelsTab, not_found::NotFoundPage, project::ProjectFrame, sign_in::SignInPage,
+        models::ModelsTab, not_found::NotFoundPage, project::ProjectFrame, prompts::PromptsTab,
+        sign_in::SignInPage,
     },
     parts::{
         draft,
@@ -217,13 +218,13 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("audit") view=LazyPage::Manage(Manage::AdminAudit)/>
             </ParentRoute>
             <Route path=path!("/:project/-/new") view=LazyPage::Manage(Manage::ModelNew)/>
-            <Route path=path!("/:project/-/prompts/new") view=LazyPage::Prompts(Prompts::New)/>
+            <Route path=path!("/:project/-/prompts/new") view=LazyPage::Manage(Manage::PromptNew)/>
             <Route path=path!("/:project/-/experiments/:number") view=LazyPage::Runs(Runs::Experiment)/>
             <Route path=path!("/:project/-/runs/compare") view=LazyPage::Compare(Kind::Runs)/>
             <Route path=path!("/:project/-/runs/:run") view=LazyPage::Runs(Runs::Candidate)/>
             <ParentRoute path=path!("/:project") view=ProjectFrame>
                 <Route path=path!("") view=ModelsTab/>
-                <Route path=path!("-/prompts") view=LazyPage::Prompts(Prompts::All)/>
+                <Route path=path!("-/prompts") view=PromptsTab/>
                 <Route path=path!("-/experiments") view=LazyPage::Runs(Runs::Experiments)/>
                 <Route path=path!("-/members") view=LazyPage::Manage(Manage::Members)/>
                 <Route path=path!("-/tokens") view=LazyPage::Manage(Manage::ProjectTokens)/>

@@ -36,7 +36,6 @@ use crate::{
         project_new::ProjectNewPage,
         project_tokens::ProjectTokensTab,
         prompt_new::PromptNewPage,
-        prompts::PromptsTab,
         sessions::SessionsPage,
         settings::SettingsFrame,
         tokens::TokensPage,
@@ -73,7 +72,6 @@ impl NothingYet {
 pub enum LazyPage {
     Card,
     Manage(Manage),
-    Prompts(Prompts),
     Runs(Runs),
     Versions(Versions),
     Compare(Kind),
@@ -84,7 +82,6 @@ impl LazyPage {
         let loaded = match self {
             Self::Card => load_card().await,
             Self::Manage(_) => load_manage().await,
-            Self::Prompts(_) => load_prompts().await,
             Self::Runs(_) => load_runs().await,
             Self::Versions(_) => load_versions().await,
             Self::Compare(_) => load_compare().await,
@@ -102,7 +99,6 @@ impl LazyPage {
         let shown = match self {
             Self::Card => card().await,
             Self::Manage(page) => manage(page).await,
-            Self::Prompts(page) => prompts(page).await,
             Self::Runs(page) => runs(page).await,
             Self::Versions(page) => versions(page).await,
             Self::Compare(kind) => compare(kind).await,
@@ -160,6 +156,7 @@ pub enum Manage {
     ProjectEdit,
     ProjectNew,
     ProjectTokens,
+    PromptNew,
     Sessions,
     Settings,
     Tokens,
@@ -183,26 +180,12 @@ fn manage(page: Manage) -> Shown {
         Manage::ProjectEdit => view! { <ProjectEditTab/> }.into_any(),
         Manage::ProjectNew => view! { <ProjectNewPage/> }.into_any(),
         Manage::ProjectTokens => view! { <ProjectTokensTab/> }.into_any(),
+        Manage::PromptNew => view! { <PromptNewPage/> }.into_any(),
         Manage::Sessions => view! { <SessionsPage/> }.into_any(),
         Manage::Settings => view! { <SettingsFrame/> }.into_any(),
         Manage::Tokens => view! { <TokensPage/> }.into_any(),
         Manage::Trash => view! { <TrashTab/> }.into_any(),
         Manage::Users => view! { <UsersPage/> }.into_any(),
-    })
-}
-
-/// Prompts of a project.
-#[derive(Clone, Copy)]
-pub enum Prompts {
-    All,
-    New,
-}
-
-#[wasm_split(prompts, wasm_split_path = ::leptos::wasm_split, preload(load_prompts), fallible)]
-fn prompts(page: Prompts) -> Shown {
-    Ok(match page {
-        Prompts::All => view! { <PromptsTab/> }.into_any(),
-        Prompts::New => view! { <PromptNewPage/> }.into_any(),
     })
 }
 
