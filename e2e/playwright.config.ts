@@ -50,6 +50,6 @@ export default defineConfig({
   projects: [
     { name: "desktop", use: { viewport: { width: 1440, height: 900 } } },
     // Single sign-on and proxies have no page of their own, and a spec that starts servers does so once.
-    { name: "phone", testIgnore: ["oidc.spec.ts", "proxy.spec.ts"], use: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } },
+    { name: "phone", testIgnore: ["embedding.spec.ts", "oidc.spec.ts", "proxy.spec.ts"], use: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } },
   ],
 });

@@ -82,6 +82,17 @@ impl IntoResponse for Error {
     }
 }
 
+/// Whether a condition lists an ETag, weakly compared (RFC 9110 §8.8.3.2), or `*`.
+pub fn lists(request: &HeaderMap, header: &str, etag: &str) -> bool {
+    request
+        .get_all(header)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|value| value.trim().trim_start_matches("W/"))
+        .any(|value| value == etag || value == "*")
+}
+
 /// The fewest bytes that are worth compressing.
 const MIN_COMPRESSED: u64 = 1024;
 
@@ -97,7 +108,9 @@ pub fn is_compressed() -> impl Predicate {
                 kind,
                 "application/graphql" | "application/x-ndjson" | "text/plain" | "text/csv"
             );
-        is_text && !headers.contains_key(ETAG)
+        // A weak tag says nothing of the bytes.
+        let has_tag = headers.get(ETAG).is_some_and(|tag| !tag.as_bytes().starts_with(b"W/"));
+        is_text && !has_tag
     };
     is_made.and(SizeAbove::new(MIN_COMPRESSED))
 }

@@ -1,5 +1,6 @@
 //! The command line. Every flag of `serve` is also an environment variable `MODEL_REGISTRY_*`.
 
+pub mod origins;
 pub mod policy;
 pub mod public_url;
 
@@ -11,6 +12,7 @@ use ipnet::IpNet;
 use openidconnect::url::{Host, Url};
 use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 
+use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
 use crate::role::{Role, TokenScope};
 
@@ -94,6 +96,16 @@ pub struct Serve {
     /// other origins can't use cookies, and with https the session cookie is Secure [default: the Host header]
     #[arg(long, env = "MODEL_REGISTRY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<PublicUrl>,
+
+    /// Other sites whose pages can use the API with a token, such as https://dash.example.org; * for all sites, which then
+    /// see only what is public
+    #[arg(
+        long,
+        env = "MODEL_REGISTRY_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGINS"
+    )]
+    pub allowed_origins: Vec<AllowedOrigin>,
 
     /// Make everybody who can reach the server `admin`, without a password; only on a loopback address
     #[arg(long, env = "MODEL_REGISTRY_NO_AUTH")]

@@ -20,6 +20,7 @@ pub mod change;
 pub mod command;
 pub mod config;
 pub mod connection;
+mod cors;
 pub mod db;
 pub mod deprecation;
 mod disk;
@@ -56,7 +57,7 @@ mod words;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -111,6 +112,7 @@ fn routes(app: App) -> Router {
         .layer(DefaultBodyLimit::disable()) // each route has its own
         .layer(CatchPanicLayer::new())
         .layer(CompressionLayer::new().compress_when(answer::is_compressed()))
+        .layer(from_fn_with_state(app.clone(), cors::share))
         .layer(from_fn(telemetry::observe))
         .with_state(app)
 }

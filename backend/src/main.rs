@@ -50,6 +50,11 @@ async fn serve(config: Serve) -> Result<()> {
     if config.no_auth && !config.listen.ip().is_loopback() {
         return Err(Error::invalid("--no-auth", "needs a loopback address in --listen"));
     }
+    if config.no_auth && !config.allowed_origins.is_empty() {
+        let reason =
+            "can't be used with --no-auth: every page of these sites would be an administrator";
+        return Err(Error::invalid("--allowed-origins", reason));
+    }
     let listener = TcpListener::bind(config.listen).await?;
     let (db, store) = open(&config).await?;
     let address = format!("http://{}", listener.local_addr()?);

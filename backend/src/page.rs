@@ -84,6 +84,17 @@ pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     usize::try_from(size).unwrap_or_default() * row + 1
 }
 
+/// How many things can be looked up at once.
+pub const MAX_LOOK_UPS: usize = 100;
+
+/// Refuses to look up more than that.
+pub fn check_look_ups(field: &str, count: usize) -> Result<()> {
+    match count {
+        0..=MAX_LOOK_UPS => Ok(()),
+        _ => Err(Error::invalid(field, format!("must be at most {MAX_LOOK_UPS} at once"))),
+    }
+}
+
 /// A place in a list: the values that the list is sorted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {

@@ -1,4 +1,5 @@
-//! Open sockets: how many each caller has, and their end when the server stops. Never knows what is said.
+//! Open sockets, and streams of events: how many each caller has, and their end when the server stops. Never knows what is
+//! said.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +42,7 @@ impl Sockets {
         let own = by_caller.get(&caller).copied().unwrap_or_default();
         if own >= MAX_OF_ONE {
             return Err(Error::RateLimited(format!(
-                "You already have {MAX_OF_ONE} open sockets. Close one, or use several subscriptions in one socket."
+                "You already have {MAX_OF_ONE} open sockets and event streams. Close one, or use several subscriptions in one socket."
             )));
         }
         if *self.open.borrow() >= self.most {

@@ -37,6 +37,9 @@ use crate::time::Clock;
 
 pub use actor::{Actor, actor};
 
+/// In the context of an operation that must not change anything, whoever asks.
+pub struct ReadOnly;
+
 /// What deciding needs: it reads, and notes when somebody was seen. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {

@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::answer::lists;
 use crate::app::App;
 use crate::archive::{Archive, Format};
 use crate::error::{Error, Result};
@@ -128,17 +129,6 @@ impl Content<'_> {
 fn repr_digest(sha256: &str) -> Result<String> {
     let digest = hex::decode(sha256).map_err(Error::internal)?;
     Ok(format!("sha-256=:{}:", STANDARD.encode(digest)))
-}
-
-/// Whether a header lists an ETag, or `*`.
-pub(super) fn lists(request: &HeaderMap, header: &str, etag: &str) -> bool {
-    request
-        .get_all(header)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|value| value.trim().trim_start_matches("W/"))
-        .any(|value| value == etag || value == "*")
 }
 
 #[derive(Debug, PartialEq)]

@@ -181,7 +181,7 @@ async fn put_file(
         }
     };
     let put = async {
-        crate::origin::check(&app.config, &actor, &parts.headers)?;
+        crate::origin::check(&app.config, &actor, &parts)?;
         upload::receive(&app, &actor, &address.place()?, &parts.headers, &mut body).await
     };
     let put = match put.await {

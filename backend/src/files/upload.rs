@@ -12,8 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{Stream, TryStreamExt};
 
-use super::download::lists;
 use crate::access::{Actor, Reader, Writer};
+use crate::answer::lists;
 use crate::app::App;
 use crate::change::Change;
 use crate::db::Conn;

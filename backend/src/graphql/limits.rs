@@ -1,7 +1,10 @@
 //! What an operation may be at most, checked before it is parsed: a hostile request costs next to nothing.
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::Name;
+use async_graphql::parser::types::{BaseType, ExecutableDocument, Selection, SelectionSet, Type};
+use serde_json::Value;
 
+use super::http::Operation;
 use crate::error::{Error, Result};
 
 /// How long an operation is at most, in bytes.
@@ -10,7 +13,8 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_BODY_WITH_VARIABLES: usize = 8 * MAX_BODY;
 
 const MAX_TOKENS: usize = 2000;
-const MAX_ALIASES: usize = 50;
+/// Gateways give each of many look-ups an alias.
+const MAX_ALIASES: usize = 500;
 
 /// Parses an operation, unless it is so long that this would take long.
 pub fn check(query: &str) -> Result<ExecutableDocument> {
@@ -23,6 +27,36 @@ pub fn check(query: &str) -> Result<ExecutableDocument> {
     check_aliases(&document)?;
     check_sign_ins(&document)?;
     Ok(document)
+}
+
+/// Refuses an operation whose variables do not fit: a value is missing or null where there must be one. What a value is
+/// otherwise is checked against the schema.
+pub fn check_variables(document: &ExecutableDocument, operation: &Operation) -> Result<()> {
+    let wanted = operation.operation_name.as_deref();
+    let is_wanted = |name: Option<&Name>| wanted.is_none() || name.map(Name::as_str) == wanted;
+    let operations = document.operations.iter().filter(|(name, _)| is_wanted(*name));
+    for definition in operations.flat_map(|(_, operation)| &operation.node.variable_definitions) {
+        let definition = &definition.node;
+        let (name, ty) = (definition.name.node.as_str(), &definition.var_type.node);
+        let value = operation.variables.as_ref().and_then(|variables| variables.get(name));
+        let is_there = match value {
+            None => definition.default_value.is_some() || ty.nullable,
+            Some(value) => fits(ty, value),
+        };
+        if !is_there {
+            return Err(Error::invalid("variables", format!("must have ${name}, a {ty}")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is null, or has a null, where the type has none.
+fn fits(ty: &Type, value: &Value) -> bool {
+    match (&ty.base, value) {
+        (_, Value::Null) => ty.nullable,
+        (BaseType::List(ty), Value::Array(values)) => values.iter().all(|value| fits(ty, value)),
+        _ => true,
+    }
 }
 
 pub fn too_large() -> Error {
@@ -103,6 +137,30 @@ fn check_sign_ins(document: &ExecutableDocument) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Mutations whose answers set the session's cookie.
+const OF_SESSIONS: [&str; 4] = ["signIn", "signOut", "acceptInvitation", "changePassword"];
+
+/// Refuses mutations that are about the session of a browser.
+pub fn check_no_session(document: &ExecutableDocument) -> Result<()> {
+    fn has_any(selections: &SelectionSet) -> bool {
+        selections.items.iter().any(|selection| match &selection.node {
+            Selection::Field(field) => OF_SESSIONS.contains(&field.node.name.node.as_str()),
+            Selection::InlineFragment(fragment) => has_any(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    let operations =
+        document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let mut all = operations
+        .chain(document.fragments.values().map(|fragment| &fragment.node.selection_set.node));
+    match all.any(has_any) {
+        true => Err(Error::Forbidden(
+            "Sessions are for the registry's own pages. Pages of other sites send Authorization: Bearer TOKEN.",
+        )),
+        false => Ok(()),
+    }
 }
 
 fn check_aliases(document: &ExecutableDocument) -> Result<()> {

@@ -1,4 +1,4 @@
-//! How large an answer may be: texts are counted while it is put together, and what would be too large ends there.
+//! How large an answer may be: fields and texts are counted while it is put together, and what would be too large ends there.
 //!
 //! The cost of an operation is counted before it runs, by its fields; how long the texts are that they have, only the rows
 //! say.
@@ -13,6 +13,7 @@ use async_graphql::extensions::{
 };
 use async_graphql::{Pos, Response, ServerError, ServerResult, Value};
 
+use super::answer::Executed;
 use crate::app::App;
 use crate::db::Budget;
 use crate::error::Error;
@@ -20,6 +21,9 @@ use crate::loader::Loaders;
 
 /// How many bytes of text an answer has at most.
 pub const MAX_BYTES: usize = 32 << 20;
+
+/// What a field takes besides the text that it may have: numbers of a long list are many bytes, too.
+const FIELD_BYTES: usize = 64;
 
 /// How many bytes of rows an answer may need: of what is not asked for, too.
 const MAX_READ: usize = 64 << 20;
@@ -65,6 +69,9 @@ impl Extension for Counter {
         next: NextExecute<'_>,
     ) -> Response {
         self.0.store(0, Ordering::Relaxed);
+        if let Some(executed) = ctx.data_opt::<Executed>() {
+            executed.begins();
+        }
         if let Some(loaders) = ctx.data_opt::<DataLoader<Loaders>>() {
             loaders.loader().app.db.refill();
         }
@@ -83,7 +90,7 @@ impl Extension for Counter {
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
         let value = next.run(ctx, info).await?;
-        let bytes = value.as_ref().map_or(0, bytes_of);
+        let bytes = FIELD_BYTES + value.as_ref().map_or(0, bytes_of);
         if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_BYTES {
             return Err(too_large());
         }

@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::answer::{refused, response, with_codes};
+use super::http::{Operation, recognise};
 use super::limits::{MAX_BODY, check};
-use super::{Operation, RegistrySchema, build_request, recognise, refused, size, with_codes};
+use super::{RegistrySchema, size};
 use crate::access::Actor;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
@@ -51,11 +53,11 @@ pub fn open(
     async move {
         if upgrade.selected_protocol().is_none() {
             let reason = format!("must be {PROTOCOL}");
-            return refused(&Error::invalid("sec-websocket-protocol", reason));
+            return refused(Error::invalid("sec-websocket-protocol", reason));
         }
         let connection = match seated(&app, &parts).await {
             Ok(connection) => connection,
-            Err(error) => return refused(&error),
+            Err(error) => return refused(error),
         };
         let stopping = app.clone();
         upgrade.on_upgrade(async move |socket| {
@@ -83,15 +85,20 @@ struct Connection {
 
 async fn seated(app: &App, parts: &request::Parts) -> Result<Connection> {
     let actor = recognise(app, parts).await?;
+    let seat = seat_of(app, &actor)?;
+    Ok(Connection { actor, _seat: seat })
+}
+
+/// The right of a caller to be told of changes.
+pub fn seat_of(app: &App, actor: &Actor) -> Result<Seat> {
     // A password is checked once and nothing says later that it was changed.
     if actor.user().is_ok() && actor.credential().is_none() && !app.config.no_auth {
         return Err(Error::Unauthenticated(
-            "A socket can't be opened with a password. Send Authorization: Bearer TOKEN.",
+            "Subscriptions can't be opened with a password. Send Authorization: Bearer TOKEN.",
         ));
     }
     let caller = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
-    let seat = app.sockets.take(caller)?;
-    Ok(Connection { actor, _seat: seat })
+    app.sockets.take(caller)
 }
 
 /// What a client says.
@@ -258,7 +265,7 @@ impl Session {
             }
             Some(Said::Subscribe { id, payload }) => match self.subscribe(&id, payload, outbox) {
                 Ok(()) => Ok(None),
-                Err(error) => Ok(Some(failed(&id, &super::response(&error)))),
+                Err(error) => Ok(Some(failed(&id, &response(&error)))),
             },
         }
     }
@@ -278,7 +285,7 @@ impl Session {
         check_subscribes(&document)?;
         let spawned = Spawned::default();
         let loaders = spawned.loaders(size::within(&self.app));
-        let request = build_request(operation, document).data(self.connection.actor.clone());
+        let request = operation.request(document).data(self.connection.actor.clone());
         let request = request.data(SessionAnswer::default()).data(loaders);
         let mut responses = self.schema.execute_stream(request);
         self.serial += 1;
@@ -335,7 +342,7 @@ fn authorization(payload: &Value) -> Option<&str> {
 }
 
 /// Refuses what is no subscription of one field.
-fn check_subscribes(document: &ExecutableDocument) -> Result<()> {
+pub fn check_subscribes(document: &ExecutableDocument) -> Result<()> {
     for (_, operation) in document.operations.iter() {
         if operation.node.ty != OperationType::Subscription {
             let reason = "only subscriptions can be sent over a socket: POST queries and mutations";

@@ -277,7 +277,7 @@ pub async fn recognise(
 pub async fn recognised(app: &App, parts: &Parts, writes: bool) -> Result<Actor> {
     let actor = Actor::of_request(&app.access, parts).await?;
     if writes {
-        crate::origin::check(&app.config, &actor, &parts.headers)?;
+        crate::origin::check(&app.config, &actor, parts)?;
     }
     Ok(actor)
 }

@@ -7,6 +7,7 @@
 //! happen to it, `graphql` how people see it, and each uses only those before it. A rule takes the [`Change`](crate::change::Change) that it is part
 //! of and a proof from [`access`](crate::access) that the caller may. Nothing here knows HTTP.
 
+pub mod address;
 pub mod catalog;
 pub mod event;
 pub mod lifecycle;

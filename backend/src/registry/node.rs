@@ -1,18 +1,20 @@
 //! `node(id)` in GraphQL: whatever has an opaque id, looked up by it.
 
 use async_graphql::{Context, ID, Interface, Object};
+use futures_util::future::try_join_all;
 
 use crate::access::project::Project;
 use crate::access::user::User;
-use crate::access::{self, actor};
+use crate::access::{Reader, actor};
 use crate::error::{Error, Result};
-use crate::id::AnyId;
+use crate::id::{AnyId, ProjectId};
 use crate::loader::loaders;
+use crate::page::check_look_ups;
 use crate::registry::catalog::alias::Alias;
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::version::ModelVersion;
 use crate::registry::event::Event;
-use crate::registry::people::member::Member;
+use crate::registry::people::member::{self, Member};
 use crate::registry::people::token::{self, Token};
 use crate::registry::people::user;
 use crate::registry::tracking::candidate::Candidate;
@@ -51,11 +53,25 @@ impl NodeQuery {
             found => found,
         }
     }
+
+    /// The objects with these ids, in their order, at most 100; null where there is none that the caller may see.
+    #[graphql(complexity = "ids.len() * (1 + child_complexity)")]
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids that this API gave.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
+        check_look_ups("ids", ids.len())?;
+        try_join_all(ids.iter().map(async |id| match find_node(ctx, id).await {
+            Err(Error::NotFound { .. } | Error::Invalid { .. }) => Ok(None),
+            found => found,
+        }))
+        .await
+    }
 }
 
 async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let loader = loaders(ctx);
-    let db = &loader.loader().app.db;
     // Each kind is looked up, then the project that it is in must be readable.
     let (node, project_id) = match AnyId::parse(id)? {
         AnyId::UserId(id) => {
@@ -66,13 +82,13 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         }
         AnyId::MemberId(id) => match loader.load_one(id).await? {
             Some(member) => {
-                let reader = access::reader_of(db, actor(ctx), &member.project_id).await?;
+                let reader = reader_of(ctx, &member.project_id).await?;
                 return Ok(reader.check_knows_members().is_ok().then_some(Node::Member(member)));
             }
             None => return Ok(None),
         },
         AnyId::ProjectId(id) => {
-            let reader = access::reader_of(db, actor(ctx), &id).await?;
+            let reader = reader_of(ctx, &id).await?;
             return Ok(Some(Node::Project(reader.project().clone())));
         }
         AnyId::ModelId(id) => match loader.load_one(id).await? {
@@ -108,7 +124,7 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         AnyId::EventId(id) => match loader.load_one(id).await? {
             Some(event) => match event.project_id.clone() {
                 Some(project_id) => {
-                    let reader = access::reader_of(db, actor(ctx), &project_id).await?;
+                    let reader = reader_of(ctx, &project_id).await?;
                     let maintainer = reader.check_sees(Role::Maintainer).is_ok();
                     let shown = maintainer || !event.is_for_maintainers();
                     return Ok(shown.then_some(Node::Event(event)));
@@ -118,10 +134,17 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             None => return Ok(None),
         },
     };
-    let reader = access::reader_of(db, actor(ctx), &project_id).await?;
+    let reader = reader_of(ctx, &project_id).await?;
     // The trash is for developers.
     let shown = !is_deleted(ctx, &node).await? || reader.check_sees(Role::Developer).is_ok();
     Ok(shown.then_some(node))
+}
+
+/// Proof that the caller may read a project, for many of them in a few statements.
+async fn reader_of(ctx: &Context<'_>, id: &ProjectId) -> Result<Reader> {
+    let project = loaders(ctx).load_one(id.clone()).await?;
+    let project = project.ok_or_else(|| Error::not_found("project", id.raw()))?;
+    member::sql::reader_in(ctx, &project).await
 }
 
 /// Whether something, or the model that it is of, is in the trash.

@@ -120,6 +120,30 @@ async fn an_answer_is_not_larger_than_32_mib() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_aliases_of_many_numbers_are_too_large_as_well() {
+    let (_server, admin) = Server::with_model().await;
+    let run = crate::mlflow::run(&admin, "vision", "0").await;
+    for batch in 0..4 {
+        let metric = |n: i32| json!({"key": format!("m{}", batch * 1000 + n), "value": n, "timestamp": 1, "step": 1});
+        let metrics: Vec<_> = (0..1000).map(metric).collect();
+        ok(&admin, "POST runs/log-batch", json!({"run_id": run, "metrics": metrics})).await;
+    }
+    let ask = |aliases: usize| {
+        let fields = (0..aliases).map(|n| format!("a{n}: metrics {{ step }} "));
+        format!(
+            "{{ project(path: \"vision\") {{ run(runId: \"{run}\") {{ {} }} }} }}",
+            fields.collect::<String>()
+        )
+    };
+    let some = admin.ok(&ask(20), json!({})).await;
+    assert_eq!(some["project"]["run"]["a19"].as_array().unwrap().len(), 4000);
+    let answer = admin.graphql(&ask(200), json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_LARGE");
+    let most = admin.graphql(&ask(320), json!({})).await;
+    assert_eq!(most["errors"][0]["extensions"]["code"], "TOO_LARGE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_for_an_answer_ends_with_its_budget() {
     const ROWS: &str =
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)

@@ -41,7 +41,7 @@ async fn only_one_json_operation_is_taken() {
         post(&admin, "application/json", json!({"query": "{ nonsense }"}).to_string()).await;
     assert!(answer["errors"][0]["message"].as_str().unwrap().contains("nonsense"));
     assert_eq!(answer["errors"][0]["extensions"]["code"], "INVALID");
-    let get = admin.get("/graphql?query=%7B__typename%7D").await;
+    let get = admin.get("/graphql").await;
     assert_eq!((get.status().as_u16(), &get.headers()["allow"]), (405, &"POST".parse().unwrap()));
     let browser =
         admin.request(Method::GET, "/graphql").header(ACCEPT, "text/html").send().await.unwrap();
@@ -63,7 +63,7 @@ async fn a_request_over_any_limit_is_refused_before_it_costs_anything() {
     for (what, query) in [
         ("body", format!("{{ __typename #{} \n}}", "x".repeat(70_000))),
         ("tokens", format!("{{ {} }}", "__typename ".repeat(2500))),
-        ("aliases", format!("{{ {} }}", (0..60).map(|n| format!("a{n}: __typename ")).collect::<String>())),
+        ("aliases", format!("{{ {} }}", (0..550).map(|n| format!("a{n}: __typename ")).collect::<String>())),
         ("depth", nested(8)),
         ("directives", format!("{{ __typename {} }}", "@include(if: true) ".repeat(20))),
         ("complexity", "{ projects(first: 100) { nodes { models(first: 100) { nodes { versions(first: 100) { nodes { version } } } } } } }".into()),

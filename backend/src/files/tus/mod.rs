@@ -88,9 +88,9 @@ pub async fn options(State(app): State<App>) -> Response {
 }
 
 /// Who sends a request, if it may have come from where it says and speaks our version.
-fn check(app: &App, actor: &Actor, headers: &HeaderMap) -> Result<()> {
-    crate::origin::check(&app.config, actor, headers)?;
-    if headers.get(RESUMABLE) != Some(&VERSION) {
+fn check(app: &App, actor: &Actor, parts: &Parts) -> Result<()> {
+    crate::origin::check(&app.config, actor, parts)?;
+    if parts.headers.get(RESUMABLE) != Some(&VERSION) {
         return Err(Error::PreconditionFailed(
             "Tus-Resumable: send this header with the value 1.0.0.",
         ));
@@ -112,7 +112,7 @@ pub async fn begin(
         Err(error) => return answer(Err(error.into())),
     };
     let begun = async {
-        check(&app, &actor, &parts.headers)?;
+        check(&app, &actor, &parts)?;
         actor.check_may_write()?;
         let metadata = Metadata::of(&parts.headers)?;
         metadata.complete(&mut address.path);
@@ -208,7 +208,7 @@ pub async fn go_on(
     };
     let mut subject = String::new();
     let asked = async {
-        check(&app, &actor, &parts.headers)?;
+        check(&app, &actor, &parts)?;
         let method = method_of(&parts)?;
         let (upload, place) = resumable::find(&app, &actor, &id).await?;
         subject = place.model.clone();

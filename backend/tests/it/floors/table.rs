@@ -19,13 +19,15 @@ pub const BACKEND: &[Floor] = &[
     ),
     (
         "what faces share",
-        &["answer", "audit_denied", "origin", "archive", "body"],
+        &["answer", "audit_denied", "origin", "cors", "archive", "body"],
         "bodies as they are read, errors as they are answered, denied changes into the log, the guard against other sites' pages, archives",
     ),
     (
         "a concept in GraphQL",
         &[
             "registry::*::*::graphql",
+            "registry::address",
+            "registry::catalog::model::at_path",
             "registry::*::*::mutation",
             "registry::*::*::live",
             "registry::event::graphql",

@@ -134,7 +134,7 @@ async fn try_query(world: &mut World, table: &Table, kind: &str, name: &str, pie
             let answer = ask(visibility).await;
             let shown = answer.get("errors").is_none() && !has_null_at_top(&answer["data"]);
             let about_a_project = piece.contains("{p}")
-                && (!shown || ["projects", "models", "modelFacet"].contains(&name));
+                && (!shown || ["projects", "models", "modelsByPath", "modelFacet"].contains(&name));
             let missing = if about_a_project { ask("absent").await } else { Value::Null };
             let got = match verdict(&answer, &missing) {
                 "ok" if *expected == "null" && is_null(&answer["data"]) => "null",
@@ -195,7 +195,14 @@ async fn try_nodes(world: &mut World, table: &Table) {
                 let caller = &world.callers[&(*actor, visibility)];
                 let ask = async |id: &str| {
                     let query = "query($id: ID!) { node(id: $id) { id __typename } }";
-                    caller.graphql(query, json!({ "id": id })).await
+                    let mut answer = caller.graphql(query, json!({ "id": id })).await;
+                    // Of several each is shown as if it were asked for alone.
+                    let query = "query($id: ID!) { nodes(ids: [$id]) { id __typename } }";
+                    let of_many = caller.graphql(query, json!({ "id": id })).await;
+                    if of_many["data"]["nodes"][0] != answer["data"]["node"] {
+                        answer = json!({"node": answer, "nodes": of_many});
+                    }
+                    answer
                 };
                 let absent = format!("{}00000000000000000000000000000000", &id[..4]);
                 let (answer, missing) = (ask(id).await, ask(&absent).await);

@@ -23,6 +23,13 @@ impl Alias {
         (&self.id).into()
     }
 
+    /// Its address: project, model and alias, such as `vision/ocr@champion`.
+    #[graphql(name = "ref")]
+    async fn reference(&self, ctx: &Context<'_>) -> Result<String> {
+        let model = model::sql::load(ctx, &self.model_id).await?;
+        Ok(format!("{}@{}", model.path_of(ctx).await?, self.name))
+    }
+
     /// The version that it points to.
     async fn version(&self, ctx: &Context<'_>) -> Result<ModelVersion> {
         loaders(ctx)

@@ -1,7 +1,6 @@
 //! Files in GraphQL: where they are fetched, and deleting one.
 
 use async_graphql::{ComplexObject, Context, InputObject, Object};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::sql::AddressOf;
 use super::{File, rules};
@@ -9,30 +8,20 @@ use crate::access::actor;
 use crate::change;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
+use crate::registry::address;
 use crate::registry::{object, payload};
 
 #[ComplexObject]
 impl File {
-    /// Where to GET the bytes: an address on this server.
+    /// Where to GET the bytes; absolute if the server knows its public URL.
     async fn download_url(&self, ctx: &Context<'_>) -> Result<String> {
         let owner = loaders(ctx).load_one(AddressOf(self.owner_id.clone())).await?;
-        let address = owner.as_ref().and_then(|addresses| addresses.first());
-        let address = address.ok_or_else(|| Error::internal("a file without its owner"))?;
-        Ok(format!(
-            "{}/files/{}/{}/{}/{}",
-            loaders(ctx).loader().app.config.base(),
-            address.project,
-            encode(&address.model),
-            encode(&address.reference),
-            self.path.split('/').map(encode).collect::<Vec<_>>().join("/")
-        ))
+        let of = owner.as_ref().and_then(|addresses| addresses.first());
+        let of = of.ok_or_else(|| Error::internal("a file without its owner"))?;
+        let owner = [&*of.project, &of.model, &of.reference];
+        let segments = ["files"].into_iter().chain(owner).chain(self.path.split('/'));
+        Ok(address::page(ctx, &segments.collect::<Vec<_>>()))
     }
-}
-
-fn encode(segment: &str) -> String {
-    const KEPT: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
-    utf8_percent_encode(segment, KEPT).to_string()
 }
 
 /// A file to remove from a draft version or a candidate.

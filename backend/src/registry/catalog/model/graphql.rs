@@ -1,23 +1,24 @@
-//! Models in GraphQL: fields, inputs, queries, mutations.
+//! Models in GraphQL: fields and queries.
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Context, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{ComplexObject, Context, ID, Object};
+use futures_util::future::try_join_all;
 
 use super::best::{self, BestMetric};
 use super::facet::{self, FacetValue, ModelFacet};
-use super::rules::{self, NewModel};
 use super::sql::{self, ModelOrder};
-use super::{Model, ModelKind};
+use super::{Model, ModelKind, at_path};
 use crate::access::project::Project;
 use crate::access::user::User;
-use crate::access::{self, Actor, actor};
-use crate::change;
+use crate::access::{Actor, ReadOnly, Writer, actor};
 use crate::connection::Connection;
 use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
-use crate::page::{ENTRIES, LOOK_UP, List, Page, cost};
+use crate::markdown;
+use crate::page::{ENTRIES, LOOK_UP, List, Page, check_look_ups, cost};
+use crate::registry::address;
 use crate::registry::catalog::alias::{self, Alias};
 use crate::registry::catalog::protection::{self, ProtectedAlias};
 use crate::registry::catalog::version::sql::{LatestVersionOf, ModelVersionOrder};
@@ -25,14 +26,12 @@ use crate::registry::catalog::version::{self, ModelVersion};
 use crate::registry::event::sql::EventFilter;
 use crate::registry::event::{self, Event};
 use crate::registry::metadata::tag::prompt::PROMPT_TAG;
-use crate::registry::metadata::tag::{self, Tag, TagInput};
+use crate::registry::metadata::tag::{self, Tag};
 use crate::registry::people::{member, user};
 use crate::registry::tracking::candidate::sql::{CandidateColumns, CandidateOrder};
 use crate::registry::tracking::candidate::{self, Candidate};
 use crate::registry::tracking::experiment::sql::ExperimentOf;
 use crate::registry::tracking::experiment::{self, Experiment};
-use crate::registry::{lifecycle, payload};
-use crate::{markdown, text};
 
 #[ComplexObject]
 impl Model {
@@ -44,6 +43,12 @@ impl Model {
     /// Its address: project and name, such as `vision/ocr`.
     async fn path(&self, ctx: &Context<'_>) -> Result<String> {
         self.path_of(ctx).await
+    }
+
+    /// The address of its page; absolute if the server knows its public URL.
+    async fn web_url(&self, ctx: &Context<'_>) -> Result<String> {
+        let project = self.project_of(ctx).await?;
+        Ok(address::page(ctx, &[&project.path, &self.name]))
     }
 
     /// The project that it is in.
@@ -215,13 +220,23 @@ impl Model {
         best::load(ctx, self).await
     }
 
-    /// The default experiment of its candidates; created when it is first asked for.
-    async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
+    /// The default experiment of its candidates; null until there is one.
+    async fn default_experiment(&self, ctx: &Context<'_>) -> Result<Option<Experiment>> {
         let experiments = loaders(ctx).load_one(ExperimentOf(self.id.raw().to_owned())).await?;
-        match experiments.and_then(|experiments| experiments.first().cloned()) {
-            Some(experiment) => Ok(experiment),
-            None => experiment::rules::make_default(&loaders(ctx).loader().app, &self.id).await,
+        Ok(experiments.and_then(|experiments| experiments.first().cloned()))
+    }
+
+    /// The default experiment of its candidates; created when somebody who can change the model first asks for it.
+    #[graphql(deprecation = "Use `defaultExperiment`, which changes nothing.")]
+    async fn experiment(&self, ctx: &Context<'_>) -> Result<Experiment> {
+        if let Some(experiment) = self.default_experiment(ctx).await? {
+            return Ok(experiment);
         }
+        let reader = member::sql::reader_in(ctx, &self.project_of(ctx).await?).await?;
+        if ctx.data_opt::<ReadOnly>().is_some() || Writer::of(reader).is_err() {
+            return Err(Error::not_found("default experiment", ""));
+        }
+        experiment::rules::make_default(&loaders(ctx).loader().app, &self.id).await
     }
 
     /// What happened to it and all that it has, newest first; what was refused is shown to maintainers.
@@ -243,93 +258,6 @@ impl Model {
     }
 }
 
-/// A new model.
-#[derive(InputObject)]
-pub struct CreateModelInput {
-    /// The path of the project, such as `vision`.
-    pub project: String,
-    /// The name: 1–255 characters, none of / : @ # ? % and backslash.
-    pub name: String,
-    /// The description, in Markdown, at most 64 KiB.
-    pub description: Option<String>,
-    /// Its tags.
-    pub tags: Option<Vec<TagInput>>,
-}
-
-/// Changes of a model; what is omitted stays as it is.
-#[derive(InputObject)]
-pub struct UpdateModelInput {
-    /// The model's path, such as `vision/ocr`.
-    pub model: String,
-    /// The description, in Markdown, at most 64 KiB.
-    pub description: MaybeUndefined<String>,
-}
-
-/// A new name for a model.
-#[derive(InputObject)]
-pub struct RenameModelInput {
-    /// The model's path, such as `vision/ocr`.
-    pub model: String,
-    /// The new name: 1–255 characters, none of / : @ # ? % and backslash.
-    pub name: String,
-}
-
-/// Which model to move to the trash.
-#[derive(InputObject)]
-pub struct DeleteModelInput {
-    /// The model's path, such as `vision/ocr`.
-    pub model: String,
-}
-
-/// Which model to restore.
-#[derive(InputObject)]
-pub struct RestoreModelInput {
-    /// The path it had, such as `vision/ocr`.
-    pub model: String,
-    /// Its id, if several had this path; the most recently deleted one if omitted.
-    pub id: Option<ID>,
-}
-
-payload! {
-    /// The new model.
-    CreateModelPayload {
-        /// The model.
-        model: Model
-    }
-}
-
-payload! {
-    /// The changed model.
-    UpdateModelPayload {
-        /// The model.
-        model: Model
-    }
-}
-
-payload! {
-    /// The renamed model.
-    RenameModelPayload {
-        /// The model.
-        model: Model
-    }
-}
-
-payload! {
-    /// The deleted model.
-    DeleteModelPayload {
-        /// The model.
-        model: Model
-    }
-}
-
-payload! {
-    /// The restored model.
-    RestoreModelPayload {
-        /// The model.
-        model: Model
-    }
-}
-
 #[derive(Default)]
 pub struct ModelQuery;
 
@@ -346,6 +274,17 @@ impl ModelQuery {
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The models at these paths, in their order, at most 100; null where there is none that the caller may see.
+    #[graphql(complexity = "paths.len() * (1 + child_complexity)")]
+    async fn models_by_path(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Project and name of each, such as `vision/ocr`.")] paths: Vec<String>,
+    ) -> Result<Vec<Option<Model>>> {
+        check_look_ups("paths", paths.len())?;
+        try_join_all(paths.iter().map(|path| at_path::find(ctx, path))).await
     }
 
     /// The models of all projects that the caller may see.
@@ -399,83 +338,6 @@ fn visible(actor: &Actor, mut list: List) -> List {
         "m.project_id IN (SELECT p.id FROM projects p WHERE p.deleted_at_ms IS NULL)",
     ));
     list
-}
-
-#[derive(Default)]
-pub struct ModelMutation;
-
-#[Object]
-impl ModelMutation {
-    /// Creates a model.
-    async fn create_model(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The new model.")] input: CreateModelInput,
-    ) -> Result<CreateModelPayload> {
-        let mut change = change::of(ctx).await?;
-        let writer = access::writer(&mut *change, actor(ctx), &input.project).await?;
-        let tags = input.tags.unwrap_or_default();
-        let new =
-            NewModel { name: input.name, description: input.description, tags, by_client: false };
-        let model = rules::create(&mut change, &writer, new).await?;
-        change.commit().await?;
-        Ok(CreateModelPayload { model })
-    }
-
-    /// Changes a model's description.
-    async fn update_model(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which model, and what to change.")] input: UpdateModelInput,
-    ) -> Result<UpdateModelPayload> {
-        let mut change = change::of(ctx).await?;
-        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
-        let model = rules::update(&mut change, &writer, model, input.description).await?;
-        change.commit().await?;
-        Ok(UpdateModelPayload { model })
-    }
-
-    /// Renames a model in its project. The old name leads to it until another model takes that name.
-    async fn rename_model(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which model, and its new name.")] input: RenameModelInput,
-    ) -> Result<RenameModelPayload> {
-        let mut change = change::of(ctx).await?;
-        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
-        let model = lifecycle::model::rename(&mut change, &writer, model, &input.name).await?;
-        change.commit().await?;
-        Ok(RenameModelPayload { model })
-    }
-
-    /// Moves a model and everything in it to the trash. Its name can be used again: a new model with this name goes on
-    /// counting, and version numbers that were published before can't be used again.
-    async fn delete_model(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which model.")] input: DeleteModelInput,
-    ) -> Result<DeleteModelPayload> {
-        let mut change = change::of(ctx).await?;
-        let (writer, model) = sql::writable(&mut change, actor(ctx), &input.model).await?;
-        let model = lifecycle::model::delete(&mut change, &writer, model).await?;
-        change.commit().await?;
-        Ok(DeleteModelPayload { model })
-    }
-
-    /// Restores a model and everything in it from the trash.
-    async fn restore_model(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which model.")] input: RestoreModelInput,
-    ) -> Result<RestoreModelPayload> {
-        let mut change = change::of(ctx).await?;
-        let not_found = || Error::not_found("deleted model", &input.model);
-        let (project, name) = text::split_model_path(&input.model).ok_or_else(not_found)?;
-        let writer = access::writer(&mut *change, actor(ctx), project).await?;
-        let model = lifecycle::model::restore(&mut change, &writer, name, input.id).await?;
-        change.commit().await?;
-        Ok(RestoreModelPayload { model })
-    }
 }
 
 #[ComplexObject]

@@ -1,9 +1,11 @@
 //! Models: named things in a project that own versions, candidates, aliases, tags and a description.
 
+pub mod at_path;
 pub mod best;
 pub mod facet;
 pub mod graphql;
 pub mod live;
+pub mod mutation;
 pub mod rules;
 pub mod sql;
 

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
 use crate::long::Long;
 use crate::page::{ENTRIES, LOOK_UP, List, OrderDirection, Page, Sort, cost};
+use crate::registry::address;
 use crate::registry::catalog::file::{self, File};
 use crate::registry::catalog::model::facet::{FacetValue, ModelFacet};
 use crate::registry::catalog::model::sql::ModelOrder;
@@ -41,6 +42,11 @@ impl Project {
     /// Its opaque id.
     pub async fn id(&self) -> ID {
         (&self.id).into()
+    }
+
+    /// The address of its page; absolute if the server knows its public URL.
+    async fn web_url(&self, ctx: &Context<'_>) -> String {
+        address::page(ctx, &[&self.path])
     }
 
     /// The description, in Markdown.

@@ -5,6 +5,7 @@
 
 pub mod fetch;
 pub mod graphql;
+pub mod mutation;
 pub mod names;
 pub mod new;
 pub mod rules;

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::long::Long;
 use crate::page::{ENTRIES, Page, cost};
+use crate::registry::address;
 use crate::registry::catalog::file::{self, File};
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::upload::rules::Wanted;
@@ -41,6 +42,19 @@ impl Candidate {
     /// Its MLflow run id: 32 hexadecimal digits.
     async fn run_id(&self) -> &str {
         self.id.raw()
+    }
+
+    /// The address of its page; absolute if the server knows its public URL.
+    async fn web_url(&self, ctx: &Context<'_>) -> Result<String> {
+        let project = self.experiment_of(ctx).await?.project_of(ctx).await?;
+        Ok(match (&self.model_id, self.number) {
+            (Some(model), Some(number)) => {
+                let model = model::sql::load(ctx, model).await?;
+                let number = number.to_string();
+                address::page(ctx, &[&project.path, &model.name, "candidates", &number])
+            }
+            _ => address::page(ctx, &[&project.path, "-", "runs", self.id.raw()]),
+        })
     }
 
     /// The model that it is a candidate of; null until one is registered.

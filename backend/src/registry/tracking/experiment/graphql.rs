@@ -7,9 +7,10 @@ use async_graphql::{ComplexObject, Context, ID};
 use super::Experiment;
 use crate::access::project::Project;
 use crate::connection::Connection;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::loader::{loaders, total};
 use crate::page::{ENTRIES, LOOK_UP, Page, cost};
+use crate::registry::address;
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::metadata::tag::{self, Tag};
 use crate::registry::tracking::candidate::sql::{CandidateColumns, CandidateOrder};
@@ -24,10 +25,13 @@ impl Experiment {
 
     /// The project that it is in.
     async fn project(&self, ctx: &Context<'_>) -> Result<Project> {
-        loaders(ctx)
-            .load_one(self.project_id.clone())
-            .await?
-            .ok_or_else(|| Error::internal("an experiment without its project"))
+        self.project_of(ctx).await
+    }
+
+    /// The address of its page; absolute if the server knows its public URL.
+    async fn web_url(&self, ctx: &Context<'_>) -> Result<String> {
+        let project = self.project_of(ctx).await?;
+        Ok(address::page(ctx, &[&project.path, "-", "experiments", &self.number.to_string()]))
     }
 
     /// The model whose default experiment this is; null if it is none.

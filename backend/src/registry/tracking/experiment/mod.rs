@@ -6,11 +6,13 @@ pub mod graphql;
 pub mod rules;
 pub mod sql;
 
-use async_graphql::SimpleObject;
+use async_graphql::{Context, SimpleObject};
 
 use crate::access::project::Project;
 use crate::connection::Node;
+use crate::error::{Error, Result};
 use crate::id::{ExperimentId, ModelId, ProjectId};
+use crate::loader::loaders;
 use crate::registry::target::{Target, TargetId};
 use crate::time::Timestamp;
 
@@ -50,6 +52,13 @@ macro_rules! columns {
 use columns;
 
 impl Experiment {
+    pub async fn project_of(&self, ctx: &Context<'_>) -> Result<Project> {
+        loaders(ctx)
+            .load_one(self.project_id.clone())
+            .await?
+            .ok_or_else(|| Error::internal("an experiment without its project"))
+    }
+
     /// What is locked, logged and tagged.
     pub fn target(&self, project: &Project) -> Target {
         Target {

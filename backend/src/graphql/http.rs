@@ -1,0 +1,286 @@
+//! GraphQL over HTTP: how an operation comes and is run (graphql.github.io/graphql-over-http/draft, checked with the audit
+//! of `graphql-http`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, Variables};
+use axum::body::Body;
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE, UPGRADE};
+use axum::http::request;
+use axum::response::{AppendHeaders, IntoResponse, Response as HttpResponse};
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde_json::{Map, Value};
+
+use super::answer::{Accepted, Executed, Refusal, accepts, cached, refused, response};
+use super::persisted::{Persisted, ToKeep};
+use super::socket::{self, seat_of};
+use super::{RegistrySchema, limits, schema, size, sse};
+use crate::access::session::SessionAnswer;
+use crate::access::{Actor, ReadOnly};
+use crate::app::App;
+use crate::audit_denied::MutationAttempt;
+use crate::body;
+use crate::error::{Error, Result};
+use crate::loader::{self, Spawned};
+use crate::origin::CrossOrigin;
+
+const MAX_TIME: Duration = Duration::from_secs(30);
+/// How long an address with an operation is at most, in bytes.
+const MAX_ADDRESS: usize = 8 * 1024;
+
+/// What answers operations.
+#[derive(Clone)]
+struct Endpoint {
+    schema: RegistrySchema,
+    persisted: Arc<Persisted>,
+}
+
+pub fn routes() -> Router<App> {
+    let endpoint = Endpoint { schema: schema(), persisted: Arc::default() };
+    Router::new().route("/graphql", get(ask).post(execute)).layer(Extension(endpoint))
+}
+
+/// One operation, as a client sends it.
+#[derive(serde::Deserialize)]
+pub(super) struct Operation {
+    /// Empty if it is only named.
+    #[serde(default)]
+    pub query: String,
+    #[serde(default)]
+    pub variables: Option<Map<String, Value>>,
+    #[serde(default, rename = "operationName")]
+    pub operation_name: Option<String>,
+    #[serde(default)]
+    pub extensions: Option<Map<String, Value>>,
+    #[serde(default, rename = "documentId")]
+    pub document_id: Option<String>,
+}
+
+impl Operation {
+    fn of(object: Map<String, Value>) -> Result<Self> {
+        let is_named = object.contains_key("documentId") || object.get("extensions").is_some();
+        if !object.contains_key("query") && !is_named {
+            return Err(Error::invalid(
+                "body",
+                "must be one JSON object {\"query\": …}: it has no query",
+            ));
+        }
+        serde_json::from_value(object.into()).map_err(|error| not_one(&error))
+    }
+
+    /// As the parameters of an address have it.
+    fn of_address(query: &str) -> Result<Self> {
+        let mut object = Map::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = match &*name {
+                "query" | "operationName" | "documentId" => Value::String(value.into_owned()),
+                "variables" | "extensions" => serde_json::from_str(&value)
+                    .map_err(|error| Error::invalid(&*name, format!("must be JSON: {error}")))?,
+                _ => continue,
+            };
+            object.insert(name.into_owned(), value);
+        }
+        Self::of(object)
+    }
+
+    fn variables(&self) -> Variables {
+        Variables::from_json(self.variables.clone().unwrap_or_default().into())
+    }
+
+    /// The operation that was checked, ready to run.
+    pub fn request(self, document: ExecutableDocument) -> Request {
+        let mut request = Request::new(&*self.query).variables(self.variables());
+        request.set_parsed_query(document);
+        request.operation_name = self.operation_name;
+        request
+    }
+}
+
+fn not_one(error: &serde_json::Error) -> Error {
+    Error::invalid("body", format!("must be one JSON object {{\"query\": …}}: {error}"))
+}
+
+/// Who asks for a socket gets one, a query is answered, and a browser gets GraphiQL.
+async fn ask(
+    State(app): State<App>,
+    Extension(endpoint): Extension<Endpoint>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    parts: request::Parts,
+) -> HttpResponse {
+    let headers = &parts.headers;
+    let accepted = Accepted::of(headers);
+    if headers.contains_key(UPGRADE) {
+        return match upgrade {
+            Ok(upgrade) => socket::open(app, endpoint.schema, parts, upgrade).await,
+            Err(rejection) => refused(Error::invalid("upgrade", rejection.body_text())),
+        };
+    }
+    if accepts(headers, "text/html") {
+        return crate::web::asset("graphiql/index.html", app.config.base(), headers);
+    }
+    let headers = parts.headers.clone();
+    match prepare_query(&app, &endpoint.persisted, parts, accepted).await {
+        Ok(prepared) if prepared.is_subscription => run(app, endpoint, prepared, accepted).await,
+        Ok(prepared) => cached(run(app, endpoint, prepared, accepted).await, &headers),
+        Err(refusal) => accepted.refuse(refusal),
+    }
+}
+
+async fn execute(
+    State(app): State<App>,
+    Extension(endpoint): Extension<Endpoint>,
+    parts: request::Parts,
+    body: Body,
+) -> HttpResponse {
+    let accepted = Accepted::of(&parts.headers);
+    match prepare(&app, &endpoint.persisted, &parts, body).await {
+        Ok(prepared) => run(app, endpoint, prepared, accepted).await,
+        Err(refusal) => accepted.refuse(refusal),
+    }
+}
+
+async fn run(app: App, endpoint: Endpoint, prepared: Prepared, accepted: Accepted) -> HttpResponse {
+    if prepared.is_subscription && accepted.events {
+        return match seat_of(&app, &prepared.actor) {
+            Ok(seat) => sse::subscribe(&app, &endpoint.schema, prepared, seat),
+            Err(error) => accepted.refuse(error.into()),
+        };
+    }
+    let Prepared { request, actor, attempt, to_keep, .. } = prepared;
+    let (spawned, session, executed) =
+        (Spawned::default(), SessionAnswer::default(), Executed::default());
+    let request = request.data(actor.clone()).data(session.clone()).data(executed.clone());
+    let request = request.data(spawned.loaders(size::within(&app)));
+    let run = loader::run(endpoint.schema.execute(request), spawned);
+    let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
+        response(&Error::Timeout("The operation took too long. Ask for less at once."))
+    });
+    if let Some(attempt) = attempt.filter(|_| response.is_err()) {
+        attempt.log(&app, &actor, &response.errors).await;
+    }
+    // Strangers use what others have sent, and cannot fill the memory with their own.
+    if let Some(to_keep) = to_keep.filter(|_| executed.has_begun() && actor.user().is_ok()) {
+        endpoint.persisted.keep(to_keep);
+    }
+    let cookie = session.cookie(&app.config).map(|cookie| AppendHeaders([(SET_COOKIE, cookie)]));
+    let answer = accepted.tell(response, executed.has_begun());
+    (cookie, actor.deprecations.headers(), answer).into_response()
+}
+
+/// A request that can be run.
+pub(super) struct Prepared {
+    pub request: Request,
+    pub actor: Actor,
+    attempt: Option<MutationAttempt>,
+    is_subscription: bool,
+    to_keep: Option<ToKeep>,
+}
+
+/// A query in an address. Whoever can make a browser load one must not gain by it: cookies are not looked at, and nothing
+/// is changed.
+async fn prepare_query(
+    app: &App,
+    persisted: &Persisted,
+    mut parts: request::Parts,
+    accepted: Accepted,
+) -> Result<Prepared, Refusal> {
+    let address = parts.uri.query().unwrap_or_default();
+    if address.is_empty() {
+        return Err(Refusal::Method(Error::invalid(
+            "method",
+            "POST {\"query\": …} as application/json, or open this address in a browser for GraphiQL",
+        )));
+    }
+    if address.len() > MAX_ADDRESS {
+        return Err(Refusal::Request(Error::TooLarge(format!(
+            "The address is too long: at most {MAX_ADDRESS} bytes are allowed. POST the query."
+        ))));
+    }
+    let mut operation = Operation::of_address(address)?;
+    let to_keep = persisted.resolve(&mut operation)?;
+    let document = check(&operation)?;
+    let is_subscription = is_all(&document, &operation, OperationType::Subscription);
+    if !(is_all(&document, &operation, OperationType::Query) || is_subscription && accepted.events)
+    {
+        let reason = "only queries can be sent with GET: POST mutations, and subscribe over a socket or with text/event-stream";
+        return Err(Refusal::Method(Error::invalid("query", reason)));
+    }
+    parts.headers.remove(COOKIE);
+    let actor = recognise(app, &parts).await?;
+    let request = operation.request(document).data(ReadOnly);
+    Ok(Prepared { request, actor, attempt: None, is_subscription, to_keep })
+}
+
+/// Checks everything that can be checked before the operation runs, cheapest first.
+async fn prepare(
+    app: &App,
+    persisted: &Persisted,
+    parts: &request::Parts,
+    body: Body,
+) -> Result<Prepared, Refusal> {
+    let headers = &parts.headers;
+    let json =
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.split(';').next().unwrap_or_default().trim() == "application/json"
+        });
+    if !json {
+        return Err(Error::invalid("content-type", "must be application/json").into());
+    }
+    let body = body::whole(body, limits::MAX_BODY_WITH_VARIABLES).await;
+    let body = body.map_err(|error| match error {
+        Error::TooLarge(_) => limits::too_large(),
+        error => error,
+    })?;
+    // Through an object: serde would take a struct from an array, too.
+    let object = serde_json::from_slice(&body.bytes).map_err(|error| not_one(&error))?;
+    let mut operation = Operation::of(object)?;
+    let to_keep = persisted.resolve(&mut operation)?;
+    let document = check(&operation)?;
+    if parts.extensions.get::<CrossOrigin>().is_some() {
+        limits::check_no_session(&document)?;
+    }
+    let attempt = MutationAttempt::of(&document, &operation.variables());
+    let is_subscription = is_all(&document, &operation, OperationType::Subscription);
+    let request = operation.request(document);
+    // Who it is comes last: reading takes time, and by then they may be somebody else.
+    let actor = match recognise(app, parts).await {
+        Ok(actor) => actor,
+        Err(error) => {
+            if let Some(attempt) = attempt {
+                attempt.log_all(app, &Actor::of_network(&app.access, parts), &error).await;
+            }
+            return Err(error.into());
+        }
+    };
+    Ok(Prepared { request, actor, attempt, is_subscription, to_keep })
+}
+
+/// Whether what is to be run is of this kind, whichever it is.
+fn is_all(document: &ExecutableDocument, operation: &Operation, kind: OperationType) -> bool {
+    let wanted = operation.operation_name.as_deref();
+    let is_wanted = |name: Option<&str>| wanted.is_none() || name == wanted;
+    let mut operations =
+        document.operations.iter().filter(|(name, _)| is_wanted(name.map(|name| name.as_str())));
+    operations.all(|(_, operation)| operation.node.ty == kind)
+}
+
+fn check(operation: &Operation) -> Result<ExecutableDocument, Refusal> {
+    let document = limits::check(&operation.query).map_err(Refusal::of_operation)?;
+    limits::check_variables(&document, operation).map_err(Refusal::of_operation)?;
+    if is_all(&document, operation, OperationType::Subscription) {
+        socket::check_subscribes(&document).map_err(Refusal::of_operation)?;
+    }
+    Ok(document)
+}
+
+pub(super) async fn recognise(app: &App, parts: &request::Parts) -> Result<Actor> {
+    let actor = Actor::of_request(&app.access, parts).await?;
+    crate::origin::check(&app.config, &actor, parts)?;
+    Ok(actor)
+}
