@@ -83,7 +83,8 @@ schema: ## Write schema.graphql, as the server prints it
 	mv schema.graphql.new schema.graphql
 
 .PHONY: lint
-lint: ## Formatting and clippy, for the server and the UI
+lint: ## Formatting and clippy, for the server and the UI; and whether schema.graphql breaks clients of the one before
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	scripts/lint-ui
+	scripts/check-schema
