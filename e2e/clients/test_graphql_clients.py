@@ -1,15 +1,18 @@
-"""GraphQL clients as docs/graphql.md sets them up: its files are written, its commands run, its programs' output compared."""
+"""GraphQL clients as docs/graphql.md sets them up: its files are written, its commands run, what they print compared."""
 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from ast import literal_eval
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from queue import Queue
-from threading import Thread
+from threading import Timer
 
 import pytest
 from registry import BINARY, ENVIRONMENT, ROOT, Server
@@ -76,7 +79,7 @@ class Shell:
         (self.folder / name).write_text(text.replace("vision/ocr", MODEL))
 
     def start(self, script: str) -> subprocess.Popen:
-        options = {"cwd": self.folder, "env": self.environment, "text": True}
+        options = {"cwd": self.folder, "env": self.environment, "text": True, "start_new_session": True}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(["bash", "-euc", script], **options, **pipes)
 
@@ -86,6 +89,21 @@ class Shell:
         out, error = process.communicate(timeout=120)
         assert process.returncode == 0, f"{script}\n{out}\n{error}"
         return out.splitlines()
+
+    @contextmanager
+    def following(self, script: str) -> Iterator[Iterator[str]]:
+        """The lines of a script that goes on; those of its errors come last, where it ends by itself."""
+        process = self.start(script)
+        end = partial(os.killpg, process.pid, signal.SIGKILL)
+        patience = Timer(60, end)
+        patience.start()
+        try:
+            yield chain(process.stdout, process.stderr)
+        finally:
+            patience.cancel()
+            if process.poll() is None:
+                end()
+            process.communicate()
 
 
 @pytest.fixture
@@ -133,6 +151,22 @@ def test_a_query_is_sent_with_get(registry: Server, shell: Callable[..., Shell])
     assert json.loads(line) == {"data": registry.graphql("{ models(first: 5) { nodes { path } } }")}
 
 
+def test_changes_come_as_events(registry: Server, shell: Callable[..., Shell]):
+    terminal = shell("Subscriptions and curves")
+    registry.graphql(DESCRIBE, model=MODEL, text="")
+    with terminal.following(terminal.chapter.commands) as lines:
+        events = (line for line in lines if line.strip(":\n"))
+        assert next(events) == "event: next\n"
+        assert json.loads(next(events).removeprefix("data: ")) == {"data": changed("")}
+        registry.graphql(DESCRIBE, model=MODEL, text="# Streamed")
+        assert next(events) == "event: next\n"
+        assert json.loads(next(events).removeprefix("data: ")) == {"data": changed("# Streamed")}
+
+
+def changed(description: str) -> dict:
+    return {"modelChanged": {"path": MODEL, "description": description}}
+
+
 def test_many_models_are_looked_up_at_once(registry: Server):
     [query] = Chapter("Many at once").queries
     found = registry.graphql(query, paths=[MODEL, "clients/none", MODEL])["modelsByPath"]
@@ -142,27 +176,19 @@ def test_many_models_are_looked_up_at_once(registry: Server):
 
 def test_gql_asks_and_follows(registry: Server, shell: Callable[..., Shell]):
     terminal = shell("Python: gql")
-    process = terminal.start(terminal.chapter.commands)
-    printed: Queue[dict | str] = Queue()
-
-    def read() -> None:
-        for line in process.stdout:
-            printed.put(literal_eval(line))
-        printed.put(process.stderr.read())
-
-    reader = Thread(target=read)
-    reader.start()
-    try:
-        assert printed.get(timeout=30) == {"model": {"path": MODEL, "latestVersion": {"version": "1.1.0"}}}
-        assert printed.get(timeout=30) == {"modelChanged": {"path": MODEL, "description": ""}}
+    registry.graphql(DESCRIBE, model=MODEL, text="")
+    with terminal.following(terminal.chapter.commands) as lines:
+        assert printed(lines) == {"model": {"path": MODEL, "latestVersion": {"version": "1.1.0"}}}
+        assert printed(lines) == changed("")
         registry.graphql(DESCRIBE, model=MODEL, text="# Followed")
-        assert printed.get(timeout=30) == {"modelChanged": {"path": MODEL, "description": "# Followed"}}
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stdout.close()
-        process.stderr.close()
+        assert printed(lines) == changed("# Followed")
+
+
+def printed(lines: Iterator[str]) -> dict:
+    """What a program in Python printed next, or else all that it says of why it ended."""
+    line = next(lines)
+    assert line.startswith("{"), line + "".join(lines)
+    return literal_eval(line)
 
 
 @pytest.mark.rare
