@@ -13,7 +13,7 @@ use crate::in_flight::InFlight;
 use crate::signing::Signing;
 use crate::sockets::Sockets;
 use crate::store::Store;
-use crate::throttle::Throttle;
+use crate::throttle::{Rate, Throttle};
 use crate::time::Clock;
 
 /// The parts that the server is made of. Cheap to clone.
@@ -30,6 +30,8 @@ pub struct App {
     pub last_versions: Arc<Cache<LastVersion>>,
     /// Refused changes, by who was refused.
     pub refusals: Arc<Throttle>,
+    /// Requests for cards, badges and feeds, by network.
+    pub embeds: Arc<Rate>,
     /// How many descriptions are rendered at once: users write them, and some take long.
     pub rendering: Arc<Semaphore>,
     /// Signs addresses that stand for who asked for them.
@@ -57,6 +59,7 @@ impl App {
             clock,
             last_versions: Arc::default(),
             refusals: Arc::new(Throttle::new(1000)),
+            embeds: Arc::new(Rate::new(300)),
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::default(),
             removing: Arc::default(),

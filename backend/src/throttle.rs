@@ -1,5 +1,5 @@
-//! Counting what somebody does too often: wrong passwords, refused changes. In memory only; a restart
-//! forgets.
+//! Rate limiting: counting what somebody does too often, such as wrong passwords and refused changes, for which the waits
+//! grow ([`Throttle`]), or what everybody may do so many times a minute ([`Rate`]). In memory only; a restart forgets.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -85,9 +85,83 @@ impl Throttle {
     }
 }
 
+/// A token bucket: so many a minute, of which all may come at once.
+pub struct Rate {
+    per_minute: i64,
+    buckets: Mutex<HashMap<String, Bucket>>,
+}
+
+/// What is left, in milliseconds of the minute that fill a bucket, and as of when.
+#[derive(Clone, Copy)]
+struct Bucket {
+    left: i64,
+    at: Timestamp,
+}
+
+const MINUTE: i64 = 60 * 1000;
+
+impl Rate {
+    /// More than 60,000 a minute is no limit.
+    pub fn new(per_minute: i64) -> Self {
+        Self { per_minute: per_minute.clamp(1, MINUTE), buckets: Mutex::default() }
+    }
+
+    /// Takes one by `key`; where none is left, says in how many seconds there will be.
+    pub fn take(&self, key: &str, now: Timestamp) -> Result<(), i64> {
+        let price = MINUTE / self.per_minute;
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |bucket: &Bucket| now.millis() - bucket.at.millis() >= MINUTE - bucket.left;
+        if buckets.len() >= MAX_KEYS && !buckets.contains_key(key) {
+            // A full bucket is one that nobody took from.
+            buckets.retain(|_, bucket| !is_full(bucket));
+            // So many networks at once are an attack, and to sort them would help it.
+            if buckets.len() >= MAX_KEYS {
+                buckets.clear();
+            }
+        }
+        let bucket = buckets.entry(key.to_owned()).or_insert(Bucket { left: MINUTE, at: now });
+        // Of several who come at once, one may have read the clock before the others.
+        let passed = (now.millis() - bucket.at.millis()).clamp(0, MINUTE);
+        bucket.left = (bucket.left + passed).min(MINUTE);
+        bucket.at = bucket.at.max(now);
+        if bucket.left < price {
+            return Err((price - bucket.left + 999).div_euclid(1000));
+        }
+        bucket.left -= price;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_a_minute_may_come_at_once_and_then_as_time_passes() {
+        let rate = Rate::new(300);
+        let mut now = Timestamp::from_millis(1_000_000);
+        for _ in 0..300 {
+            assert_eq!(rate.take("a", now), Ok(()));
+        }
+        assert_eq!(rate.take("a", now), Err(1));
+        assert_eq!(rate.take("a", Timestamp::from_millis(1)), Err(1), "it read the clock first");
+        assert_eq!(rate.take("b", now), Ok(()));
+        now = now.plus_seconds(1);
+        let taken = (0..10).filter(|_| rate.take("a", now).is_ok()).count();
+        assert_eq!(taken, 5);
+        now = now.plus_seconds(600);
+        let taken = (0..400).filter(|_| rate.take("a", now).is_ok()).count();
+        assert_eq!(taken, 300, "no more than a minute's worth is kept");
+    }
+
+    #[test]
+    fn a_rate_of_many_networks_stays_small() {
+        let rate = Rate::new(300);
+        for key in 0..MAX_KEYS + 10 {
+            rate.take(&key.to_string(), Timestamp::from_millis(0)).ok();
+        }
+        assert!(rate.buckets.lock().unwrap().len() <= MAX_KEYS);
+    }
 
     #[test]
     fn what_comes_at_once_is_not_too_early() {
