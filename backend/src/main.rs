@@ -10,6 +10,7 @@ use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
 use model_registry::registry::catalog::blob::pairing;
+use model_registry::registry::catalog::project::moved;
 use model_registry::registry::lifecycle::project;
 use model_registry::registry::people::token::rules as token;
 use model_registry::registry::people::token::rules::CreateTokenInput;
@@ -71,6 +72,12 @@ async fn serve(config: Serve) -> Result<()> {
                 "With --no-auth nobody needs this password. Keep it for a start without --no-auth."
             );
         }
+    }
+    for path in moved(&app.db).await? {
+        tracing::warn!(
+            "the path /{path} is the server's own since this release: the pages of the project {path:?} are at /-/p/{path}. \
+             Rename the project; its old path goes on to work in the APIs."
+        );
     }
     println!("Model Registry is at {address}");
     let mut terminate = signal(SignalKind::terminate())?;

@@ -20,12 +20,15 @@ pub const MIN_PASSWORD: usize = 12;
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// First segments of the server's own addresses, of now and of once: no project can have them.
-const RESERVED: [&str; 20] = [
+const RESERVED: [&str; 24] = [
     "admin",
     "ajax-api",
     "api",
     "assets",
     "auth",
+    "badge",
+    "embed",
+    "feed",
     "files",
     "graphiql",
     "graphql",
@@ -35,6 +38,7 @@ const RESERVED: [&str; 20] = [
     "mlflow",
     "mlflow-signed",
     "new",
+    "oembed",
     "readyz",
     "settings",
     "sign-in",
@@ -43,9 +47,17 @@ const RESERVED: [&str; 20] = [
     "users",
 ];
 
+/// Those that were not reserved from the beginning: an older project may have one as its path.
+pub const RESERVED_LATER: [&str; 4] = ["badge", "embed", "feed", "oembed"];
+
 /// Whether the server itself has addresses that begin so.
 pub fn is_reserved(project: &str) -> bool {
     RESERVED.contains(&project)
+}
+
+/// Whether a project with this path has its pages below `/-/p/`, because the server itself has those at its path.
+pub fn is_moved(project: &str) -> bool {
+    RESERVED_LATER.contains(&project)
 }
 
 /// Whether a text is of `a-z`, `0-9` and `-`, without `-` at either end.
@@ -133,7 +145,12 @@ pub fn unportable(name: &str) -> Option<Unportable> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Unportable, unportable};
+    use super::{RESERVED_LATER, Unportable, is_reserved, unportable};
+
+    #[test]
+    fn what_was_reserved_later_is_reserved() {
+        assert!(RESERVED_LATER.iter().all(|path| is_reserved(path)));
+    }
 
     #[test]
     fn names_that_some_systems_cannot_keep_are_known() {

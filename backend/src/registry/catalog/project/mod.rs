@@ -3,6 +3,8 @@
 pub mod graphql;
 pub mod rules;
 
+use model_registry_names as names;
+
 use crate::access::Actor;
 use crate::access::project::{Project, columns};
 use crate::db::{Db, Query, Sql};
@@ -21,6 +23,15 @@ pub async fn readable(db: &Db, actor: &Actor) -> Result<Vec<Project>> {
             .and(actor.may_read("p.id"));
     sql.push(" ORDER BY p.path");
     Ok(Query::from(sql).fetch_all(db).await?)
+}
+
+/// The paths of projects that the server has taken for its own addresses since they were made.
+pub async fn moved(db: &Db) -> Result<Vec<String>> {
+    let mut sql = Sql::new("SELECT path FROM projects WHERE deleted_at_ms IS NULL")
+        .and(Sql::is_in("path", names::RESERVED_LATER));
+    sql.push(" ORDER BY path");
+    let paths: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
+    Ok(paths.into_iter().map(|(path,)| path).collect())
 }
 
 /// What has the artifacts of a project that are of no run: developers write, readers read.
