@@ -3,12 +3,14 @@
 mod code;
 pub mod front_matter;
 mod math;
+pub mod summary;
 
 use async_graphql::{Context, Object};
 use comrak::options::Plugins;
 use comrak::{Options, markdown_to_html_with_plugins};
 
 use crate::access::actor;
+use crate::app::App;
 use crate::error::{Error, Result};
 use crate::loader::loaders;
 use crate::page::LOOK_UP;
@@ -33,10 +35,15 @@ impl MarkdownQuery {
 
 /// Renders on a thread that may take its time, of which few are used at once.
 pub async fn render(ctx: &Context<'_>, markdown: &str) -> Result<String> {
+    rendered(&loaders(ctx).loader().app, markdown).await
+}
+
+/// As [`render`], outside GraphQL.
+pub async fn rendered(app: &App, markdown: &str) -> Result<String> {
     if markdown.is_empty() {
         return Ok(String::new());
     }
-    let permits = loaders(ctx).loader().app.rendering.clone();
+    let permits = app.rendering.clone();
     let permit = permits.acquire_owned().await.map_err(Error::internal)?;
     let markdown = markdown.to_owned();
     let rendered = tokio::task::spawn_blocking(move || {
