@@ -24,6 +24,7 @@ mod cors;
 pub mod db;
 pub mod deprecation;
 mod disk;
+pub mod embed;
 pub mod error;
 pub mod files;
 pub mod filter;
@@ -103,6 +104,7 @@ fn routes(app: App) -> Router {
     Router::new()
         .merge(graphql::routes())
         .merge(files::routes())
+        .merge(embed::routes())
         .merge(audit::routes())
         .merge(mlflow::routes())
         .merge(oidc::routes(&app))

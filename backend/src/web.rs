@@ -1,17 +1,22 @@
 //! The single-page UI, from inside the binary: precompressed, cached by its hashed names.
 
+use std::borrow::Cow;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 
 use crate::answer;
 use crate::app::App;
+use crate::embed::unfurl;
 use crate::error::Error;
 
 /// What `scripts/build-ui` made. A debug build reads the folder when asked.
@@ -28,45 +33,67 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
     form-action 'self'; frame-ancestors 'none'";
 
 /// First segments whose addresses are not pages.
-const NOT_PAGES: [&str; 3] = ["api", "files", "graphql"];
+const NOT_PAGES: [&str; 7] = ["api", "badge", "embed", "feed", "files", "graphql", "oembed"];
 
 pub fn routes() -> Router<App> {
     Router::new().fallback(page)
 }
 
-/// An asset by its name, or the page itself for every address that is a route of the UI.
-pub async fn page(
-    State(app): State<App>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let path = uri.path().trim_start_matches('/');
+/// An asset by its name, or the page itself for every address that is a route of the UI, with what tells others of it.
+pub async fn page(State(app): State<App>, request: Parts) -> Response {
+    let path = request.uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
-    if !matches!(method, Method::GET | Method::HEAD) || NOT_PAGES.contains(&first) {
-        return Error::not_found("address", uri.path()).into_response();
+    if !matches!(request.method, Method::GET | Method::HEAD) || NOT_PAGES.contains(&first) {
+        return Error::not_found("address", request.uri.path()).into_response();
     }
+    let base = app.config.base();
     if !path.is_empty() && Dist::get(path).is_some() {
-        return asset(path, app.config.base(), &headers);
+        return asset(path, base, &request.headers);
     }
-    asset("index.html", app.config.base(), &headers)
+    match unfurl::tags(&app, &request, path).await {
+        Some(tags) => made("index.html", base, &tags, &request.headers),
+        None => asset("index.html", base, &request.headers),
+    }
 }
 
 /// One file of the UI. Below a path (`base`) its pages name their parts, and say to the program, where it is.
 pub fn asset(path: &str, base: &str, request: &HeaderMap) -> Response {
-    let moved = !base.is_empty() && path.ends_with(".html");
-    let found = if moved { Dist::get(path).map(|file| (file, None)) } else { find(path, request) };
-    let Some((mut file, encoding)) = found else {
-        let message = "this build has no UI: run `make build`, or use the API at /graphql";
-        return (StatusCode::NOT_FOUND, message).into_response();
-    };
+    if !base.is_empty() && path.ends_with(".html") {
+        return made(path, base, "", request);
+    }
+    let Some((file, encoding)) = find(path, request) else { return absent() };
+    let etag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
+    sent(path, etag, file.data, encoding, request)
+}
+
+/// A page that is not sent as it was built, but below a path and with `tags` in its head.
+fn made(path: &str, base: &str, tags: &str, request: &HeaderMap) -> Response {
+    let Some(file) = Dist::get(path) else { return absent() };
+    let mut page = String::from_utf8_lossy(&file.data).into_owned();
+    if !base.is_empty() {
+        page = below(base, &page);
+    }
+    if !tags.is_empty() {
+        page = page.replacen("</head>", &format!("{tags}</head>"), 1);
+    }
+    let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&page)[..16]));
+    sent(path, etag, page.into_bytes().into(), None, request)
+}
+
+fn absent() -> Response {
+    let message = "this build has no UI: run `make build`, or use the API at /graphql";
+    (StatusCode::NOT_FOUND, message).into_response()
+}
+
+fn sent(
+    path: &str,
+    etag: String,
+    data: Cow<'static, [u8]>,
+    encoding: Option<&'static str>,
+    request: &HeaderMap,
+) -> Response {
     let media_type = mime_guess::from_path(path).first_or_octet_stream();
     let content_type = answer::content_type(media_type.essence_str()).into_owned();
-    let mut etag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
-    if moved {
-        file.data = below(base, &file.data).into_bytes().into();
-        etag = format!("\"{}{base}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
-    }
     // Names of built files have a hash in them; the page that names them must be asked for each time.
     let hashed = !path.contains('/') && path.contains('-') && !path.ends_with(".html");
     let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -80,7 +107,7 @@ pub fn asset(path: &str, base: &str, request: &HeaderMap) -> Response {
     ];
     let unchanged =
         request.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
-    let body = if unchanged { Default::default() } else { file.data };
+    let body = if unchanged { Default::default() } else { data };
     let mut response = (fixed, [(CONTENT_TYPE, content_type), (ETAG, etag)], body).into_response();
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -91,8 +118,7 @@ pub fn asset(path: &str, base: &str, request: &HeaderMap) -> Response {
 }
 
 /// A page as it is below a path.
-fn below(base: &str, page: &[u8]) -> String {
-    let page = String::from_utf8_lossy(page);
+fn below(base: &str, page: &str) -> String {
     let named = page
         .replace("href=\"/", &format!("href=\"{base}/"))
         .replace("src=\"/", &format!("src=\"{base}/"));

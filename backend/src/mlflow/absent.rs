@@ -1,7 +1,8 @@
 //! What MLflow's server has and this one has not: who asks for it is told its name, and what to do instead.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::Uri;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::error::{ENDPOINT, Failure};
@@ -48,16 +49,11 @@ const FEATURES: &[(&[&str], &str, &str)] = &[
 ];
 
 /// What answers where nothing else does.
-pub async fn no_endpoint_or_page(
-    app: State<App>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    match uri.path() {
+pub async fn no_endpoint_or_page(app: State<App>, request: Parts) -> Response {
+    match request.uri.path() {
         // A tracking URI that somebody opens.
-        "/" => web::page(app, method, uri, headers).await,
-        _ => no_endpoint(uri).await.into_response(),
+        "/" => web::page(app, request).await,
+        _ => no_endpoint(request.uri).await.into_response(),
     }
 }
 

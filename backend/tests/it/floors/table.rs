@@ -13,8 +13,8 @@ pub const BACKEND: &[Floor] = &[
     ),
     (
         "faces",
-        &["graphql", "mlflow", "files", "oidc", "audit", "web", "telemetry"],
-        "the GraphQL endpoint, MLflow's REST API, /files and tus, sign-in elsewhere, /api/events, the UI, health and metrics: \
+        &["graphql", "mlflow", "files", "embed", "oidc", "audit", "web", "telemetry"],
+        "the GraphQL endpoint, MLflow's REST API, /files and tus, cards and badges for other pages, sign-in elsewhere, /api/events, the UI, health and metrics: \
          they translate, and decide nothing",
     ),
     (
@@ -61,7 +61,9 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::blob::read",
             "registry::catalog::model::best",
             "registry::catalog::model::facet",
+            "registry::catalog::version::facts",
             "registry::catalog::version::fetch",
+            "registry::catalog::version::published",
             "registry::event::export",
             "registry::event::sql",
             "registry::metadata::curve",

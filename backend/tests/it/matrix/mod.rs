@@ -235,6 +235,14 @@ fn speak_tus(request: RequestBuilder, path: &str) -> RequestBuilder {
     request.header("upload-length", 1).header("upload-metadata", "filename Zg==")
 }
 
+/// The address of an embed with the name that stands for what it shows.
+fn with_file(path: &str) -> String {
+    path.replace("{file}?svg", "1.0.0.svg")
+        .replace("{file}?json", "1.0.0.json")
+        .replace("/feed/{file}", "/feed/{project}.atom")
+        .replace("{file}", "{model}.atom")
+}
+
 async fn try_routes(world: &mut World, table: &Table) {
     for route in table.names("rest") {
         let (method, path) = route.split_once(' ').unwrap();
@@ -254,7 +262,7 @@ async fn try_routes(world: &mut World, table: &Table) {
                     let reference = if writes { "candidate:1" } else { "1.0.0" };
                     let absent = "00000000000000000000000000000000";
                     let upload = if project == "absent" { absent } else { &upload };
-                    let path = path
+                    let path = with_file(path)
                         .replace("{project}", project)
                         .replace("{model}", "ocr")
                         .replace("{reference}", reference)
@@ -309,7 +317,7 @@ async fn try_shut_out(world: &mut World, table: &Table) {
                 continue;
             }
             let (method, path) = route.split_once(' ').unwrap();
-            let path = path
+            let path = with_file(path)
                 .replace("{project}", "public")
                 .replace("{model}", "ocr")
                 .replace("{reference}", "1.0.0");

@@ -46,7 +46,7 @@ pub async fn load(ctx: &Context<'_>, model: &Model) -> Result<Option<BestMetric>
 }
 
 /// The name of a metric, and whether less of it is better; none where nothing tells.
-fn parse(text: &str) -> Option<(&str, bool)> {
+pub fn parse(text: &str) -> Option<(&str, bool)> {
     // Of spaces only, as SQL does it.
     let text = text.trim_matches(' ');
     match text.rsplit_once(':') {

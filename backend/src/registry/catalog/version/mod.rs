@@ -3,11 +3,13 @@
 //! A version begins as a draft that files are put into; publishing locks it: its files never change
 //! again, and its digest says so. Numbers are never given twice, deleted or not.
 
+pub mod facts;
 pub mod fetch;
 pub mod graphql;
 pub mod mutation;
 pub mod names;
 pub mod new;
+pub mod published;
 pub mod rules;
 pub mod sql;
 pub mod support;
