@@ -19,7 +19,8 @@ use crate::config::origins::AllowedOrigin;
 use crate::origin::{self, CrossOrigin};
 
 /// What pages of other origins can reach: the API, and neither sign-in nor the UI.
-const SHARED: [&str; 5] = ["/graphql", "/files", "/api", "/ajax-api", "/mlflow"];
+const SHARED: [&str; 9] =
+    ["/graphql", "/files", "/api", "/ajax-api", "/mlflow", "/embed", "/badge", "/feed", "/oembed"];
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// What a page may send besides its token.

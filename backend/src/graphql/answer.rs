@@ -141,8 +141,11 @@ impl Accepted {
 pub fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let listed = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut listed = listed.flat_map(|value| value.split(','));
-    listed
-        .any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted))
+    listed.any(|kind| {
+        let mut parts = kind.split(';').map(str::trim);
+        let is_wanted = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));
+        is_wanted && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 #[derive(serde::Serialize)]

@@ -64,7 +64,8 @@ pub(super) struct Operation {
 
 impl Operation {
     fn of(object: Map<String, Value>) -> Result<Self> {
-        let is_named = object.contains_key("documentId") || object.get("extensions").is_some();
+        let is_named = object.contains_key("documentId")
+            || object.get("extensions").is_some_and(|all| all["persistedQuery"].is_object());
         if !object.contains_key("query") && !is_named {
             return Err(Error::invalid(
                 "body",
@@ -227,7 +228,12 @@ async fn prepare(
     let headers = &parts.headers;
     let json =
         headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-            value.split(';').next().unwrap_or_default().trim() == "application/json"
+            value
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case("application/json")
         });
     if !json {
         return Err(Error::invalid("content-type", "must be application/json").into());
@@ -261,13 +267,16 @@ async fn prepare(
     Ok(Prepared { request, actor, attempt, is_subscription, to_keep })
 }
 
-/// Whether what is to be run is of this kind, whichever it is.
+/// Whether what is to be run is of this kind, whichever it is; not where there is nothing to run.
 fn is_all(document: &ExecutableDocument, operation: &Operation, kind: OperationType) -> bool {
     let wanted = operation.operation_name.as_deref();
     let is_wanted = |name: Option<&str>| wanted.is_none() || name == wanted;
-    let mut operations =
-        document.operations.iter().filter(|(name, _)| is_wanted(name.map(|name| name.as_str())));
-    operations.all(|(_, operation)| operation.node.ty == kind)
+    let operations = document.operations.iter();
+    let mut kinds = operations
+        .filter(|(name, _)| is_wanted(name.map(|name| name.as_str())))
+        .map(|(_, operation)| operation.node.ty)
+        .peekable();
+    kinds.peek().is_some() && kinds.all(|found| found == kind)
 }
 
 fn check(operation: &Operation) -> Result<ExecutableDocument, Refusal> {

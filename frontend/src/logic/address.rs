@@ -63,7 +63,7 @@ pub fn decoded(part: &str) -> Option<String> {
 }
 
 /// `vision/ocr` as an address.
-fn encoded_path(path: &str) -> String {
+pub fn encoded_path(path: &str) -> String {
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 

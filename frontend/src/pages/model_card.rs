@@ -27,6 +27,7 @@ use crate::{
         description::Description,
         models::{
             aliases::Aliases,
+            embed::EmbedPanel,
             judge::JudgePanel,
             mlflow::{self, MlflowPanel},
             usage::Usage,
@@ -127,6 +128,9 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                     />
                 </SidePanel>
                 <ModelTags detail editable/>
+                <Show when=move || latest.read().is_some()>
+                    <EmbedPanel model=model.path visibility/>
+                </Show>
                 <About detail/>
             </div>
         </div>

@@ -46,6 +46,7 @@ use crate::{
             about_version::AboutVersion,
             aliases::Aliases,
             crumbs,
+            embed::EmbedPanel,
             mlflow::{self, MlflowPanel},
             mlmodel::{self, Mlmodel},
             support::{SupportActions, SupportBanner, SupportDialogs, SupportItems},
@@ -187,6 +188,7 @@ fn Shown(data: Memo<VersionPageData>, load: Load<VersionPageData>) -> impl IntoV
                     />
                 </SidePanel>
                 <AboutVersion data/>
+                <Show when=move || !draft.get()><EmbedPanel model version visibility/></Show>
                 <SidePanel title="Tags">
                     <Tags
                         target=Signal::derive(move || Target::version(model.get(), version.get()))

@@ -4,6 +4,7 @@ pub mod about_version;
 pub mod aliases;
 pub mod bulk;
 pub mod crumbs;
+pub mod embed;
 pub mod environment;
 pub mod judge;
 pub mod list;
