@@ -93,9 +93,10 @@ pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> 
         return preflight(allowed(&app.config, headers, with_token));
     }
     let allowed = allowed(&app.config, headers, headers.contains_key(AUTHORIZATION));
-    if allowed.is_some() {
+    if let Some(allowed) = &allowed {
         headers.remove(COOKIE);
-        request.extensions_mut().insert(CrossOrigin);
+        let with_token = matches!(allowed, Allowed::Named(_));
+        request.extensions_mut().insert(CrossOrigin { with_token });
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

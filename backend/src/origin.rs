@@ -10,7 +10,10 @@ use crate::error::{Error, Result};
 
 /// On a request that a page of an allowed origin made: its cookies are taken off.
 #[derive(Clone, Copy, Debug)]
-pub struct CrossOrigin;
+pub struct CrossOrigin {
+    /// Whether it may come with a token: not where every origin is allowed.
+    pub with_token: bool,
+}
 
 /// Whether the value of `Origin` is the server's own.
 pub fn is_own(config: &Serve, headers: &HeaderMap, origin: &HeaderValue) -> bool {

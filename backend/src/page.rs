@@ -78,21 +78,39 @@ pub const ENTRIES: usize = 10;
 /// What a field costs that looks at thousands of rows.
 pub const SCAN: usize = 2000;
 
+/// Far beyond what is allowed, and so few that sums of it do not wrap.
+const MAX_COST: usize = 1 << 30;
+
 /// What a page may cost: every row may have every field that is asked of one.
 pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     let size = first.or(last).unwrap_or(DEFAULT_SIZE).clamp(1, MAX_SIZE);
-    usize::try_from(size).unwrap_or_default() * row + 1
+    let size = usize::try_from(size).unwrap_or_default();
+    size.saturating_mul(row).saturating_add(1).min(MAX_COST)
 }
 
 /// How many things can be looked up at once.
 pub const MAX_LOOK_UPS: usize = 100;
 
+/// How long each of what is looked up is at most, in bytes: paths are shorter.
+const MAX_LOOKED_UP: usize = 2048;
+
 /// Refuses to look up more than that.
-pub fn check_look_ups(field: &str, count: usize) -> Result<()> {
-    match count {
-        0..=MAX_LOOK_UPS => Ok(()),
-        _ => Err(Error::invalid(field, format!("must be at most {MAX_LOOK_UPS} at once"))),
+pub fn check_look_ups<'a>(
+    field: &str,
+    mut asked: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<()> {
+    if asked.len() > MAX_LOOK_UPS {
+        return Err(Error::invalid(field, format!("must be at most {MAX_LOOK_UPS} at once")));
     }
+    if asked.any(|asked| asked.len() > MAX_LOOKED_UP) {
+        return Err(Error::invalid(field, format!("must be at most {MAX_LOOKED_UP} bytes each")));
+    }
+    Ok(())
+}
+
+/// What looking many things up may cost.
+pub fn cost_of(count: usize, row: usize) -> usize {
+    count.saturating_mul(row.saturating_add(1)).min(MAX_COST)
 }
 
 /// A place in a list: the values that the list is sorted by.

@@ -362,8 +362,12 @@ pub fn looked_up(text: &str) -> &str {
 /// `vision/ocr` as project and model, not yet checked against any rule: for look-ups, where what
 /// cannot be a name is just not there.
 pub fn split_model_path(path: &str) -> Option<(&str, &str)> {
-    path.split_once('/').filter(|(_, name)| !path.contains('\0') && !name.is_empty())
+    let can_be = path.len() <= MAX_MODEL_PATH && !path.contains('\0');
+    path.split_once('/').filter(|(_, name)| can_be && !name.is_empty())
 }
+
+/// More than any path of a model has, in bytes.
+const MAX_MODEL_PATH: usize = 2048;
 
 #[cfg(test)]
 mod tests {

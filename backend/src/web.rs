@@ -1,6 +1,7 @@
 //! The single-page UI, from inside the binary: precompressed, cached by its hashed names.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -13,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::answer;
 use crate::app::App;
@@ -32,6 +34,9 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
     worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
 
+/// How long a page waits for what tells others of it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// First segments whose addresses are not pages.
 const NOT_PAGES: [&str; 7] = ["api", "badge", "embed", "feed", "files", "graphql", "oembed"];
 
@@ -50,7 +55,9 @@ pub async fn page(State(app): State<App>, request: Parts) -> Response {
     if !path.is_empty() && Dist::get(path).is_some() {
         return asset(path, base, &request.headers);
     }
-    match unfurl::tags(&app, &request, path).await {
+    // A page is there without them, too, and does not wait long for the database.
+    let tags = timeout(PATIENCE, unfurl::tags(&app, &request, path)).await;
+    match tags.ok().flatten() {
         Some(tags) => made("index.html", base, &tags, &request.headers),
         None => asset("index.html", base, &request.headers),
     }

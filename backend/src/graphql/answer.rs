@@ -11,14 +11,19 @@ use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use sha2::{Digest, Sha256};
 
 use super::sse;
 use crate::answer::lists;
 use crate::error::Error;
+
+/// Pages that may not read an answer get it into no image or script either; CORS is not bound by it.
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 /// The two media types of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +96,13 @@ impl MediaType {
             Ok(body) => {
                 let vary = HeaderValue::from_static("Accept");
                 let made = Extension(Made { text: body.clone(), has_errors: response.is_err() });
-                (status, made, [(CONTENT_TYPE, self.header()), (VARY, vary)], body).into_response()
+                let headers = [
+                    (CONTENT_TYPE, self.header()),
+                    (VARY, vary),
+                    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+                    (CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
+                ];
+                (status, made, headers, body).into_response()
             }
             Err(error) => Error::internal(error).into_response(),
         }

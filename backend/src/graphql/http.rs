@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE, UPGRADE};
-use axum::http::request;
+use axum::http::{HeaderValue, request};
 use axum::response::{AppendHeaders, IntoResponse, Response as HttpResponse};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -198,6 +198,14 @@ async fn prepare_query(
             "POST {\"query\": …} as application/json, or open this address in a browser for GraphiQL",
         )));
     }
+    // An image or script of another site's page asks so, too: nothing of it could be read there, only work be made.
+    let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_foreign = matches!(site, Some(b"cross-site" | b"same-site"));
+    if is_foreign && parts.extensions.get::<CrossOrigin>().is_none() {
+        return Err(Refusal::Request(Error::Forbidden(
+            "The request comes from another site. Start the server with that site in --allowed-origins.",
+        )));
+    }
     if address.len() > MAX_ADDRESS {
         return Err(Refusal::Request(Error::TooLarge(format!(
             "The address is too long: at most {MAX_ADDRESS} bytes are allowed. POST the query."
@@ -206,6 +214,7 @@ async fn prepare_query(
     let mut operation = Operation::of_address(address)?;
     let to_keep = persisted.resolve(&mut operation)?;
     let document = check(&operation)?;
+    let to_keep = to_keep.filter(|_| is_all(&document, &operation, OperationType::Query));
     let is_subscription = is_all(&document, &operation, OperationType::Subscription);
     if !(is_all(&document, &operation, OperationType::Query) || is_subscription && accepted.events)
     {
@@ -248,6 +257,8 @@ async fn prepare(
     let mut operation = Operation::of(object)?;
     let to_keep = persisted.resolve(&mut operation)?;
     let document = check(&operation)?;
+    // Mutations may hold what is secret.
+    let to_keep = to_keep.filter(|_| is_all(&document, &operation, OperationType::Query));
     if parts.extensions.get::<CrossOrigin>().is_some() {
         limits::check_no_session(&document)?;
     }

@@ -1,7 +1,11 @@
 //! What an operation may be at most, checked before it is parsed: a hostile request costs next to nothing.
 
-use async_graphql::Name;
-use async_graphql::parser::types::{BaseType, ExecutableDocument, Selection, SelectionSet, Type};
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, FragmentDefinition, Selection, SelectionSet, Type,
+};
+use async_graphql::{Name, Positioned};
 use serde_json::Value;
 
 use super::http::Operation;
@@ -13,6 +17,7 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_BODY_WITH_VARIABLES: usize = 8 * MAX_BODY;
 
 const MAX_TOKENS: usize = 2000;
+const MAX_EXPANDED: usize = 10_000;
 /// Gateways give each of many look-ups an alias.
 const MAX_ALIASES: usize = 500;
 
@@ -24,6 +29,7 @@ pub fn check(query: &str) -> Result<ExecutableDocument> {
     check_tokens(query)?;
     let document = async_graphql::parser::parse_query(query)
         .map_err(|error| Error::invalid("query", error.to_string()))?;
+    check_expanded(&document)?;
     check_aliases(&document)?;
     check_sign_ins(&document)?;
     Ok(document)
@@ -139,6 +145,70 @@ fn check_sign_ins(document: &ExecutableDocument) -> Result<()> {
     Ok(())
 }
 
+/// Counts what an operation asks for when every fragment stands where it is spread: a few fragments that spread each other
+/// several times are as many fields as nobody can look at, and the library looks at all.
+fn check_expanded(document: &ExecutableDocument) -> Result<()> {
+    let mut counted = Counted { fragments: &document.fragments, sizes: HashMap::new() };
+    let mut total = 0_usize;
+    for (_, operation) in document.operations.iter() {
+        total = total.saturating_add(counted.size(&operation.node.selection_set.node)?);
+    }
+    for name in document.fragments.keys() {
+        total = total.max(counted.size_of(name)?);
+    }
+    match total {
+        0..=MAX_EXPANDED => Ok(()),
+        _ => Err(Error::invalid(
+            "query",
+            format!("must have at most {MAX_EXPANDED} fields when its fragments are spread"),
+        )),
+    }
+}
+
+/// How many fields each fragment is; none of one that is being counted.
+struct Counted<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    sizes: HashMap<&'a Name, Option<usize>>,
+}
+
+impl<'a> Counted<'a> {
+    fn size(&mut self, selections: &'a SelectionSet) -> Result<usize> {
+        let mut total = 0_usize;
+        for selection in &selections.items {
+            let below = match &selection.node {
+                Selection::Field(field) => self.size(&field.node.selection_set.node)?,
+                Selection::InlineFragment(fragment) => {
+                    self.size(&fragment.node.selection_set.node)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.size_of(&spread.node.fragment_name.node)?
+                }
+            };
+            total = total.saturating_add(below).saturating_add(1);
+        }
+        Ok(total)
+    }
+
+    /// A fragment that is missing is told by the schema.
+    fn size_of(&mut self, name: &Name) -> Result<usize> {
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(0) };
+        match self.sizes.get(name) {
+            Some(Some(size)) => return Ok(*size),
+            Some(None) => {
+                return Err(Error::invalid(
+                    "query",
+                    "must not have fragments that spread themselves",
+                ));
+            }
+            None => {}
+        }
+        self.sizes.insert(name, None);
+        let size = self.size(&fragment.node.selection_set.node)?;
+        self.sizes.insert(name, Some(size));
+        Ok(size)
+    }
+}
+
 /// Mutations whose answers set the session's cookie.
 const OF_SESSIONS: [&str; 4] = ["signIn", "signOut", "acceptInvitation", "changePassword"];
 
@@ -192,6 +262,26 @@ fn count_aliases(selections: &SelectionSet) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fragments_that_spread_each_other_are_counted_and_not_followed() {
+        let bomb = |spreads: &str, depth: usize| {
+            let each = |n: usize| {
+                let spread = format!("...a{} ", n + 1);
+                format!("fragment a{n} on Query {{ {} }} ", spread.repeat(spreads.len()))
+            };
+            let fragments: String = (0..depth).map(each).collect();
+            format!("{{ ...a0 }} {fragments} fragment a{depth} on Query {{ __typename }}")
+        };
+        assert!(check(&bomb("xx", 36)).is_err(), "2^36");
+        assert!(check(&bomb("xxxx", 36)).is_err(), "4^36");
+        assert!(check(&bomb("xx", 8)).is_ok());
+        // Also where nothing spreads the first one, or it spreads itself.
+        assert!(check(&bomb("xx", 36).replacen("...a0", "__typename", 1)).is_err());
+        assert!(
+            check("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }").is_err()
+        );
+    }
 
     #[test]
     fn tokens_are_counted_without_parsing() {

@@ -26,6 +26,7 @@ use crate::access::session::SessionAnswer;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::loader::{self, Spawned};
+use crate::origin::CrossOrigin;
 use crate::sockets::Seat;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -186,6 +187,10 @@ impl Session {
             return Err(closed(4401, "Unauthorized"));
         };
         if let Some(given) = payload.as_ref().and_then(authorization) {
+            let from = self.parts.extensions.get::<CrossOrigin>();
+            if from.is_some_and(|from| !from.with_token) {
+                return Err(closed(4403, "Pages of this site can't send a token."));
+            }
             let mut parts = self.parts.clone();
             parts.headers.remove(COOKIE);
             let value = HeaderValue::from_str(given).map_err(|_| closed(4403, "Forbidden"))?;

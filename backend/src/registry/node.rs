@@ -9,7 +9,7 @@ use crate::access::{Reader, actor};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, ProjectId};
 use crate::loader::loaders;
-use crate::page::check_look_ups;
+use crate::page::{check_look_ups, cost_of};
 use crate::registry::catalog::alias::Alias;
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::version::ModelVersion;
@@ -55,13 +55,13 @@ impl NodeQuery {
     }
 
     /// The objects with these ids, in their order, at most 100; null where there is none that the caller may see.
-    #[graphql(complexity = "ids.len() * (1 + child_complexity)")]
+    #[graphql(complexity = "cost_of(ids.len(), child_complexity)")]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Ids that this API gave.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
-        check_look_ups("ids", ids.len())?;
+        check_look_ups("ids", ids.iter().map(|id| id.as_str()))?;
         try_join_all(ids.iter().map(async |id| match find_node(ctx, id).await {
             Err(Error::NotFound { .. } | Error::Invalid { .. }) => Ok(None),
             found => found,

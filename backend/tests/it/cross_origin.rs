@@ -252,4 +252,11 @@ async fn every_origin_may_be_allowed_to_see_what_is_public() {
     assert!(!header(&without, "access-control-allow-headers").contains("Authorization"));
     let with = asked("content-type, authorization").await.unwrap();
     assert_eq!(header(&with, "access-control-allow-origin"), "");
+    // Over a socket neither.
+    let mut socket = Socket::open(&server.url, &[("origin", EVIL)]).await.unwrap();
+    let token = format!("Bearer {}", admin.token.as_deref().unwrap());
+    let Heard::Closed(code, _) = socket.greet(json!({"authorization": token})).await else {
+        panic!("it goes on")
+    };
+    assert_eq!(code, 4403);
 }

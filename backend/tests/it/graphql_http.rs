@@ -232,3 +232,27 @@ async fn an_operation_that_ran_once_can_be_named_by_its_hash() {
         assert_eq!(post(&admin, "application/json", &wrong).await.0, 400, "{wrong}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_fragments_are_no_endless_work_and_another_sites_image_asks_for_nothing() {
+    let (server, admin) = Server::with_model().await;
+    let each =
+        |n: usize| format!("fragment a{n} on Query {{ {} }} ", format!("...a{} ", n + 1).repeat(4));
+    let fragments: String = (0..36).map(each).collect();
+    let bomb = format!("{{ ...a0 }} {fragments} fragment a36 on Query {{ __typename }}");
+    let nobody = server.anonymous();
+    let (status, _, answer) = post(&nobody, NEW, &json!({"query": bomb})).await;
+    assert_eq!((status, &answer["errors"][0]["extensions"]["field"]), (400, &json!("query")));
+    assert_eq!(nobody.get(&address(&[("query", &bomb)])).await.status(), 200);
+    let ask = async |site: &str| {
+        let request = admin.request(Method::GET, &address(&[("query", "{ __typename }")]));
+        request.header("sec-fetch-site", site).send().await.unwrap().status().as_u16()
+    };
+    for (site, status) in
+        [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+    {
+        assert_eq!(ask(site).await, status, "{site}");
+    }
+    let long = json!({"query": "query($p: [String!]!) { modelsByPath(paths: $p) { id } }", "variables": {"p": ["x".repeat(2049)]}});
+    assert_eq!(post(&nobody, NEW, &long).await.2["errors"][0]["extensions"]["field"], "paths");
+}

@@ -17,7 +17,7 @@ use crate::db::Sql;
 use crate::error::{Error, Result};
 use crate::loader::{loaders, total};
 use crate::markdown;
-use crate::page::{ENTRIES, LOOK_UP, List, Page, check_look_ups, cost};
+use crate::page::{ENTRIES, LOOK_UP, List, Page, check_look_ups, cost, cost_of};
 use crate::registry::address;
 use crate::registry::catalog::alias::{self, Alias};
 use crate::registry::catalog::protection::{self, ProtectedAlias};
@@ -277,13 +277,13 @@ impl ModelQuery {
     }
 
     /// The models at these paths, in their order, at most 100; null where there is none that the caller may see.
-    #[graphql(complexity = "paths.len() * (1 + child_complexity)")]
+    #[graphql(complexity = "cost_of(paths.len(), child_complexity)")]
     async fn models_by_path(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Project and name of each, such as `vision/ocr`.")] paths: Vec<String>,
     ) -> Result<Vec<Option<Model>>> {
-        check_look_ups("paths", paths.len())?;
+        check_look_ups("paths", paths.iter().map(String::as_str))?;
         try_join_all(paths.iter().map(|path| at_path::find(ctx, path))).await
     }
 
