@@ -182,7 +182,7 @@ test("a model is renamed, and its files come as a folder or all together", async
   await page.goto(`/${model}/-/edit`);
 
   await test.step("what it means is said before, and a name in use after", async () => {
-    await expect(page.getByText("Links and scripts that use the old name keep working until another model takes that name.")).toBeVisible();
+    await expect(page.getByText("Links and scripts that use the old name keep working until that name is given again.")).toBeVisible();
     await page.getByLabel("Name").fill("taken");
     await page.getByRole("button", { name: "Rename" }).click();
     await expect(page.locator("#name-note")).toContainText("taken");
