@@ -248,7 +248,9 @@ WRONG_BODIES = {
 def test_what_is_no_graphql_request_is_refused_by_name(shell: Shell, options: str, field: str):
     status, answer = refusal(shell, f'{options} -H "$AUTH" "$REGISTRY/graphql"')
     error = answer["errors"][0]
-    assert (status, error["extensions"]["code"], error["extensions"].get("field")) == (400, "INVALID", field)
+    # In `application/json`, which is what curl takes, an operation that is none is told with status 200.
+    expected = 200 if field == "query" else 400
+    assert (status, error["extensions"]["code"], error["extensions"].get("field")) == (expected, "INVALID", field)
 
 
 # By status, code and field of the refusal.
@@ -324,7 +326,7 @@ def refusal(shell: Shell, options: str) -> tuple[int, dict]:
     *body, status, content_type = shell(
         f"curl -sS -w '\\n%{{http_code}}\\n%{{content_type}}' {options}"
     ).split("\n")
-    assert content_type == "application/json", body
+    assert content_type.split(";")[0] == "application/json", body
     return int(status), json.loads("\n".join(body))
 
 
