@@ -75,8 +75,8 @@ async fn serve(config: Serve) -> Result<()> {
     }
     for path in moved(&app.db).await? {
         tracing::warn!(
-            "the path /{path} is the server's own since this release: the pages of the project {path:?} are at /-/p/{path}. \
-             Rename the project; its old path goes on to work in the APIs."
+            "the path /{path} is the server's own since this release, so the UI can't show the project {path:?}. Rename it with \
+             the mutation renameProject; its old path goes on to work in the APIs."
         );
     }
     println!("Model Registry is at {address}");

@@ -119,15 +119,7 @@ fn Card(detail: Memo<ModelDetail>) -> impl IntoView {
                     editable
                     on_change=changed
                 />
-                <SidePanel title="Aliases">
-                    <Aliases
-                        model=model.path
-                        aliases=Signal::derive(move || detail.read().aliases.clone())
-                        project=Signal::derive(move || detail.read().project.clone())
-                        on_change=changed
-                    />
-                </SidePanel>
-                <ModelTags detail editable/>
+                <AliasesAndTags detail editable/>
                 <Show when=move || latest.read().is_some()>
                     <EmbedPanel model=model.path visibility/>
                 </Show>
@@ -207,15 +199,24 @@ fn Latest(latest: LatestVersion, path: Memo<String>) -> impl IntoView {
 }
 
 #[component]
-pub fn ModelTags(detail: Memo<ModelDetail>, editable: Signal<bool>) -> impl IntoView {
+pub fn AliasesAndTags(detail: Memo<ModelDetail>, editable: Signal<bool>) -> impl IntoView {
     let model = use_model();
+    let on_change = Callback::new(move |()| model.reload());
     view! {
+        <SidePanel title="Aliases">
+            <Aliases
+                model=model.path
+                aliases=Signal::derive(move || detail.read().aliases.clone())
+                project=Signal::derive(move || detail.read().project.clone())
+                on_change
+            />
+        </SidePanel>
         <SidePanel title="Tags">
             <Tags
                 target=Signal::derive(move || Target::model(model.path.get()))
                 tags=Signal::derive(move || detail.read().tags.clone())
                 editable
-                on_change=move |()| model.reload()
+                on_change
             />
         </SidePanel>
     }

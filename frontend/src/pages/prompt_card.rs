@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::model::use_model;
-use super::model_card::{About, ModelTags};
+use super::model_card::{About, AliasesAndTags};
 use crate::{
     components::{
         empty::Empty,
@@ -19,7 +19,7 @@ use crate::{
     logic::address,
     parts::{
         description::Description,
-        models::{aliases::Aliases, mlflow::MlflowPanel},
+        models::mlflow::MlflowPanel,
         prompts::{mlflow, template::TemplatePanel},
     },
 };
@@ -60,15 +60,7 @@ pub fn PromptCard(detail: Memo<ModelDetail>) -> impl IntoView {
                     visibility=Signal::derive(move || detail.read().project.visibility)
                     writes=editable
                 />
-                <SidePanel title="Aliases">
-                    <Aliases
-                        model=model.path
-                        aliases=Signal::derive(move || detail.read().aliases.clone())
-                        project=Signal::derive(move || detail.read().project.clone())
-                        on_change=changed
-                    />
-                </SidePanel>
-                <ModelTags detail editable/>
+                <AliasesAndTags detail editable/>
                 <About detail/>
             </div>
         </div>

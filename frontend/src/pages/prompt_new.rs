@@ -16,6 +16,7 @@ use crate::{
         toast::use_toasts,
     },
     graphql::{
+        kind::ModelKind,
         model::ModelDetail,
         project,
         prompt::{self, Made, NewTemplate},
@@ -25,7 +26,7 @@ use crate::{
     parts::{
         draft::Draft,
         markdown_field::MarkdownField,
-        models::version_field::VersionField,
+        models::{crumbs, version_field::VersionField},
         prompts::form::{TemplateFields, Writing},
     },
 };
@@ -38,11 +39,7 @@ pub fn PromptNewPage() -> impl IntoView {
         <PageTitle text="New prompt"/>
         <div class="mx-auto max-w-3xl">
             <Loaded page=true from=load fallback=|| view! { <SkeletonPage/> } let:project>
-                <Breadcrumbs items=Signal::derive(move || vec![
-                    ("Projects".to_owned(), address::at("/")),
-                    (path.get(), address::project(&path.read())),
-                    ("Prompts".to_owned(), address::project_page(&path.read(), "prompts")),
-                ])/>
+                <Breadcrumbs items=Signal::derive(move || crumbs::above(ModelKind::Prompt, &path.read()))/>
                 <h1 class="mb-5 text-2xl font-semibold tracking-tight">"New prompt"</h1>
                 <Allowed when=Signal::derive(move || project.read().allows(Role::Developer)) who=DEVELOPERS>
                     <NewPrompt project=path/>
