@@ -78,9 +78,11 @@ bench: build ## Measure against references taken in the same run, MLflow's own s
 	scripts/bench
 
 .PHONY: schema
-schema: ## Write schema.graphql, as the server prints it
+schema: ## Write schema.graphql and subgraph.graphql, as the server prints them
 	cargo run --quiet -- schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
+	cargo run --quiet -- schema --subgraph > subgraph.graphql.new
+	mv subgraph.graphql.new subgraph.graphql
 
 .PHONY: lint
 lint: ## Formatting and clippy, for the server and the UI; and whether schema.graphql breaks clients of the one before

@@ -30,7 +30,11 @@ pub enum Command {
     /// Run the registry
     Serve(Serve),
     /// Print the GraphQL schema (SDL)
-    Schema,
+    Schema {
+        /// The part of it that is composed with other subgraphs by Apollo Federation
+        #[arg(long)]
+        subgraph: bool,
+    },
     /// Create a personal access token and print it; also works while the server is running
     Token(Token),
     /// Compare all files with their hashes; also works while the server is running. Exit code: 0 if all are intact, 1 if

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::db::{Budget, Db, Query, Row, Sql};
 use crate::error::{Error, Result};
-use crate::loader::{Loaders, loaders};
+use crate::loader::{Loaders, MAX_SELECTS, loaders};
 use crate::page::{Cursor, KEY_COLUMNS, Key, List, Page};
 
 /// A row with its place.
@@ -171,12 +171,13 @@ impl<T: Row + Clone + Send + Sync + 'static> Loader<PageOf<T>> for Loaders {
             groups.entry(key.query.clone()).or_default().push(key.parent.clone());
         }
         let mut loaded = HashMap::new();
-        for (query, parents) in groups {
-            for (parent, rows) in load_pages::<T>(self, &query, &parents).await? {
-                loaded.insert(
-                    PageOf { parent, query: query.clone(), row: std::marker::PhantomData },
-                    rows,
-                );
+        for (query, parents) in &groups {
+            for parents in parents.chunks(MAX_SELECTS) {
+                let pages = load_pages::<T>(self, query, parents).await?;
+                loaded.extend(pages.into_iter().map(|(parent, rows)| {
+                    let query = query.clone();
+                    (PageOf { parent, query, row: std::marker::PhantomData }, rows)
+                }));
             }
         }
         Ok(loaded)

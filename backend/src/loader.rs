@@ -21,10 +21,10 @@ use futures_util::task::AtomicWaker;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// SQLite puts at most 500 selects together.
-const MAX_BATCH: usize = 400;
 /// SQLite takes 32,766 values, and a longer list is no faster.
 const MAX_KEYS: usize = 1000;
+/// How many selects one statement puts together: SQLite takes at most 500.
+pub const MAX_SELECTS: usize = 400;
 
 /// What loaders load with.
 pub struct Loaders {
@@ -76,7 +76,7 @@ impl Spawned {
         let spawn = move |future| {
             spawned.0.lock().unwrap_or_else(PoisonError::into_inner).push(future);
         };
-        DataLoader::new(Loaders { app }, spawn).delay(Duration::ZERO).max_batch_size(MAX_BATCH)
+        DataLoader::new(Loaders { app }, spawn).delay(Duration::ZERO).max_batch_size(MAX_KEYS)
     }
 
     fn take(&self) -> Vec<BoxFuture<'static, ()>> {

@@ -26,8 +26,9 @@ async fn main() -> ExitCode {
     let success = |()| ExitCode::SUCCESS;
     let (done, failure) = match Cli::parse().command {
         Command::Serve(config) => (serve(config).await.map(success), 1),
-        Command::Schema => {
-            print!("{}", graphql::sdl());
+        Command::Schema { subgraph } => {
+            let sdl = if subgraph { graphql::subgraph::sdl().to_owned() } else { graphql::sdl() };
+            print!("{sdl}");
             (Ok(ExitCode::SUCCESS), 1)
         }
         Command::Token(token) => (print_token(token).await.map(success), 1),

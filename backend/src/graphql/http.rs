@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, Variables};
+use async_graphql::{Executor, Request, Variables};
 use axum::body::Body;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use super::answer::{Accepted, Executed, Refusal, accepts, cached, refused, response};
 use super::persisted::{Persisted, ToKeep};
 use super::socket::{self, seat_of};
-use super::{RegistrySchema, limits, schema, size, sse};
+use super::{limits, schema, size, sse, subgraph};
 use crate::access::session::SessionAnswer;
 use crate::access::{Actor, ReadOnly};
 use crate::app::App;
@@ -36,14 +36,26 @@ const MAX_ADDRESS: usize = 8 * 1024;
 
 /// What answers operations.
 #[derive(Clone)]
-struct Endpoint {
-    schema: RegistrySchema,
+struct Endpoint<S> {
+    schema: S,
     persisted: Arc<Persisted>,
+    /// Whether a browser that comes here gets GraphiQL.
+    has_page: bool,
+}
+
+impl<S: Executor> Endpoint<S> {
+    fn new(schema: S, has_page: bool) -> Self {
+        Self { schema, persisted: Arc::default(), has_page }
+    }
+
+    fn at(self, path: &str) -> Router<App> {
+        Router::new().route(path, get(ask::<S>).post(execute::<S>)).layer(Extension(self))
+    }
 }
 
 pub fn routes() -> Router<App> {
-    let endpoint = Endpoint { schema: schema(), persisted: Arc::default() };
-    Router::new().route("/graphql", get(ask).post(execute)).layer(Extension(endpoint))
+    let own = Endpoint::new(schema(), true).at("/graphql");
+    own.merge(Endpoint::new(subgraph::schema(), false).at("/graphql/subgraph"))
 }
 
 /// One operation, as a client sends it.
@@ -108,9 +120,9 @@ fn not_one(error: &serde_json::Error) -> Error {
 }
 
 /// Who asks for a socket gets one, a query is answered, and a browser gets GraphiQL.
-async fn ask(
+async fn ask<S: Executor>(
     State(app): State<App>,
-    Extension(endpoint): Extension<Endpoint>,
+    Extension(endpoint): Extension<Endpoint<S>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     parts: request::Parts,
 ) -> HttpResponse {
@@ -122,7 +134,7 @@ async fn ask(
             Err(rejection) => refused(Error::invalid("upgrade", rejection.body_text())),
         };
     }
-    if accepts(headers, "text/html") {
+    if endpoint.has_page && accepts(headers, "text/html") {
         return crate::web::asset("graphiql/index.html", app.config.base(), headers);
     }
     let headers = parts.headers.clone();
@@ -133,9 +145,9 @@ async fn ask(
     }
 }
 
-async fn execute(
+async fn execute<S: Executor>(
     State(app): State<App>,
-    Extension(endpoint): Extension<Endpoint>,
+    Extension(endpoint): Extension<Endpoint<S>>,
     parts: request::Parts,
     body: Body,
 ) -> HttpResponse {
@@ -146,7 +158,12 @@ async fn execute(
     }
 }
 
-async fn run(app: App, endpoint: Endpoint, prepared: Prepared, accepted: Accepted) -> HttpResponse {
+async fn run<S: Executor>(
+    app: App,
+    endpoint: Endpoint<S>,
+    prepared: Prepared,
+    accepted: Accepted,
+) -> HttpResponse {
     if prepared.is_subscription && accepted.events {
         return match seat_of(&app, &prepared.actor) {
             Ok(seat) => sse::subscribe(&app, &endpoint.schema, prepared, seat),

@@ -1,14 +1,18 @@
 //! The GraphQL endpoint: the merged schema and its limits. How it is asked is in [`http`] and [`socket`].
 
 mod answer;
+mod cost;
 mod http;
 mod limits;
 mod persisted;
 mod size;
 mod socket;
 mod sse;
+pub mod subgraph;
 
-use async_graphql::{Context, MergedObject, MergedSubscription, Object, Schema, SimpleObject};
+use async_graphql::{
+    Context, MergedObject, MergedSubscription, Object, Schema, SchemaBuilder, SimpleObject,
+};
 
 use crate::access;
 use crate::access::allowance::Allowance;
@@ -39,8 +43,6 @@ use crate::registry::tracking::candidate::live::CandidateSubscription;
 
 const MAX_DEPTH: usize = 20;
 const MAX_DIRECTIVES: usize = 10;
-const MAX_COMPLEXITY: usize = 50_000;
-
 pub use http::routes;
 
 /// How people can sign in.
@@ -137,7 +139,7 @@ pub struct Mutation(
     InvitationMutation,
 );
 
-/// Live updates, over a WebSocket (`graphql-transport-ws`).
+/// Live updates, over a WebSocket (`graphql-transport-ws`) or server-sent events.
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(CandidateSubscription, ModelSubscription);
 
@@ -145,17 +147,22 @@ pub type RegistrySchema = Schema<Query, Mutation, Subscription>;
 
 /// The schema with its limits.
 pub fn schema() -> RegistrySchema {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+    limited(Schema::build(Query::default(), Mutation::default(), Subscription::default())).finish()
+}
+
+/// A schema with the limits of all operations.
+fn limited<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
+    builder
         .limit_depth(MAX_DEPTH)
         .limit_recursive_depth(2 * MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)
+        .extension(cost::Cost)
         .extension(size::Size)
-        .finish()
 }
 
 /// The schema as SDL: what `schema.graphql` holds.
 pub fn sdl() -> String {
     let options = async_graphql::SDLExportOptions::new().prefer_single_line_descriptions();
+    let options = options.include_specified_by();
     schema().sdl_with_options(options)
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use async_graphql::Executor;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::{AUTHORIZATION, COOKIE};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::answer::{refused, response, with_codes};
 use super::http::{Operation, recognise};
 use super::limits::{MAX_BODY, check};
-use super::{RegistrySchema, size};
+use super::size;
 use crate::access::Actor;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
@@ -40,9 +41,9 @@ const MAX_ID: usize = 128;
 
 /// Answers the request for a socket. Who calls is recognised here, and again where they say so in the first
 /// message.
-pub fn open(
+pub fn open<S: Executor>(
     app: App,
-    schema: RegistrySchema,
+    schema: S,
     parts: request::Parts,
     upgrade: WebSocketUpgrade,
 ) -> impl Future<Output = HttpResponse> {
@@ -142,9 +143,9 @@ fn closed(code: u16, reason: &str) -> Closed {
     Closed(code, reason[..end.unwrap_or_default()].to_owned())
 }
 
-struct Session {
+struct Session<S> {
     app: App,
-    schema: RegistrySchema,
+    schema: S,
     /// The request that opened the socket.
     parts: request::Parts,
     connection: Connection,
@@ -153,7 +154,7 @@ struct Session {
     serial: u64,
 }
 
-impl Session {
+impl<S: Executor> Session<S> {
     async fn run(mut self, mut socket: WebSocket) {
         let Closed(code, reason) = match self.greet(&mut socket).await {
             Ok(()) => self.serve(&mut socket).await,
@@ -292,7 +293,7 @@ impl Session {
         let loaders = spawned.loaders(size::within(&self.app));
         let request = operation.request(document).data(self.connection.actor.clone());
         let request = request.data(SessionAnswer::default()).data(loaders);
-        let mut responses = self.schema.execute_stream(request);
+        let mut responses = self.schema.execute_stream(request, None);
         self.serial += 1;
         let (id, serial, outbox) = (id.to_owned(), self.serial, outbox.clone());
         let key = id.clone();

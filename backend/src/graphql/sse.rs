@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use async_graphql::Response;
+use async_graphql::{Executor, Response};
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::answer::with_codes;
 use super::http::Prepared;
-use super::{RegistrySchema, size};
+use super::size;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
 use crate::loader::{self, Spawned};
@@ -41,7 +41,7 @@ struct Running {
 /// Answers with a subscription's items.
 pub fn subscribe(
     app: &App,
-    schema: &RegistrySchema,
+    schema: &impl Executor,
     prepared: Prepared,
     seat: Seat,
 ) -> HttpResponse {
@@ -49,7 +49,7 @@ pub fn subscribe(
     let spawned = Spawned::default();
     let request = request.data(actor).data(SessionAnswer::default());
     let request = request.data(spawned.loaders(size::within(app)));
-    let responses = schema.execute_stream(request);
+    let responses = schema.execute_stream(request, None);
     let running = Running { responses: responses.boxed(), spawned, _seat: seat };
     let items = stream::unfold(Some(running), async |running| {
         let mut running = running?;

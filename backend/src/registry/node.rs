@@ -48,7 +48,7 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "An id that this API gave.")] id: ID,
     ) -> Result<Option<Node>> {
-        match find_node(ctx, &id).await {
+        match find(ctx, &id, Trashed::Shown).await {
             Err(Error::NotFound { .. }) => Ok(None),
             found => found,
         }
@@ -62,7 +62,7 @@ impl NodeQuery {
         #[graphql(desc = "Ids that this API gave.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         check_look_ups("ids", ids.iter().map(|id| id.as_str()))?;
-        try_join_all(ids.iter().map(async |id| match find_node(ctx, id).await {
+        try_join_all(ids.iter().map(async |id| match find(ctx, id, Trashed::Shown).await {
             Err(Error::NotFound { .. } | Error::Invalid { .. }) => Ok(None),
             found => found,
         }))
@@ -70,7 +70,15 @@ impl NodeQuery {
     }
 }
 
-async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+/// Whether what is in the trash is found by those who may see it there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Trashed {
+    Shown,
+    Hidden,
+}
+
+/// The object with this id, if the caller may see it.
+pub async fn find(ctx: &Context<'_>, id: &ID, trashed: Trashed) -> Result<Option<Node>> {
     let loader = loaders(ctx);
     // Each kind is looked up, then the project that it is in must be readable.
     let (node, project_id) = match AnyId::parse(id)? {
@@ -88,8 +96,8 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             None => return Ok(None),
         },
         AnyId::ProjectId(id) => {
-            let reader = reader_of(ctx, &id).await?;
-            return Ok(Some(Node::Project(reader.project().clone())));
+            let project = reader_of(ctx, &id).await?.project().clone();
+            (Node::Project(project), id)
         }
         AnyId::ModelId(id) => match loader.load_one(id).await? {
             Some(model) => (Node::Model(model.clone()), model.project_id),
@@ -135,9 +143,10 @@ async fn find_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         },
     };
     let reader = reader_of(ctx, &project_id).await?;
+    let is_deleted = reader.project().deleted_at_ms.is_some() || is_deleted(ctx, &node).await?;
     // The trash is for developers.
-    let shown = !is_deleted(ctx, &node).await? || reader.check_sees(Role::Developer).is_ok();
-    Ok(shown.then_some(node))
+    let may_see = trashed == Trashed::Shown && reader.check_sees(Role::Developer).is_ok();
+    Ok((!is_deleted || may_see).then_some(node))
 }
 
 /// Proof that the caller may read a project, for many of them in a few statements.
@@ -153,8 +162,11 @@ async fn is_deleted(ctx: &Context<'_>, node: &Node) -> Result<bool> {
         Node::Model(model) => return Ok(model.deleted_at_ms.is_some()),
         Node::ModelVersion(version) => (version.deleted_at_ms, Some(&version.model_id)),
         Node::Candidate(candidate) => (candidate.deleted_at_ms, candidate.model_id.as_ref()),
-        Node::Experiment(experiment) => (None, experiment.model_id.as_ref()),
-        Node::Alias(alias) => (None, Some(&alias.model_id)),
+        Node::Experiment(experiment) => (experiment.deleted_at_ms, experiment.model_id.as_ref()),
+        Node::Alias(alias) => {
+            let version = loaders(ctx).load_one(alias.version_id.clone()).await?;
+            (version.and_then(|version| version.deleted_at_ms), Some(&alias.model_id))
+        }
         _ => (None, None),
     };
     Ok(own.is_some()

@@ -16,6 +16,7 @@ async fn signed_in(server: &Server) -> Caller {
         url: server.url.clone(),
         token: None,
         http: Client::builder().cookie_store(true).build().unwrap(),
+        endpoint: "/graphql",
     };
     browser.ok(SIGN_IN, json!({"u": "admin", "p": PASSWORD})).await;
     browser

@@ -36,6 +36,8 @@ pub struct Caller {
     pub url: String,
     pub token: Option<String>,
     pub http: Client,
+    /// Where operations are sent.
+    pub endpoint: &'static str,
 }
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -95,7 +97,7 @@ impl Server {
         // The server closes a connection that nobody uses for 15 seconds: a client that lets go of it before never
         // sends into one that is just being closed.
         let http = Client::builder().pool_idle_timeout(Duration::from_secs(5)).build().unwrap();
-        Caller { url: self.url.clone(), token: None, http }
+        Caller { url: self.url.clone(), token: None, http, endpoint: "/graphql" }
     }
 
     pub async fn admin(&self) -> Caller {
@@ -190,8 +192,13 @@ impl Caller {
     /// What the server answers to a GraphQL operation, errors included.
     pub async fn graphql(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables });
-        let response = self.request(Method::POST, "/graphql").json(&body).send().await.unwrap();
+        let response = self.request(Method::POST, self.endpoint).json(&body).send().await.unwrap();
         response.json().await.unwrap()
+    }
+
+    /// The same caller, as a gateway asks the subgraph.
+    pub fn in_subgraph(&self) -> Self {
+        Self { endpoint: "/graphql/subgraph", ..self.clone() }
     }
 
     /// The data of an operation that must succeed.

@@ -51,6 +51,7 @@ mod room;
 mod schema;
 mod socket;
 mod sse;
+mod subgraph;
 mod support;
 mod sweep;
 mod tidy;

@@ -83,7 +83,12 @@ impl Process {
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-        Caller { url: self.url.clone(), token: Some(token), http: reqwest::Client::new() }
+        Caller {
+            url: self.url.clone(),
+            token: Some(token),
+            http: reqwest::Client::new(),
+            endpoint: "/graphql",
+        }
     }
 
     pub fn signal(&self, signal: &str) {

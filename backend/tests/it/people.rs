@@ -277,7 +277,8 @@ async fn a_canary_is_nowhere_to_be_found() {
         .spawn()
         .unwrap();
     let url = format!("http://127.0.0.1:{port}");
-    let anonymous = Caller { url: url.clone(), token: None, http: Client::new() };
+    let anonymous =
+        Caller { url: url.clone(), token: None, http: Client::new(), endpoint: "/graphql" };
     while anonymous.http.get(format!("{url}/readyz")).send().await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

@@ -1,13 +1,22 @@
-//! Generated files are what the code says: `model-registry schema > schema.graphql` makes this one.
+//! Generated files are what the code says: `make schema` writes these.
+
+use model_registry::graphql;
 
 #[test]
-fn schema_graphql_is_up_to_date() {
-    let committed = include_str!("../../../schema.graphql");
-    let printed = model_registry::graphql::sdl();
-    let first = committed.lines().zip(printed.lines()).position(|(a, b)| a != b);
-    assert!(
-        committed == printed,
-        "schema.graphql is out of date from line {:?} on: `make schema` writes it",
-        first.map(|line| line + 1)
-    );
+fn schemas_are_up_to_date() {
+    for (name, committed, printed) in [
+        ("schema.graphql", include_str!("../../../schema.graphql"), graphql::sdl()),
+        (
+            "subgraph.graphql",
+            include_str!("../../../subgraph.graphql"),
+            graphql::subgraph::sdl().into(),
+        ),
+    ] {
+        let first = committed.lines().zip(printed.lines()).position(|(a, b)| a != b);
+        assert!(
+            committed == printed,
+            "{name} is out of date from line {:?} on: `make schema` writes it",
+            first.map(|line| line + 1)
+        );
+    }
 }

@@ -11,6 +11,7 @@ mod world;
 
 use futures_util::future::join_all;
 use model_registry::action::Action;
+use model_registry::registry::entity::KEYS;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -193,9 +194,16 @@ async fn try_nodes(world: &mut World, table: &Table) {
             let cells = table.actors.iter().zip(table.expected("node", name, visibility));
             let tries = cells.map(async |(actor, expected)| {
                 let caller = &world.callers[&(*actor, visibility)];
+                let is_entity = KEYS.iter().any(|(kind, keys)| *kind == name && keys[0] == "id");
                 let ask = async |id: &str| {
                     let query = "query($id: ID!) { node(id: $id) { id __typename } }";
                     let mut answer = caller.graphql(query, json!({ "id": id })).await;
+                    if is_entity {
+                        let entity = entity_of(&caller.in_subgraph(), name, id).await;
+                        if entity["data"]["_entities"][0] != answer["data"]["node"] {
+                            answer = json!({"node": answer, "_entities": entity});
+                        }
+                    }
                     // Of several each is shown as if it were asked for alone.
                     let query = "query($id: ID!) { nodes(ids: [$id]) { id __typename } }";
                     let of_many = caller.graphql(query, json!({ "id": id })).await;
@@ -214,6 +222,14 @@ async fn try_nodes(world: &mut World, table: &Table) {
             }
         }
     }
+}
+
+/// What a gateway is answered that knows an id.
+async fn entity_of(caller: &Caller, kind: &str, id: &str) -> Value {
+    let query = format!(
+        "query($all: [_Any!]!) {{ _entities(representations: $all) {{ ... on {kind} {{ id }} __typename }} }}"
+    );
+    caller.graphql(&query, json!({"all": [{"__typename": kind, "id": id}]})).await
 }
 
 /// An upload to a candidate, of one byte.

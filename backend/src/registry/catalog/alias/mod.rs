@@ -49,15 +49,22 @@ macro_rules! columns {
         "id, model_id, name, version_id, updated_by_id, updated_at_ms"
     };
 }
-use columns;
+pub(crate) use columns;
+
+/// The condition that an alias names a version that is not in the trash.
+macro_rules! names_a_version {
+    () => {
+        "EXISTS (SELECT 1 FROM model_versions v WHERE v.id = version_id AND v.deleted_at_ms IS NULL)"
+    };
+}
+pub(crate) use names_a_version;
 
 load_by_id!(AliasId => Alias, concat!("SELECT ", columns!(), " FROM aliases WHERE "), "id");
 
 load_by_owner!(
     /// The aliases of a model that name versions which are not in the trash.
     AliasesOfModel => Alias,
-    concat!("SELECT model_id AS owner_id, ", columns!(), " FROM aliases WHERE EXISTS
-             (SELECT 1 FROM model_versions v WHERE v.id = version_id AND v.deleted_at_ms IS NULL) AND "),
+    concat!("SELECT model_id AS owner_id, ", columns!(), " FROM aliases WHERE ", names_a_version!(), " AND "),
     "model_id",
     " ORDER BY model_id, name"
 );

@@ -17,13 +17,17 @@ use crate::text;
 /// The model at this path, or the one that was there before it was renamed; none if the caller may see none.
 pub async fn find(ctx: &Context<'_>, path: &str) -> Result<Option<Model>> {
     let Some((project, name)) = text::split_model_path(path) else { return Ok(None) };
-    let at = ProjectAt(text::looked_up(project).to_owned());
+    let Some(project) = find_project(ctx, project).await? else { return Ok(None) };
+    let name = text::nfc(text::looked_up(name));
+    loaders(ctx).load_one(Named { project: project.id, name }).await
+}
+
+/// The project at this path, or the one that was there before it was renamed; none if the caller may not see it.
+pub async fn find_project(ctx: &Context<'_>, path: &str) -> Result<Option<Project>> {
+    let at = ProjectAt(text::looked_up(path).to_owned());
     let Some(project) = loaders(ctx).load_one(at).await? else { return Ok(None) };
     match member::sql::reader_in(ctx, &project).await {
-        Ok(_) => {
-            let name = text::nfc(text::looked_up(name));
-            loaders(ctx).load_one(Named { project: project.id, name }).await
-        }
+        Ok(_) => Ok(Some(project)),
         Err(Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }

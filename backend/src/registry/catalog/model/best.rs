@@ -11,7 +11,7 @@ use super::Model;
 use crate::db::{Query, Sql};
 use crate::error::{Error, Result};
 use crate::id::{CandidateId, ModelId};
-use crate::loader::{Loaders, loaders};
+use crate::loader::{Loaders, MAX_SELECTS, loaders};
 use crate::page::{OrderDirection, SortKey};
 use crate::registry::metadata::metric::{self, MetricValue};
 use crate::registry::metadata::tag;
@@ -103,28 +103,41 @@ impl Loader<BestOf> for Loaders {
     type Error = Error;
 
     async fn load(&self, keys: &[BestOf]) -> Result<HashMap<BestOf, BestMetric>> {
-        let mut sql = Sql::default();
-        for (index, BestOf { model_id, name, lower_is_better }) in keys.iter().enumerate() {
-            let (flag, order) = if *lower_is_better { ("TRUE", "ASC") } else { ("FALSE", "DESC") };
-            sql.push(if index == 0 { "" } else { " UNION ALL " });
-            sql.push(&format!(
+        let mut found = HashMap::new();
+        for keys in keys.chunks(MAX_SELECTS) {
+            let rows: Vec<BestMetric> = Query::from(best_of(keys)).fetch_all(&self.app.db).await?;
+            found.extend(rows.into_iter().map(|row| (row.key(), row)));
+        }
+        Ok(found)
+    }
+}
+
+impl BestMetric {
+    fn key(&self) -> BestOf {
+        BestOf {
+            model_id: self.model_id.clone(),
+            name: self.name.clone(),
+            lower_is_better: self.lower_is_better,
+        }
+    }
+}
+
+fn best_of(keys: &[BestOf]) -> Sql {
+    let mut sql = Sql::default();
+    for (index, BestOf { model_id, name, lower_is_better }) in keys.iter().enumerate() {
+        let (flag, order) = if *lower_is_better { ("TRUE", "ASC") } else { ("FALSE", "DESC") };
+        sql.push(if index == 0 { "" } else { " UNION ALL " });
+        sql.push(&format!(
                 "SELECT * FROM (SELECT c.model_id, c.id AS candidate_id, k.name, k.value, {flag} AS lower_is_better \
                  FROM candidates c CROSS JOIN metrics k WHERE c.deleted_at_ms IS NULL AND c.status = 'FINISHED' \
                  AND k.owner_id = c.id AND k.value IS NOT NULL AND c.model_id = "
             ));
-            sql.push_value(model_id).push(" AND k.name = ").push_value(name.as_str());
-            sql.push(&format!(
-                " ORDER BY k.value_order {order}, c.created_at_ms, c.id LIMIT 1) AS best_{index}"
-            ));
-        }
-        let rows: Vec<BestMetric> = Query::from(sql).fetch_all(&self.app.db).await?;
-        let key = |row: &BestMetric| BestOf {
-            model_id: row.model_id.clone(),
-            name: row.name.clone(),
-            lower_is_better: row.lower_is_better,
-        };
-        Ok(rows.into_iter().map(|row| (key(&row), row)).collect())
+        sql.push_value(model_id).push(" AND k.name = ").push_value(name.as_str());
+        sql.push(&format!(
+            " ORDER BY k.value_order {order}, c.created_at_ms, c.id LIMIT 1) AS best_{index}"
+        ));
     }
+    sql
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A version begins as a draft that files are put into; publishing locks it: its files never change
 //! again, and its digest says so. Numbers are never given twice, deleted or not.
 
+pub mod at_ref;
 pub mod facts;
 pub mod fetch;
 pub mod graphql;

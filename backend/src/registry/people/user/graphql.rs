@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object};
 
+use super::PersonNamed;
 use crate::access::project::Project;
 use crate::access::user::{User, UserKind, columns, find_by_username};
 use crate::access::{self, actor};
@@ -242,6 +243,16 @@ fn in_state(state: UserState) -> &'static str {
 }
 
 /// The person or robot with this id, if the caller may see who is here.
+/// The person with this username, where the caller may know who is here.
+pub async fn find_visible_by_name(ctx: &Context<'_>, username: &str) -> Result<Option<User>> {
+    if access::person(actor(ctx)).is_err() {
+        return Ok(None);
+    }
+    let key = PersonNamed(text::looked_up(username).to_owned());
+    let found = loaders(ctx).load_one(key).await?;
+    Ok(found.and_then(|users| users.first().cloned()))
+}
+
 pub async fn find_visible(ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
     if access::person(actor(ctx)).is_err() && !actor(ctx).may_see_account_of(&id) {
         return Ok(None);

@@ -11,7 +11,7 @@ use async_graphql::Context;
 use crate::access::user::{User, columns};
 use crate::error::Result;
 use crate::id::UserId;
-use crate::loader::{load_by_id, loaders};
+use crate::loader::{load_by_id, load_by_owner, loaders};
 
 /// The user with this id, by the request's loader.
 pub async fn load(ctx: &Context<'_>, id: Option<&UserId>) -> Result<Option<User>> {
@@ -22,3 +22,11 @@ pub async fn load(ctx: &Context<'_>, id: Option<&UserId>) -> Result<Option<User>
 }
 
 load_by_id!(UserId => User, concat!("SELECT ", columns!(), " FROM users u WHERE "), "u.id");
+
+load_by_owner!(
+    /// The person with this username.
+    PersonNamed => User,
+    concat!("SELECT u.username AS owner_id, ", columns!(), " FROM users u WHERE u.kind = 'PERSON' AND "),
+    "u.username",
+    ""
+);
