@@ -103,7 +103,7 @@ impl Action {
             ("sign", "In") => "session.create".to_owned(),
             ("sign", "Out") => "session.end".to_owned(),
             (verb, "ModelVersion") => format!("version.{verb}"),
-            (verb, "ProjectToken") => format!("token.{verb}"),
+            (verb, "ProjectToken" | "EmbedToken") => format!("token.{verb}"),
             (verb, "Viewer") => format!("user.{verb}"),
             (verb, noun) => format!("{}.{verb}", noun.to_ascii_lowercase()),
         };

@@ -32,6 +32,8 @@ pub struct App {
     pub refusals: Arc<Throttle>,
     /// Requests for cards, badges and feeds, by network.
     pub embeds: Arc<Rate>,
+    /// Operations with embed tokens, by token and network.
+    pub embedded: Arc<Rate>,
     /// How many descriptions are rendered at once: users write them, and some take long.
     pub rendering: Arc<Semaphore>,
     /// Signs addresses that stand for who asked for them.
@@ -60,6 +62,7 @@ impl App {
             last_versions: Arc::default(),
             refusals: Arc::new(Throttle::new(1000)),
             embeds: Arc::new(Rate::new(300)),
+            embedded: Arc::new(Rate::new(120)),
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::default(),
             removing: Arc::default(),

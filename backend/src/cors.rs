@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::embed;
 use crate::app::App;
 use crate::config::Serve;
 use crate::config::origins::AllowedOrigin;
@@ -73,6 +74,20 @@ fn allowed(config: &Serve, headers: &HeaderMap, with_token: bool) -> Option<Allo
     (is_any && !with_token).then_some(Allowed::Anybody)
 }
 
+/// As [`allowed`], of a page that comes with an embed token: the token says whose pages may, also when it works no more.
+async fn embedded(app: &App, headers: &HeaderMap) -> Option<Allowed> {
+    let said = headers.get(ORIGIN).filter(|_| !app.config.no_auth)?;
+    let token = embed::find(&app.access, &embed::secret_of(headers)?).await.ok()??;
+    token.is_for(said).then(|| Allowed::Named(said.clone()))
+}
+
+/// As [`allowed`], of a page that asks before it sends its token: whether there is one for its origin.
+async fn known_to_embeds(app: &App, headers: &HeaderMap) -> Option<Allowed> {
+    let said = headers.get(ORIGIN).filter(|_| !app.config.no_auth)?;
+    let is_known = embed::is_known(&app.access.db, said.to_str().ok()?).await.ok()?;
+    is_known.then(|| Allowed::Named(said.clone()))
+}
+
 /// Answers preflights, and lets pages of allowed origins read what they asked for, errors included.
 pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -90,9 +105,15 @@ pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> 
         let asked = asked.and_then(|names| names.to_str().ok()).unwrap_or_default();
         let with_token =
             asked.split(',').any(|name| name.trim().eq_ignore_ascii_case(AUTHORIZATION.as_str()));
-        return preflight(allowed(&app.config, headers, with_token));
+        return match allowed(&app.config, headers, with_token) {
+            None if with_token => preflight(known_to_embeds(&app, headers).await),
+            allowed => preflight(allowed),
+        };
     }
-    let allowed = allowed(&app.config, headers, headers.contains_key(AUTHORIZATION));
+    let allowed = match allowed(&app.config, headers, headers.contains_key(AUTHORIZATION)) {
+        None => embedded(&app, headers).await,
+        allowed => allowed,
+    };
     if let Some(allowed) = &allowed {
         headers.remove(COOKIE);
         let with_token = matches!(allowed, Allowed::Named(_));

@@ -84,6 +84,7 @@ ids! {
     LoggedModelId = "lgm_";
     AliasId = "ali_";
     EventId = "evt_";
+    EmbedTokenId = "emb_";
 }
 
 /// How MLflow begins the ids of logged models.

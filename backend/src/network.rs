@@ -45,6 +45,12 @@ pub fn of(address: IpAddr) -> String {
     }
 }
 
+/// The network that requests of an address are counted by. Behind a proxy that nobody named, everybody would be one network:
+/// then none is.
+pub fn counted(config: &Serve, address: IpAddr) -> Option<String> {
+    (!may_be_proxy(config, address)).then(|| of(address))
+}
+
 /// Whether many may come from an address: from a proxy that the configuration trusts, and where it trusts none from this
 /// machine and its network, of which one may be a proxy that nobody named.
 pub fn may_be_proxy(config: &Serve, address: IpAddr) -> bool {

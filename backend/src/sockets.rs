@@ -38,11 +38,16 @@ impl Sockets {
 
     /// One more socket of this caller, if there may be.
     pub fn take(self: &Arc<Self>, caller: String) -> Result<Seat> {
+        self.take_of(caller, MAX_OF_ONE)
+    }
+
+    /// As [`Sockets::take`], of a caller who may have fewer.
+    pub fn take_of(self: &Arc<Self>, caller: String, most: usize) -> Result<Seat> {
         let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
         let own = by_caller.get(&caller).copied().unwrap_or_default();
-        if own >= MAX_OF_ONE {
+        if own >= most {
             return Err(Error::RateLimited(format!(
-                "You already have {MAX_OF_ONE} open sockets and event streams. Close one, or use several subscriptions in one socket."
+                "You already have {most} open sockets and event streams. Close one, or use several subscriptions in one socket."
             )));
         }
         if *self.open.borrow() >= self.most {

@@ -12,6 +12,7 @@ use headers::HeaderMapExt;
 use headers::authorization::{Authorization, Basic, Bearer};
 
 use super::cache::AccessCache;
+use super::embed::{self, Embed};
 use super::project::Project;
 use super::session::{cookie, session_name};
 use super::user::{self, User};
@@ -19,11 +20,15 @@ use super::{Access, SCOPE, SIGN_IN_FIRST, credential, member, password};
 use crate::db::{Conn, Sql};
 use crate::deprecation::Deprecations;
 use crate::error::{Error, Result};
-use crate::id::{CredentialId, UserId};
+use crate::id::{CredentialId, ModelId, UserId};
 use crate::log::By;
 use crate::network;
 use crate::role::{CredentialKind, Role, TokenScope, Visibility};
 use crate::time::Timestamp;
+
+const ONLY_EMBEDS: Error = Error::Forbidden(
+    "An embed token can only read: with GraphQL over HTTP, cards, badges, feeds and, if it was made so, files.",
+);
 
 /// Who makes this GraphQL request.
 pub fn actor<'a>(ctx: &Context<'a>) -> &'a Actor {
@@ -40,6 +45,8 @@ pub struct Actor {
     /// What the answer says besides.
     pub deprecations: Arc<Deprecations>,
     pub(super) caller: Option<Caller>,
+    /// The embed token that they came with.
+    pub(super) embed: Option<Arc<Embed>>,
     pub(super) cache: Arc<AccessCache>,
 }
 
@@ -87,6 +94,9 @@ impl Actor {
         ) {
             (Some(_), _) => {
                 let given = authorization(headers);
+                if given.as_ref().is_some_and(|(_, secret)| secret.starts_with(embed::PREFIX)) {
+                    return Err(ONLY_EMBEDS);
+                }
                 let found = match &given {
                     Some((_, secret)) => {
                         credential::find_by_secret(access, CredentialKind::Token, secret).await?
@@ -135,6 +145,7 @@ impl Actor {
             client,
             deprecations: Arc::default(),
             caller: None,
+            embed: None,
             cache: access.cache.clone(),
         }
     }
@@ -174,6 +185,19 @@ impl Actor {
         self.credential().filter(|_| self.is_by_cookie())
     }
 
+    /// The embed token that they came with: with it they are nobody, who can read one project.
+    pub fn embed(&self) -> Option<&Embed> {
+        self.embed.as_deref()
+    }
+
+    /// Refuses to show a model that an embed token is not for, as if it were not there.
+    pub fn check_shows(&self, model: &ModelId) -> Result<()> {
+        match self.embed() {
+            Some(embed) if !embed.shows(model) => Err(Error::not_found("model", model.raw())),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a browser sent what says who it is by itself, as it does for any site's page.
     pub fn is_by_cookie(&self) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.kind == CredentialKind::Session)
@@ -209,6 +233,9 @@ impl Actor {
 
     /// The condition, over a column that holds a project's id, that the caller may read the project.
     pub fn may_read(&self, project_column: &str) -> Sql {
+        if let Some(embed) = &self.embed {
+            return Sql::new(format!("{project_column} = ?")).bind(&embed.project_id);
+        }
         match &self.caller {
             Some(caller) if caller.user.is_admin => Sql::new("TRUE"),
             Some(caller) => member::readable(project_column, &caller.user),
@@ -219,6 +246,9 @@ impl Actor {
     /// What the caller may see of a project, given the role of their membership; nothing where the
     /// project does not exist for them.
     pub(super) fn role(&self, project: &Project, membership: Option<Role>) -> Option<Role> {
+        if let Some(embed) = &self.embed {
+            return (embed.project_id == project.id).then_some(Role::Guest);
+        }
         if self.is_admin() {
             return Some(Role::Owner);
         }

@@ -5,8 +5,10 @@
 //! that it makes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::credential::Recognised;
+use super::embed::Embed;
 use super::project::Project;
 use super::user::User;
 use crate::cache::Cache;
@@ -17,6 +19,8 @@ use crate::role::Role;
 pub struct AccessCache {
     /// Who holds a credential, by the hash of its secret.
     pub credentials: Cache<Recognised>,
+    /// Embed tokens, by the hash of their secret.
+    pub embeds: Cache<Arc<Embed>>,
     /// Projects by path and the id of a person, with the role of their membership.
     pub projects: Cache<(Project, Option<Role>)>,
     /// By username.

@@ -3,9 +3,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Access;
 use super::actor::Actor;
 use super::user::User;
+use super::{Access, embed};
 use crate::db::{Conn, Db, query};
 use crate::error::{Error, Result};
 use crate::id::CredentialId;
@@ -61,8 +61,7 @@ pub async fn find_by_secret(
         found.kind == kind && found.expires_at_ms.is_none_or(|expires_at| expires_at > now)
     };
     let Some(found) = found.filter(live) else { return Ok(None) };
-    let stale = |last: Timestamp| now.millis() - last.millis() > LAST_USED_MILLIS;
-    if found.last_used_at_ms.is_none_or(stale) {
+    if found.last_used_at_ms.is_none_or(|last| is_stale(last, now)) {
         // Beside the request: reading goes on where nothing can be written.
         let (db, user, id) = (access.db.clone(), found.user.clone(), found.credential_id.clone());
         access.beside.spawn(async move {
@@ -72,6 +71,11 @@ pub async fn find_by_secret(
         });
     }
     Ok(Some(found))
+}
+
+/// Whether a last-used time is to be written anew.
+pub fn is_stale(last: Timestamp, now: Timestamp) -> bool {
+    now.millis() - last.millis() > LAST_USED_MILLIS
 }
 
 /// Who holds the secret of this hash, if it was not revoked, of those who may come in.
@@ -92,7 +96,14 @@ async fn find(db: &Db, hash: &str) -> Result<Option<Recognised>> {
 
 /// Refuses somebody who was recognised a while ago, and may not come in any more as they did then.
 pub async fn check_live(conn: impl Into<Conn<'_>>, actor: &Actor, now: Timestamp) -> Result<()> {
-    let (mut conn, Ok(user)) = (conn.into(), actor.user()) else { return Ok(()) };
+    let mut conn = conn.into();
+    if let Some(embed) = actor.embed() {
+        return match embed::is_live(conn, &embed.id, now).await? {
+            true => Ok(()),
+            false => Err(Error::Unauthenticated("The embed token does not work any more.")),
+        };
+    }
+    let Ok(user) = actor.user() else { return Ok(()) };
     let unchanged = actor.is_unchanged(conn.access_generation(), now);
     if unchanged || is_live(conn.again(), user, actor.credential(), now).await? {
         return Ok(());

@@ -11,6 +11,7 @@ mod actor;
 pub mod allowance;
 mod cache;
 pub mod credential;
+pub mod embed;
 pub mod member;
 pub mod password;
 pub mod project;
@@ -163,6 +164,15 @@ stronger_proofs! {
 
 /// Checks that the caller may read the project at `path`. Where it has another path by now, the answer says so.
 pub async fn reader(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Result<Reader> {
+    let reader = reader_around(conn, actor, path).await?;
+    match actor.embed().and_then(|embed| embed.models.as_ref()) {
+        Some(_) => Err(Error::not_found("project", path)),
+        None => Ok(reader),
+    }
+}
+
+/// As [`reader`], also for a caller who may see only some of its models: which, [`Actor::check_shows`] says.
+pub async fn reader_around(conn: impl Into<Conn<'_>>, actor: &Actor, path: &str) -> Result<Reader> {
     let (mut conn, user) = (conn.into(), user_id(actor));
     let generation = conn.access_generation();
     let key = format!("{}\0{path}", user.map_or("", UserId::raw));

@@ -3,7 +3,15 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The tables that say who is there and who may what.
-const TABLES: [&str; 4] = ["users", "credentials", "projects", "members"];
+const TABLES: [&str; 7] = [
+    "users",
+    "credentials",
+    "projects",
+    "members",
+    "embed_tokens",
+    "embed_token_origins",
+    "embed_token_models",
+];
 
 /// Counts the changes of access.
 #[derive(Default)]

@@ -34,14 +34,21 @@ p{margin:4px 0 0}small,dt{color:var(--m);font-size:12px}\
 i{border:1px solid var(--l);border-radius:99px;padding:0 8px;margin-left:4px;font-size:12px;font-style:normal}\
 dl{display:flex;flex-wrap:wrap;gap:4px 20px;margin:8px 0 0}dd{margin:0;font-variant-numeric:tabular-nums}";
 
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
+static STYLE_HASH: LazyLock<String> = LazyLock::new(|| STANDARD.encode(Sha256::digest(STYLE)));
+
+/// What a card may do, and whose pages may show it: all, or those that an embed token is for.
+fn policy(visitor: &Visitor) -> Result<HeaderValue> {
+    let pages = match visitor.actor.embed() {
+        Some(embed) => embed.origins.join(" "),
+        None => "*".to_owned(),
+    };
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; \
-         form-action 'none'; frame-ancestors *; sandbox allow-popups allow-popups-to-escape-sandbox"
+        "default-src 'none'; style-src 'sha256-{}'; img-src 'self' data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors {pages}; sandbox allow-popups allow-popups-to-escape-sandbox",
+        *STYLE_HASH
     );
-    HeaderValue::from_str(&policy).expect("it is ASCII")
-});
+    HeaderValue::from_str(&policy).map_err(Error::internal)
+}
 
 /// How many aliases are shown.
 const MAX_ALIASES: usize = 5;
@@ -103,6 +110,7 @@ pub(super) async fn show(
         Ok(shown) => shown,
         Err(error @ (Error::NotFound { .. } | Error::OnlyYanked { .. })) if !is_json => {
             let answer = Answer::new("text/html; charset=utf-8", absent(&error, options.theme()));
+            let answer = answer.with_policy(policy(&visitor)?);
             return Ok(framed(answer.with_status(error.status())).into_response_to(&request));
         }
         Err(error) => return Err(error),
@@ -115,11 +123,10 @@ pub(super) async fn show(
         let card = html(&found, &facts, &link, options.theme());
         visitor.answer(&found.project, "text/html; charset=utf-8", card)
     };
-    Ok(framed(answer).into_response_to(&request))
+    Ok(framed(answer.with_policy(policy(&visitor)?)).into_response_to(&request))
 }
 
-fn framed(answer: Answer) -> Answer {
-    let mut answer = answer.with_policy(POLICY.clone());
+fn framed(mut answer: Answer) -> Answer {
     answer.headers.insert(EMBEDDER_POLICY, HeaderValue::from_static("require-corp"));
     answer
 }

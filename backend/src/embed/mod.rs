@@ -27,6 +27,7 @@ use headers::authorization::{Authorization, Bearer};
 use sha2::{Digest, Sha256};
 
 use crate::access::Actor;
+use crate::access::embed::{self, From};
 use crate::access::project::Project;
 use crate::answer;
 use crate::app::App;
@@ -64,6 +65,10 @@ impl FromRequestParts<App> for Visitor {
             let error = Error::RateLimited(message);
             return Err(([(RETRY_AFTER, seconds.to_string())], error).into_response());
         }
+        if let Some(secret) = embed::secret_of(&request.headers).or_else(|| in_address(request)) {
+            let visitor = embed::visitor(&app.access, request, &secret, From::Anywhere).await;
+            return Ok(Self { actor: visitor.map_err(IntoResponse::into_response)? });
+        }
         let has_token = request.headers.typed_get::<Authorization<Bearer>>().is_some();
         // With --no-auth everybody would be the administrator, on whatever page the embed stands.
         if !has_token || app.config.no_auth {
@@ -75,10 +80,17 @@ impl FromRequestParts<App> for Visitor {
     }
 }
 
-/// How long a network has to wait that asks too often. Behind a proxy that nobody named, everybody would be one network.
+/// The embed token in the address: a frame or a picture can send no header.
+fn in_address(request: &Parts) -> Option<String> {
+    let query = request.uri.query()?.as_bytes();
+    let token = form_urlencoded::parse(query).find(|(name, _)| name == "token");
+    token.map(|(_, token)| token.into_owned()).filter(|token| token.starts_with(embed::PREFIX))
+}
+
+/// How long a network has to wait that asks too often.
 fn seconds_to_wait(app: &App, actor: &Actor) -> Option<i64> {
-    let address = actor.address.filter(|address| !network::may_be_proxy(&app.config, *address))?;
-    app.embeds.take(&network::of(address), app.clock.now()).err()
+    let network = network::counted(&app.config, actor.address?)?;
+    app.embeds.take(&network, app.clock.now()).err()
 }
 
 /// What was asked for, and may be seen.
@@ -111,7 +123,7 @@ impl Visitor {
 
     /// An answer with what this visitor may see of a project.
     fn answer(&self, project: &Project, content_type: &'static str, content: String) -> Answer {
-        let is_nobody = self.actor.user().is_err();
+        let is_nobody = self.actor.user().is_err() && self.actor.embed().is_none();
         Answer {
             is_for_all: is_nobody && project.visibility == Visibility::Public,
             headers: self.actor.deprecations.headers(),

@@ -23,7 +23,7 @@ use axum::routing::{get, patch};
 use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
 
-use crate::access::{self, Actor, Reader};
+use crate::access::{self, Actor, Reader, embed};
 use crate::action::Action;
 use crate::answer;
 use crate::app::App;
@@ -213,7 +213,7 @@ async fn get_file(
     let Path(address) = address.map_err(|_| not_utf8())?;
     let wrong = |_| Error::invalid("archive", "must be tar, tgz or zip");
     let Query(Options { archive }) = options.map_err(wrong)?;
-    let actor = Actor::of_request(&app.access, &request).await?;
+    let actor = reading(&app, &request).await?;
     let (target, archive) = find_whole(&app, &actor, &address, archive).await?;
     let asked = Asked::find(&app, &target, &address.path, archive).await?;
     // A picture that a card shows is looked at, and not fetched by who uses the version.
@@ -235,6 +235,18 @@ async fn get_file(
     };
     response.headers_mut().extend(actor.deprecations.headers());
     Ok(response)
+}
+
+/// Who reads a file; also a page, where its embed token is for files.
+async fn reading(app: &App, request: &Parts) -> Result<Actor> {
+    let Some(secret) = embed::secret_of(&request.headers) else {
+        return Actor::of_request(&app.access, request).await;
+    };
+    let actor = embed::visitor(&app.access, request, &secret, embed::From::Page).await?;
+    match actor.embed() {
+        Some(embed) if embed.files => Ok(actor),
+        _ => Err(Error::Forbidden("This embed token is not for files.")),
+    }
 }
 
 /// What an address is of. `1.2.0.zip` is all of `1.2.0` as an archive, unless there is a version of that very name, as

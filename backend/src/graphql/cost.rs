@@ -9,11 +9,13 @@ use async_graphql::extensions::{
 };
 use async_graphql::{Pos, Request, ServerError, ServerResult, ValidationResult, Value, Variables};
 
+use crate::access::Actor;
 use crate::error::Error;
 use crate::registry::entity::MAX_REPRESENTATIONS;
 
-/// What an operation may cost.
+/// What an operation may cost, and one that comes with an embed token.
 const MAX_COST: usize = 50_000;
+const MAX_COST_EMBEDDED: usize = 5_000;
 
 /// Refuses operations that cost too much.
 pub struct Cost;
@@ -47,7 +49,9 @@ impl Extension for Counter {
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let result = next.run(ctx).await?;
         let count = self.0.load(Ordering::Relaxed);
-        match check(result.complexity, count) {
+        let is_embedded = ctx.data_opt::<Actor>().is_some_and(|actor| actor.embed().is_some());
+        let most = if is_embedded { MAX_COST_EMBEDDED } else { MAX_COST };
+        match check(result.complexity, most, count) {
             Ok(()) => Ok(result),
             Err(error) => {
                 let error = async_graphql::Error::from(error);
@@ -57,7 +61,7 @@ impl Extension for Counter {
     }
 }
 
-fn check(cost: usize, representations: usize) -> Result<(), Error> {
+fn check(cost: usize, most: usize, representations: usize) -> Result<(), Error> {
     if representations > MAX_REPRESENTATIONS {
         return Err(Error::invalid(
             "representations",
@@ -65,9 +69,9 @@ fn check(cost: usize, representations: usize) -> Result<(), Error> {
         ));
     }
     match cost {
-        0..=MAX_COST => Ok(()),
+        _ if cost <= most => Ok(()),
         _ if representations > 0 => {
-            let most = representations.saturating_mul(MAX_COST) / cost;
+            let most = representations.saturating_mul(most) / cost;
             let reason =
                 format!("must be at most {most} in one operation that asks so much of each");
             Err(Error::invalid("representations", reason))
@@ -75,7 +79,7 @@ fn check(cost: usize, representations: usize) -> Result<(), Error> {
         _ => Err(Error::invalid(
             "query",
             format!(
-                "is too complex: it costs {cost} of at most {MAX_COST}; ask for fewer things, or for less of each"
+                "is too complex: it costs {cost} of at most {most}; ask for fewer things, or for less of each"
             ),
         )),
     }
@@ -100,9 +104,16 @@ mod tests {
 
     #[test]
     fn says_how_many_representations_would_do() {
-        assert!(check(50_000, 1000).is_ok());
-        assert!(check(50_001, 0).is_err_and(|error| error.message().contains("50001 of")));
-        assert!(check(100_000, 1000).is_err_and(|error| error.message().contains("at most 500 ")));
-        assert!(check(1, 1001).is_err_and(|error| error.message().contains("at most 1000 ")));
+        assert!(check(50_000, MAX_COST, 1000).is_ok());
+        assert!(
+            check(50_001, MAX_COST, 0).is_err_and(|error| error.message().contains("50001 of"))
+        );
+        assert!(
+            check(100_000, MAX_COST, 1000)
+                .is_err_and(|error| error.message().contains("at most 500 "))
+        );
+        assert!(
+            check(1, MAX_COST, 1001).is_err_and(|error| error.message().contains("at most 1000 "))
+        );
     }
 }

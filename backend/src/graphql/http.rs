@@ -18,6 +18,7 @@ use axum::{Extension, Router};
 use serde_json::{Map, Value};
 
 use super::answer::{Accepted, Executed, Refusal, accepts, cached, refused, response};
+use super::embedded::{self, Embedded};
 use super::persisted::{Persisted, ToKeep};
 use super::socket::{self, seat_of};
 use super::{limits, schema, size, sse, subgraph};
@@ -38,6 +39,7 @@ const MAX_ADDRESS: usize = 8 * 1024;
 #[derive(Clone)]
 struct Endpoint<S> {
     schema: S,
+    embedded: Embedded,
     persisted: Arc<Persisted>,
     /// Whether a browser that comes here gets GraphiQL.
     has_page: bool,
@@ -45,7 +47,7 @@ struct Endpoint<S> {
 
 impl<S: Executor> Endpoint<S> {
     fn new(schema: S, has_page: bool) -> Self {
-        Self { schema, persisted: Arc::default(), has_page }
+        Self { schema, embedded: Embedded::default(), persisted: Arc::default(), has_page }
     }
 
     fn at(self, path: &str) -> Router<App> {
@@ -166,7 +168,13 @@ async fn run<S: Executor>(
 ) -> HttpResponse {
     if prepared.is_subscription && accepted.events {
         return match seat_of(&app, &prepared.actor) {
-            Ok(seat) => sse::subscribe(&app, &endpoint.schema, prepared, seat),
+            Ok(seat) => match prepared.actor.embed() {
+                Some(token) => {
+                    let schema = endpoint.embedded.of(token).clone();
+                    sse::subscribe(&app, &schema, prepared, seat)
+                }
+                None => sse::subscribe(&app, &endpoint.schema, prepared, seat),
+            },
             Err(error) => accepted.refuse(error.into()),
         };
     }
@@ -175,7 +183,13 @@ async fn run<S: Executor>(
         (Spawned::default(), SessionAnswer::default(), Executed::default());
     let request = request.data(actor.clone()).data(session.clone()).data(executed.clone());
     let request = request.data(spawned.loaders(size::within(&app)));
-    let run = loader::run(endpoint.schema.execute(request), spawned);
+    let execute = async {
+        match actor.embed() {
+            Some(token) => endpoint.embedded.of(token).execute(request).await,
+            None => endpoint.schema.execute(request).await,
+        }
+    };
+    let run = loader::run(execute, spawned);
     let response = tokio::time::timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
         response(&Error::Timeout("The operation took too long. Ask for less at once."))
     });
@@ -229,7 +243,8 @@ async fn prepare_query(
         ))));
     }
     let mut operation = Operation::of_address(address)?;
-    let to_keep = persisted.resolve(&mut operation)?;
+    let visitor = embedded::visitor(app, &parts).await?;
+    let to_keep = resolve(app, persisted, visitor.as_ref(), &mut operation).await?;
     let document = check(&operation)?;
     let to_keep = to_keep.filter(|_| is_all(&document, &operation, OperationType::Query));
     let is_subscription = is_all(&document, &operation, OperationType::Subscription);
@@ -239,7 +254,10 @@ async fn prepare_query(
         return Err(Refusal::Method(Error::invalid("query", reason)));
     }
     parts.headers.remove(COOKIE);
-    let actor = recognise(app, &parts).await?;
+    let actor = match visitor {
+        Some(visitor) => visitor,
+        None => recognise(app, &parts).await?,
+    };
     let request = operation.request(document).data(ReadOnly);
     Ok(Prepared { request, actor, attempt: None, is_subscription, to_keep })
 }
@@ -272,7 +290,8 @@ async fn prepare(
     // Through an object: serde would take a struct from an array, too.
     let object = serde_json::from_slice(&body.bytes).map_err(|error| not_one(&error))?;
     let mut operation = Operation::of(object)?;
-    let to_keep = persisted.resolve(&mut operation)?;
+    let visitor = embedded::visitor(app, parts).await?;
+    let to_keep = resolve(app, persisted, visitor.as_ref(), &mut operation).await?;
     let document = check(&operation)?;
     // Mutations may hold what is secret.
     let to_keep = to_keep.filter(|_| is_all(&document, &operation, OperationType::Query));
@@ -282,6 +301,10 @@ async fn prepare(
     let attempt = MutationAttempt::of(&document, &operation.variables());
     let is_subscription = is_all(&document, &operation, OperationType::Subscription);
     let request = operation.request(document);
+    if let Some(actor) = visitor {
+        let request = request.data(ReadOnly);
+        return Ok(Prepared { request, actor, attempt: None, is_subscription, to_keep });
+    }
     // Who it is comes last: reading takes time, and by then they may be somebody else.
     let actor = match recognise(app, parts).await {
         Ok(actor) => actor,
@@ -293,6 +316,27 @@ async fn prepare(
         }
     };
     Ok(Prepared { request, actor, attempt, is_subscription, to_keep })
+}
+
+/// Gives an operation the text that it names, or takes note of one to keep.
+async fn resolve(
+    app: &App,
+    persisted: &Persisted,
+    visitor: Option<&Actor>,
+    operation: &mut Operation,
+) -> Result<Option<ToKeep>, Refusal> {
+    match visitor.and_then(Actor::embed) {
+        Some(token) if token.only_operations => {
+            embedded::resolve(app, token, operation).await?;
+            Ok(None)
+        }
+        Some(token) => {
+            let to_keep = persisted.resolve(operation)?;
+            embedded::resolve(app, token, operation).await?;
+            Ok(to_keep)
+        }
+        None => persisted.resolve(operation),
+    }
 }
 
 /// Whether what is to be run is of this kind, whichever it is; not where there is nothing to run.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cost;
+mod embedded;
 mod http;
 mod limits;
 mod persisted;
@@ -25,13 +26,15 @@ use crate::registry::catalog::file::graphql::FileMutation;
 use crate::registry::catalog::model::graphql::ModelQuery;
 use crate::registry::catalog::model::live::ModelSubscription;
 use crate::registry::catalog::model::mutation::ModelMutation;
-use crate::registry::catalog::project::graphql::{ProjectMutation, ProjectQuery};
+use crate::registry::catalog::project::graphql::ProjectQuery;
+use crate::registry::catalog::project::mutation::ProjectMutation;
 use crate::registry::catalog::protection::graphql::ProtectionMutation;
 use crate::registry::catalog::version::mutation::VersionMutation;
 use crate::registry::event::graphql::{EventMutation, EventQuery};
 use crate::registry::lifecycle::trash::graphql::TrashMutation;
 use crate::registry::metadata::tag::graphql::TagMutation;
 use crate::registry::node::NodeQuery;
+use crate::registry::people::embed_token::graphql::EmbedTokenMutation;
 use crate::registry::people::invitation::graphql::{InvitationMutation, InvitationQuery};
 use crate::registry::people::member::graphql::MemberMutation;
 use crate::registry::people::session::graphql::SessionMutation;
@@ -135,6 +138,7 @@ pub struct Mutation(
     ProtectionMutation,
     SessionMutation,
     TokenMutation,
+    EmbedTokenMutation,
     UserMutation,
     InvitationMutation,
 );

@@ -68,7 +68,7 @@ impl Persisted {
 }
 
 /// The hash that an operation names, if it does.
-fn named(operation: &Operation) -> Result<Option<String>> {
+pub fn named(operation: &Operation) -> Result<Option<String>> {
     let apollo = operation.extensions.as_ref().and_then(|all| all.get("persistedQuery"));
     let hash = match (apollo, &operation.document_id) {
         (Some(persisted), _) if persisted["version"] != 1 => {

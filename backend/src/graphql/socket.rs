@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::answer::{refused, response, with_codes};
 use super::http::{Operation, recognise};
 use super::limits::{MAX_BODY, check};
-use super::size;
+use super::{embedded, size};
 use crate::access::Actor;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
@@ -98,6 +98,9 @@ pub fn seat_of(app: &App, actor: &Actor) -> Result<Seat> {
         return Err(Error::Unauthenticated(
             "Subscriptions can't be opened with a password. Send Authorization: Bearer TOKEN.",
         ));
+    }
+    if actor.embed().is_some() {
+        return embedded::seat_of(app, actor);
     }
     let caller = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
     app.sockets.take(caller)

@@ -50,8 +50,19 @@ pub type Subgraph = Schema<Query, EmptyMutation, Subscription>;
 
 /// The subgraph with its limits.
 pub fn schema() -> Subgraph {
-    let builder = Schema::build(Query::default(), EmptyMutation, Subscription::default());
-    limited(builder).enable_subscription_in_federation().register_output_type::<Trimmed>().finish()
+    trimmed::<false>()
+}
+
+/// The part of the subgraph that is about single models: nothing leads to others.
+pub fn of_models() -> Subgraph {
+    trimmed::<true>()
+}
+
+fn trimmed<const OF_MODELS: bool>() -> Subgraph {
+    limited(Schema::build(Query::default(), EmptyMutation, Subscription::default()))
+        .enable_subscription_in_federation()
+        .register_output_type::<Trimmed<OF_MODELS>>()
+        .finish()
 }
 
 /// The subgraph as SDL: what `subgraph.graphql` holds.
@@ -66,7 +77,8 @@ static SDL: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Types that stay at home: fields of these are left out.
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 13] = [
+    "EmbedToken",
     "Event",
     "EventConnection",
     "Member",
@@ -85,21 +97,36 @@ const LEFT_OUT: [&str; 12] = [
 const LEFT_OUT_FIELDS: [(&str, &[&str]); 2] =
     [("Model", &["experiment", "nextVersion"]), ("Project", &["memberCount", "trashSize"])];
 
+/// What leads from a model to what others are.
+const BEYOND_MODELS: [&str; 8] = [
+    "Experiment",
+    "ExperimentConnection",
+    "FacetValue",
+    "ModelConnection",
+    "Project",
+    "ProjectConnection",
+    "RunsChangedPayload",
+    "_Entity",
+];
+/// A version may be made of another model's run.
+const BEYOND_MODELS_FIELDS: [(&str, &str); 3] =
+    [("Candidate", "version"), ("ModelVersion", "candidate"), ("Subscription", "runChanged")];
+
 /// All that a person is in the graph.
 const OF_USER: [&str; 3] = ["id", "name", "username"];
 
 /// Not a type: takes out of the registry of types what is no part of the subgraph, and adds the keys of entities, once all
 /// types are known. What is left out cannot be asked for.
-struct Trimmed;
+struct Trimmed<const OF_MODELS: bool>;
 
-impl OutputType for Trimmed {
+impl<const OF_MODELS: bool> OutputType for Trimmed<OF_MODELS> {
     fn type_name() -> Cow<'static, str> {
         "Trimmed".into()
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
         for (name, ty) in &mut registry.types {
-            trim(name, ty);
+            trim(name, ty, OF_MODELS);
         }
         registry.remove_unused_types();
         Self::qualified_type_name()
@@ -114,11 +141,14 @@ impl OutputType for Trimmed {
     }
 }
 
-fn trim(name: &str, ty: &mut MetaType) {
+fn trim(name: &str, ty: &mut MetaType, of_models: bool) {
     let MetaType::Object { fields, directive_invocations, shareable, .. } = ty else { return };
     let by_name = LEFT_OUT_FIELDS.iter().find(|(ty, _)| *ty == name).map_or(&[][..], |(_, f)| f);
     fields.retain(|field, meta| {
-        let is_home = LEFT_OUT.contains(&MetaTypeName::concrete_typename(&meta.ty))
+        let leads_on = BEYOND_MODELS.contains(&MetaTypeName::concrete_typename(&meta.ty))
+            || BEYOND_MODELS_FIELDS.contains(&(name, field.as_str()));
+        let is_home = of_models && leads_on
+            || LEFT_OUT.contains(&MetaTypeName::concrete_typename(&meta.ty))
             || by_name.contains(&field.as_str())
             || field == "deletedAt";
         !is_home && (name != "User" || OF_USER.contains(&field.as_str()))

@@ -14,6 +14,7 @@ use crate::registry::catalog::alias::Alias;
 use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::version::ModelVersion;
 use crate::registry::event::Event;
+use crate::registry::people::embed_token::{self, EmbedToken};
 use crate::registry::people::member::{self, Member};
 use crate::registry::people::token::{self, Token};
 use crate::registry::people::user;
@@ -27,6 +28,7 @@ use crate::role::Role;
 pub enum Node {
     User(User),
     Token(Token),
+    EmbedToken(EmbedToken),
     Member(Member),
     Project(Project),
     Model(Model),
@@ -87,6 +89,9 @@ pub async fn find(ctx: &Context<'_>, id: &ID, trashed: Trashed) -> Result<Option
         }
         AnyId::CredentialId(id) => {
             return Ok(token::find_visible(ctx, &id).await?.map(Node::Token));
+        }
+        AnyId::EmbedTokenId(id) => {
+            return Ok(embed_token::find_visible(ctx, &id).await?.map(Node::EmbedToken));
         }
         AnyId::MemberId(id) => match loader.load_one(id).await? {
             Some(member) => {

@@ -11,6 +11,7 @@ mod candidate;
 mod cross_origin;
 mod curve;
 mod damage;
+mod embed_tokens;
 mod embeds;
 mod embeds_feed;
 mod embeds_pages;

@@ -145,9 +145,14 @@ async fn a_thousand_are_as_many_statements_as_one() {
             _ => json!({"__typename": "Model", "path": format!("p{}/nowhere{n}", n % 7)}),
         };
         let all: Vec<Value> = (0..count).map(of).collect();
-        let before = server.app.db.statements();
-        let found = entities(&ada, query, &all).await;
-        (found, server.app.db.statements() - before)
+        // The fewest of some: the server has statements of its own to do meanwhile.
+        let (mut found, mut fewest) = (Vec::new(), u64::MAX);
+        for _ in 0..5 {
+            let before = server.app.db.statements();
+            found = entities(&ada, query, &all).await;
+            fewest = fewest.min(server.app.db.statements() - before);
+        }
+        (found, fewest)
     };
     ask(1).await;
     let (_, of_one) = ask(1).await;

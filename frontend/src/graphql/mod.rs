@@ -5,6 +5,7 @@
 
 pub mod alias;
 pub mod candidate;
+pub mod embed_token;
 pub mod event;
 pub mod experiment;
 pub mod facet;

@@ -10,6 +10,7 @@ use crate::{
         token::{self, CreateProjectTokenInput},
     },
     parts::access::{
+        embed_tokens::EmbedTokens,
         role::{ROLES, UP_TO_MAINTAINER, role_of},
         tokens::{Choice, Tokens, Wanted},
     },
@@ -22,10 +23,17 @@ pub fn ProjectTokensTab() -> impl IntoView {
         <PageTitle text=move || format!("Access tokens of {}", project.path.get())/>
         <h2 class="sr-only">"Access tokens"</h2>
         <p class="mb-6 max-w-prose text-sm text-muted">
-            "Project tokens belong to the project, not to a person: use them for CI and services."
+            "Project tokens belong to the project, not to a person: use them for CI and services. Put none into a page: "
+            "whoever can open the page can read it."
         </p>
         <Allowed when=Signal::derive(move || project.allows(Role::Maintainer)) who=MAINTAINERS>
             <ProjectTokens/>
+            <h2 id="embed" class="mb-1 mt-10 text-lg font-semibold">"Embed tokens"</h2>
+            <p class="mb-6 max-w-prose text-sm text-muted">
+                "Embed tokens are for pages of other sites. They show the project as everybody sees a public one, and change nothing. "
+                "Whoever can open such a page can read the token."
+            </p>
+            <EmbedTokens project=project.path/>
         </Allowed>
     }
 }

@@ -4,6 +4,7 @@
 //! Changes them; what they may do is decided in [`access`](crate::access). Nothing here knows what is in a project.
 
 pub mod credential;
+pub mod embed_token;
 pub mod identity;
 pub mod invitation;
 pub mod member;

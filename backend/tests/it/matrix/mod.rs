@@ -2,6 +2,7 @@
 //! route, as everybody, against projects of every visibility; compared with `access.table` and
 //! `mutations.table`.
 
+mod embedded;
 mod mlflow;
 mod operations;
 mod requests;
@@ -176,7 +177,7 @@ fn is_empty(value: &Value) -> bool {
 async fn try_nodes(world: &mut World, table: &Table) {
     for visibility in VISIBILITIES {
         let all = format!(
-            r#"{{ project(path: "{visibility}") {{ Project: id tokens {{ Token: id }}
+            r#"{{ project(path: "{visibility}") {{ Project: id tokens {{ Token: id }} embedTokens {{ EmbedToken: id }}
                 members(first: 1) {{ nodes {{ Member: id user {{ User: id }} }} }}
                 refused: events(filter: {{refused: true}}, first: 1) {{ nodes {{ Refused: id }} }}
                 events(filter: {{action: "model.create"}}, first: 1) {{ nodes {{ Event: id }} }}
@@ -365,6 +366,7 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
     subscriptions::try_all(&mut world, &table).await;
     try_routes(&mut world, &table).await;
     try_shut_out(&mut world, &table).await;
+    embedded::try_all(&mut world, &table, &types).await;
     try_mutations(&mut world, &table).await;
     world.assert_nothing_wrong();
 }

@@ -29,6 +29,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("File", "model(path: \"{p}/ocr\") { version(ref: \"1.0.0\") { files { nodes { {f} } } } }"),
     ("TrashEntry", "project(path: \"{p}\") { trash { nodes { {f} } } }"),
     ("Token", "project(path: \"{p}\") { tokens { {f} } }"),
+    ("EmbedToken", "project(path: \"{p}\") { embedTokens { {f} } }"),
     ("Tag", "model(path: \"{p}/ocr\") { tags { {f} } }"),
     ("Param", "model(path: \"{p}/ocr\") { candidate(number: 1) { params { {f} } } }"),
     ("Metric", "model(path: \"{p}/ocr\") { candidate(number: 1) { metrics { {f} } } }"),

@@ -1,6 +1,7 @@
 //! The registry that the matrix is tried on, and who tries.
 
 use model_registry::role::TokenScope;
+use model_registry::time::Clock;
 use std::collections::BTreeMap;
 
 use reqwest::Method;
@@ -157,6 +158,12 @@ pub fn fill(piece: &str, project: &str, n: &str, x: &str) -> String {
         .replace("{n}", n)
         .replace("{x}", x)
         .replace("{password}", PASSWORD)
+        .replace("{soon}", &soon())
+}
+
+/// A time that tokens may end at.
+pub fn soon() -> String {
+    Clock::System.now().plus_seconds(24 * 60 * 60).to_rfc3339()
 }
 
 /// A project with something of everything.
@@ -185,8 +192,10 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         c: createModel(input: {project: "{p}", name: "gone"}) { model { id } }
         deleteModel(input: {model: "{p}/gone"}) { model { id } }
         createProjectToken(input: {project: "{p}", name: "t", role: GUEST}) { token { id } }
+        createEmbedToken(input: {project: "{p}", name: "t", origins: ["https://dash.example"], expiresAt: "{soon}",
+            models: ["ocr"], operations: ["{ models { totalCount } }"]}) { embedToken { id } }
     }"#;
-    admin.ok(&make.replace("{p}", visibility), json!({})).await;
+    admin.ok(&fill(make, visibility, "", ""), json!({})).await;
     for (file, bytes) in
         [("f", "x"), ("MLmodel", MLMODEL), ("requirements.txt", "mlflow\n"), ("aux.txt", "x")]
     {

@@ -1,5 +1,6 @@
 //! Who may what: passwords, roles, visibilities, tokens, and pages that need a session.
 
+pub mod embed_tokens;
 pub mod new_password;
 pub mod role;
 pub mod signed_in;

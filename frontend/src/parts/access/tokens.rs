@@ -57,7 +57,10 @@ pub fn Tokens(tokens: Load<Vec<Token>>, choice: Choice, create: Create) -> impl 
         <div class="grid grid-cols-[minmax(0,1fr)] items-start gap-6 xl:grid-cols-[20rem_minmax(0,1fr)]">
             <CreateToken secret choice create on_change=changed/>
             <div class="space-y-4">
-                {move || secret.get().map(|secret| view! { <NewSecret secret/> })}
+                {move || secret.get().map(|secret| {
+                    let example = commands(&secret);
+                    view! { <NewSecret secret introduction="In a shell:" example/> }
+                })}
                 <Loaded from=tokens fallback=|| view! { <SkeletonRows rows=3/> } let:list>
                     <TokenList list on_change=changed/>
                 </Loaded>
@@ -75,14 +78,14 @@ fn CreateToken(
 ) -> impl IntoView {
     let name = RwSignal::new(String::new());
     let may = RwSignal::new(choice.first.to_owned());
-    let days = RwSignal::new("90".to_owned());
+    let ends = Ends::new();
     let submit = Submit::naming("name");
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let wanted = Wanted {
             name: name.get_untracked().trim().to_owned(),
             may: may.get_untracked(),
-            expires_at: days.get_untracked().parse().ok().map(|days| DateTime(time::in_days(days))),
+            expires_at: ends.at(),
         };
         submit.run(create.run(wanted), move |made| {
             secret.set(Some(made));
@@ -99,7 +102,7 @@ fn CreateToken(
                 hint="Where you will use the token, for example ci or laptop." refused=submit.field("name")
             />
             <SelectField id=choice.field label=choice.label value=may options=choice.options/>
-            <ExpiryField days/>
+            <EndField ends id="token-expiry" is_endless=true/>
             <FormError error=submit.general(&["name"])/>
             <SubmitButton text="Create token" pending=submit.pending disabled=blocked/>
         </form>
@@ -121,11 +124,37 @@ fn expiries(limit: Option<i32>) -> &'static [(&'static str, &'static str)] {
     &EXPIRIES[..EXPIRIES.iter().take_while(is_within).count()]
 }
 
+/// When a new token ends.
+#[derive(Clone, Copy)]
+pub struct Ends {
+    days: RwSignal<String>,
+    limit: Memo<Option<i32>>,
+}
+
+impl Ends {
+    pub fn new() -> Self {
+        let session = use_session();
+        let limit = Memo::new(move |_| session.allowance.read().max_token_days);
+        Self { days: RwSignal::new("90".to_owned()), limit }
+    }
+
+    /// None: never, or as late as the operator allows.
+    pub fn at(self) -> Option<DateTime> {
+        self.days.get_untracked().parse().ok().map(|days| DateTime(time::in_days(days)))
+    }
+
+    /// As late as the operator allows, and in so many days at most, where nothing earlier was chosen.
+    pub fn at_latest(self, days: u32) -> DateTime {
+        let limit = self.limit.get_untracked().and_then(|limit| u32::try_from(limit).ok());
+        let latest = limit.unwrap_or(days).min(days);
+        self.at().unwrap_or_else(|| DateTime(time::in_days(latest)))
+    }
+}
+
 /// When a new token ends, as far as the operator lets it be chosen.
 #[component]
-fn ExpiryField(days: RwSignal<String>) -> impl IntoView {
-    let session = use_session();
-    let limit = Memo::new(move |_| session.allowance.read().max_token_days);
+pub fn EndField(ends: Ends, id: &'static str, is_endless: bool) -> impl IntoView {
+    let Ends { days, limit } = ends;
     Effect::new(move |_| {
         let offered = expiries(limit.get());
         if offered.iter().all(|(value, _)| *value != *days.read_untracked()) {
@@ -141,25 +170,40 @@ fn ExpiryField(days: RwSignal<String>) -> impl IntoView {
                     format!("Tokens on this server expire after at most {most}."),
                 )
             }
-            None => ("Never".to_owned(), String::new()),
+            None if is_endless => ("Never".to_owned(), String::new()),
+            None => ("In a year".to_owned(), String::new()),
+        };
+        // A year is the latest there is for what must end.
+        let offered = match limit.get() {
+            None if !is_endless => expiries(Some(365)),
+            limit => expiries(limit),
         };
         view! {
             <SelectField
-                id="token-expiry" label="Expires" value=days
-                options=expiries(limit.get()) last=(LATEST, last) hint
+                id label="Expires" value=days
+                options=offered last=(LATEST, last) hint
             />
         }
     }
 }
 
+/// How a shell uses a token.
+fn commands(secret: &str) -> String {
+    format!(
+        "export TOKEN={secret}\ncurl -fsS {}/graphql -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"query\":\"{{ viewer {{ username }} }}\"}}'\n",
+        address::registry(),
+    )
+}
+
 /// The one time a secret is shown.
 #[component]
-fn NewSecret(secret: String) -> impl IntoView {
-    let command = format!("export TOKEN={secret}");
-    let check = format!(
-        "curl -fsS {}/graphql -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"query\":\"{{ viewer {{ username }} }}\"}}'",
-        address::registry(),
-    );
+pub fn NewSecret(
+    secret: String,
+    /// Where the example belongs.
+    introduction: &'static str,
+    /// How it is used.
+    example: String,
+) -> impl IntoView {
     view! {
         <section class="panel border-success/60 p-5" role="status">
             <h2 class="flex items-center gap-2 font-semibold">
@@ -171,15 +215,15 @@ fn NewSecret(secret: String) -> impl IntoView {
                 <code class="min-w-0 grow break-all text-sm" data-testid="token-secret">{secret.clone()}</code>
                 <CopyButton text=Signal::stored(secret) label="Copy the token" class="btn btn-sm btn-square"/>
             </div>
-            <p class="mt-3 text-sm text-muted">"In a shell:"</p>
+            <p class="mt-3 text-sm text-muted">{introduction}</p>
             <div class="relative mt-1 rounded-field bg-base-200">
                 <pre class="overflow-x-auto whitespace-pre-wrap break-all p-3 pr-12 font-mono text-xs leading-relaxed" tabindex="0">
-                    {command.clone()} "\n" {check.clone()}
+                    {example.clone()}
                 </pre>
                 <div class="absolute right-2 top-2">
                     <CopyButton
-                        text=Signal::stored(format!("{command}\n{check}\n"))
-                        label="Copy the commands"
+                        text=Signal::stored(example)
+                        label="Copy the example"
                         class="btn btn-sm btn-square border-base-300 bg-base-100"
                     />
                 </div>

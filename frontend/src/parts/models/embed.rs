@@ -1,4 +1,4 @@
-//! “Embed”: what to paste into other pages to show a model of a public project.
+//! “Embed”: what to paste into other pages to show a model.
 
 use leptos::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::{
     logic::address,
 };
 
-/// What shows a model or one of its versions elsewhere; nothing where only members see it.
+/// What shows a model or one of its versions elsewhere; with an embed token where not everybody sees it.
 #[component]
 pub fn EmbedPanel(
     /// The path of the model.
@@ -22,20 +22,36 @@ pub fn EmbedPanel(
     version: MaybeProp<String>,
     #[prop(into)] visibility: Signal<Visibility>,
 ) -> impl IntoView {
+    let is_public = Signal::derive(move || visibility.get() == Visibility::Public);
     let snippets = Signal::derive(move || {
-        snippets(&address::registry(), &model.read(), version.get().as_deref())
+        let token = if is_public.get() { "" } else { TOKEN };
+        snippets(&address::registry(), &model.read(), version.get().as_deref(), token)
     });
+    let tokens = move || {
+        let project = model.read().split('/').next().unwrap_or_default().to_owned();
+        address::at(&format!("/{}/-/tokens#embed", address::segment(&project)))
+    };
     view! {
-        <Show when=move || visibility.get() == Visibility::Public>
-            <SidePanel title="Embed">
-                <p class="mb-2 text-sm text-muted">"Anybody can see these: the project is public."</p>
-                <Snippets snippets id="embed"/>
-            </SidePanel>
-        </Show>
+        <SidePanel title="Embed">
+            <p class="mb-2 text-sm text-muted">
+                {move || match is_public.get() {
+                    true => "Anybody can see these: the project is public.".into_any(),
+                    false => view! {
+                        "Pages show these with an embed token. Maintainers "
+                        <a class="link" href=tokens>"make one"</a>
+                        "; put it in the place of EMBED_TOKEN."
+                    }.into_any(),
+                }}
+            </p>
+            <Snippets snippets id="embed"/>
+        </SidePanel>
     }
 }
 
-fn snippets(registry: &str, model: &str, version: Option<&str>) -> Vec<Snippet> {
+/// What stands in the place of an embed token: no token of a person or of CI is offered for a page.
+const TOKEN: &str = "?token=EMBED_TOKEN";
+
+fn snippets(registry: &str, model: &str, version: Option<&str>, token: &str) -> Vec<Snippet> {
     let path = address::encoded_path(model);
     let name = model.rsplit('/').next().unwrap_or(model);
     let reference = version.map_or_else(|| "latest".to_owned(), address::segment);
@@ -45,15 +61,15 @@ fn snippets(registry: &str, model: &str, version: Option<&str>) -> Vec<Snippet> 
     };
     // What means something in Markdown is no part of a text there.
     let shown = name.replace(['[', ']', '\\'], "");
-    let badge = format!("[![{shown}]({registry}/badge/{path}/{reference}.svg)]({page})\n");
+    let badge = format!("[![{shown}]({registry}/badge/{path}/{reference}.svg{token})]({page})\n");
     let card = format!(
-        "<iframe src=\"{registry}/embed/{path}{at}\" title=\"{}\"\n  width=\"420\" height=\"200\" style=\"border: 0\"></iframe>\n",
+        "<iframe src=\"{registry}/embed/{path}{at}{token}\" title=\"{}\"\n  width=\"420\" height=\"200\" style=\"border: 0\"></iframe>\n",
         address::segment(name)
     );
     vec![
         Snippet { name: "Badge", code: badge },
         Snippet { name: "Card", code: card },
-        Snippet { name: "Feed", code: format!("{registry}/feed/{path}.atom\n") },
+        Snippet { name: "Feed", code: format!("{registry}/feed/{path}.atom{token}\n") },
     ]
 }
 
@@ -64,7 +80,7 @@ mod tests {
     #[test]
     fn what_is_pasted_names_the_model_and_its_version() {
         let code = |version| {
-            let snippets = snippets("https://r.example.org", "vision/my ocr", version);
+            let snippets = snippets("https://r.example.org", "vision/my ocr", version, "");
             snippets.into_iter().map(|snippet| snippet.code).collect::<String>()
         };
         let all = code(None);

@@ -6,6 +6,7 @@ use async_graphql::Context;
 use async_graphql::dataloader::Loader;
 
 use super::{Model, columns};
+use crate::access::actor;
 use crate::access::project::{self, Project};
 use crate::db::{Query, Sql};
 use crate::error::{Error, Result};
@@ -19,7 +20,8 @@ pub async fn find(ctx: &Context<'_>, path: &str) -> Result<Option<Model>> {
     let Some((project, name)) = text::split_model_path(path) else { return Ok(None) };
     let Some(project) = find_project(ctx, project).await? else { return Ok(None) };
     let name = text::nfc(text::looked_up(name));
-    loaders(ctx).load_one(Named { project: project.id, name }).await
+    let model = loaders(ctx).load_one(Named { project: project.id, name }).await?;
+    Ok(model.filter(|model| actor(ctx).check_shows(&model.id).is_ok()))
 }
 
 /// The project at this path, or the one that was there before it was renamed; none if the caller may not see it.

@@ -52,11 +52,12 @@ pub async fn readable(
     let not_found = || Error::not_found("model", path);
     let (project, name) = text::split_model_path(path).ok_or_else(not_found)?;
     // One answer, whether the project or the model is missing or hidden.
-    let reader = match access::reader(conn.again(), actor, project).await {
+    let reader = match access::reader_around(conn.again(), actor, project).await {
         Err(Error::NotFound { .. }) => return Err(not_found()),
         reader => reader?,
     };
     let model = find_named(conn, actor, &reader.project().id, name).await?.ok_or_else(not_found)?;
+    actor.check_shows(&model.id).map_err(|_| not_found())?;
     Ok((reader, model))
 }
 

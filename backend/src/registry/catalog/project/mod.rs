@@ -1,6 +1,7 @@
 //! Projects: the home of models and the unit of access control. A project's path is one slug.
 
 pub mod graphql;
+pub mod mutation;
 pub mod rules;
 
 use model_registry_names as names;

@@ -126,6 +126,7 @@ pub(super) async fn end_model(change: &mut Change, id: &str) -> Result<()> {
         "DELETE FROM alias_moves WHERE model_id = $1",
         "DELETE FROM aliases WHERE model_id = $1",
         "DELETE FROM protected_aliases WHERE model_id = $1",
+        "DELETE FROM embed_token_models WHERE model_id = $1",
     ];
     run(change, &statements, id).await?;
     end(change, "model_versions", "t.model_id = ?", id).await?;

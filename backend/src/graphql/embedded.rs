@@ -1,0 +1,84 @@
+//! Operations that come with an embed token, which anybody can read in a page: few, small, and only to read.
+
+use axum::http::request::Parts;
+
+use super::answer::Refusal;
+use super::http::Operation;
+use super::limits::MAX_BODY;
+use super::persisted;
+use super::subgraph::{self, Subgraph};
+use crate::access::Actor;
+use crate::access::embed::{self, Embed, From};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::network;
+use crate::registry::people::embed_token::operations;
+use crate::sockets::Seat;
+
+/// How long an operation is at most, in bytes, that the token does not name.
+const MAX_QUERY: usize = 8 * 1024;
+/// How many streams of events one network has open.
+const MAX_STREAMS: usize = 2;
+
+/// The schemas that such operations run on. What a token is not for is not there.
+#[derive(Clone)]
+pub struct Embedded {
+    of_project: Subgraph,
+    of_models: Subgraph,
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self { of_project: subgraph::schema(), of_models: subgraph::of_models() }
+    }
+}
+
+impl Embedded {
+    pub fn of(&self, token: &Embed) -> &Subgraph {
+        if token.models.is_some() { &self.of_models } else { &self.of_project }
+    }
+}
+
+/// Who comes with an embed token; none if the request brings none.
+pub async fn visitor(app: &App, parts: &Parts) -> Result<Option<Actor>> {
+    let Some(secret) = embed::secret_of(&parts.headers) else { return Ok(None) };
+    let actor = embed::visitor(&app.access, parts, &secret, From::Page).await?;
+    let network = actor.address.and_then(|address| network::counted(&app.config, address));
+    if let (Some(token), Some(network)) = (actor.embed(), network) {
+        let key = format!("{} {network}", token.id.raw());
+        app.embedded.take(&key, app.clock.now()).map_err(|seconds| {
+            Error::RateLimited(format!(
+                "Too many requests with this embed token. Try again in {seconds} seconds."
+            ))
+        })?;
+    }
+    Ok(Some(actor))
+}
+
+/// Refuses what the token is not for, and gives an operation the text that it names.
+pub async fn resolve(app: &App, token: &Embed, operation: &mut Operation) -> Result<(), Refusal> {
+    if !token.only_operations {
+        return match operation.query.len() {
+            0..=MAX_QUERY => Ok(()),
+            _ => Err(Error::TooLarge(format!(
+                "The query is too large: with an embed token at most {MAX_QUERY} bytes are allowed. Name it when you make the token."
+            ))
+            .into()),
+        };
+    }
+    let hash = match persisted::named(operation)? {
+        Some(hash) if operation.query.is_empty() => hash,
+        _ if operation.query.len() > MAX_BODY => return Err(super::limits::too_large().into()),
+        _ => operations::hash_of(&operation.query),
+    };
+    let found = operations::find(&app.db, &token.id, &hash).await?;
+    operation.query = found.ok_or(Error::Forbidden(
+        "This embed token is not for this operation. Its project's maintainers say which when they make it.",
+    ))?;
+    Ok(())
+}
+
+/// The right to a stream of events.
+pub fn seat_of(app: &App, actor: &Actor) -> Result<Seat> {
+    app.sockets.take_of(format!("embedded {}", actor.network()), MAX_STREAMS)
+}
