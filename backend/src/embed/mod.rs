@@ -1,9 +1,11 @@
-//! Embeds: cards, badges, feeds and link previews for pages of other sites, rendered here and without a script.
+//! Embeds: cards, badges, feeds and link previews for pages of other sites, rendered here and without a script; and lists
+//! for catalogues.
 //!
 //! What is shown here stands in pages that we do not know. So no cookie is looked at: whoever comes is nobody, who sees
 //! public projects, or says by a token who they are. All that users wrote is shortened and escaped ([`text`]), and what may
 //! not be seen is answered as what is not there.
 
+mod backstage;
 mod badge;
 mod card;
 mod feed;
@@ -44,6 +46,7 @@ pub fn routes() -> Router<App> {
         .route("/feed/{file}", get(feed::of_project))
         .route("/feed/{project}/{file}", get(feed::of_model))
         .route("/oembed", get(oembed::describe))
+        .route("/api/backstage/{file}", get(backstage::list))
 }
 
 const EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");

@@ -229,7 +229,7 @@ async fn a_badge_says_two_words_and_an_image_is_always_one() {
 }
 
 /// The addresses of everything about a model, and the status of each where that cannot be seen.
-const ROUTES: [(&str, u16); 8] = [
+const ROUTES: [(&str, u16); 9] = [
     ("/embed/{p}/ocr", 404),
     ("/embed/{p}/ocr@champion", 404),
     ("/embed/{p}/ocr?format=json", 404),
@@ -237,6 +237,7 @@ const ROUTES: [(&str, u16); 8] = [
     ("/badge/{p}/ocr/latest.json?metric=loss", 404),
     ("/feed/{p}.atom", 404),
     ("/feed/{p}/ocr.atom", 404),
+    ("/api/backstage/{p}.yaml", 404),
     ("/oembed?url=https://models.example.org/{p}/ocr", 404),
 ];
 

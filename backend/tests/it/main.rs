@@ -5,6 +5,7 @@ mod access;
 mod alias;
 mod archives;
 mod arriving;
+mod backstage;
 mod budgets;
 mod bytes;
 mod candidate;

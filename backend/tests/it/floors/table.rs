@@ -63,6 +63,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::blob::read",
             "registry::catalog::model::best",
             "registry::catalog::model::facet",
+            "registry::catalog::model::listed",
             "registry::catalog::version::facts",
             "registry::catalog::version::fetch",
             "registry::catalog::version::published",

@@ -257,6 +257,7 @@ fn with_file(path: &str) -> String {
     path.replace("{file}?svg", "1.0.0.svg")
         .replace("{file}?json", "1.0.0.json")
         .replace("/feed/{file}", "/feed/{project}.atom")
+        .replace("/backstage/{file}", "/backstage/{project}.yaml")
         .replace("{file}", "{model}.atom")
 }
 

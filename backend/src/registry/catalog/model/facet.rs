@@ -33,6 +33,7 @@ macro_rules! latest_id {
         )
     };
 }
+pub(super) use latest_id;
 
 /// The values of the framework of the model `m`. Everything that MLflow logs can be called from Python, so
 /// that says nothing.

@@ -4,6 +4,7 @@ pub mod at_path;
 pub mod best;
 pub mod facet;
 pub mod graphql;
+pub mod listed;
 pub mod live;
 pub mod mutation;
 pub mod rules;

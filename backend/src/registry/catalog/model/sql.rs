@@ -135,7 +135,7 @@ pub fn projects_at(path: &str) -> Sql {
 const AUTHOR: &str = "(SELECT u.username FROM users u WHERE u.id = m.author_id)";
 
 /// As [`ModelKind`](super::ModelKind).
-const KIND: &str = "CASE WHEN EXISTS (SELECT 1 FROM tags f WHERE f.owner_id = m.id \
+pub(super) const KIND: &str = "CASE WHEN EXISTS (SELECT 1 FROM tags f WHERE f.owner_id = m.id \
                     AND f.key = 'mlflow.prompt.is_prompt' AND f.value = 'true') \
                     THEN 'PROMPT' ELSE 'MODEL' END";
 
