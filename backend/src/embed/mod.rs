@@ -1,5 +1,5 @@
-//! Embeds: cards, badges, feeds and link previews for pages of other sites, rendered here and without a script; and lists
-//! for catalogues.
+//! Embeds: cards, badges, feeds and link previews for pages of other sites, rendered here and without a script; and facts and
+//! lists for dashboards and catalogues.
 //!
 //! What is shown here stands in pages that we do not know. So no cookie is looked at: whoever comes is nobody, who sees
 //! public projects, or says by a token who they are. All that users wrote is shortened and escaped ([`text`]), and what may
@@ -8,7 +8,11 @@
 mod backstage;
 mod badge;
 mod card;
+mod exposition;
+mod facts;
 mod feed;
+mod gauges;
+mod kept;
 mod oembed;
 mod text;
 pub mod unfurl;
@@ -47,6 +51,7 @@ pub fn routes() -> Router<App> {
         .route("/feed/{project}/{file}", get(feed::of_model))
         .route("/oembed", get(oembed::describe))
         .route("/api/backstage/{file}", get(backstage::list))
+        .merge(facts::routes())
 }
 
 const EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");

@@ -17,6 +17,7 @@ mod embeds;
 mod embeds_feed;
 mod embeds_pages;
 mod facets;
+mod facts;
 mod faults;
 mod file_names;
 mod files;

@@ -14,7 +14,7 @@ pub const BACKEND: &[Floor] = &[
     (
         "faces",
         &["graphql", "mlflow", "files", "embed", "oidc", "audit", "web", "telemetry"],
-        "the GraphQL endpoint, MLflow's REST API, /files and tus, cards and badges for other pages, sign-in elsewhere, /api/events, the UI, health and metrics: \
+        "the GraphQL endpoint, MLflow's REST API, /files and tus, cards, badges and facts for other pages and programs, sign-in elsewhere, /api/events, the UI, health and metrics: \
          they translate, and decide nothing",
     ),
     (
@@ -64,6 +64,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::model::best",
             "registry::catalog::model::facet",
             "registry::catalog::model::listed",
+            "registry::catalog::project::facts",
             "registry::catalog::version::facts",
             "registry::catalog::version::fetch",
             "registry::catalog::version::published",

@@ -8,9 +8,10 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{Context, SimpleObject};
 
 use super::Model;
-use crate::db::{Query, Sql};
+use crate::access::project::Project;
+use crate::db::{Db, Query, Sql};
 use crate::error::{Error, Result};
-use crate::id::{CandidateId, ModelId};
+use crate::id::{CandidateId, ModelId, ProjectId};
 use crate::loader::{Loaders, MAX_SELECTS, loaders};
 use crate::page::{OrderDirection, SortKey};
 use crate::registry::metadata::metric::{self, MetricValue};
@@ -56,10 +57,14 @@ pub fn parse(text: &str) -> Option<(&str, bool)> {
     }
 }
 
-/// Models that are judged by the same metric together, by its name, and these by how good their best value is. What
-/// has none comes last either way.
-pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
-    // As `parse`, in SQL.
+/// As [`parse`], in SQL: of the tag `t`, where the condition `tag` holds.
+struct Judged {
+    name: String,
+    less: String,
+    tag: String,
+}
+
+fn judged() -> Judged {
     let text = "TRIM(t.value)";
     let ends_in = |end: &str| format!("SUBSTR({text}, LENGTH({text}) - 3) = '{end}'");
     let (min, max) = (ends_in(":min"), ends_in(":max"));
@@ -70,14 +75,21 @@ pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
     let less = format!("{min} OR (NOT {max} AND {told_less})");
     let told = format!("({min} OR {max} OR {told_less} OR {told_more})");
     // No metric has a name that is longer; to cut a long text for every candidate would take long.
-    let tag =
-        format!("t.owner_id = m.id AND t.key = '{TAG}' AND LENGTH(t.value) <= 300 AND {told}");
+    let tag = format!("t.key = '{TAG}' AND LENGTH(t.value) <= 300 AND {told}");
+    Judged { name, less, tag }
+}
+
+/// Models that are judged by the same metric together, by its name, and these by how good their best value is. What
+/// has none comes last either way.
+pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
+    let Judged { name, less, tag } = judged();
     // In this order, which is that of their keys.
     let values = format!(
         "FROM candidates c CROSS JOIN metrics k
          WHERE c.model_id = m.id AND c.status = 'FINISHED' AND c.deleted_at_ms IS NULL
            AND k.owner_id = c.id AND k.name = {name} AND k.value IS NOT NULL"
     );
+    let tag = format!("t.owner_id = m.id AND {tag}");
     let some = format!("FROM tags t WHERE {tag} AND EXISTS (SELECT 1 {values})");
     let best = format!(
         "CASE WHEN {less} THEN (SELECT -1 - MIN(k.value_order) {values})
@@ -88,6 +100,37 @@ pub fn sort_keys(direction: OrderDirection) -> Vec<SortKey> {
         SortKey::text(&format!("COALESCE((SELECT {name} {some}), '')"), OrderDirection::Asc),
         SortKey::int(&format!("COALESCE((SELECT {best} FROM tags t WHERE {tag}), 0)"), direction),
     ]
+}
+
+/// The best value of a model in a project.
+#[derive(Debug, sqlx::FromRow)]
+pub struct BestInProject {
+    pub project_id: ProjectId,
+    pub model: String,
+    pub metric: String,
+    value_order: i64,
+}
+
+impl BestInProject {
+    pub fn value(&self) -> MetricValue {
+        MetricValue::of_order(self.value_order)
+    }
+}
+
+/// The best values of all models of some projects, in one statement. It reads every run of the models that name a metric.
+pub async fn in_projects(db: &Db, projects: &[&Project]) -> Result<Vec<BestInProject>> {
+    let Judged { name, less, tag } = judged();
+    let mut sql = Sql::new(format!(
+        "SELECT m.project_id, m.name AS model, {name} AS metric,
+                CASE WHEN {less} THEN MIN(k.value_order) ELSE MAX(k.value_order) END AS value_order
+         FROM models m CROSS JOIN tags t CROSS JOIN candidates c CROSS JOIN metrics k
+         WHERE m.deleted_at_ms IS NULL AND t.owner_id = m.id AND {tag}
+           AND c.model_id = m.id AND c.status = 'FINISHED' AND c.deleted_at_ms IS NULL
+           AND k.owner_id = c.id AND k.name = {name} AND k.value IS NOT NULL AND "
+    ));
+    sql.push_sql(Sql::is_in("m.project_id", projects.iter().map(|project| &project.id)));
+    sql.push(" GROUP BY m.id, t.value ORDER BY m.name");
+    Ok(Query::from(sql).fetch_all(db).await?)
 }
 
 /// Which metric of which model.

@@ -1,5 +1,6 @@
 //! Projects: the home of models and the unit of access control. A project's path is one slug.
 
+pub mod facts;
 pub mod graphql;
 pub mod mutation;
 pub mod rules;
