@@ -22,6 +22,7 @@ mod faults;
 mod file_names;
 mod files;
 mod floors;
+mod grafana;
 mod graphql;
 mod graphql_http;
 mod harness;
