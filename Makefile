@@ -52,7 +52,7 @@ test-ui: ## Unit tests of the UI
 	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/ui cargo test --package model-registry-ui
 
 .PHONY: test-http
-test-http: build ## The release binary against an audit of GraphQL over HTTP (ARGS='-g 22EB' chooses)
+test-http: build ## The release binary against an audit of GraphQL over HTTP, and what dashboards read (ARGS='-g 22EB' chooses)
 	scripts/test-http $(ARGS)
 
 .PHONY: test-browser
