@@ -37,7 +37,7 @@ dev: ## Serve the UI on http://127.0.0.1:8081 and rebuild it and the server on e
 .PHONY: test
 test: export QUICK := 1
 test: ## Run all tests, and say how long each part took; installs PostgreSQL and Chromium where they are missing
-	@scripts/test test-sqlite test-postgres test-ui build test-http test-browser test-clients
+	@scripts/test test-sqlite test-postgres test-ui build test-http test-gateways test-browser test-clients
 
 .PHONY: test-sqlite
 test-sqlite: ## Unit and integration tests, on SQLite
@@ -54,6 +54,10 @@ test-ui: ## Unit tests of the UI
 .PHONY: test-http
 test-http: build ## The release binary against an audit of GraphQL over HTTP, and what dashboards read (ARGS='-g 22EB' chooses)
 	scripts/test-http $(ARGS)
+
+.PHONY: test-gateways
+test-gateways: build ## The release binary behind GraphQL gateways, with another subgraph (ARGS='composition' chooses)
+	scripts/test-gateways $(ARGS)
 
 .PHONY: test-browser
 test-browser: build ## The release binary in a real browser (ARGS='palette.spec.ts' chooses)
