@@ -89,7 +89,7 @@ schema: ## Write schema.graphql and subgraph.graphql, as the server prints them
 	mv subgraph.graphql.new subgraph.graphql
 
 .PHONY: lint
-lint: ## Formatting and clippy, for the server and the UI; and whether schema.graphql breaks clients of the one before
+lint: ## Formatting and clippy, for the server and the UI; and whether the schema or the subgraph breaks clients of the one before
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	scripts/lint-ui
