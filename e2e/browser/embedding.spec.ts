@@ -26,7 +26,11 @@ let other: string;
 let token: string;
 
 test.beforeAll(async () => {
-  dashboards = createServer((_, response) => response.setHeader("content-type", "text/html").end("<h1>Dashboard</h1>"));
+  dashboards = createServer((request, response) => {
+    // A page that shows only what agrees to be shown there.
+    if (request.url === "/isolated") response.setHeader("cross-origin-embedder-policy", "require-corp");
+    response.setHeader("content-type", "text/html").end("<h1>Dashboard</h1>");
+  });
   dashboards.listen(0, "127.0.0.1");
   await once(dashboards, "listening");
   const { port } = dashboards.address() as AddressInfo;
@@ -106,14 +110,17 @@ async function tries(page: Page) {
   );
 }
 
-test("a dashboard of an allowed origin works with a token, and no session is used for it", async ({ page }) => {
-  // Somebody is signed in to the registry in this browser.
+async function signIn(page: Page) {
   await page.goto(`${url}/sign-in`);
   await page.locator("#username").fill(admin.username);
   await page.locator("#password").fill(admin.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page).toHaveURL(`${url}/`);
+}
 
+test("a dashboard of an allowed origin works with a token, and no session is used for it", async ({ page }) => {
+  // Somebody is signed in to the registry in this browser.
+  await signIn(page);
   await page.goto(dash);
   const found = await tries(page);
   expect(found.byToken).toEqual({ data: { viewer: { username: "admin" }, model: { name: "ocr" } } });
@@ -128,4 +135,67 @@ test("a dashboard of an allowed origin works with a token, and no session is use
   await page.goto(other);
   const refused = await tries(page);
   expect(new Set(Object.values(refused).map(String)), "another origin gets nothing").toEqual(new Set(["refused"]));
+});
+
+test("with an embed token pages of its origins show a private project, and others do not", async ({ page }) => {
+  await signIn(page);
+  await page.goto(`${url}/vision/-/tokens`);
+  await page.locator("#embed-name").fill("Team dashboard");
+  await page.locator("#embed-origins").fill(`${other}, https://intranet.example.org`);
+  await page.locator("#embed-models").fill("ocr");
+  await page.getByRole("button", { name: "Create embed token" }).click();
+  const secret = (await page.getByTestId("token-secret").textContent()) ?? "";
+  expect(secret).toMatch(/^mre_/);
+  const list = page.getByRole("list", { name: "Embed tokens" });
+  await expect(list).toContainText(other);
+  await expect(list).toContainText("ocr");
+
+  const ask = (path: string) =>
+    page.evaluate(
+      ([address, token]) =>
+        fetch(address!, {
+          method: "POST",
+          headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+          body: JSON.stringify({ query: '{ model(path: "vision/ocr") { name } }' }),
+        }).then((answer) => answer.json(), () => "refused"),
+      [url + path, secret],
+    );
+  /** Whether a card and a badge of the project show. */
+  const shown = async () => {
+    const badge = await page.evaluate(
+      ([url, token]) =>
+        new Promise<number>((resolve) => {
+          const image = new Image();
+          image.onload = () => resolve(image.naturalWidth);
+          image.onerror = () => resolve(0);
+          image.src = `${url}/badge/vision/ocr/1.0.0.svg?token=${token}`;
+          document.body.append(image);
+          const frame = document.createElement("iframe");
+          frame.src = `${url}/embed/vision/ocr@1.0.0?token=${token}`;
+          document.body.append(frame);
+        }),
+      [url, secret],
+    );
+    const card = await page.frameLocator("iframe").getByText("1.0.0").first().isVisible({ timeout: 5000 }).catch(() => false);
+    return { badge: badge > 0, card };
+  };
+
+  // That origin is not in --allowed-origins.
+  await page.goto(other);
+  expect(await ask("/graphql")).toEqual({ data: { model: { name: "ocr" } } });
+  await expect.poll(shown).toEqual({ badge: true, card: true });
+  await page.goto(`${other}/isolated`);
+  await expect.poll(shown).toEqual({ badge: true, card: true });
+  await page.goto(other.replace("other", "third"));
+  expect(await ask("/graphql")).toBe("refused");
+  const { card } = await shown();
+  expect(card, "only its own origins frame it").toBe(false);
+
+  await page.goto(`${url}/vision/-/tokens`);
+  await list.getByRole("button", { name: "Revoke" }).first().click();
+  await page.getByRole("button", { name: "Revoke embed token" }).click();
+  await expect(page.getByText("revoked")).toBeVisible();
+  await page.goto(other);
+  // The page can read why.
+  expect(await ask("/graphql")).toMatchObject({ errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
 });

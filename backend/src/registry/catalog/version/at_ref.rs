@@ -48,7 +48,7 @@ async fn in_model(ctx: &Context<'_>, reference: &str) -> Result<Option<Named>> {
 /// The condition that two columns are one of these pairs.
 fn is_one_of<'a>(columns: &str, keys: impl Iterator<Item = &'a Named>) -> Sql {
     let rows = keys.map(|key| [(&key.model).into(), (&key.name).into()]);
-    let mut sql = Sql::rows(&format!("({columns}) IN (VALUES"), rows);
+    let mut sql = Sql::rows(format!("({columns}) IN (VALUES"), rows);
     sql.push(")");
     sql
 }
