@@ -73,7 +73,10 @@ impl FromRequestParts<App> for Visitor {
             let error = Error::RateLimited(message);
             return Err(([(RETRY_AFTER, seconds.to_string())], error).into_response());
         }
-        if let Some(secret) = embed::secret_of(&request.headers).or_else(|| in_address(request)) {
+        // What programs read is for no page.
+        let is_for_pages = !request.uri.path().starts_with("/api/");
+        let secret = embed::secret_of(&request.headers).or_else(|| in_address(request));
+        if let Some(secret) = secret.filter(|_| is_for_pages) {
             let visitor = embed::visitor(&app.access, request, &secret, From::Anywhere).await;
             return Ok(Self { actor: visitor.map_err(IntoResponse::into_response)? });
         }
