@@ -1,11 +1,11 @@
 // A dashboard and the registry as one graph, through Hive's gateway, composed and configured as docs/federation.md shows it.
 
-import { createGatewayRuntime } from "@graphql-hive/gateway-runtime";
 import { expect, test } from "@playwright/test";
 
-import { file, Folder, operation } from "./guide";
+import { file, operation } from "./guide";
+import { startHive } from "./hive";
 import { adminToken, type Answer, ask, createModels, guestOf, type Model } from "./registry";
-import { type Deployment, serve, startDashboard, startRelay } from "./servers";
+import { type Deployment, startDashboard, startRelay } from "./servers";
 
 const NULLABLE = file("dashboard.graphql");
 const DEPLOYED = `{ deployments { cluster
@@ -46,16 +46,7 @@ const named = ({ path }: Model, index: number) => ({
 async function startGateway(deployments: Deployment[], typeDefs = NULLABLE) {
   const dashboard = await startDashboard(typeDefs, deployments);
   ends.push(dashboard.stop);
-  const folder = new Folder();
-  ends.push(async () => folder.remove());
-  folder.write("dashboard.graphql", typeDefs);
-  folder.copy("../subgraph.graphql", "registry.graphql");
-  await folder.run("compose.js", { REGISTRY: relay.url, DASHBOARD: dashboard.url });
-  const { gatewayConfig } = await folder.run("gateway.config.js");
-  const gateway = createGatewayRuntime({ ...gatewayConfig, supergraph: folder.read("supergraph.graphql"), logging: false });
-  ends.push(async () => gateway[Symbol.asyncDispose]());
-
-  const { url, stop } = await serve(gateway);
+  const { url, stop } = await startHive(relay.url, dashboard.url, typeDefs);
   ends.push(stop);
 
   const send = async (accept: string, query: string, variables: object, authorization?: string, signal?: AbortSignal): Promise<Response> => {
