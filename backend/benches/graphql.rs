@@ -13,12 +13,12 @@ use crate::setup::{Client, Server, serve_bare, start, throughput};
 
 const MODELS: usize = 1000;
 const TIME: Duration = Duration::from_secs(3);
-const PAGE: &str = "{ project(path: \"vision\") { models(first: 20) { totalCount pageInfo { endCursor hasNextPage } nodes {
+pub const PAGE: &str = "{ project(path: \"vision\") { models(first: 20) { totalCount pageInfo { endCursor hasNextPage } nodes {
     id name path createdAt updatedAt author { username } latestVersion { version number state createdAt }
     versionCount candidateCount tags { key value } aliases { name version { version } } } } } }";
 
 /// How often a second eight clients get an answer to the same request.
-async fn asked(address: SocketAddr, request: Vec<u8>) -> f64 {
+pub async fn asked(address: SocketAddr, request: Vec<u8>) -> f64 {
     let ask = move || throughput(address, 8, TIME, |_| request.clone());
     tokio::task::spawn_blocking(ask).await.expect("a number")
 }
@@ -38,8 +38,9 @@ pub async fn measure() -> Vec<Row> {
     }];
     let request = server.graphql(PAGE);
     let address = server.address;
-    let one =
-        tokio::task::spawn_blocking(move || one_by_one(address, &request)).await.expect("a client");
+    let one = tokio::task::spawn_blocking(move || one_by_one(address, &request, 2000))
+        .await
+        .expect("a client");
     let sql = own_sql(&server.app.db).await;
     rows.push(Row {
         what: "GraphQL page of 20 models, 1 client",
@@ -51,7 +52,7 @@ pub async fn measure() -> Vec<Row> {
     rows
 }
 
-fn fill(server: &Server) {
+pub fn fill(server: &Server) {
     server.ask("mutation { createProject(input: {path: \"vision\"}) { project { id } } }");
     for number in 0..MODELS {
         let model = format!("vision/model-{number:05}");
@@ -65,16 +66,16 @@ fn fill(server: &Server) {
     }
 }
 
-async fn bare_route(body: String) -> SocketAddr {
+pub async fn bare_route(body: String) -> SocketAddr {
     let body = bytes::Bytes::from(body);
-    serve_bare(Router::new().route("/graphql", post(async move |_: bytes::Bytes| body.clone())))
+    serve_bare(Router::new().route("/{*path}", post(async move |_: bytes::Bytes| body.clone())))
         .await
 }
 
 /// The seconds of one request: the median of many.
-fn one_by_one(address: std::net::SocketAddr, request: &[u8]) -> f64 {
+pub fn one_by_one(address: SocketAddr, request: &[u8], times: usize) -> f64 {
     let mut client = Client::connect(address);
-    median((0..2000).map(|_| {
+    median((0..times).map(|_| {
         let started = Instant::now();
         client.exchange(request);
         started.elapsed().as_secs_f64()

@@ -1,6 +1,7 @@
 //! What the registry costs, each number beside a reference that is measured in the same run: machines
 //! are noisy, ratios less so. `make bench` prints the table; nothing here passes or fails.
 
+mod embedding;
 mod files;
 mod graphql;
 mod mlflow;
@@ -35,6 +36,9 @@ fn main() {
     }
     if wanted("graphql") {
         rows.extend(runtime.block_on(graphql::measure()));
+    }
+    if wanted("embedding") {
+        rows.extend(runtime.block_on(embedding::measure()));
     }
     if wanted("files") {
         rows.extend(runtime.block_on(files::measure()));

@@ -158,7 +158,7 @@ async fn read(db: &Db, secret_sha256: &str) -> Result<Option<Embed>> {
     .await?;
     let Some(row) = row else { return Ok(None) };
     let origins: Vec<(String,)> =
-        query("SELECT origin FROM embed_token_origins WHERE token_id = $1")
+        query("SELECT origin FROM embed_token_origins WHERE token_id = $1 ORDER BY origin")
             .bind(&row.id)
             .fetch_all(db)
             .await?;

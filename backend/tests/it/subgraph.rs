@@ -160,7 +160,8 @@ async fn a_thousand_are_as_many_statements_as_one() {
     let (found, of_all) = ask(1000).await;
     // One more for names of before.
     assert_as_many(of_one + 1, of_many);
-    assert!(of_all <= 5 + 1, "{of_all} statements");
+    // One for the field and, where other servers may write, one for who calls.
+    assert!(of_all <= 5 + 2, "{of_all} statements");
     for (n, found) in found.iter().enumerate() {
         let is_shown = n % 2 == 0 && n % paths.len() % 7 != 6;
         let path = if is_shown { json!(paths[n % paths.len()]) } else { Value::Null };

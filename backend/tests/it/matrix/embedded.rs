@@ -60,22 +60,26 @@ pub async fn try_all(
         // As long as the other: an error names the column.
         let absent = "~".repeat(other.len());
         let of_public = world.laid_out["public"].run.clone();
+        let of_other = &world.laid_out[other].run;
         let mut tries = Vec::new();
-        for (name, piece) in &pieces {
-            let ask = async |caller: &Caller, project: &str, run: &str| {
-                let piece = fill(piece, project, "", "").replace("{run}", run);
-                caller.graphql(&format!("{{ {piece} }}"), json!({})).await
-            };
-            let expected = kind_of(&ask(&stranger, "public", &of_public).await);
-            let got = ask(&page, visibility, &of_own).await;
-            tries.push((format!("{name} as a page, {visibility}"), expected, kind_of(&got), got));
-            if piece.contains("{p}") {
-                let there = ask(&page, other, &world.laid_out[other].run).await.to_string();
+        for pieces in pieces.chunks(32) {
+            let asked = pieces.iter().map(async |(name, piece)| {
+                let ask = async |caller: &Caller, project: &str, run: &str| {
+                    let piece = fill(piece, project, "", "").replace("{run}", run);
+                    caller.graphql(&format!("{{ {piece} }}"), json!({})).await
+                };
+                let expected = kind_of(&ask(&stranger, "public", &of_public).await);
+                let got = ask(&page, visibility, &of_own).await;
+                let own = (format!("{name} as a page, {visibility}"), expected, kind_of(&got), got);
+                if !piece.contains("{p}") {
+                    return vec![own];
+                }
+                let there = ask(&page, other, of_other).await.to_string().replace(other, &absent);
                 let missing = ask(&page, &absent, &"0".repeat(32)).await.to_string();
-                let there = there.replace(other, &absent);
                 let what = format!("{name} as a page of another project");
-                tries.push((what, missing, there, Value::Null));
-            }
+                vec![own, (what, missing, there, Value::Null)]
+            });
+            tries.extend(join_all(asked).await.into_iter().flatten());
         }
         for (what, expected, got, answer) in tries {
             world.check(&what, &expected, &got, &answer.to_string());
@@ -86,16 +90,18 @@ pub async fn try_all(
 }
 
 async fn try_changes(world: &mut World, table: &Table, page: &Caller, visibility: &str) {
-    for mutation in &table.mutations {
+    let tries = table.mutations.iter().map(async |mutation| {
         let query = format!("mutation {{ {} }}", fill(&mutation.tries, visibility, "0", "x"));
         let answer = page.graphql(&query, json!({})).await;
-        let what = format!("{} as a page, {visibility}", mutation.name);
         // Sessions are for no page of another site, and other changes are not in the schema.
         let got = match kind_of(&answer).as_str() {
             "an error INVALID" | "forbidden FORBIDDEN" => "refused".to_owned(),
             got => got.to_owned(),
         };
-        world.check(&what, "refused", &got, &answer.to_string());
+        (format!("{} as a page, {visibility}", mutation.name), got, answer.to_string())
+    });
+    for (what, got, answer) in join_all(tries).await {
+        world.check(&what, "refused", &got, &answer);
     }
 }
 
