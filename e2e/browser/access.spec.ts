@@ -204,12 +204,14 @@ test("a project token made in the browser uploads, and works no more once it is 
   const model = await api.model(project, "ocr");
   await api.version(model, "1.0.0", {}, false);
   await page.goto(`/${project}/-/tokens`);
-  await page.getByLabel("Name").fill("ci");
-  await page.getByLabel("Role").selectOption("developer");
+  // Not that of embed tokens.
+  const form = page.locator("form").filter({ hasText: "New token" });
+  await form.getByLabel("Name").fill("ci");
+  await form.getByLabel("Role").selectOption("developer");
   // Without a limit of the operator's.
   const ends = ["In 7 days", "In 30 days", "In 90 days", "In a year", "Never"];
-  await expect(page.getByLabel("Expires").getByRole("option")).toHaveText(ends);
-  await page.getByLabel("Expires").selectOption("30");
+  await expect(form.getByLabel("Expires").getByRole("option")).toHaveText(ends);
+  await form.getByLabel("Expires").selectOption("30");
   await page.getByRole("button", { name: "Create token" }).click();
   const secret = await page.getByTestId("token-secret").innerText();
   expect(secret).toMatch(/^mrt_/);
