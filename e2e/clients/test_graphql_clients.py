@@ -88,7 +88,8 @@ class Shell:
         process = self.start(script)
         out, error = process.communicate(timeout=120)
         assert process.returncode == 0, f"{script}\n{out}\n{error}"
-        return out.splitlines()
+        # Only where a terminal has them: a name may have other separators.
+        return out.removesuffix("\n").split("\n") if out else []
 
     @contextmanager
     def following(self, script: str) -> Iterator[Iterator[str]]:
