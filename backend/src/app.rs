@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use crate::access::Access;
+use crate::access::{Access, Actor};
 use crate::cache::{Cache, LastVersion};
 use crate::config::Serve;
 use crate::db::Db;
+use crate::error::{Error, Result};
 use crate::in_flight::InFlight;
+use crate::network;
 use crate::signing::Signing;
 use crate::sockets::Sockets;
 use crate::store::Store;
@@ -69,5 +71,17 @@ impl App {
             in_flight: Arc::default(),
             beside,
         }
+    }
+
+    /// Counts a request with an embed token, and refuses it where its network sends too many.
+    pub fn count_embedded(&self, actor: &Actor) -> Result<()> {
+        let network = actor.address.and_then(|address| network::counted(&self.config, address));
+        let (Some(token), Some(network)) = (actor.embed(), network) else { return Ok(()) };
+        let key = format!("{} {network}", token.id.raw());
+        self.embedded.take(&key, self.clock.now()).map_err(|seconds| {
+            Error::RateLimited(format!(
+                "Too many requests with this embed token. Try again in {seconds} seconds."
+            ))
+        })
     }
 }

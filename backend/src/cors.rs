@@ -23,6 +23,10 @@ use crate::origin::{self, CrossOrigin};
 const SHARED: [&str; 9] =
     ["/graphql", "/files", "/api", "/ajax-api", "/mlflow", "/embed", "/badge", "/feed", "/oembed"];
 
+/// What pages with an embed token can reach, and how.
+const FOR_EMBEDS: [&str; 5] = ["/graphql", "/files", "/embed", "/badge", "/feed"];
+const METHODS_OF_EMBEDS: &str = "GET, HEAD, POST";
+
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// What a page may send besides its token.
 macro_rules! headers {
@@ -48,14 +52,20 @@ const MAX_AGE: &str = "7200";
 enum Allowed {
     /// With a token, or as nobody.
     Named(HeaderValue),
+    /// With an embed token.
+    Embed(HeaderValue),
     /// As nobody.
     Anybody,
 }
 
 impl Allowed {
+    fn is_embed(&self) -> bool {
+        matches!(self, Self::Embed(_))
+    }
+
     fn origin(&self) -> HeaderValue {
         match self {
-            Self::Named(origin) => origin.clone(),
+            Self::Named(origin) | Self::Embed(origin) => origin.clone(),
             Self::Anybody => HeaderValue::from_static("*"),
         }
     }
@@ -78,19 +88,19 @@ fn allowed(config: &Serve, headers: &HeaderMap, with_token: bool) -> Option<Allo
 async fn embedded(app: &App, headers: &HeaderMap) -> Option<Allowed> {
     let said = headers.get(ORIGIN).filter(|_| !app.config.no_auth)?;
     let token = embed::find(&app.access, &embed::secret_of(headers)?).await.ok()??;
-    token.is_for(said).then(|| Allowed::Named(said.clone()))
+    token.is_for(said).then(|| Allowed::Embed(said.clone()))
 }
 
 /// As [`allowed`], of a page that asks before it sends its token: whether there is one for its origin.
 async fn known_to_embeds(app: &App, headers: &HeaderMap) -> Option<Allowed> {
     let said = headers.get(ORIGIN).filter(|_| !app.config.no_auth)?;
     let is_known = embed::is_known(&app.access.db, said.to_str().ok()?).await.ok()?;
-    is_known.then(|| Allowed::Named(said.clone()))
+    is_known.then(|| Allowed::Embed(said.clone()))
 }
 
 /// Answers preflights, and lets pages of allowed origins read what they asked for, errors included.
 pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let path = request.uri().path();
+    let path = request.uri().path().to_owned();
     let is_shared = |prefix: &&str| {
         path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
@@ -106,7 +116,9 @@ pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> 
         let with_token =
             asked.split(',').any(|name| name.trim().eq_ignore_ascii_case(AUTHORIZATION.as_str()));
         return match allowed(&app.config, headers, with_token) {
-            None if with_token => preflight(known_to_embeds(&app, headers).await),
+            None if with_token && FOR_EMBEDS.iter().any(is_shared) => {
+                preflight(known_to_embeds(&app, headers).await)
+            }
             allowed => preflight(allowed),
         };
     }
@@ -116,7 +128,7 @@ pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> 
     };
     if let Some(allowed) = &allowed {
         headers.remove(COOKIE);
-        let with_token = matches!(allowed, Allowed::Named(_));
+        let with_token = !matches!(allowed, Allowed::Anybody);
         request.extensions_mut().insert(CrossOrigin { with_token });
     }
     let mut response = next.run(request).await;
@@ -134,13 +146,14 @@ fn preflight(allowed: Option<Allowed>) -> Response {
     let vary = [(VARY, HeaderValue::from_static("Origin"))];
     let Some(allowed) = allowed else { return (StatusCode::NO_CONTENT, vary).into_response() };
     let names = match allowed {
-        Allowed::Named(_) => HEADERS_AND_TOKEN,
+        Allowed::Named(_) | Allowed::Embed(_) => HEADERS_AND_TOKEN,
         Allowed::Anybody => HEADERS,
     };
     let text = |name: HeaderName, text: &'static str| (name, HeaderValue::from_static(text));
+    let methods = if allowed.is_embed() { METHODS_OF_EMBEDS } else { METHODS };
     let headers = [
         (ACCESS_CONTROL_ALLOW_ORIGIN, allowed.origin()),
-        text(ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+        text(ACCESS_CONTROL_ALLOW_METHODS, methods),
         text(ACCESS_CONTROL_ALLOW_HEADERS, names),
         text(ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];

@@ -56,6 +56,14 @@ impl Embed {
         self.origins.iter().any(|own| own.as_bytes() == origin.as_bytes())
     }
 
+    /// Refuses what is no operation, where it is for some operations only.
+    pub fn check_is_for_all(&self) -> Result<()> {
+        match self.only_operations {
+            true => Err(Error::Forbidden("This embed token is for some operations only.")),
+            false => Ok(()),
+        }
+    }
+
     /// Whether it lets see a model of its project.
     pub fn shows(&self, model: &ModelId) -> bool {
         self.models.as_ref().is_none_or(|models| models.contains(model))
@@ -182,11 +190,16 @@ async fn read(db: &Db, secret_sha256: &str) -> Result<Option<Embed>> {
 
 async fn touch(db: &Db, id: &EmbedTokenId, now: Timestamp) -> Result<()> {
     let mut tx = db.begin().await?;
-    query("UPDATE embed_tokens SET last_used_at_ms = $2 WHERE id = $1")
-        .bind(id)
-        .bind(now)
-        .execute(&mut tx)
-        .await?;
+    // Of many who come at once, one writes.
+    query(
+        "UPDATE embed_tokens SET last_used_at_ms = $2
+         WHERE id = $1 AND (last_used_at_ms IS NULL OR last_used_at_ms < $3)",
+    )
+    .bind(id)
+    .bind(now)
+    .bind(now.plus_seconds(-60))
+    .execute(&mut tx)
+    .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -33,7 +33,7 @@ use headers::authorization::{Authorization, Bearer};
 use sha2::{Digest, Sha256};
 
 use crate::access::Actor;
-use crate::access::embed::{self, From};
+use crate::access::embed::{self, Embed, From};
 use crate::access::project::Project;
 use crate::answer;
 use crate::app::App;
@@ -78,6 +78,10 @@ impl FromRequestParts<App> for Visitor {
         let secret = embed::secret_of(&request.headers).or_else(|| in_address(request));
         if let Some(secret) = secret.filter(|_| is_for_pages) {
             let visitor = embed::visitor(&app.access, request, &secret, From::Anywhere).await;
+            let visitor = visitor.and_then(|visitor| {
+                visitor.embed().map_or(Ok(()), Embed::check_is_for_all)?;
+                Ok(visitor)
+            });
             return Ok(Self { actor: visitor.map_err(IntoResponse::into_response)? });
         }
         let has_token = request.headers.typed_get::<Authorization<Bearer>>().is_some();

@@ -243,8 +243,9 @@ async fn reading(app: &App, request: &Parts) -> Result<Actor> {
         return Actor::of_request(&app.access, request).await;
     };
     let actor = embed::visitor(&app.access, request, &secret, embed::From::Page).await?;
+    app.count_embedded(&actor)?;
     match actor.embed() {
-        Some(embed) if embed.files => Ok(actor),
+        Some(embed) if embed.files => embed.check_is_for_all().map(|()| actor),
         _ => Err(Error::Forbidden("This embed token is not for files.")),
     }
 }

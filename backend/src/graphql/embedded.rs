@@ -11,7 +11,6 @@ use crate::access::Actor;
 use crate::access::embed::{self, Embed, From};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::network;
 use crate::registry::people::embed_token::operations;
 use crate::sockets::Seat;
 
@@ -43,15 +42,7 @@ impl Embedded {
 pub async fn visitor(app: &App, parts: &Parts) -> Result<Option<Actor>> {
     let Some(secret) = embed::secret_of(&parts.headers) else { return Ok(None) };
     let actor = embed::visitor(&app.access, parts, &secret, From::Page).await?;
-    let network = actor.address.and_then(|address| network::counted(&app.config, address));
-    if let (Some(token), Some(network)) = (actor.embed(), network) {
-        let key = format!("{} {network}", token.id.raw());
-        app.embedded.take(&key, app.clock.now()).map_err(|seconds| {
-            Error::RateLimited(format!(
-                "Too many requests with this embed token. Try again in {seconds} seconds."
-            ))
-        })?;
-    }
+    app.count_embedded(&actor)?;
     Ok(Some(actor))
 }
 

@@ -217,6 +217,15 @@ async fn one_for_some_models_shows_these_and_nothing_that_leads_on() {
         let got = page.request(Method::GET, path).header("origin", ORIGIN).send().await.unwrap();
         assert_eq!(got.status(), status, "{path}");
     }
+    // The old name of another one tells nothing.
+    admin.ok("mutation { renameModel(input: {model: \"vision/other\", name: \"merger\"}) { model { id } } }", json!({})).await;
+    let old = json!({"query": "{ model(path: \"vision/other\") { id } }"});
+    let (_, headers, answer) = ask(&page, Some(ORIGIN), &old).await;
+    assert_eq!(answer["data"]["model"], Value::Null);
+    assert!(
+        headers.get("x-registry-notice").is_none() && headers.get("deprecation").is_none(),
+        "{headers:?}"
+    );
     // One that is renamed stays; one that is deleted for good is taken from the token.
     admin.ok("mutation { renameModel(input: {model: \"vision/ocr\", name: \"reader\"}) { model { id } } }", json!({})).await;
     assert_eq!(
@@ -247,6 +256,16 @@ async fn one_for_some_operations_runs_these_by_text_and_by_name() {
     ] {
         let (status, _, answer) = ask(&page, Some(ORIGIN), &body).await;
         assert!(status == 200 && answer["data"]["models"].is_object(), "{body}: {answer}");
+    }
+    // Nothing that is no operation.
+    for path in [
+        "/embed/vision/ocr",
+        "/badge/vision/ocr/1.0.0.svg",
+        "/feed/vision.atom",
+        "/files/vision/ocr/1.0.0/weights.bin",
+    ] {
+        let got = page.request(Method::GET, path).header("origin", ORIGIN).send().await.unwrap();
+        assert_eq!(got.status(), 403, "{path}");
     }
     let own = "{ models { totalCount } }";
     // Somebody else has had it kept: it is not the token's all the same.
@@ -352,6 +371,19 @@ async fn a_frame_and_a_picture_have_it_in_their_address() {
         foreign.header("origin", "https://evil.example").send().await.unwrap().status(),
         403
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_make_a_project_public_makes_none() {
+    let server = Server::start_with(&["--public-projects", "admins"]).await;
+    let admin = server.admin().await;
+    admin.ok(crate::harness::CREATE_PROJECT, json!({"path": "vision"})).await;
+    admin.invite("ada").await;
+    admin.add_member("vision", "ada", "OWNER").await;
+    let ada = server.person("ada", TokenScope::Admin).await;
+    let now = Clock::System.now();
+    assert_eq!(ada.refused(CREATE, input(now, json!({}))).await.code, "FORBIDDEN");
+    admin.ok(CREATE, input(now, json!({}))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

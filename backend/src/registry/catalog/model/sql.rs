@@ -70,7 +70,8 @@ pub async fn find_named(
 ) -> Result<Option<Model>> {
     let (mut conn, name) = (conn.into(), text::nfc(name));
     let found = find(conn.again(), project_id, &name).await?;
-    if let Some(model) = found.as_ref().filter(|model| model.name != name)
+    if let Some(model) =
+        found.as_ref().filter(|model| model.name != name && actor.check_shows(&model.id).is_ok())
         && let Some(since) = had_name_until(conn, model, &name).await?
     {
         actor.deprecations.add(Deprecation::renamed(&name, &model.name, since));

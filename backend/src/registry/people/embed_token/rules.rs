@@ -13,6 +13,7 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{EmbedTokenId, ModelId, random_text};
 use crate::log::Subject;
+use crate::role::Visibility;
 use crate::text;
 use crate::time::Timestamp;
 
@@ -71,6 +72,8 @@ pub(super) async fn create(
             Some(Operations::parse(given.unwrap_or_default(), manifest.as_deref())?)
         }
     };
+    // What everybody sees of a public project, everybody with the token sees of this one.
+    change.allowed.check_visibility(Some(project.visibility), Visibility::Public)?;
     change.allowed.token_end(change.now, Some(input.expires_at))?;
     let latest = change.now.plus_seconds(MAX_SECONDS);
     if input.expires_at <= change.now || input.expires_at > latest {
