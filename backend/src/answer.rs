@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use async_graphql::ErrorExtensionValues;
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, ETAG, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tower_http::compression::Predicate;
@@ -35,19 +35,25 @@ impl Error {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::DataLoss(_) => StatusCode::GONE,
             Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// What goes with a 401 (RFC 9110 §11.6.1). Not Basic, which is taken too: browsers would ask for a
-    /// password.
-    pub fn challenge(&self) -> HeaderMap {
+    /// What goes with a 401 (RFC 9110 §11.6.1), and with a 429 that ends (§10.2.3). Not Basic, which is taken too: browsers
+    /// would ask for a password.
+    pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if matches!(self, Self::Unauthenticated(_)) {
-            let challenge = HeaderValue::from_static("Bearer realm=\"model-registry\"");
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        match self {
+            Self::Unauthenticated(_) => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"model-registry\"");
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            Self::TooOften { seconds, .. } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            _ => {}
         }
         headers
     }
@@ -78,7 +84,7 @@ impl IntoResponse for Error {
         if let Some(uploads) = self.uploads() {
             body["uploads"] = uploads.into();
         }
-        (self.status(), self.challenge(), Json(body)).into_response()
+        (self.status(), self.headers(), Json(body)).into_response()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use crate::access::{Access, Actor};
+use crate::access::Access;
+use crate::access::embed::Embed;
 use crate::cache::{Cache, LastVersion};
 use crate::config::Serve;
 use crate::db::Db;
@@ -73,15 +75,14 @@ impl App {
         }
     }
 
-    /// Counts a request with an embed token, and refuses it where its network sends too many.
-    pub fn count_embedded(&self, actor: &Actor) -> Result<()> {
-        let network = actor.address.and_then(|address| network::counted(&self.config, address));
-        let (Some(token), Some(network)) = (actor.embed(), network) else { return Ok(()) };
+    /// Counts a request with an embed token, live or not, and refuses it where its network sends too many.
+    pub fn count_embedded(&self, token: &Embed, request: &Parts) -> Result<()> {
+        let Some(network) = network::counted_of(&self.config, request) else { return Ok(()) };
         let key = format!("{} {network}", token.id.raw());
-        self.embedded.take(&key, self.clock.now()).map_err(|seconds| {
-            Error::RateLimited(format!(
-                "Too many requests with this embed token. Try again in {seconds} seconds."
-            ))
+        let taken = self.embedded.take(&key, self.clock.now());
+        taken.map_err(|seconds| Error::TooOften {
+            what: "Too many requests with this embed token",
+            seconds,
         })
     }
 }

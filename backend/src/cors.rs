@@ -3,6 +3,8 @@
 //! They come with a token, or as nobody: no answer allows credentials, and a cookie that comes all the same, as it does from
 //! another subdomain, is taken off the request. So nobody's session is ever used for them.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -12,11 +14,14 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use headers::HeaderMapExt;
+use headers::authorization::{Authorization, Basic};
 
-use crate::access::embed;
+use crate::access::embed::{self, Embed};
 use crate::app::App;
 use crate::config::Serve;
 use crate::config::origins::AllowedOrigin;
+use crate::error::Error;
 use crate::origin::{self, CrossOrigin};
 
 /// What pages of other origins can reach: the API, and neither sign-in nor the UI.
@@ -84,18 +89,24 @@ fn allowed(config: &Serve, headers: &HeaderMap, with_token: bool) -> Option<Allo
     (is_any && !with_token).then_some(Allowed::Anybody)
 }
 
-/// As [`allowed`], of a page that comes with an embed token: the token says whose pages may, also when it works no more.
-async fn embedded(app: &App, headers: &HeaderMap) -> Option<Allowed> {
+/// The embed token that a page comes with: it says whose pages may, also when it works no more.
+async fn embedded(app: &App, headers: &HeaderMap) -> Option<(Allowed, Arc<Embed>)> {
     let said = headers.get(ORIGIN).filter(|_| !app.config.no_auth)?;
     let token = embed::find(&app.access, &embed::secret_of(headers)?).await.ok()??;
-    token.is_for(said).then(|| Allowed::Embed(said.clone()))
+    token.is_for(said).then(|| (Allowed::Embed(said.clone()), token))
 }
 
 /// As [`allowed`], of a page that asks before it sends its token: whether there is one for its origin.
 async fn known_to_embeds(app: &App, headers: &HeaderMap) -> Option<Allowed> {
     let said = headers.get(ORIGIN).filter(|_| !app.config.no_auth)?;
-    let is_known = embed::is_known(&app.access.db, said.to_str().ok()?).await.ok()?;
+    let is_known = embed::is_known(&app.access, said.to_str().ok()?).await.ok()?;
     is_known.then(|| Allowed::Embed(said.clone()))
+}
+
+/// Whether a page of another site sends a password. It may not read the answer, but time and counts would tell.
+fn guesses(config: &Serve, headers: &HeaderMap) -> bool {
+    let is_foreign = headers.get(ORIGIN).is_some_and(|said| !origin::is_own(config, headers, said));
+    is_foreign && headers.typed_get::<Authorization<Basic>>().is_some()
 }
 
 /// Answers preflights, and lets pages of allowed origins read what they asked for, errors included.
@@ -122,12 +133,20 @@ pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> 
             allowed => preflight(allowed),
         };
     }
-    let allowed = match allowed(&app.config, headers, headers.contains_key(AUTHORIZATION)) {
-        None => embedded(&app, headers).await,
-        allowed => allowed,
-    };
+    let mut allowed = allowed(&app.config, headers, headers.contains_key(AUTHORIZATION));
+    let embedded = if allowed.is_none() { embedded(&app, headers).await } else { None };
+    if let Some((page, token)) = embedded {
+        allowed = Some(page);
+        request.extensions_mut().insert(token);
+    }
+    if allowed.is_none() && guesses(&app.config, request.headers()) {
+        return Error::Forbidden(
+            "Passwords are not for pages of other sites. Start the server with that site in --allowed-origins.",
+        )
+        .into_response();
+    }
     if let Some(allowed) = &allowed {
-        headers.remove(COOKIE);
+        request.headers_mut().remove(COOKIE);
         let with_token = !matches!(allowed, Allowed::Anybody);
         request.extensions_mut().insert(CrossOrigin { with_token });
     }

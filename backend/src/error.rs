@@ -13,7 +13,7 @@
 //! | `TooLarge` | `TOO_LARGE` | 413 |
 //! | `DataLoss` | `DATA_LOSS` | 410 |
 //! | `NoSpace` | `NO_SPACE` | 507 |
-//! | `RateLimited` | `RATE_LIMITED` | 429 |
+//! | `RateLimited`, `TooOften` | `RATE_LIMITED` | 429 |
 //! | `Timeout` | `TIMEOUT` | 408 |
 //! | `Internal` | `INTERNAL` | 500 |
 //!
@@ -75,6 +75,11 @@ pub enum Error {
     /// There is no room for more bytes; what is there can be read, changed and deleted.
     NoSpace,
     RateLimited(String),
+    /// Somebody does something too often, and may again in so many seconds.
+    TooOften {
+        what: &'static str,
+        seconds: i64,
+    },
     /// The client sent too little for too long.
     Timeout(&'static str),
     /// A fault of ours; the source goes to the log only.
@@ -138,7 +143,7 @@ impl Error {
             Self::TooLarge(_) => "TOO_LARGE",
             Self::DataLoss(_) => "DATA_LOSS",
             Self::NoSpace => "NO_SPACE",
-            Self::RateLimited(_) => "RATE_LIMITED",
+            Self::RateLimited(_) | Self::TooOften { .. } => "RATE_LIMITED",
             Self::Timeout(_) => "TIMEOUT",
             Self::Internal(_) => "INTERNAL",
         }
@@ -201,6 +206,9 @@ impl Error {
             Self::Stale => "This was changed by somebody else in the meantime. Try again.".to_owned(),
             Self::Conflict(message) | Self::TooLarge(message) | Self::RateLimited(message) => {
                 message.clone()
+            }
+            Self::TooOften { what, seconds } => {
+                format!("{what}. Try again in {seconds} seconds.")
             }
             Self::PreconditionFailed(message)
             | Self::Unauthenticated(message)

@@ -31,6 +31,7 @@ pub mod filter;
 pub mod graphql;
 pub mod id;
 pub mod in_flight;
+pub mod limits;
 pub mod loader;
 pub mod log;
 pub mod long;

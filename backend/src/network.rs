@@ -51,6 +51,11 @@ pub fn counted(config: &Serve, address: IpAddr) -> Option<String> {
     (!may_be_proxy(config, address)).then(|| of(address))
 }
 
+/// As [`counted`], of whoever sends a request.
+pub fn counted_of(config: &Serve, request: &Parts) -> Option<String> {
+    client_address(config, request).and_then(|address| counted(config, address))
+}
+
 /// Whether many may come from an address: from a proxy that the configuration trusts, and where it trusts none from this
 /// machine and its network, of which one may be a proxy that nobody named.
 pub fn may_be_proxy(config: &Serve, address: IpAddr) -> bool {

@@ -1,6 +1,7 @@
 // A dashboard of another origin, with a token: it queries, uploads, downloads and subscribes. The origin is a sibling of the
 // registry's, where browsers do send the session's cookie along; nobody's session is used all the same.
 
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo } from "node:net";
@@ -198,4 +199,52 @@ test("with an embed token pages of its origins show a private project, and other
   await page.goto(other);
   // The page can read why.
   expect(await ask("/graphql")).toMatchObject({ errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
+  expect((await shown()).badge, "an image that says so").toBe(true);
+});
+
+test("a token for one query is made in the form, and tells how it is asked", async ({ page }) => {
+  await signIn(page);
+  await page.goto(`${url}/vision/-/tokens`);
+  const form = page.getByRole("form", { name: "New embed token" });
+  await form.getByLabel("Name").fill("One number");
+  await form.getByLabel("Origins").fill(other);
+  await form.getByLabel("Operations").fill("mutation { signOut { __typename } }");
+  await form.getByRole("button", { name: "Create embed token" }).click();
+  await expect(form.getByText("must be a query or a subscription")).toBeVisible();
+  await form.getByLabel("Operations").fill("{ models { totalCount } }");
+  await form.getByRole("button", { name: "Create embed token" }).click();
+  await expect(page.getByText('JSON.stringify({ query: "{ models { totalCount } }" })')).toBeVisible();
+  await expect(page.getByRole("list", { name: "Embed tokens" })).toContainText("only 1 operation");
+});
+
+test("an older project called embed has its pages below /-/p until it is renamed", async ({ page }) => {
+  await signIn(page);
+  await page.goto(`${url}/new`);
+  await page.getByLabel("Path").fill("once");
+  await page.getByRole("button", { name: "Create project" }).click();
+  await expect(page).toHaveURL(`${url}/once`);
+  // No project can get that name any more.
+  const sql = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()";
+  const rename = "UPDATE projects SET path = 'embed' WHERE path = 'once'";
+  execFileSync("python3", ["-c", sql, `${registry.data}/registry.sqlite`, rename]);
+
+  await page.goto(url);
+  await page.getByRole("main").getByRole("link", { name: "embed", exact: true }).click();
+  await expect(page).toHaveURL(`${url}/-/p/embed`);
+  await expect(page.getByRole("heading", { name: "embed" })).toBeVisible();
+  await page.goto(`${url}/-/p/embed/-/new`);
+  await page.getByLabel("Name").fill("ocr");
+  await page.getByRole("button", { name: "Create model" }).click();
+  await expect(page).toHaveURL(`${url}/-/p/embed/ocr`);
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "ocr" })).toBeVisible();
+  // Back among the others, and to where it is when it has another name.
+  await page.getByRole("link", { name: "Model Registry" }).click();
+  await expect(page).toHaveURL(`${url}/`);
+  await page.goto(`${url}/-/p/embed/-/edit`);
+  await page.getByLabel("Path").fill("cards");
+  await page.getByRole("button", { name: "Rename" }).click();
+  await expect(page).toHaveURL(/\/cards/);
+  await page.goto(`${url}/-/p/embed/ocr`);
+  await expect(page, "its old address leads on").toHaveURL(`${url}/cards/ocr`);
 });

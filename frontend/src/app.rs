@@ -18,6 +18,7 @@ use crate::{
         loaded::Around,
         menu::Menu,
         outdated::{Outdated, OutdatedNotice},
+        skeleton::SkeletonPage,
         theme::{self, ThemeMenu},
         toast::{ToastStack, Toasts},
         unsaved::{Unsaved, UnsavedQuestion, use_unsaved},
@@ -70,7 +71,7 @@ pub fn App() -> impl IntoView {
     });
     on_cleanup(move || leaving.remove());
     view! {
-        <Router base=address::base()>
+        <Router base=address::root()>
             <Shell/>
         </Router>
     }
@@ -217,6 +218,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("users") view=LazyPage::Manage(Manage::Users)/>
                 <Route path=path!("audit") view=LazyPage::Manage(Manage::AdminAudit)/>
             </ParentRoute>
+            <Route path=path!("/-/p/*rest") view=ElsewherePage/>
             <Route path=path!("/:project/-/new") view=LazyPage::Manage(Manage::ModelNew)/>
             <Route path=path!("/:project/-/prompts/new") view=LazyPage::Manage(Manage::PromptNew)/>
             <Route path=path!("/:project/-/experiments/:number") view=LazyPage::Runs(Runs::Experiment)/>
@@ -245,6 +247,19 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("-/edit") view=LazyPage::Manage(Manage::ModelEdit)/>
             </ParentRoute>
         </Routes>
+    }
+}
+
+/// What only the browser can open, because this page's router does not know it.
+#[component]
+fn ElsewherePage() -> impl IntoView {
+    let here = address::use_here().get_untracked();
+    match address::is_elsewhere(&here) {
+        true => {
+            address::load(&here);
+            view! { <SkeletonPage/> }.into_any()
+        }
+        false => view! { <NotFoundPage/> }.into_any(),
     }
 }
 

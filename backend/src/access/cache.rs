@@ -13,6 +13,7 @@ use super::project::Project;
 use super::user::User;
 use crate::cache::Cache;
 use crate::role::Role;
+use crate::time::Timestamp;
 
 /// The caches of all requests.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub struct AccessCache {
     pub credentials: Cache<Recognised>,
     /// Embed tokens, by the hash of their secret.
     pub embeds: Cache<Arc<Embed>>,
+    /// Until when pages are told of their embed tokens, by origin.
+    pub origins: Cache<Timestamp>,
     /// Projects by path and the id of a person, with the role of their membership.
     pub projects: Cache<(Project, Option<Role>)>,
     /// By username.

@@ -23,6 +23,9 @@ use crate::time::Timestamp;
 /// What embed tokens begin with.
 pub const PREFIX: &str = "mre_";
 
+/// How long pages are told that their token works no more, in seconds.
+const KNOWN_SECONDS: i64 = 90 * 24 * 60 * 60;
+
 const NOT_VALID: Error = Error::Unauthenticated(
     "The embed token is not valid: it was revoked, or has expired. Make another one in the settings of its project.",
 );
@@ -77,7 +80,24 @@ pub enum From {
     Anywhere,
 }
 
-/// The embed token that `Authorization` gives, if it is one.
+/// The embed token that a request shows by `Authorization`, live or not; none if it shows none.
+pub async fn shown(access: &Access, request: &Parts) -> Result<Option<Arc<Embed>>> {
+    // Who let the page in has found it.
+    if let Some(found) = request.extensions.get::<Arc<Embed>>() {
+        return Ok(Some(found.clone()));
+    }
+    match secret_of(&request.headers) {
+        Some(secret) => known(access, &secret).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The token with this secret, live or not.
+pub async fn known(access: &Access, secret: &str) -> Result<Arc<Embed>> {
+    find(access, secret).await?.ok_or(NOT_VALID)
+}
+
+/// The secret that `Authorization` gives, if it is that of an embed token.
 pub fn secret_of(headers: &HeaderMap) -> Option<String> {
     headers.get(AUTHORIZATION)?;
     let Authorization(bearer) = headers.typed_get::<Authorization<Bearer>>()?;
@@ -85,8 +105,7 @@ pub fn secret_of(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Who shows an embed token: nobody, who can read its project.
-pub async fn visitor(access: &Access, request: &Parts, secret: &str, from: From) -> Result<Actor> {
-    let embed = find(access, secret).await?.ok_or(NOT_VALID)?;
+pub fn visitor(access: &Access, request: &Parts, embed: Arc<Embed>, from: From) -> Result<Actor> {
     let now = access.clock.now();
     if !embed.is_live(now) {
         return Err(NOT_VALID);
@@ -134,14 +153,30 @@ pub async fn is_live(conn: impl Into<Conn<'_>>, id: &EmbedTokenId, now: Timestam
     Ok(found.is_some())
 }
 
-/// Whether any token was ever for pages of this origin.
-pub async fn is_known(db: &Db, origin: &str) -> Result<bool> {
-    let found: Option<(String,)> =
-        query("SELECT token_id FROM embed_token_origins WHERE origin = $1 LIMIT 1")
-            .bind(origin)
-            .fetch_optional(db)
-            .await?;
-    Ok(found.is_some())
+/// Whether a token is for pages of this origin, or was until lately: they are told that it works no more.
+pub async fn is_known(access: &Access, origin: &str) -> Result<bool> {
+    let generation = Conn::from(&access.db).access_generation();
+    let until = match access.cache.origins.get(generation, origin) {
+        Some(until) => until,
+        None => {
+            let until = known_until(&access.db, origin).await?;
+            access.cache.origins.keep(generation, origin.to_owned(), until.as_ref());
+            until
+        }
+    };
+    Ok(until.is_some_and(|until| until > access.clock.now()))
+}
+
+/// Until when the pages of an origin are told of their tokens; none if it never had one.
+async fn known_until(db: &Db, origin: &str) -> Result<Option<Timestamp>> {
+    let (last,): (Option<Timestamp>,) = query(
+        "SELECT MAX(COALESCE(t.revoked_at_ms, t.expires_at_ms))
+         FROM embed_token_origins o JOIN embed_tokens t ON t.id = o.token_id WHERE o.origin = $1",
+    )
+    .bind(origin)
+    .fetch_one(db)
+    .await?;
+    Ok(last.map(|last| last.plus_seconds(KNOWN_SECONDS)))
 }
 
 #[derive(sqlx::FromRow)]

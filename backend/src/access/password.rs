@@ -177,9 +177,7 @@ pub async fn check_password(
     let (network, now) = (actor.network(), access.clock.now());
     let key = format!("{network} {}", hash_secret(username));
     let passwords = &access.passwords;
-    let waits = |seconds| {
-        Error::RateLimited(format!("Too many wrong passwords. Try again in {seconds} seconds."))
-    };
+    let waits = |seconds| Error::TooOften { what: "Too many wrong passwords", seconds };
     // Of a proxy that nobody named, everybody would have to wait.
     let alone = actor.address.is_some_and(|at| !network::may_be_proxy(&access.config, at));
     // Counted first: of many who come at once, each is one.

@@ -1,15 +1,15 @@
 //! Badges: `/badge/{project}/{model}/{ref}.svg`, an image of two words for a README, and `.json`, from which shields.io
 //! draws one (<https://shields.io/badges/endpoint-badge>).
 //!
-//! An image that is not found is one that says so: browsers and mirrors of READMEs show nothing for a 404.
+//! An image of what is not shown is one that says so: browsers and mirrors of READMEs show nothing for a 404.
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
 use super::text::{escaped, line, number};
-use super::{Answer, Found, Visitor, not_utf8, wrong_query};
+use super::{Answer, Found, Visitor, is_absence, not_utf8, wrong_query};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::registry::catalog::version::support::VersionSupport;
@@ -19,7 +19,6 @@ const POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 /// How long each of the two texts is, in characters.
 const MAX_TEXT: usize = 64;
-const NOT_FOUND: &str = "not found";
 
 #[derive(serde::Deserialize)]
 pub struct Options {
@@ -70,7 +69,7 @@ pub(super) async fn show(
     address: Result<Path<(String, String, String)>, PathRejection>,
     options: Result<Query<Options>, QueryRejection>,
     request: HeaderMap,
-    visitor: Visitor,
+    visitor: Result<Visitor>,
 ) -> Result<Response> {
     let Path((project, model, file)) = address.map_err(not_utf8)?;
     let Query(options) = options.map_err(wrong_query)?;
@@ -80,24 +79,29 @@ pub(super) async fn show(
         (None, None) => return Err(Error::not_found("badge", file)),
     };
     let found = async {
+        let visitor = visitor?;
         let found = visitor.find(&app, &project, &model, Some(reference)).await?;
         let badge = badge(&app, &found, &options).await?;
-        Ok::<_, Error>((found, badge))
+        Ok::<_, Error>((visitor, found, badge))
     };
-    let (found, badge) = match found.await {
-        Ok((found, badge)) => (Some(found), badge),
-        Err(Error::NotFound { .. }) => (None, Badge::absent(&model, &options, NOT_FOUND)),
-        Err(Error::OnlyYanked { .. }) => (None, Badge::absent(&model, &options, "yanked")),
-        Err(error) => return Err(error),
-    };
-    let (content_type, body) = match is_svg {
+    let drawn = |badge: &Badge| match is_svg {
         true => ("image/svg+xml; charset=utf-8", badge.svg(options.style.as_deref())),
         false => ("application/json", badge.json().to_string()),
     };
-    let answer = match found {
-        Some(found) => visitor.answer(&found.project, content_type, body),
-        None if is_svg => Answer::new(content_type, body),
-        None => Answer::new(content_type, body).with_status(StatusCode::NOT_FOUND),
+    let answer = match found.await {
+        Ok((visitor, found, badge)) => {
+            let (content_type, body) = drawn(&badge);
+            visitor.answer(&found.project, content_type, body)
+        }
+        Err(error) if is_absence(&error, &request) => {
+            let (content_type, body) = drawn(&Badge::absent(&model, &options, &error));
+            let mut answer = Answer::new(content_type, body);
+            answer.headers = error.headers();
+            // Nobody keeps that one for longer than it is so.
+            let is_shown = is_svg && !matches!(error, Error::TooOften { .. });
+            if is_shown { answer } else { answer.with_status(error.status()) }
+        }
+        Err(error) => return Err(error),
     };
     Ok(answer.with_policy(POLICY).into_response_to(&request))
 }
@@ -150,8 +154,15 @@ impl Badge {
         }
     }
 
-    /// Of what is not there. It names only what was asked for.
-    fn absent(model: &str, options: &Options, message: &str) -> Self {
+    /// Of what is not shown. It names only what was asked for.
+    fn absent(model: &str, options: &Options, error: &Error) -> Self {
+        let message = match error {
+            Error::OnlyYanked { .. } => "yanked",
+            Error::Unauthenticated(_) => "token not valid",
+            Error::Forbidden(_) => "not allowed",
+            Error::TooOften { .. } => "try again later",
+            _ => "not found",
+        };
         let label = options.label(options.metric.as_deref().unwrap_or(model));
         Self { is_error: true, ..Self::new(label, message, Color::Grey) }
     }

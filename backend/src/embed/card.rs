@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::text::{escaped, json_number, number, shown, size};
-use super::{Answer, EMBEDDER_POLICY, Found, Visitor, not_utf8, wrong_query};
+use super::{Answer, EMBEDDER_POLICY, Found, Visitor, is_absence, not_utf8, wrong_query};
 use crate::app::App;
 use crate::config::Serve;
 use crate::error::{Error, Result};
@@ -37,8 +37,8 @@ dl{display:flex;flex-wrap:wrap;gap:4px 20px;margin:8px 0 0}dd{margin:0;font-vari
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| STANDARD.encode(Sha256::digest(STYLE)));
 
 /// What a card may do, and whose pages may show it: all, or those that an embed token is for.
-fn policy(visitor: &Visitor) -> Result<HeaderValue> {
-    let pages = match visitor.actor.embed() {
+fn policy(visitor: Option<&Visitor>) -> Result<HeaderValue> {
+    let pages = match visitor.and_then(|visitor| visitor.actor.embed()) {
         Some(embed) => embed.origins.join(" "),
         None => "*".to_owned(),
     };
@@ -90,7 +90,7 @@ pub(super) async fn show(
     address: Result<Path<(String, String)>, PathRejection>,
     options: Result<Query<Options>, QueryRejection>,
     request: HeaderMap,
-    visitor: Visitor,
+    visitor: Result<Visitor>,
 ) -> Result<Response> {
     let Path((project, model)) = address.map_err(not_utf8)?;
     let Query(options) = options.map_err(wrong_query)?;
@@ -101,16 +101,19 @@ pub(super) async fn show(
         None => (model.as_str(), None),
     };
     let shown = async {
+        let visitor = visitor.as_ref().map_err(Error::clone)?;
         let found = visitor.find(&app, &project, model, reference).await?;
         let version = found.version.as_ref();
         let facts = facts::of(&app.db, &found.model, version, &options.metrics()).await?;
-        Ok::<_, Error>((found, facts))
+        Ok::<_, Error>((visitor, found, facts))
     };
-    let (found, facts) = match shown.await {
+    let (visitor, found, facts) = match shown.await {
         Ok(shown) => shown,
-        Err(error @ (Error::NotFound { .. } | Error::OnlyYanked { .. })) if !is_json => {
-            let answer = Answer::new("text/html; charset=utf-8", absent(&error, options.theme()));
-            let answer = answer.with_policy(policy(&visitor)?);
+        Err(error) if is_absence(&error, &request) && !is_json => {
+            let mut answer =
+                Answer::new("text/html; charset=utf-8", absent(&error, options.theme()));
+            answer.headers = error.headers();
+            let answer = answer.with_policy(policy(visitor.as_ref().ok())?);
             return Ok(framed(answer.with_status(error.status())).into_response_to(&request));
         }
         Err(error) => return Err(error),
@@ -123,7 +126,7 @@ pub(super) async fn show(
         let card = html(&found, &facts, &link, options.theme());
         visitor.answer(&found.project, "text/html; charset=utf-8", card)
     };
-    Ok(framed(answer.with_policy(policy(&visitor)?)).into_response_to(&request))
+    Ok(framed(answer.with_policy(policy(Some(visitor))?)).into_response_to(&request))
 }
 
 fn framed(mut answer: Answer) -> Answer {
@@ -159,7 +162,7 @@ fn page(title: &str, theme: &str, body: &str) -> String {
 }
 
 fn absent(error: &Error, theme: &str) -> String {
-    page("Not found", theme, &format!("<p>{}</p>", shown(&error.message(), 300)))
+    page("Not shown", theme, &format!("<p>{}</p>", shown(&error.message(), 300)))
 }
 
 fn html(found: &Found, facts: &Facts, link: &str, theme: &str) -> String {

@@ -1,8 +1,8 @@
 //! A cache with a time to live: the facts of projects, which are counted again only after a while.
 //!
 //! Counting reads what a project has row by row. So it is done once for all who ask at the same time, and what took long is
-//! kept for longer: however large a project is, and however often it is asked for, the database is busy with it for a
-//! twentieth of the time at most.
+//! kept for longer: however large a project is, and however often it is asked for, the database is busy with each
+//! of its two kinds of answers, with and without models, for a twentieth of the time at most.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -17,12 +17,14 @@ mod oembed;
 mod text;
 pub mod unfurl;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -63,49 +65,53 @@ struct Visitor {
 }
 
 impl FromRequestParts<App> for Visitor {
-    type Rejection = Response;
+    type Rejection = Error;
 
-    async fn from_request_parts(request: &mut Parts, app: &App) -> Result<Self, Response> {
-        let nobody = Actor::of_network(&app.access, request);
-        if let Some(seconds) = seconds_to_wait(app, &nobody) {
-            let message =
-                format!("Too many requests from your network. Try again in {seconds} seconds.");
-            let error = Error::RateLimited(message);
-            return Err(([(RETRY_AFTER, seconds.to_string())], error).into_response());
+    async fn from_request_parts(request: &mut Parts, app: &App) -> Result<Self> {
+        if let Some(network) = network::counted_of(&app.config, request) {
+            let taken = app.embeds.take(&network, app.clock.now());
+            let what = "Too many requests from your network";
+            taken.map_err(|seconds| Error::TooOften { what, seconds })?;
         }
         // What programs read is for no page.
-        let is_for_pages = !request.uri.path().starts_with("/api/");
-        let secret = embed::secret_of(&request.headers).or_else(|| in_address(request));
-        if let Some(secret) = secret.filter(|_| is_for_pages) {
-            let visitor = embed::visitor(&app.access, request, &secret, From::Anywhere).await;
-            let visitor = visitor.and_then(|visitor| {
-                visitor.embed().map_or(Ok(()), Embed::check_is_for_all)?;
-                Ok(visitor)
-            });
-            return Ok(Self { actor: visitor.map_err(IntoResponse::into_response)? });
+        let is_for_pages =
+            !request.uri.path().starts_with("/api/") && request.uri.path() != "/oembed";
+        if is_for_pages && let Some(token) = embed_token(app, request).await? {
+            let actor = embed::visitor(&app.access, request, token, From::Anywhere)?;
+            actor.embed().map_or(Ok(()), Embed::check_is_for_all)?;
+            return Ok(Self { actor });
         }
         let has_token = request.headers.typed_get::<Authorization<Bearer>>().is_some();
         // With --no-auth everybody would be the administrator, on whatever page the embed stands.
         if !has_token || app.config.no_auth {
-            return Ok(Self { actor: nobody });
+            return Ok(Self { actor: Actor::of_network(&app.access, request) });
         }
         // With that header the cookie is not read.
-        let actor = Actor::of_request(&app.access, request).await;
-        Ok(Self { actor: actor.map_err(IntoResponse::into_response)? })
+        Ok(Self { actor: Actor::of_request(&app.access, request).await? })
     }
 }
 
-/// The embed token in the address: a frame or a picture can send no header.
-fn in_address(request: &Parts) -> Option<String> {
-    let query = request.uri.query()?.as_bytes();
-    let token = form_urlencoded::parse(query).find(|(name, _)| name == "token");
-    token.map(|(_, token)| token.into_owned()).filter(|token| token.starts_with(embed::PREFIX))
+/// The embed token that a request shows, or else its address: a frame or a picture can send no header.
+async fn embed_token(app: &App, request: &Parts) -> Result<Option<Arc<Embed>>> {
+    let shown = embed::shown(&app.access, request).await?;
+    let query = request.uri.query().unwrap_or_default().as_bytes();
+    let in_address = form_urlencoded::parse(query).find(|(name, _)| name == "token");
+    match in_address.filter(|(_, token)| shown.is_none() && token.starts_with(embed::PREFIX)) {
+        Some((_, secret)) => embed::known(&app.access, &secret).await.map(Some),
+        None => Ok(shown),
+    }
 }
 
-/// How long a network has to wait that asks too often.
-fn seconds_to_wait(app: &App, actor: &Actor) -> Option<i64> {
-    let network = network::counted(&app.config, actor.address?)?;
-    app.embeds.take(&network, app.clock.now()).err()
+/// Whether people see in its place that something is not shown: that it is missing, or that the page may not see it or asks
+/// too often. Who sends a header is a program, which reads the status of an error.
+fn is_absence(error: &Error, request: &HeaderMap) -> bool {
+    match error {
+        Error::NotFound { .. } | Error::OnlyYanked { .. } => true,
+        Error::Unauthenticated(_) | Error::Forbidden(_) | Error::TooOften { .. } => {
+            !request.contains_key(AUTHORIZATION)
+        }
+        _ => false,
+    }
 }
 
 /// What was asked for, and may be seen.

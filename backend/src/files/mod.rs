@@ -239,11 +239,11 @@ async fn get_file(
 
 /// Who reads a file; also a page, where its embed token is for files.
 async fn reading(app: &App, request: &Parts) -> Result<Actor> {
-    let Some(secret) = embed::secret_of(&request.headers) else {
+    let Some(token) = embed::shown(&app.access, request).await? else {
         return Actor::of_request(&app.access, request).await;
     };
-    let actor = embed::visitor(&app.access, request, &secret, embed::From::Page).await?;
-    app.count_embedded(&actor)?;
+    app.count_embedded(&token, request)?;
+    let actor = embed::visitor(&app.access, request, token, embed::From::Page)?;
     match actor.embed() {
         Some(embed) if embed.files => embed.check_is_for_all().map(|()| actor),
         _ => Err(Error::Forbidden("This embed token is not for files.")),

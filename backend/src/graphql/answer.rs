@@ -59,7 +59,7 @@ impl MediaType {
             }
         };
         let mut answer = self.unkept(self.answer(status, response(&error), false));
-        answer.headers_mut().extend(error.challenge());
+        answer.headers_mut().extend(error.headers());
         if status == StatusCode::METHOD_NOT_ALLOWED {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         }

@@ -1,23 +1,28 @@
 //! Operations that come with an embed token, which anybody can read in a page: few, small, and only to read.
 
+use std::net::IpAddr;
+
 use axum::http::request::Parts;
 
 use super::answer::Refusal;
 use super::http::Operation;
-use super::limits::MAX_BODY;
 use super::persisted;
 use super::subgraph::{self, Subgraph};
 use crate::access::Actor;
 use crate::access::embed::{self, Embed, From};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::limits::{self, MAX_BODY};
+use crate::network;
 use crate::registry::people::embed_token::operations;
 use crate::sockets::Seat;
 
 /// How long an operation is at most, in bytes, that the token does not name.
 const MAX_QUERY: usize = 8 * 1024;
-/// How many streams of events one network has open.
+/// How many streams of events one network has open with a token, and all those have that come through a proxy that nobody
+/// named.
 const MAX_STREAMS: usize = 2;
+const MAX_STREAMS_OF_ALL: usize = 64;
 
 /// The schemas that such operations run on. What a token is not for is not there.
 #[derive(Clone)]
@@ -40,10 +45,9 @@ impl Embedded {
 
 /// Who comes with an embed token; none if the request brings none.
 pub async fn visitor(app: &App, parts: &Parts) -> Result<Option<Actor>> {
-    let Some(secret) = embed::secret_of(&parts.headers) else { return Ok(None) };
-    let actor = embed::visitor(&app.access, parts, &secret, From::Page).await?;
-    app.count_embedded(&actor)?;
-    Ok(Some(actor))
+    let Some(token) = embed::shown(&app.access, parts).await? else { return Ok(None) };
+    app.count_embedded(&token, parts)?;
+    embed::visitor(&app.access, parts, token, From::Page).map(Some)
 }
 
 /// Refuses what the token is not for, and gives an operation the text that it names.
@@ -59,7 +63,7 @@ pub async fn resolve(app: &App, token: &Embed, operation: &mut Operation) -> Res
     }
     let hash = match persisted::named(operation)? {
         Some(hash) if operation.query.is_empty() => hash,
-        _ if operation.query.len() > MAX_BODY => return Err(super::limits::too_large().into()),
+        _ if operation.query.len() > MAX_BODY => return Err(limits::too_large().into()),
         _ => operations::hash_of(&operation.query),
     };
     let found = operations::find(&app.db, &token.id, &hash).await?;
@@ -70,6 +74,10 @@ pub async fn resolve(app: &App, token: &Embed, operation: &mut Operation) -> Res
 }
 
 /// The right to a stream of events.
-pub fn seat_of(app: &App, actor: &Actor) -> Result<Seat> {
-    app.sockets.take_of(format!("embedded {}", actor.network()), MAX_STREAMS)
+pub fn seat_of(app: &App, token: &Embed, address: Option<IpAddr>) -> Result<Seat> {
+    let (token, network) = (token.id.raw(), address.map(|at| network::counted(&app.config, at)));
+    match network.flatten() {
+        Some(network) => app.sockets.take_of(format!("{token} {network}"), MAX_STREAMS),
+        None => app.sockets.take_of(token.to_owned(), MAX_STREAMS_OF_ALL),
+    }
 }

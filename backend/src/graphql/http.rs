@@ -21,13 +21,14 @@ use super::answer::{Accepted, Executed, Refusal, accepts, cached, refused, respo
 use super::embedded::{self, Embedded};
 use super::persisted::{Persisted, ToKeep};
 use super::socket::{self, seat_of};
-use super::{limits, schema, size, sse, subgraph};
+use super::{schema, size, sse, subgraph};
 use crate::access::session::SessionAnswer;
 use crate::access::{Actor, ReadOnly};
 use crate::app::App;
 use crate::audit_denied::MutationAttempt;
 use crate::body;
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::loader::{self, Spawned};
 use crate::origin::CrossOrigin;
 
@@ -353,7 +354,8 @@ fn is_all(document: &ExecutableDocument, operation: &Operation, kind: OperationT
 
 fn check(operation: &Operation) -> Result<ExecutableDocument, Refusal> {
     let document = limits::check(&operation.query).map_err(Refusal::of_operation)?;
-    limits::check_variables(&document, operation).map_err(Refusal::of_operation)?;
+    let (name, variables) = (operation.operation_name.as_deref(), operation.variables.as_ref());
+    limits::check_variables(&document, name, variables).map_err(Refusal::of_operation)?;
     if is_all(&document, operation, OperationType::Subscription) {
         socket::check_subscribes(&document).map_err(Refusal::of_operation)?;
     }

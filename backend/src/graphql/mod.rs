@@ -4,7 +4,6 @@ mod answer;
 mod cost;
 mod embedded;
 mod http;
-mod limits;
 mod persisted;
 mod size;
 mod socket;

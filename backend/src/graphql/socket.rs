@@ -20,12 +20,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::answer::{refused, response, with_codes};
 use super::http::{Operation, recognise};
-use super::limits::{MAX_BODY, check};
 use super::{embedded, size};
 use crate::access::Actor;
 use crate::access::session::SessionAnswer;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::limits::{MAX_BODY, check};
 use crate::loader::{self, Spawned};
 use crate::origin::CrossOrigin;
 use crate::sockets::Seat;
@@ -99,8 +99,8 @@ pub fn seat_of(app: &App, actor: &Actor) -> Result<Seat> {
             "Subscriptions can't be opened with a password. Send Authorization: Bearer TOKEN.",
         ));
     }
-    if actor.embed().is_some() {
-        return embedded::seat_of(app, actor);
+    if let Some(token) = actor.embed() {
+        return embedded::seat_of(app, token, actor.address);
     }
     let caller = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
     app.sockets.take(caller)

@@ -12,7 +12,7 @@
 //! | `TooLarge` | `BAD_REQUEST` | 413 |
 //! | `DataLoss` | `DATA_LOSS` | 410 |
 //! | `NoSpace` | `RESOURCE_EXHAUSTED` | 507 |
-//! | `RateLimited` | `REQUEST_LIMIT_EXCEEDED` | 429 |
+//! | `RateLimited`, `TooOften` | `REQUEST_LIMIT_EXCEEDED` | 429 |
 //! | `Timeout` | `TEMPORARILY_UNAVAILABLE` | 408 |
 //! | `Internal` | `INTERNAL_ERROR` | 500 |
 //!
@@ -69,7 +69,7 @@ impl Failure {
             Error::Forbidden(_) | Error::Protected(_) => "PERMISSION_DENIED",
             Error::DataLoss(_) => "DATA_LOSS",
             Error::NoSpace => "RESOURCE_EXHAUSTED",
-            Error::RateLimited(_) => "REQUEST_LIMIT_EXCEEDED",
+            Error::RateLimited(_) | Error::TooOften { .. } => "REQUEST_LIMIT_EXCEEDED",
             Error::Timeout(_) => "TEMPORARILY_UNAVAILABLE",
             Error::Internal(_) => "INTERNAL_ERROR",
         }
@@ -127,6 +127,6 @@ impl IntoResponse for Failure {
         let body = serde_json::json!({ "error_code": self.code(), "message": message });
         let status = self.status();
         self.error.log();
-        (status, self.error.challenge(), Json(body)).into_response()
+        (status, self.error.headers(), Json(body)).into_response()
     }
 }

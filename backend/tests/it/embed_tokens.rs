@@ -301,19 +301,6 @@ async fn it_may_ask_little_and_only_for_a_while() {
     let file =
         page.request(Method::GET, "/files/vision/ocr/1.0.0/weights.bin").header("origin", ORIGIN);
     assert_eq!(file.send().await.unwrap().status(), 403);
-    let streams = async || {
-        let subscribe = page
-            .request(Method::POST, "/graphql")
-            .header("origin", ORIGIN)
-            .header("accept", "text/event-stream");
-        let query = "subscription { modelChanged(model: \"vision/ocr\") { description } }";
-        subscribe.json(&json!({ "query": query })).send().await.unwrap()
-    };
-    let (first, second, third) = (streams().await, streams().await, streams().await);
-    assert_eq!(
-        (first.status().as_u16(), second.status().as_u16(), third.status().as_u16()),
-        (200, 200, 429)
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -321,27 +308,92 @@ async fn pages_of_one_network_are_slowed_down() {
     let server = Server::start_with(&["--trusted-proxies", "127.0.0.1/32"]).await;
     let admin = server.admin().await;
     admin.ok(crate::harness::CREATE_PROJECT, json!({"path": "vision"})).await;
+    admin.create_model("ocr").await;
     let now = Clock::System.now();
-    let page = page(&server, &admin, input(now, json!({}))).await;
-    let from = async |network: &str| {
+    let made = admin.ok(CREATE, input(now, json!({}))).await["createEmbedToken"].clone();
+    let page = Caller { token: made["secret"].as_str().map(str::to_owned), ..server.anonymous() };
+    let from = async |network: &str, query: &str, accept: &str| {
         let request = page
             .request(Method::POST, "/graphql")
             .header("origin", ORIGIN)
+            .header("accept", accept)
             .header("x-forwarded-for", network);
-        request
-            .json(&json!({"query": "{ models { totalCount } }"}))
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
+        request.json(&json!({ "query": query })).send().await.unwrap()
     };
-    let mut refused = 0;
-    for _ in 0..140 {
-        refused += usize::from(from("198.51.100.7").await == 429);
-    }
-    assert!((1..=20).contains(&refused), "{refused}");
-    assert_eq!(from("203.0.113.9").await, 200);
+    // Streams of events: two a network.
+    let stream = "subscription { modelChanged(model: \"vision/ocr\") { description } }";
+    let follow = async |network: &str| from(network, stream, "text/event-stream").await;
+    let (first, second) = (follow("192.0.2.5").await, follow("192.0.2.5").await);
+    let (third, other) = (follow("192.0.2.5").await, follow("192.0.2.6").await);
+    assert_eq!(
+        [&first, &second, &third, &other].map(|answer| answer.status().as_u16()),
+        [200, 200, 429, 200]
+    );
+    // Requests: 120 a minute and network, also when the token works no more.
+    let asked =
+        async |network: &str| from(network, "{ models { totalCount } }", "application/json").await;
+    let flood = async |network: &str| {
+        let mut refused = Vec::new();
+        for _ in 0..140 {
+            refused.extend(Some(asked(network).await).filter(|answer| answer.status() == 429));
+        }
+        assert!((1..=20).contains(&refused.len()), "{}", refused.len());
+        assert_eq!(refused[0].headers()["retry-after"], "1");
+    };
+    flood("198.51.100.7").await;
+    assert_eq!(asked("203.0.113.9").await.status(), 200);
+    let id = &made["embedToken"]["id"];
+    admin
+        .ok(
+            "mutation($id: ID!) { revokeEmbedToken(input: {id: $id}) { embedToken { id } } }",
+            json!({ "id": id }),
+        )
+        .await;
+    assert_eq!(asked("203.0.113.9").await.status(), 401);
+    flood("203.0.113.77").await;
+}
+
+/// What a browser is answered that asks whether a page may send a token.
+async fn preflight(server: &Server, origin: &str) -> bool {
+    let asked = server
+        .anonymous()
+        .request(Method::OPTIONS, "/graphql")
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization, content-type");
+    asked.send().await.unwrap().headers().contains_key("access-control-allow-origin")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_told_for_a_while_that_their_token_works_no_more() {
+    let (server, admin, now) = private().await;
+    assert!(!preflight(&server, ORIGIN).await);
+    page(&server, &admin, input(now, json!({}))).await;
+    assert!(preflight(&server, ORIGIN).await && !preflight(&server, "https://evil.example").await);
+    set(&server, now.plus_seconds((30 + 89) * DAY));
+    assert!(preflight(&server, ORIGIN).await);
+    set(&server, now.plus_seconds((30 + 91) * DAY));
+    assert!(!preflight(&server, ORIGIN).await, "nobody is there any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_with_a_token_guesses_no_passwords() {
+    let (server, admin, now) = private().await;
+    page(&server, &admin, input(now, json!({}))).await;
+    let sign = async |origin: Option<&str>| {
+        let request = server
+            .anonymous()
+            .request(Method::POST, "/graphql")
+            .basic_auth("admin", Some("a guess of mine"));
+        let request = match origin {
+            Some(origin) => request.header("origin", origin),
+            None => request,
+        };
+        request.json(&json!({"query": MODELS})).send().await.unwrap().status().as_u16()
+    };
+    let own = server.url.clone();
+    assert_eq!((sign(Some(ORIGIN)).await, sign(Some("https://evil.example")).await), (403, 403));
+    assert_eq!((sign(None).await, sign(Some(&own)).await), (401, 401));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -365,7 +417,23 @@ async fn a_frame_and_a_picture_have_it_in_their_address() {
     let badge = nobody.get(&format!("/badge/vision/ocr/1.0.0.svg?token={token}")).await;
     assert!(badge.text().await.unwrap().contains("1.0.0"));
     assert_eq!(nobody.get("/embed/vision/ocr").await.status(), 404);
-    assert_eq!(nobody.get("/embed/vision/ocr?token=mre_wrong").await.status(), 401);
+    let wrong = nobody.get("/embed/vision/ocr?token=mre_wrong").await;
+    assert_eq!(wrong.status(), 401);
+    assert_eq!(wrong.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(
+        wrong.headers()["content-security-policy"].to_str().unwrap().contains("frame-ancestors *;")
+    );
+    let text = wrong.text().await.unwrap();
+    assert!(text.contains("The embed token is not valid") && !text.contains("mre_wrong"), "{text}");
+    let wrong = nobody.get("/badge/vision/ocr/1.0.0.svg?token=mre_wrong").await;
+    assert_eq!(wrong.status(), 200, "an image that says so");
+    assert!(wrong.text().await.unwrap().contains("token not valid"));
+    let wrong = nobody.get("/badge/vision/ocr/1.0.0.json?token=mre_wrong").await;
+    assert_eq!(
+        (wrong.status().as_u16(), wrong.json::<Value>().await.unwrap()["isError"].clone()),
+        (401, json!(true))
+    );
+    assert_eq!(page.get("/oembed?url=x").await.status(), 403, "a page with a token needs none");
     let foreign = nobody.request(Method::GET, &format!("/embed/vision/ocr?token={token}"));
     assert_eq!(
         foreign.header("origin", "https://evil.example").send().await.unwrap().status(),
@@ -404,6 +472,8 @@ async fn what_it_is_for_is_checked_when_it_is_made() {
         (json!({"models": vec!["ocr"; 101]}), "models"),
         (json!({"operations": []}), "operations"),
         (json!({"operations": ["x".repeat(65_537)]}), "operations"),
+        (json!({"operations": ["{ models {"]}), "operations"),
+        (json!({"operations": ["mutation { signOut { __typename } }"]}), "operations"),
         (json!({"manifest": "{"}), "manifest"),
         (json!({"name": ""}), "name"),
     ] {

@@ -65,6 +65,8 @@ pub struct CreateEmbedTokenInput {
     pub models: Option<Vec<String>>,
     pub files: bool,
     #[cynic(skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Vec<String>>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
 }
 

@@ -10,12 +10,33 @@ use leptos_router::{
     NavigateOptions,
     hooks::{use_location, use_params_map, use_query_map},
 };
+use model_registry_names as names;
 
 /// What every path here begins with: empty, or `/registry` where the server is below that path, as its page says.
 pub fn base() -> &'static str {
     static BASE: OnceLock<String> = OnceLock::new();
     let read = || document().query_selector("meta[name=base]").ok()??.get_attribute("content");
     BASE.get_or_init(|| if cfg!(test) { None } else { read() }.unwrap_or_default())
+}
+
+/// What the paths of this page's router begin with. Projects whose path the server took for itself have their pages below
+/// `/-/p/`: there the router knows only them, and elsewhere all others.
+pub fn root() -> &'static str {
+    static ROOT: OnceLock<String> = OnceLock::new();
+    let here = || window().location().pathname().unwrap_or_default();
+    ROOT.get_or_init(|| if cfg!(test) { String::new() } else { root_of(base(), &here()) })
+}
+
+fn root_of(base: &str, path: &str) -> String {
+    let moved = format!("{base}/-/p");
+    let below = path.strip_prefix(&moved).and_then(|rest| rest.strip_prefix('/'));
+    let project = below.and_then(|rest| rest.split(['/', '?', '#']).next());
+    if project.is_some_and(names::is_moved) { moved } else { base.to_owned() }
+}
+
+/// Whether this page's router does not know the address, so that the browser must load it.
+pub fn is_elsewhere(path: &str) -> bool {
+    root_of(base(), path) != root()
 }
 
 /// A path of the UI or the API, as the browser asks for it.
@@ -68,30 +89,34 @@ pub fn encoded_path(path: &str) -> String {
 }
 
 pub fn project(project: &str) -> String {
-    format!("{}/{}", base(), segment(project))
+    let moved = if names::is_moved(project) { "/-/p" } else { "" };
+    format!("{}{moved}/{}", base(), segment(project))
 }
 
 /// A page below a project that is not a model: `new`, `edit`, `trash`.
 pub fn project_page(project: &str, page: &str) -> String {
-    format!("{}/{}/-/{page}", base(), segment(project))
+    format!("{}/-/{page}", self::project(project))
 }
 
 /// A model by its path, `vision/ocr`.
 pub fn model(path: &str) -> String {
-    format!("{}/{}", base(), encoded_path(path))
+    match path.split_once('/') {
+        Some((project, model)) => format!("{}/{}", self::project(project), encoded_path(model)),
+        None => project(path),
+    }
 }
 
 /// A page below a model: `versions`, `candidates`, `-/edit`, `versions/new`.
 pub fn model_page(path: &str, page: &str) -> String {
-    format!("{}/{}/{page}", base(), encoded_path(path))
+    format!("{}/{page}", model(path))
 }
 
 pub fn version(path: &str, version: &str) -> String {
-    format!("{}/{}/versions/{}", base(), encoded_path(path), segment(version))
+    format!("{}/versions/{}", model(path), segment(version))
 }
 
 pub fn candidate(path: &str, number: i32) -> String {
-    format!("{}/{}/candidates/{number}", base(), encoded_path(path))
+    format!("{}/candidates/{number}", model(path))
 }
 
 /// An experiment by its number in a project.
@@ -227,8 +252,18 @@ pub fn registry() -> String {
 /// Goes to an address of this module.
 pub fn use_navigate() -> impl Fn(&str, NavigateOptions) + Clone {
     let navigate = leptos_router::hooks::use_navigate();
-    // Else the router would put the base before it once more.
-    move |to, options| navigate(to, NavigateOptions { resolve: false, ..options })
+    move |to, options| match is_elsewhere(to) {
+        // Else the router would put the base before it once more.
+        false => navigate(to, NavigateOptions { resolve: false, ..options }),
+        true => load(to),
+    }
+}
+
+/// Has the browser load an address that this page's router does not know.
+pub fn load(to: &str) {
+    if let Err(error) = window().location().replace(to) {
+        leptos::logging::error!("cannot open {to}: {error:?}");
+    }
 }
 
 /// One part of the current path, decoded.
@@ -313,6 +348,23 @@ pub fn use_narrow() -> impl Fn(&str, Option<String>, bool) + Clone + Send + Sync
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_project_whose_path_the_server_has_is_elsewhere() {
+        assert_eq!(project_page("embed", "edit"), "/-/p/embed/-/edit");
+        assert_eq!(version("feed/my model", "1.0.0"), "/-/p/feed/my%20model/versions/1.0.0");
+        assert_eq!(model("embedded/ocr"), "/embedded/ocr");
+        for (path, root) in [
+            ("/r/-/p/embed", "/r/-/p"),
+            ("/r/-/p/badge/m?x", "/r/-/p"),
+            ("/r/-/p/vision", "/r"),
+            ("/r/-/p", "/r"),
+            ("/r/-/prompts", "/r"),
+            ("/-/p/embed", "/r"),
+        ] {
+            assert_eq!(root_of("/r", path), root, "{path}");
+        }
+    }
 
     #[test]
     fn names_with_any_character_survive_an_address() {

@@ -8,7 +8,7 @@ pub fn follow(here: &str, asked: &str, now: &str) -> Option<String> {
     let end = here.find(['?', '#']).unwrap_or(here.len());
     let (pathname, after) = here.split_at(end);
     let segments: Vec<_> =
-        pathname.strip_prefix(address::base())?.strip_prefix('/')?.split('/').collect();
+        pathname.strip_prefix(address::root())?.strip_prefix('/')?.split('/').collect();
     let parts: Vec<_> = asked.split('/').collect();
     let (head, rest) = segments.split_at_checked(parts.len())?;
     let is_of = |(segment, part): (&&str, &&str)| decoded(segment).as_deref() == Some(*part);

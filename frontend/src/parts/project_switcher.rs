@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use leptos::{ev, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use leptos_router::hooks::use_location;
+use model_registry_names as names;
 
 use crate::{
     components::{
@@ -83,12 +84,13 @@ fn name_of(viewer: Option<&Viewer>) -> String {
 /// The project that an address is in.
 fn project_in(pathname: &str) -> Option<String> {
     let first = pathname
-        .strip_prefix(address::base())?
+        .strip_prefix(address::root())?
         .split('/')
         .nth(1)
         .filter(|first| !first.is_empty())?;
     // Words that are no project's are no path of one either.
-    check::project_path(first).is_none().then(|| first.to_owned())
+    let is_project = names::is_moved(first) || check::project_path(first).is_none();
+    is_project.then(|| first.to_owned())
 }
 
 #[component]

@@ -108,7 +108,11 @@ pub const BACKEND: &[Floor] = &[
         &["config", "cache", "network", "throttle"],
         "flags, answers that are kept until a generation ends, where requests come from, slowing down who guesses",
     ),
-    ("questions", &["page", "filter"], "keyset pages, filter strings and orders to SQL"),
+    (
+        "questions",
+        &["page", "filter", "limits"],
+        "keyset pages, filter strings and orders to SQL, how much an operation may be",
+    ),
     (
         "objects",
         &["store"],

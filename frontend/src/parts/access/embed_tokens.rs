@@ -1,32 +1,33 @@
 //! Embed tokens: make one for pages of other sites, see its secret once, list and revoke them.
 
+use std::future::Future;
+
 use leptos::prelude::*;
 
-use super::tokens::{EndField, Ends, NewSecret};
+use super::{
+    revocable::{Revocable, RevocableList},
+    tokens::{EndField, Ends, LastUsed, NewSecret},
+};
 use crate::{
     components::{
         badge::Badge,
-        confirm::Confirm,
-        empty::Empty,
         failed::FormError,
-        field::{CheckField, SubmitButton, TextField},
+        field::{CheckField, Field, SubmitButton, TextField},
         form::Submit,
-        icon,
         loaded::{Load, Loaded},
         skeleton::SkeletonRows,
-        time::Time,
-        toast::use_toasts,
     },
     graphql::embed_token::{self, CreateEmbedTokenInput, EmbedToken, RevokeEmbedTokenInput},
-    logic::{address, format},
-    parts::tags::report,
+    logic::{address, error::ApiError, format},
+    parts::models::embed,
 };
 
-/// A new token's secret, and the models that it is for; all if there are none.
+/// A new token's secret, and what it is for: all models if there are none, and all queries if there is none.
 #[derive(Clone)]
 struct Made {
     secret: String,
     models: Vec<String>,
+    query: Option<String>,
 }
 
 /// The embed tokens of a project.
@@ -44,7 +45,7 @@ pub fn EmbedTokens(#[prop(into)] project: Signal<String>) -> impl IntoView {
                     view! { <NewSecret secret=made.secret introduction="In a page of one of its origins:" example/> }
                 })}
                 <Loaded from=tokens fallback=|| view! { <SkeletonRows rows=2/> } let:list>
-                    <EmbedTokenList list on_change=changed/>
+                    <RevocableList list on_change=changed/>
                 </Loaded>
             </div>
         </div>
@@ -52,26 +53,52 @@ pub fn EmbedTokens(#[prop(into)] project: Signal<String>) -> impl IntoView {
 }
 
 /// How a page asks with a token, which may be for some models only.
-fn example(registry: &str, project: &str, Made { secret, models }: &Made) -> String {
+fn example(registry: &str, project: &str, Made { secret, models, query }: &Made) -> String {
     let fields = "name latestVersion { version }";
-    let query = match models.is_empty() {
-        true => format!("{{ models {{ nodes {{ {fields} }} }} }}"),
-        false => {
-            let paths: Vec<_> = models.iter().map(|name| format!("{project}/{name}")).collect();
-            format!("{{ modelsByPath(paths: {paths:?}) {{ {fields} }} }}")
+    let query = match query {
+        Some(query) => query.clone(),
+        None if models.is_empty() => format!("{{ models {{ nodes {{ {fields} }} }} }}"),
+        None => {
+            let path = |name: &String| embed::literal(&format!("{project}/{name}"));
+            let paths = models.iter().map(path).collect::<Vec<_>>().join(", ");
+            format!("{{ modelsByPath(paths: [{paths}]) {{ {fields} }} }}")
         }
     };
-    format!(
-        "const answer = await fetch(\"{registry}/graphql\", {{\n  method: \"POST\",\n  headers: {{\n    \
-         \"Content-Type\": \"application/json\",\n    Authorization: \"Bearer {secret}\",\n  }},\n  \
-         body: JSON.stringify({{ query: `{query}` }}),\n}});\n"
-    )
+    embed::script(registry, Some(secret), &query)
 }
 
-/// What was written between commas and spaces.
+/// What was written between commas, or else line breaks: names of models may have spaces.
 fn listed(text: &str) -> Vec<String> {
-    let parts = text.split([',', ' ', '\n']).map(str::trim);
+    let parts = text.split([',', '\n']).map(str::trim);
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// The operations that a token is for: a query, or those of a manifest, which is JSON; all where nothing was written.
+#[derive(Debug, PartialEq)]
+enum Only {
+    All,
+    Query(String),
+    Manifest(String),
+}
+
+impl Only {
+    fn written(text: &str) -> Self {
+        let text = text.trim();
+        match serde_json::from_str::<serde_json::Value>(text) {
+            _ if text.is_empty() => Self::All,
+            Ok(_) => Self::Manifest(text.to_owned()),
+            Err(_) => Self::Query(text.to_owned()),
+        }
+    }
+
+    /// What the token can be tried with.
+    fn example(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Query(query) => Some(query.clone()),
+            Self::Manifest(_) => Some("the text of one of its operations".to_owned()),
+        }
+    }
 }
 
 #[component]
@@ -83,12 +110,20 @@ fn CreateEmbedToken(
     let name = RwSignal::new(String::new());
     let origins = RwSignal::new(String::new());
     let models = RwSignal::new(String::new());
+    let operations = RwSignal::new(String::new());
     let files = RwSignal::new(false);
     let ends = Ends::new();
     let submit = Submit::naming("name");
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let only = listed(&models.read_untracked());
+        let named = Only::written(&operations.read_untracked());
+        let query = named.example();
+        let (only_query, manifest) = match named {
+            Only::All => (None, None),
+            Only::Query(query) => (Some(vec![query]), None),
+            Only::Manifest(manifest) => (None, Some(manifest)),
+        };
         let input = CreateEmbedTokenInput {
             project: project.get_untracked(),
             name: name.get_untracked().trim().to_owned(),
@@ -96,11 +131,12 @@ fn CreateEmbedToken(
             expires_at: ends.at_latest(365),
             models: (!only.is_empty()).then(|| only.clone()),
             files: files.get_untracked(),
-            manifest: None,
+            operations: only_query,
+            manifest,
         };
         submit.run(embed_token::create(input), move |secret| {
-            made.set(Some(Made { secret, models: only }));
-            for field in [name, origins, models] {
+            made.set(Some(Made { secret, models: only, query }));
+            for field in [name, origins, models, operations] {
                 field.set(String::new());
             }
             on_change.run(());
@@ -108,8 +144,10 @@ fn CreateEmbedToken(
     };
     let blocked =
         Signal::derive(move || name.read().trim().is_empty() || listed(&origins.read()).is_empty());
+    let (named, listed_in) = (submit.field("operations"), submit.field("manifest"));
+    let refused = Signal::derive(move || named.get().or_else(|| listed_in.get()));
     view! {
-        <form class="panel space-y-4 p-5" on:submit=send>
+        <form class="panel space-y-4 p-5" aria-label="New embed token" on:submit=send>
             <h3 class="font-semibold">"New embed token"</h3>
             <TextField
                 id="embed-name" label="Name" value=name required=true
@@ -125,105 +163,71 @@ fn CreateEmbedToken(
                 hint="Only these models, separated by commas; all of the project if empty."
                 refused=submit.field("models")
             />
+            <Field
+                id="embed-operations" label="Operations" error=refused
+                hint="Only these: a GraphQL query, or a persisted query manifest; all queries if empty."
+            >
+                <textarea
+                    id="embed-operations"
+                    rows="3"
+                    class="textarea w-full font-mono text-sm"
+                    aria-describedby="embed-operations-note"
+                    spellcheck="false"
+                    prop:value=operations
+                    on:input:target=move |event| operations.set(event.target().value())
+                ></textarea>
+            </Field>
             <CheckField label="Pages can download files" value=files/>
             <EndField ends id="embed-expiry" is_endless=false/>
-            <FormError error=submit.general(&["name", "origins", "models"])/>
+            <FormError error=submit.general(&["name", "origins", "models", "operations", "manifest"])/>
             <SubmitButton text="Create embed token" pending=submit.pending disabled=blocked/>
         </form>
     }
 }
 
-#[component]
-fn EmbedTokenList(list: Memo<Vec<EmbedToken>>, on_change: Callback<()>) -> impl IntoView {
-    let asked = RwSignal::new(None::<EmbedToken>);
-    let open = RwSignal::new(false);
-    let toasts = use_toasts();
-    let submit = Submit::new();
-    report(submit);
-    let revoke = move |()| {
-        let Some(token) = asked.get_untracked() else {
-            return;
-        };
-        submit.run(embed_token::revoke(RevokeEmbedTokenInput { id: token.id }), move |token| {
-            open.set(false);
-            toasts.success(format!("Embed token “{}” revoked.", token.name));
-            on_change.run(());
-        });
-    };
-    let ask = Callback::new(move |token: EmbedToken| {
-        asked.set(Some(token));
-        open.set(true);
-    });
-    let name = move || asked.with(|token| token.as_ref().map(|token| token.name.clone()));
-    view! {
-        <Show
-            when=move || !list.read().is_empty()
-            fallback=|| view! {
-                <Empty d=icon::KEY title="No embed tokens yet">
-                    <p>"Create one to show this project in a dashboard or on an intranet page."</p>
-                </Empty>
-            }
-        >
-            <ul class="panel divide-y divide-base-300" aria-label="Embed tokens">
-                <For each=move || list.get() key=|token| token.id.inner().to_owned() let:token>
-                    <EmbedTokenLine token ask/>
-                </For>
-            </ul>
-        </Show>
-        <Confirm
-            open
-            title=Signal::derive(move || format!("Revoke “{}”?", name().unwrap_or_default()))
-            action="Revoke embed token"
-            danger=true
-            pending=submit.pending
-            on_confirm=revoke
-        >
-            <p>"Pages that use this token stop showing the project immediately. This can't be undone."</p>
-        </Confirm>
-    }
-}
+impl Revocable for EmbedToken {
+    const KIND: &'static str = "Embed token";
+    const LIST: &'static str = "Embed tokens";
+    const NONE: &'static str = "No embed tokens yet";
+    const PURPOSE: &'static str =
+        "Create one to show this project in a dashboard or on an intranet page.";
+    const WARNING: &'static str = "Pages that use this token stop showing the project immediately.";
 
-#[component]
-fn EmbedTokenLine(token: EmbedToken, ask: Callback<EmbedToken>) -> impl IntoView {
-    let shown = match &token.models {
-        Some(models) if models.is_empty() => "no models".to_owned(),
-        Some(models) => {
-            models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ")
+    fn id(&self) -> &cynic::Id {
+        &self.id
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn revoke(id: cynic::Id) -> impl Future<Output = Result<Self, ApiError>> + 'static {
+        embed_token::revoke(RevokeEmbedTokenInput { id })
+    }
+
+    fn view(self) -> AnyView {
+        let shown = match &self.models {
+            Some(models) if models.is_empty() => "no models".to_owned(),
+            Some(models) => {
+                models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ")
+            }
+            None => "all models".to_owned(),
+        };
+        let operations = self.operation_count.map(|count| {
+            format!(" · only {}", format::plural(count.into(), "operation", "operations"))
+        });
+        let until = self.expires_at.0.get(..10).unwrap_or_default().to_owned();
+        view! {
+            <p class="flex items-center gap-2">
+                <span class="truncate font-medium">{self.name}</span>
+                {self.files.then(|| view! { <Badge text="with files"/> })}
+            </p>
+            <p class="break-all font-mono text-sm">{self.origins.join(", ")}</p>
+            <p class="text-sm text-muted">
+                {shown} {operations} " · " <LastUsed at=self.last_used_at/> " · expires on " {until}
+            </p>
         }
-        None => "all models".to_owned(),
-    };
-    let operations = token.operation_count.map(|count| {
-        format!(" · only {}", format::plural(count.into(), "operation", "operations"))
-    });
-    let origins = token.origins.join(", ");
-    let until = token.expires_at.0.get(..10).unwrap_or_default().to_owned();
-    let last_used = token.last_used_at.clone();
-    let (name, files) = (token.name.clone(), token.files);
-    view! {
-        <li class="flex items-center justify-between gap-4 p-4">
-            <div class="min-w-0">
-                <p class="flex items-center gap-2">
-                    <span class="truncate font-medium">{name}</span>
-                    {files.then(|| view! { <Badge text="with files"/> })}
-                </p>
-                <p class="break-all font-mono text-sm">{origins}</p>
-                <p class="text-sm text-muted">
-                    {shown} {operations} " · "
-                    {match last_used {
-                        Some(at) => view! { "last used " <Time at=at.0/> }.into_any(),
-                        None => view! { "never used" }.into_any(),
-                    }}
-                    " · expires on " {until}
-                </p>
-            </div>
-            <button
-                type="button"
-                class="btn btn-sm btn-outline btn-error"
-                on:click=move |_| ask.run(token.clone())
-            >
-                "Revoke"
-            </button>
-        </li>
+        .into_any()
     }
 }
 
@@ -235,21 +239,31 @@ mod tests {
     fn the_example_asks_for_what_the_token_is_for() {
         let of = |models: &[&str]| {
             let models = models.iter().map(|name| (*name).to_owned()).collect();
-            example("https://r.example.org", "vision", &Made { secret: "mre_x".into(), models })
+            let made = Made { secret: "mre_x".into(), models, query: None };
+            example("https://r.example.org", "vision", &made)
         };
-        assert!(of(&[]).contains("`{ models { nodes { name latestVersion { version } } } }`"));
+        assert!(of(&[]).contains(r#""{ models { nodes { name latestVersion { version } } } }""#));
         assert!(
             of(&["a", "b c"])
-                .contains(r#"`{ modelsByPath(paths: ["vision/a", "vision/b c"]) { name"#)
+                .contains(r#""{ modelsByPath(paths: [\"vision/a\", \"vision/b c\"]) { name"#)
         );
         assert!(of(&[]).contains("Bearer mre_x"));
     }
 
     #[test]
-    fn origins_are_separated_by_commas_or_spaces() {
+    fn operations_are_a_query_or_a_manifest() {
+        let query = " { models { totalCount } }\n";
+        assert_eq!(Only::written(query), Only::Query(query.trim().to_owned()));
+        let manifest = r#"{"ab": "{ a }"}"#;
+        assert_eq!(Only::written(manifest), Only::Manifest(manifest.to_owned()));
+        assert_eq!(Only::written(" \n"), Only::All);
+    }
+
+    #[test]
+    fn names_between_commas_keep_their_spaces() {
         assert_eq!(
-            listed(" https://a, https://b:8443\nhttps://c ,"),
-            ["https://a", "https://b:8443", "https://c"]
+            listed(" https://a, https://b:8443\nhttps://c ,my model"),
+            ["https://a", "https://b:8443", "https://c", "my model"]
         );
         assert!(listed(" , ").is_empty());
     }

@@ -2,6 +2,7 @@
 
 pub mod embed_tokens;
 pub mod new_password;
+pub mod revocable;
 pub mod role;
 pub mod signed_in;
 pub mod tokens;

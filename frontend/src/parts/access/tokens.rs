@@ -4,13 +4,14 @@ use std::{future::Future, pin::Pin};
 
 use leptos::prelude::*;
 
-use super::role::{role_name, scope_name};
+use super::{
+    revocable::{Revocable, RevocableList},
+    role::{role_name, scope_name},
+};
 use crate::{
     components::{
         badge::Badge,
-        confirm::Confirm,
         copy::CopyButton,
-        empty::Empty,
         failed::FormError,
         field::{SelectField, SubmitButton, TextField},
         form::Submit,
@@ -18,14 +19,12 @@ use crate::{
         loaded::{Load, Loaded},
         skeleton::SkeletonRows,
         time::{self, Time},
-        toast::use_toasts,
     },
     graphql::{
         scalar::DateTime,
         token::{self, RevokeTokenInput, Token},
     },
     logic::{address, error::ApiError, format},
-    parts::tags::report,
     session::use_session,
 };
 
@@ -62,7 +61,7 @@ pub fn Tokens(tokens: Load<Vec<Token>>, choice: Choice, create: Create) -> impl 
                     view! { <NewSecret secret introduction="In a shell:" example/> }
                 })}
                 <Loaded from=tokens fallback=|| view! { <SkeletonRows rows=3/> } let:list>
-                    <TokenList list on_change=changed/>
+                    <RevocableList list on_change=changed/>
                 </Loaded>
             </div>
         </div>
@@ -95,7 +94,7 @@ fn CreateToken(
     };
     let blocked = Signal::derive(move || name.read().trim().is_empty());
     view! {
-        <form class="panel space-y-4 p-5" on:submit=send>
+        <form class="panel space-y-4 p-5" aria-label="New token" on:submit=send>
             <h2 class="font-semibold">"New token"</h2>
             <TextField
                 id="token-name" label="Name" value=name required=true
@@ -232,88 +231,52 @@ pub fn NewSecret(
     }
 }
 
-#[component]
-fn TokenList(list: Memo<Vec<Token>>, on_change: Callback<()>) -> impl IntoView {
-    let asked = RwSignal::new(None::<Token>);
-    let open = RwSignal::new(false);
-    let toasts = use_toasts();
-    let submit = Submit::new();
-    report(submit);
-    let revoke = move |()| {
-        let Some(token) = asked.get_untracked() else {
-            return;
+impl Revocable for Token {
+    const KIND: &'static str = "Token";
+    const LIST: &'static str = "Tokens";
+    const NONE: &'static str = "No tokens yet";
+    const PURPOSE: &'static str =
+        "Create a token to upload from a training script or to download models in CI.";
+    const WARNING: &'static str =
+        "Scripts and services that use this token stop working immediately.";
+
+    fn id(&self) -> &cynic::Id {
+        &self.id
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn revoke(id: cynic::Id) -> impl Future<Output = Result<Self, ApiError>> + 'static {
+        token::revoke(RevokeTokenInput { id })
+    }
+
+    fn view(self) -> AnyView {
+        let expiry = match self.expires_at {
+            Some(at) => format!("expires on {}", at.0.get(..10).unwrap_or_default()),
+            None => "never expires".to_owned(),
         };
-        submit.run(token::revoke(RevokeTokenInput { id: token.id }), move |token| {
-            open.set(false);
-            toasts.success(format!("Token “{}” revoked.", token.name));
-            on_change.run(());
-        });
-    };
-    let ask = Callback::new(move |token: Token| {
-        asked.set(Some(token));
-        open.set(true);
-    });
-    let name = move || asked.with(|token| token.as_ref().map(|token| token.name.clone()));
-    view! {
-        <Show
-            when=move || !list.read().is_empty()
-            fallback=|| view! {
-                <Empty d=icon::KEY title="No tokens yet">
-                    <p>"Create a token to upload from a training script or to download models in CI."</p>
-                </Empty>
-            }
-        >
-            <ul class="panel divide-y divide-base-300" aria-label="Tokens">
-                <For each=move || list.get() key=|token| token.id.inner().to_owned() let:token>
-                    <TokenLine token ask/>
-                </For>
-            </ul>
-        </Show>
-        <Confirm
-            open
-            title=Signal::derive(move || format!("Revoke “{}”?", name().unwrap_or_default()))
-            action="Revoke token"
-            danger=true
-            pending=submit.pending
-            on_confirm=revoke
-        >
-            <p>"Scripts and services that use this token stop working immediately. This can't be undone."</p>
-        </Confirm>
+        let may = self.scope.map(scope_name).or(self.role.map(role_name));
+        view! {
+            <p class="flex items-center gap-2">
+                <span class="truncate font-medium">{self.name}</span>
+                {may.map(|text| view! { <Badge text/> })}
+            </p>
+            <p class="text-sm text-muted">
+                "Created " <Time at=self.created_at.0/> " · " <LastUsed at=self.last_used_at/> " · " {expiry}
+            </p>
+        }
+        .into_any()
     }
 }
 
+/// When a token was used last.
 #[component]
-fn TokenLine(token: Token, ask: Callback<Token>) -> impl IntoView {
-    let Token { name, created_at, expires_at, last_used_at, scope, role, .. } = token.clone();
-    let expiry = expires_at.map(|at| {
-        let date = at.0.get(..10).unwrap_or_default().to_owned();
-        format!("expires on {date}")
-    });
-    let may = scope.map(scope_name).or(role.map(role_name));
-    view! {
-        <li class="flex items-center justify-between gap-4 p-4">
-            <div class="min-w-0">
-                <p class="flex items-center gap-2">
-                    <span class="truncate font-medium">{name}</span>
-                    {may.map(|text| view! { <Badge text/> })}
-                </p>
-                <p class="text-sm text-muted">
-                    "Created " <Time at=created_at.0/> " · "
-                    {match last_used_at {
-                        Some(at) => view! { "last used " <Time at=at.0/> }.into_any(),
-                        None => view! { "never used" }.into_any(),
-                    }}
-                    " · " {expiry.unwrap_or_else(|| "never expires".to_owned())}
-                </p>
-            </div>
-            <button
-                type="button"
-                class="btn btn-sm btn-outline btn-error"
-                on:click=move |_| ask.run(token.clone())
-            >
-                "Revoke"
-            </button>
-        </li>
+pub fn LastUsed(at: Option<DateTime>) -> impl IntoView {
+    match at {
+        Some(at) => view! { "last used " <Time at=at.0/> }.into_any(),
+        None => view! { "never used" }.into_any(),
     }
 }
 

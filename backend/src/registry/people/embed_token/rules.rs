@@ -41,9 +41,10 @@ pub struct CreateEmbedTokenInput {
     /// Whether pages get the bytes of files with it.
     #[graphql(default)]
     files: bool,
-    /// The only operations that run with it: at most 50; all queries if neither these nor a manifest are given.
+    /// The only queries and subscriptions that run with it: at most 50; all if neither these nor a manifest are given.
     operations: Option<Vec<String>>,
     /// More such operations, as JSON: Apollo's `persisted-query-manifest.json`, or an object of operations by their SHA-256.
+    /// The whole request has at most 512 KiB.
     manifest: Option<String>,
 }
 

@@ -6,9 +6,8 @@ use async_graphql::parser::types::{
     BaseType, ExecutableDocument, FragmentDefinition, Selection, SelectionSet, Type,
 };
 use async_graphql::{Name, Positioned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::http::Operation;
 use crate::error::{Error, Result};
 
 /// How long an operation is at most, in bytes.
@@ -37,14 +36,17 @@ pub fn check(query: &str) -> Result<ExecutableDocument> {
 
 /// Refuses an operation whose variables do not fit: a value is missing or null where there must be one. What a value is
 /// otherwise is checked against the schema.
-pub fn check_variables(document: &ExecutableDocument, operation: &Operation) -> Result<()> {
-    let wanted = operation.operation_name.as_deref();
+pub fn check_variables(
+    document: &ExecutableDocument,
+    wanted: Option<&str>,
+    variables: Option<&Map<String, Value>>,
+) -> Result<()> {
     let is_wanted = |name: Option<&Name>| wanted.is_none() || name.map(Name::as_str) == wanted;
     let operations = document.operations.iter().filter(|(name, _)| is_wanted(*name));
     for definition in operations.flat_map(|(_, operation)| &operation.node.variable_definitions) {
         let definition = &definition.node;
         let (name, ty) = (definition.name.node.as_str(), &definition.var_type.node);
-        let value = operation.variables.as_ref().and_then(|variables| variables.get(name));
+        let value = variables.and_then(|variables| variables.get(name));
         let is_there = match value {
             None => definition.default_value.is_some() || ty.nullable,
             Some(value) => fits(ty, value),
