@@ -2,64 +2,19 @@
 // their minds: what has arrived is never sent again, and what is there in the end is what was dropped.
 
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { type Page } from "@playwright/test";
 
+import { startRoad } from "../road";
 import { expect, signIn, test, violations } from "./fixtures";
 
 const MB = 1_000_000;
 
 // What the browser says of a connection that is cut.
 test.use({ expectedComplaints: [/net::ERR_/] });
-
-/** A way to the registry that is as slow as it is told, and can be cut. */
-async function startRoad(registry: string) {
-  const { hostname, port } = new URL(registry);
-  const open = new Set<Socket>();
-  const road = { url: "", bytesPerSecond: Infinity, isCut: false, cut, stop };
-  let freeAt = 0;
-
-  const server = createServer((client) => {
-    if (road.isCut) return client.destroy();
-    const upstream = connect(Number(port), hostname);
-    upstream.pipe(client);
-    client.on("data", (bytes) => {
-      client.pause();
-      freeAt = Math.max(freeAt, Date.now()) + (bytes.length / road.bytesPerSecond) * 1000;
-      setTimeout(() => {
-        upstream.write(bytes);
-        client.resume();
-      }, freeAt - Date.now());
-    });
-    for (const socket of [client, upstream]) {
-      open.add(socket);
-      socket.on("error", () => {}); // cut
-      socket.on("close", () => {
-        client.destroy();
-        upstream.destroy();
-        open.delete(socket);
-      });
-    }
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  road.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-  function cut() {
-    road.isCut = true;
-    for (const socket of open) socket.destroy();
-  }
-  function stop() {
-    cut();
-    server.close();
-  }
-  return road;
-}
 
 const percent = (page: Page) => page.getByLabel("All uploads").evaluate((bar: HTMLProgressElement) => bar.value);
 
