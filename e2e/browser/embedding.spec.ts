@@ -229,9 +229,9 @@ test("an older project called embed has its pages below /-/p until it is renamed
   execFileSync("python3", ["-c", sql, `${registry.data}/registry.sqlite`, rename]);
 
   await page.goto(url);
-  await page.getByRole("main").getByRole("link", { name: "embed", exact: true }).click();
+  await page.getByRole("main").getByRole("link", { name: "once" }).click();
   await expect(page).toHaveURL(`${url}/-/p/embed`);
-  await expect(page.getByRole("heading", { name: "embed" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "once" })).toBeVisible();
   await page.goto(`${url}/-/p/embed/-/new`);
   await page.getByLabel("Name").fill("ocr");
   await page.getByRole("button", { name: "Create model" }).click();
@@ -243,7 +243,7 @@ test("an older project called embed has its pages below /-/p until it is renamed
   await expect(page).toHaveURL(`${url}/`);
   await page.goto(`${url}/-/p/embed/-/edit`);
   await page.getByLabel("Path").fill("cards");
-  await page.getByRole("button", { name: "Rename" }).click();
+  await page.getByRole("button", { name: "Change path" }).click();
   await expect(page).toHaveURL(/\/cards/);
   await page.goto(`${url}/-/p/embed/ocr`);
   await expect(page, "its old address leads on").toHaveURL(`${url}/cards/ocr`);
