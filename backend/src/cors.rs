@@ -141,7 +141,7 @@ pub async fn share(State(app): State<App>, mut request: Request, next: Next) -> 
     }
     if allowed.is_none() && guesses(&app.config, request.headers()) {
         return Error::Forbidden(
-            "Passwords are not for pages of other sites. Start the server with that site in --allowed-origins.",
+            "Authorization: Basic is not for pages of other sites. Send Authorization: Bearer TOKEN, or start the server with that site in --allowed-origins.",
         )
         .into_response();
     }

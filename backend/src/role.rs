@@ -3,7 +3,7 @@
 use crate::words::text_enum;
 
 text_enum! {
-    /// Who can see a project without being a member.
+    /// Who can see a project without being a member. More may come.
     Visibility {
         /// Its members only.
         Private = "PRIVATE",
@@ -15,7 +15,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// The roles of a project's members, from least to most access.
+    /// The roles of a project's members, from least to most access. More may come.
     Role {
         /// Read.
         Guest = "GUEST",
@@ -29,7 +29,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// The scopes of tokens. A token can never do more than its owner.
+    /// The scopes of tokens. A token can never do more than its owner. More may come.
     TokenScope {
         /// Read.
         Read = "READ",

@@ -23,7 +23,7 @@ pub struct Sockets {
 /// The right to have one socket open; given back when it is dropped.
 pub struct Seat {
     sockets: Arc<Sockets>,
-    caller: String,
+    callers: Vec<String>,
 }
 
 impl Sockets {
@@ -38,24 +38,46 @@ impl Sockets {
 
     /// One more socket of this caller, if there may be.
     pub fn take(self: &Arc<Self>, caller: String) -> Result<Seat> {
-        self.take_of(caller, MAX_OF_ONE)
+        let full = || {
+            Error::RateLimited(format!(
+                "You already have {MAX_OF_ONE} open sockets and event streams. Close one, or use several subscriptions in one \
+                 socket."
+            ))
+        };
+        self.take_as(vec![(caller, MAX_OF_ONE)], full)
     }
 
-    /// As [`Sockets::take`], of a caller who may have fewer.
-    pub fn take_of(self: &Arc<Self>, caller: String, most: usize) -> Result<Seat> {
+    /// One more stream of a page with an embed token: of those with this token in its network, `most`, and of all pages a
+    /// quarter of what there may be.
+    pub fn take_embedded(self: &Arc<Self>, token: String, most: usize) -> Result<Seat> {
+        let full = || {
+            Error::RateLimited(
+                "Too many event streams are open with this embed token. Try again later, or ask with queries.".into(),
+            )
+        };
+        self.take_as(vec![(token, most), ("embedded".to_owned(), self.most / 4)], full)
+    }
+
+    /// One more, which counts as each of these callers, who may have so many.
+    fn take_as(
+        self: &Arc<Self>,
+        callers: Vec<(String, usize)>,
+        full: impl FnOnce() -> Error,
+    ) -> Result<Seat> {
         let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = by_caller.get(&caller).copied().unwrap_or_default();
-        if own >= most {
-            return Err(Error::RateLimited(format!(
-                "You already have {most} open sockets and event streams. Close one, or use several subscriptions in one socket."
-            )));
+        let own = |caller| by_caller.get(caller).copied().unwrap_or_default();
+        if callers.iter().any(|(caller, most)| own(caller) >= *most) {
+            return Err(full());
         }
         if *self.open.borrow() >= self.most {
             return Err(Error::RateLimited("Too many sockets are open. Try again later.".into()));
         }
-        by_caller.insert(caller.clone(), own + 1);
+        let callers: Vec<_> = callers.into_iter().map(|(caller, _)| caller).collect();
+        for caller in &callers {
+            *by_caller.entry(caller.clone()).or_default() += 1;
+        }
         self.open.send_modify(|open| *open += 1);
-        Ok(Seat { sockets: self.clone(), caller })
+        Ok(Seat { sockets: self.clone(), callers })
     }
 
     /// Waits until the server stops.
@@ -75,10 +97,12 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let sockets = &self.sockets;
         let mut by_caller = sockets.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = by_caller.get_mut(&self.caller) {
-            *own -= 1;
-            if *own == 0 {
-                by_caller.remove(&self.caller);
+        for caller in &self.callers {
+            if let Some(own) = by_caller.get_mut(caller) {
+                *own -= 1;
+                if *own == 0 {
+                    by_caller.remove(caller);
+                }
             }
         }
         sockets.open.send_modify(|open| *open -= 1);
@@ -88,6 +112,17 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_leave_most_to_others() {
+        let sockets = Arc::new(Sockets::new(8));
+        let taken: Vec<_> =
+            ["a", "a", "a", "b"].map(|token| sockets.take_embedded(token.into(), 2).ok()).into();
+        assert!(taken[1].is_some() && taken[2].is_none() && taken[3].is_none(), "two of eight");
+        assert!(sockets.take("a".into()).is_ok());
+        drop(taken);
+        assert!(sockets.take_embedded("b".into(), 2).is_ok());
+    }
 
     #[tokio::test]
     async fn everybody_has_so_many_and_closing_waits_for_all() {

@@ -18,7 +18,6 @@ use crate::{
         loaded::Around,
         menu::Menu,
         outdated::{Outdated, OutdatedNotice},
-        skeleton::SkeletonPage,
         theme::{self, ThemeMenu},
         toast::{ToastStack, Toasts},
         unsaved::{Unsaved, UnsavedQuestion, use_unsaved},
@@ -256,8 +255,10 @@ fn ElsewherePage() -> impl IntoView {
     let here = address::use_here().get_untracked();
     match address::is_elsewhere(&here) {
         true => {
-            address::load(&here);
-            view! { <SkeletonPage/> }.into_any()
+            address::load(&here, true);
+            // Where the browser asked first, and was told to stay.
+            view! { <p><a class="link" rel="external" href=here.clone()>"Open "{here}</a></p> }
+                .into_any()
         }
         false => view! { <NotFoundPage/> }.into_any(),
     }

@@ -27,7 +27,7 @@ pub const PREFIX: &str = "mre_";
 const KNOWN_SECONDS: i64 = 90 * 24 * 60 * 60;
 
 const NOT_VALID: Error = Error::Unauthenticated(
-    "The embed token is not valid: it was revoked, or has expired. Make another one in the settings of its project.",
+    "The embed token is not valid: it was revoked, or has expired. This page needs another one, from Access tokens of its project.",
 );
 
 /// An embed token that somebody showed, live or not.
@@ -170,7 +170,7 @@ pub async fn is_known(access: &Access, origin: &str) -> Result<bool> {
 /// Until when the pages of an origin are told of their tokens; none if it never had one.
 async fn known_until(db: &Db, origin: &str) -> Result<Option<Timestamp>> {
     let (last,): (Option<Timestamp>,) = query(
-        "SELECT MAX(COALESCE(t.revoked_at_ms, t.expires_at_ms))
+        "SELECT MAX(CASE WHEN t.revoked_at_ms < t.expires_at_ms THEN t.revoked_at_ms ELSE t.expires_at_ms END)
          FROM embed_token_origins o JOIN embed_tokens t ON t.id = o.token_id WHERE o.origin = $1",
     )
     .bind(origin)

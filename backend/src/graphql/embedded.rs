@@ -77,7 +77,7 @@ pub async fn resolve(app: &App, token: &Embed, operation: &mut Operation) -> Res
 pub fn seat_of(app: &App, token: &Embed, address: Option<IpAddr>) -> Result<Seat> {
     let (token, network) = (token.id.raw(), address.map(|at| network::counted(&app.config, at)));
     match network.flatten() {
-        Some(network) => app.sockets.take_of(format!("{token} {network}"), MAX_STREAMS),
-        None => app.sockets.take_of(token.to_owned(), MAX_STREAMS_OF_ALL),
+        Some(network) => app.sockets.take_embedded(format!("{token} {network}"), MAX_STREAMS),
+        None => app.sockets.take_embedded(token.to_owned(), MAX_STREAMS_OF_ALL),
     }
 }

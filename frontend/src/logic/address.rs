@@ -255,13 +255,14 @@ pub fn use_navigate() -> impl Fn(&str, NavigateOptions) + Clone {
     move |to, options| match is_elsewhere(to) {
         // Else the router would put the base before it once more.
         false => navigate(to, NavigateOptions { resolve: false, ..options }),
-        true => load(to),
+        true => load(to, options.replace),
     }
 }
 
-/// Has the browser load an address that this page's router does not know.
-pub fn load(to: &str) {
-    if let Err(error) = window().location().replace(to) {
+/// Has the browser load an address that this page's router does not know; with `replace` the back button passes over this one.
+pub fn load(to: &str, replace: bool) {
+    let location = window().location();
+    if let Err(error) = if replace { location.replace(to) } else { location.assign(to) } {
         leptos::logging::error!("cannot open {to}: {error:?}");
     }
 }

@@ -84,10 +84,12 @@ enum Only {
 impl Only {
     fn written(text: &str) -> Self {
         let text = text.trim();
-        match serde_json::from_str::<serde_json::Value>(text) {
-            _ if text.is_empty() => Self::All,
-            Ok(_) => Self::Manifest(text.to_owned()),
-            Err(_) => Self::Query(text.to_owned()),
+        // No query goes on with a quote.
+        let is_json = text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
+        match text {
+            "" => Self::All,
+            _ if is_json => Self::Manifest(text.to_owned()),
+            _ => Self::Query(text.to_owned()),
         }
     }
 
@@ -95,8 +97,12 @@ impl Only {
     fn example(&self) -> Option<String> {
         match self {
             Self::All => None,
-            Self::Query(query) => Some(query.clone()),
-            Self::Manifest(_) => Some("the text of one of its operations".to_owned()),
+            Self::Query(query) if !query.contains('$') && !query.starts_with("subscription") => {
+                Some(query.clone())
+            }
+            Self::Query(_) | Self::Manifest(_) => {
+                Some("the text of one of its operations".to_owned())
+            }
         }
     }
 }

@@ -92,7 +92,7 @@ fn snippets(
     };
     let server = registry.strip_suffix(address::base()).unwrap_or(registry);
     // What means something in Markdown is no part of a text there.
-    let shown = name.replace(['[', ']', '\\'], "");
+    let shown = name.replace(['[', ']', '\\', '`', '<', '&', '*', '_', '!'], "");
     let badge =
         format!("[![{shown}]({registry}/badge/{path}/{reference}.svg{token})]({server}{page})\n");
     let card = format!(

@@ -47,7 +47,7 @@ pub struct Model {
     pub deleted_at_ms: Option<Timestamp>,
 }
 
-/// What a model is.
+/// What a model is. More may come.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub enum ModelKind {
     /// Something whose versions have files.

@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 use crate::words::text_enum;
 
 text_enum! {
-    /// Whether the files of a version can still change.
+    /// Whether the files of a version can still change. More may come.
     VersionState {
         /// Files can be added and removed.
         Draft = "DRAFT",

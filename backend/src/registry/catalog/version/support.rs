@@ -9,7 +9,7 @@ use crate::deprecation::Deprecation;
 use crate::words::text_enum;
 
 text_enum! {
-    /// Whether a version should still be used.
+    /// Whether a version should still be used. More may come.
     VersionSupport {
         /// It should be used.
         Active = "ACTIVE",

@@ -56,37 +56,46 @@ pub(super) async fn insert(
 pub struct Operations(IndexMap<String, String>);
 
 impl Operations {
-    /// Those that are given one by one, and those of a manifest.
+    /// Those that are given one by one, and those of a manifest. It has all operations of an app: those that change something
+    /// are left out.
     pub fn parse(given: Vec<String>, manifest: Option<&str>) -> Result<Self> {
-        let mut all: IndexMap<_, _> =
-            given.into_iter().map(|text| (hash_of(&text), text)).collect();
-        if let Some(manifest) = manifest {
-            all.extend(of_manifest(manifest)?);
+        let mut all = IndexMap::new();
+        for text in given {
+            if changes(&text)? {
+                let reason = "must be a query or a subscription: an embed token can only read";
+                return Err(wrong(&text, reason));
+            }
+            all.insert(hash_of(&text), text);
+        }
+        for (name, text) in manifest.map(of_manifest).transpose()?.into_iter().flatten() {
+            if !changes(&text)? {
+                all.insert(name, text);
+            }
         }
         if !(1..=MAX_OPERATIONS).contains(&all.len()) {
             let reason = format!("must be 1 to {MAX_OPERATIONS}, or omitted for all");
             return Err(Error::invalid("operations", reason));
         }
-        all.values().try_for_each(|text| check(text))?;
         Ok(Self(all))
     }
 }
 
-/// Refuses what could never run with an embed token, so that whoever makes it is told, and not every page.
-fn check(text: &str) -> Result<()> {
-    let wrong = |reason: String| {
-        let begin: String = text.chars().take(60).collect();
-        Error::invalid("operations", format!("{begin:?} {reason}"))
-    };
-    let document =
-        limits::check(text).map_err(|error| wrong(format!("can't run: {}", error.message())))?;
-    let mut operations = document.operations.iter();
-    match operations.any(|(_, operation)| operation.node.ty == OperationType::Mutation) {
-        true => {
-            Err(wrong("must be a query or a subscription: an embed token can only read".to_owned()))
-        }
-        false => Ok(()),
+fn wrong(text: &str, reason: &str) -> Error {
+    let begin: String = text.chars().take(60).collect();
+    Error::invalid("operations", format!("{begin:?} {reason}"))
+}
+
+/// Whether a document has a mutation. What could never run is refused, so that whoever makes the token is told, and not every
+/// page.
+fn changes(text: &str) -> Result<bool> {
+    // No database takes it, and a comment may have it.
+    if text.contains('\0') {
+        return Err(wrong(text, "must not have the character NUL"));
     }
+    let document = limits::check(text)
+        .map_err(|error| wrong(text, &format!("can't run: {}", error.message())))?;
+    let mut operations = document.operations.iter();
+    Ok(operations.any(|(_, operation)| operation.node.ty == OperationType::Mutation))
 }
 
 /// `persisted-query-manifest.json` as Apollo's clients write it
@@ -156,15 +165,22 @@ mod tests {
             assert!(Operations::parse(vec![], Some(&manifest)).is_err(), "{manifest}");
         }
         assert!(Operations::parse(vec![], None).is_err());
-        for wrong in
-            ["", "{", "mutation { signOut { __typename } }", "query A { a } mutation B { b }", "\0"]
-        {
+        for wrong in [
+            "",
+            "{",
+            "mutation { signOut { __typename } }",
+            "query A { a } mutation B { b }",
+            "{ a } # \0",
+        ] {
             assert!(Operations::parse(vec![wrong.to_owned()], None).is_err(), "{wrong:?}");
         }
         assert!(
             Operations::parse(vec!["subscription { modelsChanged { __typename } }".into()], None)
                 .is_ok()
         );
+        let write = "mutation { signOut { __typename } }";
+        let app = serde_json::json!({ hash_of(write): write, &hash: query }).to_string();
+        assert_eq!(Operations::parse(vec![], Some(&app)).unwrap().0.len(), 1, "what reads");
         let many = |count: usize| (0..count).map(|n| format!("{{ a{n} }}")).collect();
         assert!(Operations::parse(many(50), None).is_ok());
         assert!(Operations::parse(many(51), None).is_err());

@@ -20,7 +20,7 @@ use crate::registry::people::token::{self, Token, TokensOfUser};
 use crate::text;
 use crate::time::Timestamp;
 
-/// The state of an account.
+/// The state of an account. More may come.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserState {
     /// They can sign in.

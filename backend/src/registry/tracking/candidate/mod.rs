@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 use crate::words::text_enum;
 
 text_enum! {
-    /// How a training run is doing.
+    /// How a training run is doing. More may come.
     CandidateStatus {
         /// It is running.
         Running = "RUNNING",
