@@ -37,7 +37,7 @@ dev: ## Serve the UI on http://127.0.0.1:8081 and rebuild it and the server on e
 .PHONY: test
 test: export QUICK := 1
 test: ## Run all tests, and say how long each part took; installs PostgreSQL and Chromium where they are missing
-	@scripts/test test-sqlite test-postgres test-ui build test-http test-gateways test-browser test-clients
+	@scripts/test test-sqlite test-postgres test-storage test-ui build test-http test-gateways test-browser test-clients
 
 .PHONY: test-sqlite
 test-sqlite: ## Unit and integration tests, on SQLite
@@ -46,6 +46,14 @@ test-sqlite: ## Unit and integration tests, on SQLite
 .PHONY: test-postgres
 test-postgres: ## Integration tests again, on a private PostgreSQL
 	scripts/with-postgres cargo test --test it
+
+.PHONY: test-storage
+test-storage: ## What a store promises, on a folder and on a private S3 server
+	scripts/with-juicefs cargo test --test it stores::
+
+.PHONY: test-stores
+test-stores: ## All integration tests with the files on a private S3 server, but for those that look into the folder
+	scripts/test-stores
 
 .PHONY: test-ui
 test-ui: ## Unit tests of the UI

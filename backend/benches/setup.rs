@@ -35,7 +35,7 @@ pub async fn start() -> Server {
     let arguments =
         ["model-registry", "serve", "--data", folder, "--admin-password", "benchmark password"];
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
-    let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
+    let store = Store::open(data.path(), None).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
     let app = App::new(db, store, config, Clock::System);
     user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
@@ -53,7 +53,7 @@ pub async fn start() -> Server {
     let address = listener.local_addr().expect("an address");
     let serving = app.clone();
     tokio::spawn(async move {
-        model_registry::server::serve(&serving, listener, std::future::pending()).await;
+        model_registry::server::serve(&serving, listener, None, std::future::pending()).await;
     });
     Server { app, address, token, data }
 }

@@ -14,7 +14,9 @@ use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 
 use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
+
 use crate::role::{Role, TokenScope};
+use crate::store::Storage;
 
 /// A self-hosted registry for machine-learning models.
 #[derive(Parser)]
@@ -59,6 +61,11 @@ pub struct Data {
     /// Database: postgres://USER:PASSWORD@HOST/NAME, or sqlite:PATH [default: sqlite in --data]
     #[arg(long, env = "MODEL_REGISTRY_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
+
+    /// Object store for the files: s3://BUCKET/PREFIX?endpoint=URL&region=REGION. Keys come from the environment:
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what the machine or its container has [default: files in --data]
+    #[arg(long, env = "MODEL_REGISTRY_STORAGE", value_name = "URL")]
+    pub storage: Option<Storage>,
 }
 
 impl Data {

@@ -9,6 +9,7 @@ use model_registry::command::{self, opened};
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
+use model_registry::registry::catalog::blob::lease::Lease;
 use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::catalog::project::moved;
 use model_registry::registry::lifecycle::project;
@@ -80,10 +81,15 @@ async fn serve(config: Serve) -> Result<()> {
              the mutation renameProject; its old path goes on to work in the APIs."
         );
     }
+    let lease = match app.config.data.storage {
+        Some(_) => Some(Lease::take(&app.db, &app.clock).await?),
+        None => None,
+    };
+    app.store.clear_staging().await?;
     println!("Model Registry is at {address}");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    server::serve(&app, listener, async {
+    server::serve(&app, listener, lease, async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -96,7 +102,9 @@ async fn serve(config: Serve) -> Result<()> {
 /// The database and the store, if they belong together.
 async fn open(config: &Serve) -> Result<(Db, Store)> {
     let url = config.data.database_url();
-    let store = Store::open(&config.data.data).await?.keeping_free(config.keep_free);
+    let store = Store::open(&config.data.data, config.data.storage.as_ref())
+        .await?
+        .keeping_free(config.keep_free);
     if Db::is_missing(&url) {
         pairing::check_new(&store, config.adopt).await?;
     }

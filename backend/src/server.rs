@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::network::Peer;
 use crate::peers::Peers;
+use crate::registry::catalog::blob::lease::Lease;
 use crate::registry::catalog::blob::scrub;
 use crate::registry::catalog::blob::sweep::{Sweep, newest_ms};
 use crate::registry::catalog::{mlmodel, model, upload};
@@ -39,8 +40,14 @@ const SCRUB_INTERVAL: Duration = Duration::from_secs(600);
 /// How long what goes on beside the answers may take when the server stops.
 const BESIDE: Duration = Duration::from_secs(5);
 
-/// Serves until `stop` ends, then waits for running requests as long as the configuration says.
-pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
+/// Serves until `stop` ends, or somebody else has the lease, then waits for running requests as long as the configuration
+/// says.
+pub async fn serve(
+    app: &App,
+    listener: TcpListener,
+    lease: Option<Lease>,
+    stop: impl Future<Output = ()>,
+) {
     let service = crate::app(app.clone());
     let free = Arc::new(Semaphore::new(app.config.max_connections));
     let peers = Peers::default();
@@ -49,7 +56,19 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     let newest = newest_ms(&app.db.patient()).await;
     let sweeping = tokio::spawn(sweep(app.clone(), newest));
     let scrubbing = tokio::spawn(scrub(app.clone()));
-    let mut stop = pin!(stop);
+    let lost = async {
+        match &lease {
+            Some(lease) => lease.keep().await,
+            None => std::future::pending().await,
+        }
+        tracing::error!("another server has this --storage now");
+    };
+    let mut stop = pin!(async {
+        tokio::select! {
+            () = stop => {}
+            () = lost => {}
+        }
+    });
     loop {
         let permit = tokio::select! {
             permit = free.clone().acquire_owned() => permit.ok(),
@@ -92,6 +111,11 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     app.beside.close();
     if tokio::time::timeout(BESIDE, app.beside.wait()).await.is_err() {
         tracing::warn!("lines of the log were not written");
+    }
+    if let Some(lease) = &lease
+        && let Err(error) = lease.give_back().await
+    {
+        error.log();
     }
     app.db.close().await;
 }

@@ -5,9 +5,12 @@
 //! may also come in several parts, in any order, or one after the other with interruptions. Never knows who may
 //! read what.
 
+mod address;
+mod cloud;
 mod give;
 mod hash;
 mod identity;
+mod incoming;
 mod joining;
 pub mod key;
 mod partial;
@@ -26,10 +29,12 @@ use futures_util::stream::{Stream, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
+pub use address::Storage;
 pub use give::Given;
 pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
@@ -42,6 +47,8 @@ pub use write::next_part;
 
 /// Where bytes are until they have a key. What is here when a server starts was promised to nobody.
 const STAGING: &str = "staging";
+/// What all uploads to an object store hold in memory at most, in MiB.
+const UPLOAD_MIB: u32 = 256;
 /// As it was called before.
 const OLD_STAGING: &str = "uploads";
 
@@ -67,25 +74,41 @@ pub struct Listed {
     pub modified_at: Timestamp,
 }
 
+/// What the objects are in.
+#[derive(Clone)]
+enum Kind {
+    Folder,
+    Cloud {
+        /// As it is told to people.
+        name: Arc<str>,
+        /// How large the parts of an upload are, in bytes.
+        part_size: u64,
+        /// What uploads may hold in memory, in MiB.
+        memory: Arc<Semaphore>,
+    },
+}
+
 /// The objects of a registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
+    kind: Kind,
     /// Bytes that come in several parts.
     uploads: parts::Uploads,
     /// Bytes that come with interruptions.
     partials: partial::Partials,
     room: room::Room,
+    /// Of the objects; or else of what is on its way to an object store.
     folder: Arc<FsPath>,
     /// Held by the server for as long as the store is open: two on one folder would not know of each other's uploads.
     _lock: Option<Arc<File>>,
 }
 
 impl Store {
-    /// Opens the objects in a folder for the one server that has it, makes it if missing, and removes what
-    /// interrupted uploads left.
-    pub async fn open(folder: &FsPath) -> Result<Self> {
-        std::fs::create_dir_all(folder.join("blobs"))?;
+    /// Opens the objects for the one server that has the folder, makes it if missing, and removes what interrupted
+    /// uploads left in it.
+    pub async fn open(folder: &FsPath, storage: Option<&Storage>) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
         let lock = File::create(folder.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Error::Conflict(format!(
@@ -100,32 +123,83 @@ impl Store {
                 _ => {}
             }
         }
-        std::fs::create_dir(folder.join(STAGING))?;
-        Ok(Self { _lock: Some(Arc::new(lock)), ..Self::open_beside(folder)? })
+        let store = Self { _lock: Some(Arc::new(lock)), ..Self::open_beside(folder, storage)? };
+        store.reach().await?;
+        if store.is_folder() {
+            std::fs::create_dir_all(folder.join("blobs"))?;
+            std::fs::create_dir(folder.join(STAGING))?;
+        }
+        Ok(store)
     }
 
-    /// Opens the objects in a folder beside the server that has it, or without one.
-    pub fn open_beside(folder: &FsPath) -> Result<Self> {
-        let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self {
-            objects: Arc::new(objects),
+    /// Says plainly why an object store cannot be used: its address, bucket or keys may be wrong.
+    async fn reach(&self) -> Result<()> {
+        let Kind::Cloud { name, .. } = &self.kind else { return Ok(()) };
+        let found = self.objects.list(Some(&Path::from("blobs"))).try_next().await;
+        found
+            .map(drop)
+            .map_err(|error| Error::invalid("--storage", format!("{name} cannot be used. {error}")))
+    }
+
+    /// Removes what interrupted uploads left in an object store, for the one server that has it.
+    pub async fn clear_staging(&self) -> Result<()> {
+        if self.is_folder() {
+            return Ok(());
+        }
+        let mut staged = pin!(self.objects.list(Some(&Path::from(STAGING))));
+        while let Some(object) = staged.try_next().await? {
+            if_there(self.objects.delete(&object.location).await)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the objects beside the server that has the folder, or without one.
+    pub fn open_beside(folder: &FsPath, storage: Option<&Storage>) -> Result<Self> {
+        let Some(storage) = storage else {
+            let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+            return Ok(Self::new(Arc::new(objects), Kind::Folder, folder));
+        };
+        let kind = Kind::Cloud {
+            name: storage.to_string().into(),
+            part_size: storage.part_size,
+            memory: Arc::new(Semaphore::new(UPLOAD_MIB as usize)),
+        };
+        Ok(Self::new(cloud::connect(storage)?, kind, folder))
+    }
+
+    fn new(objects: Arc<dyn ObjectStore>, kind: Kind, folder: &FsPath) -> Self {
+        Self {
+            objects,
+            kind,
             uploads: parts::Uploads::default(),
             partials: partial::Partials::default(),
             room: room::Room::default(),
             folder: folder.into(),
             _lock: None,
-        })
+        }
     }
 
     /// A place for objects that no server has, such as a backup; made if missing.
     pub fn new_at(folder: &FsPath) -> Result<Self> {
         std::fs::create_dir_all(folder.join("blobs"))?;
-        Self::open_beside(folder)
+        Self::open_beside(folder, None)
     }
 
     /// Whether there are no objects.
     pub async fn is_empty(&self) -> Result<bool> {
         Ok(pin!(self.all()).try_next().await?.is_none())
+    }
+
+    /// Where the objects are, for people.
+    pub fn name(&self) -> String {
+        match &self.kind {
+            Kind::Folder => self.folder.display().to_string(),
+            Kind::Cloud { name, .. } => name.to_string(),
+        }
+    }
+
+    fn is_folder(&self) -> bool {
+        matches!(self.kind, Kind::Folder)
     }
 
     /// The folder that the objects are in.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::{DUMP, Made, SQLITE, bar, open_beside, opened, remove_database};
+use super::{DUMP, Made, SQLITE, bar, open_beside, opened, refuse_object_store, remove_database};
 use crate::config;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -27,6 +27,7 @@ const DUMP_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Makes a backup; the exit code says whether all files are in it.
 pub async fn run(input: config::Backup) -> Result<ExitCode> {
+    refuse_object_store(&input.data)?;
     let (db, store) = open_beside(&input.data).await?;
     let (registry, schema) = (pairing::registry(&db).await?, db.schema().await?);
     let url = input.data.database_url();

@@ -57,12 +57,27 @@ pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
     })
 }
 
+/// Backups are of a folder: an object store has copies, versions and replication of its own.
+fn refuse_object_store(data: &Data) -> Result<()> {
+    match &data.storage {
+        Some(storage) => Err(Error::Conflict(format!(
+            "The files are in {storage}, which is copied with its own tools. Back up the database with pg_dump, or the copy that \
+             VACUUM INTO makes of SQLite, and then the bucket: see docs/operations.md"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The database and the store of a registry, beside the server that has them.
 async fn open_beside(data: &Data) -> Result<(Db, Store)> {
     let db = opened(Db::open_beside(&data.database_url()).await)?.patient();
-    let store = Store::open_beside(&data.data).map_err(|_| {
-        Error::invalid("--data", format!("{} is not a folder", data.data.display()))
-    })?;
+    let store = match Store::open_beside(&data.data, data.storage.as_ref()) {
+        Err(_) if data.storage.is_none() => {
+            let reason = format!("{} is not a folder", data.data.display());
+            return Err(Error::invalid("--data", reason));
+        }
+        store => store?,
+    };
     pairing::check(&db, &store).await?;
     // What heals is no upload.
     Ok((db, store.keeping_free(Some(0))))

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Output};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::backup::without_password;
-use super::{DUMP, Made, bar, opened, remove_database};
+use super::{DUMP, Made, bar, opened, refuse_object_store, remove_database};
 use crate::config;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -30,10 +30,11 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
             "the backup was made by a newer version of this program: restore it with that version";
         return Err(Error::invalid("DIR", reason));
     }
+    refuse_object_store(&input.data)?;
     let url = input.data.database_url();
-    let store = Store::open(&input.data.data).await?.keeping_free(Some(0));
+    let store = Store::open(&input.data.data, None).await?.keeping_free(Some(0));
     check_place(&store, &made, &url).await?;
-    let backup = Store::open_beside(&input.from)?;
+    let backup = Store::open_beside(&input.from, None)?;
     let begun = input.data.data.join(RESTORING);
     std::fs::write(&begun, &made.registry)?;
 

@@ -21,7 +21,7 @@ pub async fn run(input: config::Verify) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let backup = match &input.from {
-        Some(folder) => Some(Store::open_beside(folder).map_err(|_| {
+        Some(folder) => Some(Store::open_beside(folder, None).map_err(|_| {
             Error::invalid("--from", format!("{} is not a folder", folder.display()))
         })?),
         None => None,

@@ -218,7 +218,7 @@ impl Held {
                 let length = piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
                 self.check_size(app, writing.at + length)?;
                 if !piece.is_empty()
-                    && let Err(error) = app.store.check_room()
+                    && let Err(error) = app.store.check_disk()
                 {
                     full = Some(error);
                     break;
@@ -322,7 +322,9 @@ impl Held {
         uploads::rules::finish(&mut change, &upload.id).await?;
         change.commit().await?;
         upload::settle(app, &place.path()?, &blob, &put).await;
-        partial.forget();
+        if let Err(error) = partial.remove().await {
+            error.log();
+        }
         if let Err(error) = remove_parts(app, &parts).await {
             // They go with the row.
             error.log();

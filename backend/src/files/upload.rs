@@ -79,7 +79,7 @@ pub fn check_size(app: &App, size: u64) -> Result<i64> {
 }
 
 /// How many bytes the client says that there are.
-fn announced(headers: &HeaderMap) -> Option<u64> {
+pub fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -103,10 +103,16 @@ pub async fn receive(
     body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
 ) -> Result<Put> {
     let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
-    let promise = promise(app, announced(headers).unwrap_or(0)).await?;
-    let body = body.inspect_ok(|bytes| promise.came(bytes.len() as u64));
+    let length = announced(headers);
+    let promise = match app.store.takes_room() {
+        true => Some(promise(app, length.unwrap_or(0)).await?),
+        false => None,
+    };
+    let body = body.inspect_ok(|bytes| {
+        promise.iter().for_each(|promise| promise.came(bytes.len() as u64));
+    });
     let expected = expected_digests(headers)?;
-    let blob = app.store.write(body, app.config.max_file_size, app.clock.now()).await?;
+    let blob = app.store.write(body, length, app.config.max_file_size, app.clock.now()).await?;
     // By itself: a client who goes away now leaves nothing half done.
     let (app, actor, place, headers) = (app.clone(), actor.clone(), place.clone(), headers.clone());
     let named = tokio::spawn(async move {

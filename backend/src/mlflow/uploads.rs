@@ -126,8 +126,8 @@ pub async fn take_part(
         let _under_way = app.in_flight.begin(arrival.clone());
         let max_size = app.config.max_file_size;
         let store = &app.store;
-        let written =
-            store.write_part(upload, number, &mut *body, max_size, app.clock.now()).await?;
+        let (length, now) = (upload::announced(&parts.headers), app.clock.now());
+        let written = store.write_part(upload, number, &mut *body, length, max_size, now).await?;
         app.in_flight.touch(upload, arrival, app.clock.now());
         Ok::<_, Error>(written)
     };

@@ -62,8 +62,8 @@ impl Store {
     pub async fn put(&self, blob: &Blob, pieces: Pieces) -> Result<()> {
         let name = blob.key.rsplit('/').next().unwrap_or_default();
         let staged = Path::from(format!("{STAGING}/{name}"));
-        let mut upload = self.objects.put_multipart(&staged).await?;
-        let received = receive(self, &mut *upload, pieces.map_err(Error::from), u64::MAX).await;
+        let mut upload = self.incoming(staged.clone(), None).await?;
+        let received = receive(self, &mut upload, pieces.map_err(Error::from), u64::MAX).await;
         match received {
             Ok(_) => upload.complete().await?,
             Err(error) => {

@@ -1,7 +1,9 @@
 //! Whose store this is: `registry.json`, which names the registry that the objects belong to.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
@@ -29,20 +31,22 @@ pub struct Identity {
 impl Store {
     /// Whose store this is; nobody's if nothing says so.
     pub async fn identity(&self) -> Result<Option<Identity>> {
-        let bytes = match tokio::fs::read(self.folder.join(FILE)).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            bytes => bytes?,
+        let found = match self.objects.get(&Path::from(FILE)).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found?,
         };
+        let bytes = found.bytes().await?;
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            let file = self.folder.join(FILE);
-            let reason = format!("{} cannot be read ({error})", file.display());
-            Error::invalid("--data", reason)
+            Error::Conflict(format!("{FILE} in {} cannot be read: {error}", self.name()))
         })
     }
 
-    /// Whether the folder is there, which a disk that is not mounted is not: something says whose it is, of what it is a
+    /// Whether the place is there, which a disk that is not mounted is not: something says whose it is, of what it is a
     /// backup, or that it is being restored.
     pub async fn is_there(&self) -> Result<bool> {
+        if !self.is_folder() {
+            return Ok(self.size(FILE).await?.is_some());
+        }
         for file in [FILE, BACKUP, RESTORING] {
             if tokio::fs::try_exists(self.folder.join(file)).await? {
                 return Ok(true);
@@ -54,6 +58,10 @@ impl Store {
     /// Writes down whose store this is; durable when this returns.
     pub async fn identify(&self, identity: &Identity) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(identity).map_err(Error::internal)?;
+        if !self.is_folder() {
+            self.objects.put(&Path::from(FILE), bytes.into()).await?;
+            return Ok(());
+        }
         let folder = self.folder.clone();
         let written = spawn_blocking(move || {
             let temporary = folder.join(format!("{FILE}.new"));

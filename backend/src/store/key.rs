@@ -2,11 +2,17 @@
 //!
 //! `blobs/XX/SHA256.ID`, where ID is a UUIDv7 and XX its last two digits: the same bytes that come twice are two
 //! objects, until one of them is taken for the copy of their blob. Before that a key was `blobs/ab/SHA256`, with the
-//! first two digits of the hash; what has such a key keeps it.
+//! first two digits of the hash; what has such a key keeps it. In an object store, which cannot rename, a key is
+//! `blobs/XX/ID`: it is given before the bytes are known.
 
 /// The key of an object of these bytes.
 pub(super) fn new(sha256: &str, id: &str) -> String {
     format!("{}/{sha256}.{id}", folder_of(id))
+}
+
+/// The key of an object in an object store.
+pub(super) fn of_id(id: &str) -> String {
+    format!("{}/{id}", folder_of(id))
 }
 
 /// The folder of the object with this id, whatever its bytes are.
@@ -17,8 +23,8 @@ pub(super) fn folder_of(id: &str) -> String {
 /// What a key says.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Parts<'a> {
-    /// In hexadecimal.
-    pub sha256: &'a str,
+    /// In hexadecimal; none in an object store.
+    pub sha256: Option<&'a str>,
     /// None of an old key.
     pub id: Option<&'a str>,
 }
@@ -37,13 +43,14 @@ pub fn parse(key: &str) -> Option<Parts<'_>> {
     };
     let (folder, name) = key.strip_prefix("blobs/")?.split_once('/')?;
     let (sha256, id) = match name.split_once('.') {
-        Some((sha256, id)) => (sha256, Some(id)),
-        None => (name, None),
+        Some((sha256, id)) => (Some(sha256), Some(id)),
+        None if name.len() == 32 => (None, Some(name)),
+        None => (Some(name), None),
     };
-    let is_ours = digits(sha256, 64)
-        && match id {
-            Some(id) => digits(id, 32) && id.ends_with(folder),
-            None => sha256.starts_with(folder),
+    let is_ours = sha256.is_none_or(|sha256| digits(sha256, 64))
+        && match (id, sha256) {
+            (Some(id), _) => digits(id, 32) && id.ends_with(folder),
+            (None, sha256) => sha256.is_some_and(|sha256| sha256.starts_with(folder)),
         };
     (is_ours && folder.len() == 2).then_some(Parts { sha256, id })
 }
@@ -59,8 +66,9 @@ mod tests {
         let key = new(&sha256, id);
         assert_eq!(key, format!("blobs/4c/{sha256}.{id}"));
         let parts = parse(&key).unwrap();
-        assert_eq!(parts, Parts { sha256: &sha256, id: Some(id) });
+        assert_eq!(parts, Parts { sha256: Some(&sha256), id: Some(id) });
         assert_eq!(parts.given_at_ms(), Some(0x0192_f0c1_a2b3));
+        assert_eq!(parse(&of_id(id)).unwrap(), Parts { sha256: None, id: Some(id) });
         let old = format!("blobs/ab/{sha256}");
         assert_eq!(parse(&old).unwrap().given_at_ms(), None);
         for other in [

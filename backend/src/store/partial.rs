@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::hash::{Hasher, Hashes};
 use super::key::{self, Parts};
-use super::read::READ_SIZE;
+use super::read::{READ_SIZE, pieces};
 use super::{Blob, Store};
 use crate::error::{Error, Result};
 
@@ -199,24 +199,50 @@ impl Partial {
     /// The object that all bytes will be, of which these are the hashes.
     pub fn blob(&self, hashes: Hashes, size: i64) -> Blob {
         let Hashes { sha256, crc32 } = hashes;
-        Blob { key: key::new(&sha256, &self.name), sha256, size, crc32: Some(crc32) }
+        let key = match self.store.is_folder() {
+            true => key::new(&sha256, &self.name),
+            false => key::of_id(&self.name),
+        };
+        Blob { key, sha256, size, crc32: Some(crc32) }
     }
 
-    /// Makes the object of the bytes. They are here no more.
+    /// Makes the object of the bytes. In a folder they are here no more; to an object store they are sent, again if need be.
     pub async fn finish(&self, blob: &Blob) -> Result<()> {
+        if !self.store.is_folder() {
+            return self.send(blob).await;
+        }
         let from = Path::from(format!("{FOLDER}/{}", self.name));
         self.store.objects.rename(&from, &Path::from(blob.key.as_str())).await?;
         Ok(())
     }
 
+    async fn send(&self, blob: &Blob) -> Result<()> {
+        let (file, size) = (self.file(), blob.size.unsigned_abs());
+        let file = spawn_blocking(move || File::open(file)).await.map_err(Error::internal)??;
+        let mut object = self.store.incoming(Path::from(blob.key.as_str()), Some(size)).await?;
+        let mut sending: Option<JoinHandle<Result<()>>> = None;
+        let mut pieces = pieces(file, 0..size, Some(blob.sha256.clone()));
+        while let Some(piece) = pieces.try_next().await? {
+            if let Some(before) = sending.take() {
+                before.await.map_err(Error::internal)??;
+            }
+            sending = Some(tokio::spawn(object.put(vec![piece]).await?));
+        }
+        if let Some(last) = sending {
+            last.await.map_err(Error::internal)??;
+        }
+        object.complete().await
+    }
+
     /// The object that was made of the bytes, where the server ended before anybody noted it.
     pub async fn finished(&self) -> Result<Option<Blob>> {
-        if tokio::fs::try_exists(self.file()).await? {
+        // What an object store was sent is still here.
+        if !self.store.is_folder() || tokio::fs::try_exists(self.file()).await? {
             return Ok(None);
         }
         let mut objects = pin!(self.store.list(&key::folder_of(&self.name)));
         while let Some(object) = objects.try_next().await? {
-            if let Some(Parts { sha256, id: Some(id) }) = key::parse(&object.key)
+            if let Some(Parts { sha256: Some(sha256), id: Some(id) }) = key::parse(&object.key)
                 && id == self.name
             {
                 let (sha256, size) = (sha256.to_owned(), object.size);
@@ -227,7 +253,7 @@ impl Partial {
         Ok(None)
     }
 
-    /// Removes the bytes of an upload that is given up.
+    /// Removes the bytes of an upload that is given up, or an object by now.
     pub async fn remove(self) -> Result<()> {
         match tokio::fs::remove_file(self.file()).await {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),

@@ -14,7 +14,7 @@ use object_store::{GetOptions, GetResultPayload, ObjectStore};
 use sha2::{Digest, Sha256};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Blob, Store};
+use super::{Blob, Store, cloud};
 use crate::error::{Error, Result};
 
 /// How much is read at once.
@@ -36,37 +36,49 @@ impl Store {
         if range.is_empty() {
             return Ok(Found::Whole(futures_util::stream::empty().boxed()));
         }
-        Ok(match self.open_object(blob).await? {
-            Some(file) => Found::Whole(pieces(file, range, None)),
-            None => Found::Missing,
-        })
+        let place = Path::from(blob.key.as_str());
+        let found = self.pieces_of(&place, blob.size.unsigned_abs(), range, None).await?;
+        Ok(found.map_or(Found::Missing, Found::Whole))
     }
 
     /// A whole object. The stream ends with [`ErrorKind::InvalidData`] before its last piece where the bytes are not
     /// those of the blob.
     pub async fn read_proven(&self, blob: &Blob) -> Result<Found<Pieces>> {
         let size = blob.size.unsigned_abs();
-        Ok(match self.open_object(blob).await? {
-            Some(file) if size > 0 => {
-                Found::Whole(pieces(file, 0..size, Some(blob.sha256.clone())))
-            }
-            Some(_) => Found::Whole(futures_util::stream::empty().boxed()),
-            None => Found::Missing,
-        })
+        if size == 0 {
+            let is_there = self.size(&blob.key).await? == Some(0);
+            let nothing = || futures_util::stream::empty().boxed();
+            return Ok(if is_there { Found::Whole(nothing()) } else { Found::Missing });
+        }
+        let (place, sha256) = (Path::from(blob.key.as_str()), Some(blob.sha256.clone()));
+        let found = self.pieces_of(&place, size, 0..size, sha256).await?;
+        Ok(found.map_or(Found::Missing, Found::Whole))
     }
 
-    /// The object, if it has the size of the blob.
-    async fn open_object(&self, blob: &Blob) -> Result<Option<File>> {
-        let found =
-            match self.objects.get_opts(&Path::from(blob.key.as_str()), GetOptions::new()).await {
-                Err(object_store::Error::NotFound { .. }) => return Ok(None),
-                found => found?,
-            };
-        if found.meta.size != blob.size.unsigned_abs() {
+    /// The pieces of an object, if it has this size. The range is not empty; with a hash it is all, and proven.
+    pub(super) async fn pieces_of(
+        &self,
+        place: &Path,
+        size: u64,
+        range: Range<u64>,
+        sha256: Option<String>,
+    ) -> Result<Option<Pieces>> {
+        if !self.is_folder() {
+            let bytes = cloud::open(&self.objects, place, size, range).await?;
+            return Ok(bytes.map(|bytes| match sha256 {
+                Some(sha256) => cloud::proven(bytes, sha256),
+                None => bytes,
+            }));
+        }
+        let found = match self.objects.get_opts(place, GetOptions::new()).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found?,
+        };
+        if found.meta.size != size {
             return Ok(None);
         }
         match found.payload {
-            GetResultPayload::File(file, _) => Ok(Some(file)),
+            GetResultPayload::File(file, _) => Ok(Some(pieces(file, range, sha256))),
             GetResultPayload::Stream(_) => Err(Error::internal("the store is a folder")),
         }
     }

@@ -56,9 +56,19 @@ impl Store {
         Ok(space.free.checked_sub(disk::floor(space, self.room.keep_mib)))
     }
 
-    /// Refuses bytes where there is no room for any: asked while they come.
+    /// Refuses bytes of objects where there is no room for any: asked while they come. An object store has its own room.
     pub fn check_room(&self) -> Result<()> {
+        if self.is_folder() { self.check_disk() } else { Ok(()) }
+    }
+
+    /// As [`Store::check_room`], of bytes that come with interruptions: they are on the disk first.
+    pub fn check_disk(&self) -> Result<()> {
         if self.has_room()? { Ok(()) } else { Err(Error::NoSpace) }
+    }
+
+    /// Promises room for the bytes of an object, where that takes some here; `elsewhere` as in [`Store::promise`].
+    pub fn takes_room(&self) -> bool {
+        self.is_folder()
     }
 
     /// Promises room for so many bytes, if there is some beside what was promised to others, here and, `elsewhere`, to

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt};
 
 use super::hash::{Hasher, Hashes};
-use super::{Blob, STAGING, Store, if_there, key};
+use super::incoming::Incoming;
+use super::{Blob, Kind, STAGING, Store, if_there, key};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::time::Timestamp;
@@ -16,18 +17,23 @@ const PART_SIZE: usize = 2 << 20;
 
 impl Store {
     /// Takes in the bytes of `body` with flat memory. They are durable when this returns, and nothing is
-    /// left of them when it fails. More than `max_size` bytes are refused.
+    /// left of them when it fails. `length` is what was announced; more than `max_size` bytes are refused.
     pub async fn write<E: Into<Error>>(
         &self,
         body: impl Stream<Item = Result<Bytes, E>>,
+        length: Option<u64>,
         max_size: u64,
         now: Timestamp,
     ) -> Result<Blob> {
         let id = new_uuid(now);
-        let staged = Path::from(format!("{STAGING}/{id}"));
-        let mut upload = self.objects.put_multipart(&staged).await?;
+        // A folder can give it another name at the end, and an object store cannot.
+        let place = Path::from(match self.kind {
+            Kind::Folder => format!("{STAGING}/{id}"),
+            Kind::Cloud { .. } => key::of_id(&id),
+        });
+        let mut upload = self.incoming(place.clone(), length).await?;
         let (Hashes { sha256, crc32 }, size) =
-            match receive(self, &mut *upload, body, max_size).await {
+            match receive(self, &mut upload, body, max_size).await {
                 Ok(done) => done,
                 Err(error) => {
                     upload.abort().await?;
@@ -38,8 +44,14 @@ impl Store {
         let store = self.clone();
         tokio::spawn(async move {
             upload.complete().await?;
-            let key = key::new(&sha256, &id);
-            store.objects.rename(&staged, &Path::from(key.as_str())).await?;
+            let key = match store.kind {
+                Kind::Folder => {
+                    let key = key::new(&sha256, &id);
+                    store.objects.rename(&place, &Path::from(key.as_str())).await?;
+                    key
+                }
+                Kind::Cloud { .. } => place.to_string(),
+            };
             let size = i64::try_from(size).map_err(Error::internal)?;
             Ok(Blob { key, sha256, size, crc32: Some(crc32) })
         })
@@ -56,7 +68,7 @@ impl Store {
 /// Hashes and writes one part while the next arrives.
 pub(super) async fn receive<E: Into<Error>>(
     store: &Store,
-    upload: &mut dyn MultipartUpload,
+    upload: &mut Incoming,
     body: impl Stream<Item = Result<Bytes, E>>,
     max_size: u64,
 ) -> Result<(Hashes, u64)> {
@@ -77,7 +89,7 @@ pub(super) async fn receive<E: Into<Error>>(
         }
         if !part.is_empty() {
             store.check_room()?;
-            let written = tokio::spawn(upload.put_part(part.iter().cloned().collect()));
+            let written = tokio::spawn(upload.put(part.clone()).await?);
             let hashed = tokio::task::spawn_blocking(move || {
                 part.iter().for_each(|bytes| hasher.update(bytes));
                 hasher
@@ -94,7 +106,7 @@ pub(super) async fn receive<E: Into<Error>>(
     }
 }
 
-type Part = (tokio::task::JoinHandle<object_store::Result<()>>, tokio::task::JoinHandle<Hasher>);
+type Part = (tokio::task::JoinHandle<Result<()>>, tokio::task::JoinHandle<Hasher>);
 
 async fn finish_part((written, hashed): Part) -> Result<Hasher> {
     written.await.map_err(Error::internal)??;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::files::{BASE, left_over, with_version};
-use crate::harness::{Caller, Server};
+use crate::files::{BASE, with_version};
+use crate::harness::{Caller, Server, left_over};
 use crate::mlflow_artifacts::sha256;
 
 #[tokio::test(flavor = "multi_thread")]

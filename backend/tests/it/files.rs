@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Server};
+use crate::harness::{Caller, Server, left_over};
 
 pub const BASE: &str = "/files/vision/ocr/1.0.0";
 
@@ -16,10 +16,6 @@ pub async fn with_version() -> (Server, Caller) {
     let (server, admin) = Server::with_model().await;
     admin.create_version(Some("1.0.0")).await;
     (server, admin)
-}
-
-pub fn left_over(server: &Server) -> usize {
-    std::fs::read_dir(server.data.path().join("staging")).unwrap().count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

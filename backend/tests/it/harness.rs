@@ -30,6 +30,22 @@ pub struct Server {
     _stop: oneshot::Sender<()>,
 }
 
+/// A folder of its own in the object store that tests are to use, if any: `MODEL_REGISTRY_TEST_STORAGE`, such as
+/// `s3://test?endpoint=http://127.0.0.1:9000`.
+pub fn storage() -> Option<String> {
+    let storage = std::env::var("MODEL_REGISTRY_TEST_STORAGE").ok()?;
+    let (bucket, query) = storage.split_once('?').unwrap_or((&storage, ""));
+    Some(format!("{bucket}/{}?{query}", model_registry::id::new_uuid(Clock::System.now())))
+}
+
+/// How many objects of uploads that are not over are in the folder; an object store is looked into by its own tests.
+pub fn left_over(server: &Server) -> usize {
+    if storage().is_some() {
+        return 0;
+    }
+    std::fs::read_dir(server.data.path().join("staging")).unwrap().count()
+}
+
 /// Somebody who sends requests; named after who they are.
 #[derive(Clone)]
 pub struct Caller {
@@ -72,10 +88,15 @@ impl Server {
             .ok();
         let folder = data.path().to_str().unwrap();
         let base = ["model-registry", "serve", "--data", folder, "--database", database];
-        let config = serve_config(base.iter().chain(&["--admin-password", PASSWORD]).chain(flags));
+        let storage = storage();
+        let storage = storage.iter().flat_map(|url| ["--storage", url]).collect::<Vec<_>>();
+        let base = base.iter().chain(&["--admin-password", PASSWORD]).chain(&storage);
+        let config = serve_config(base.chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let store = Store::open(data.path()).await.unwrap_or_else(|e| panic!("{}", e.message()));
+        let storage = config.data.storage.as_ref();
+        let store =
+            Store::open(data.path(), storage).await.unwrap_or_else(|e| panic!("{}", e.message()));
         let store = store.keeping_free(config.keep_free);
         let db = Db::open(database).await.unwrap();
         let paired = pairing::pair(&db, &store, config.adopt, clock.now()).await;
@@ -85,7 +106,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.clone();
         tokio::spawn(async move {
-            model_registry::server::serve(&serving, listener, async {
+            model_registry::server::serve(&serving, listener, None, async {
                 stopped.await.ok();
             })
             .await;

@@ -55,6 +55,7 @@ mod room;
 mod schema;
 mod socket;
 mod sse;
+mod stores;
 mod subgraph;
 mod support;
 mod sweep;

@@ -9,7 +9,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{CREATE_PROJECT, Caller, Server};
+use crate::harness::{CREATE_PROJECT, Caller, Server, left_over};
 use crate::mlflow_signed::end;
 
 pub const API: &str = "/mlflow/vision/api/2.0";
@@ -80,10 +80,6 @@ async fn version_address(server: &Server, version: &str) -> String {
             .await
             .unwrap();
     format!("versions/{id}")
-}
-
-pub fn left_over(server: &Server) -> usize {
-    std::fs::read_dir(server.data.path().join("staging")).unwrap().count()
 }
 
 pub fn sha256(bytes: &[u8]) -> String {

@@ -3,10 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::Server;
-use crate::mlflow_artifacts::{
-    API, delete, finish, get, left_over, logged_model, post, put, run, text,
-};
+use crate::harness::{Server, left_over};
+use crate::mlflow_artifacts::{API, delete, finish, get, logged_model, post, put, run, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finished_model_changes_with_what_its_run_shows_and_its_versions_never_do() {

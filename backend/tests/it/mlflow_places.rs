@@ -4,9 +4,9 @@ use model_registry::role::TokenScope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{CREATE_PROJECT, Caller, Server};
+use crate::harness::{CREATE_PROJECT, Caller, Server, left_over};
 use crate::mlflow::{ask, ok, refused, run};
-use crate::mlflow_artifacts::{PROXY, delete, get, left_over, post, put, sha256, text};
+use crate::mlflow_artifacts::{PROXY, delete, get, post, put, sha256, text};
 use crate::mlflow_signed::{begin, end, finished, send};
 use crate::tus;
 

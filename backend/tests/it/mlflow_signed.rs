@@ -8,8 +8,8 @@ use model_registry::time::Clock;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::harness::{CREATE_PROJECT, Caller, PASSWORD, Server};
-use crate::mlflow_artifacts::{PROXY, answer, get, left_over, post, put, run, sha256, text};
+use crate::harness::{CREATE_PROJECT, Caller, PASSWORD, Server, left_over};
+use crate::mlflow_artifacts::{PROXY, answer, get, post, put, run, sha256, text};
 
 /// Begins an upload; its id and the addresses of its parts.
 pub async fn begin(caller: &Caller, root: &str, parts: usize) -> (String, Vec<String>) {

@@ -33,9 +33,10 @@ impl Pair {
         let pair = Self { folder, database };
         assert_eq!(pair.start(pair.folder.path(), &pair.database).await, "");
         if with_file {
-            let store = Store::open(pair.folder.path()).await.ok().unwrap();
+            let store = Store::open(pair.folder.path(), None).await.ok().unwrap();
             let bytes = [Ok::<_, model_registry::error::Error>(BYTES.into())];
-            let blob = store.write(futures_util::stream::iter(bytes), 10, NOW).await.ok().unwrap();
+            let blob =
+                store.write(futures_util::stream::iter(bytes), None, 10, NOW).await.ok().unwrap();
             let insert = format!(
                 "INSERT INTO blobs (sha256, size, created_at_ms) VALUES ('{sha}', 4, 0);
                  INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
@@ -62,7 +63,7 @@ impl Pair {
 
 /// What a start of the server does first.
 async fn pair(folder: &Path, database: &str, adopt: bool) -> Result<()> {
-    let store = Store::open(folder).await?;
+    let store = Store::open(folder, None).await?;
     let db = db(database).await;
     let paired = pairing::pair(&db, &store, adopt, NOW).await;
     db.close().await;
@@ -167,7 +168,7 @@ async fn a_second_folder_of_one_database_is_refused_also_when_both_start_at_once
     let second = tempdir().unwrap();
     let db = db(&database).await;
     let start = async |folder: &Path| {
-        let store = Store::open(folder).await.ok().unwrap();
+        let store = Store::open(folder, None).await.ok().unwrap();
         message(pairing::pair(&db, &store, false, Clock::System.now()).await)
     };
     let (one, two) = tokio::join!(start(first.path()), start(second.path()));

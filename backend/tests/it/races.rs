@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{CREATE_PROJECT, Server};
+use crate::harness::{CREATE_PROJECT, Server, left_over};
 use crate::mlflow::ask;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +159,7 @@ async fn racing_uploads_of_one_path_agree_on_one_content() {
     assert_eq!(statuses[..8], [200, 200, 200, 200, 200, 200, 200, 201], "{statuses:?}");
     assert_eq!(statuses[8..], [409; 8], "{statuses:?}");
     assert_eq!(server.count("SELECT COUNT(*) FROM files").await, 1);
-    assert_eq!(std::fs::read_dir(server.data.path().join("staging")).unwrap().count(), 0);
+    assert_eq!(left_over(&server), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,7 @@ pub const BACKEND: &[Floor] = &[
         &[
             "registry::*::*::rules",
             "registry::event::rules",
+            "registry::catalog::blob::lease",
             "registry::catalog::blob::pairing",
             "registry::catalog::blob::scrub",
             "registry::catalog::blob::sweep",

@@ -22,7 +22,7 @@ const OF_ANOTHER: &str = "has the files of another registry than this database. 
 const ANOTHER_FOLDER: &str = "is not the folder that this database has its files in. Give the --data and the --database \
      that belong together";
 const NOT_MARKED: &str = "has no registry.json, and this database has its files in a folder that has one. Is the disk \
-     mounted, and --data right?";
+     mounted, and are --data and --storage right?";
 
 /// Refuses to begin a new database beside a store that has files, before one is made.
 pub async fn check_new(store: &Store, adopt: bool) -> Result<()> {
@@ -144,7 +144,7 @@ async fn why_not_ours(db: &Db, store: &Store) -> Result<Option<String>> {
     Ok((missing > 0).then(|| {
         format!(
             "has not the files of this database: of {of} that were looked for, {missing} are not there. Is the disk \
-             mounted, and --data right?"
+             mounted, and are --data and --storage right?"
         )
     }))
 }
@@ -182,9 +182,9 @@ async fn replace(db: &Db, store: &Store, identity: &Identity, now: Timestamp) ->
 }
 
 fn refusal(store: &Store, reason: &str) -> Error {
-    let folder = store.folder().display();
+    let place = store.name();
     Error::Conflict(format!(
-        "{folder} {reason}\nIf they should belong together from now on, start the server once with --adopt. Then no file is removed \
+        "{place} {reason}\nIf they should belong together from now on, start the server once with --adopt. Then no file is removed \
          for 30 days."
     ))
 }

@@ -55,8 +55,10 @@ async fn gone(store: &Store) -> Result<Finding> {
     if store.is_there().await? {
         return Ok(Finding::Missing);
     }
-    let folder = store.folder().display();
-    Err(Error::internal(format!("{folder} is not what it was: is the disk mounted?")))
+    let place = store.name();
+    Err(Error::internal(format!(
+        "{place} is not what it was: is the disk mounted, or the bucket right?"
+    )))
 }
 
 /// Reads all bytes of a copy.

@@ -277,7 +277,7 @@ impl<'a> Sweep<'a> {
             )
             .bind(&object.key)
             .bind(STORAGE)
-            .bind(parts.sha256)
+            .bind(parts.sha256.unwrap_or_default())
             .bind(i64::try_from(object.size).unwrap_or(i64::MAX))
             .bind(self.now)
             .bind(sweeps)

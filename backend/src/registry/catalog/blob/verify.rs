@@ -174,8 +174,8 @@ impl Verify<'_> {
             // What is newer may be of an upload that is going on.
             listed.retain(|object| object.modified_at < settled);
             for Listed { key, .. } in sql::without_row(self.db, listed).await? {
-                if let Some(key::Parts { sha256, .. }) =
-                    key::parse(&key).filter(|key| lost.contains(key.sha256))
+                if let Some(key::Parts { sha256: Some(sha256), .. }) = key::parse(&key)
+                    && lost.contains(sha256)
                 {
                     found.entry(sha256.to_owned()).or_default().push(key.clone());
                 }
@@ -237,7 +237,7 @@ impl Verify<'_> {
             return Ok(false);
         }
         let Found::Whole(pieces) = backup.read_proven(&there).await? else { return Ok(false) };
-        let blob = self.store.write(pieces, u64::MAX, self.clock.now()).await?;
+        let blob = self.store.write(pieces, None, u64::MAX, self.clock.now()).await?;
         sql::add(self.db, &blob, self.clock.now()).await
     }
 
@@ -248,7 +248,7 @@ impl Verify<'_> {
         let mut objects = pin!(backup.all());
         while let Some(listed) = objects.try_next().await? {
             for object in listed {
-                let sha256 = key::parse(&object.key).map(|key| key.sha256.to_owned());
+                let sha256 = key::parse(&object.key).and_then(|key| key.sha256.map(str::to_owned));
                 if let Some(sha256) = sha256.filter(|sha256| lost.contains(sha256)) {
                     found.insert(sha256, object.key);
                 }

@@ -1,0 +1,152 @@
+//! The address of an object store: a bucket, and where it is, as `--storage` says it.
+//!
+//! Keys and passwords are never part of it, since addresses are logged: they come from the environment, as the tools of
+//! the cloud have them.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use openidconnect::url::Url;
+
+/// How large the parts of an upload are unless told, in MiB, and how large they can be.
+const PART_MIB: u64 = 8;
+const PARTS_MIB: RangeInclusive<u64> = 5..=128;
+
+/// A bucket of S3 or of what speaks like it, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    pub bucket: String,
+    /// What all keys begin with; may be empty.
+    pub prefix: String,
+    /// Where the service is, if not where its provider has it.
+    pub endpoint: Option<Url>,
+    pub region: Option<String>,
+    /// Whether the bucket is part of the host name.
+    pub virtual_host: bool,
+    /// How large the parts of an upload are, in bytes.
+    pub part_size: u64,
+}
+
+const SECRETS: &str = "must have no key or password: addresses are logged. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the \
+     environment";
+
+impl FromStr for Storage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url: Url = text.parse().map_err(|error| {
+            format!("must be an address such as s3://BUCKET/PREFIX?endpoint=URL: {error}")
+        })?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(SECRETS.to_owned());
+        }
+        let bucket = url.host_str().unwrap_or_default();
+        if url.scheme() != "s3"
+            || bucket.is_empty()
+            || url.port().is_some()
+            || url.fragment().is_some()
+        {
+            return Err("must be s3://BUCKET or s3://BUCKET/PREFIX".to_owned());
+        }
+        let mut storage = Self {
+            bucket: bucket.to_owned(),
+            prefix: url.path().trim_matches('/').to_owned(),
+            endpoint: None,
+            region: None,
+            virtual_host: false,
+            part_size: PART_MIB << 20,
+        };
+        for (name, value) in url.query_pairs() {
+            storage.set(&name, &value)?;
+        }
+        Ok(storage)
+    }
+}
+
+impl Storage {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "endpoint" => self.endpoint = Some(endpoint(value)?),
+            "region" => self.region = Some(value.to_owned()),
+            "virtual_host" => {
+                self.virtual_host =
+                    value.parse().map_err(|_| "virtual_host: must be true or false")?;
+            }
+            "part" => {
+                let mib = value.strip_suffix("MiB").and_then(|mib| mib.parse().ok());
+                let mib: u64 = mib.filter(|mib| PARTS_MIB.contains(mib)).ok_or_else(|| {
+                    format!("part: must be {}MiB to {}MiB", PARTS_MIB.start(), PARTS_MIB.end())
+                })?;
+                self.part_size = mib << 20;
+            }
+            name if ["key", "secret", "token"].iter().any(|word| name.contains(word)) => {
+                return Err(SECRETS.to_owned());
+            }
+            name => {
+                return Err(format!(
+                    "{name:?} is not known: there are endpoint, region, virtual_host and part"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn endpoint(value: &str) -> Result<Url, String> {
+    let wrong = || "endpoint: must be https://HOST or, on a network that you trust, http://HOST";
+    let url: Url = value.parse().map_err(|_| wrong())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(SECRETS.to_owned());
+    }
+    let is_plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
+    match url.scheme() {
+        "https" | "http" if is_plain => Ok(url),
+        _ => Err(wrong().to_owned()),
+    }
+}
+
+/// As it is told to people.
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}", self.bucket)?;
+        if !self.prefix.is_empty() {
+            write!(f, "/{}", self.prefix)?;
+        }
+        match &self.endpoint {
+            Some(endpoint) => write!(f, " at {endpoint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_named_with_where_it_is() {
+        let of = |text: &str| text.parse::<Storage>();
+        let plain = of("s3://models").unwrap();
+        assert_eq!((&*plain.bucket, &*plain.prefix, plain.part_size), ("models", "", 8 << 20));
+        assert_eq!(plain.to_string(), "s3://models");
+        let whole = "s3://models/a/b/?endpoint=https://s3.example.org:9000&region=eu&part=16MiB&virtual_host=true";
+        let whole = of(whole).unwrap();
+        assert_eq!((&*whole.prefix, whole.part_size, whole.virtual_host), ("a/b", 16 << 20, true));
+        assert_eq!(whole.to_string(), "s3://models/a/b at https://s3.example.org:9000/");
+        for wrong in [
+            "models",
+            "ftp://models",
+            "s3://",
+            "s3://key:secret@models",
+            "s3://models?secret_access_key=x",
+            "s3://models?endpoint=s3.example.org",
+            "s3://models?endpoint=https://a:b@s3.example.org",
+            "s3://models?part=1MiB",
+            "s3://models?virtual_host=yes",
+            "s3://models?colour=red",
+        ] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

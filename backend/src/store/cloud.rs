@@ -1,0 +1,185 @@
+//! An object store as the place of objects: how it is reached, and objects as they are read from it.
+//!
+//! The client's own limits of time are off, since they count the body: they would end every long download. Instead an
+//! object is read in windows, and one that is cut off goes on at its byte.
+
+use std::io::{Error as IoError, ErrorKind, Result as Done};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt, try_unfold};
+use object_store::aws::AmazonS3Builder;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{
+    ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, RetryConfig,
+};
+use sha2::{Digest, Sha256};
+
+use super::Pieces;
+use super::address::Storage;
+use crate::error::{Error, Result};
+
+/// How many bytes are asked for at once.
+const WINDOW: u64 = 64 << 20;
+/// How often a window may be cut off without one byte more.
+const MAX_TRIES: u32 = 5;
+
+/// A bucket, or a folder of it.
+pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
+    // Only the first of a process is taken; it is this one anyway.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let is_plain = storage.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
+    let options = ClientOptions::new()
+        .with_timeout_disabled()
+        .with_read_timeout(Duration::from_secs(60))
+        .with_connect_timeout(Duration::from_secs(5))
+        .with_allow_http(is_plain);
+    // Somebody waits behind it.
+    let retry = RetryConfig {
+        max_retries: 4,
+        retry_timeout: Duration::from_secs(60),
+        ..RetryConfig::default()
+    };
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(&storage.bucket)
+        .with_client_options(options)
+        .with_retry(retry)
+        .with_virtual_hosted_style_request(storage.virtual_host)
+        // Some gateways answer it in a way that cannot be read.
+        .with_disable_bulk_delete(true);
+    let mut region = storage.region.as_deref();
+    if let Some(endpoint) = &storage.endpoint {
+        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
+        region = region.or(Some("us-east-1"));
+    }
+    if let Some(region) = region {
+        builder = builder.with_region(region);
+    }
+    let objects = builder.build().map_err(|error| {
+        Error::invalid("--storage", format!("{storage} cannot be used: {error}"))
+    })?;
+    Ok(match storage.prefix.as_str() {
+        "" => Arc::new(objects),
+        prefix => Arc::new(PrefixStore::new(objects, prefix)),
+    })
+}
+
+/// An object that is being read.
+struct Reading {
+    objects: Arc<dyn ObjectStore>,
+    place: Path,
+    /// What it must be still; some gateways do not say.
+    etag: Option<String>,
+    /// What is left of all.
+    left: Range<u64>,
+    window: BoxStream<'static, object_store::Result<Bytes>>,
+    tries: u32,
+}
+
+/// A range of an object, as it comes; none where there is no object of this size. The range is not empty.
+pub(super) async fn open(
+    objects: &Arc<dyn ObjectStore>,
+    place: &Path,
+    size: u64,
+    range: Range<u64>,
+) -> Result<Option<BoxStream<'static, Done<Bytes>>>> {
+    let options = GetOptions::new().with_range(Some(window_of(&range)));
+    let found = match objects.get_opts(place, options).await {
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        // A shorter object may have no such range.
+        Err(error) => match objects.head(place).await {
+            Ok(found) if found.size != size => return Ok(None),
+            _ => return Err(error.into()),
+        },
+        Ok(found) => found,
+    };
+    if found.meta.size != size {
+        return Ok(None);
+    }
+    let reading = Reading {
+        objects: objects.clone(),
+        place: place.clone(),
+        etag: found.meta.e_tag.clone(),
+        left: range,
+        window: found.into_stream(),
+        tries: 0,
+    };
+    Ok(Some(try_unfold(reading, next).boxed()))
+}
+
+fn window_of(range: &Range<u64>) -> GetRange {
+    GetRange::Bounded(range.start..range.end.min(range.start.saturating_add(WINDOW)))
+}
+
+/// The next bytes of an object.
+async fn next(mut reading: Reading) -> Done<Option<(Bytes, Reading)>> {
+    while !reading.left.is_empty() {
+        match reading.window.next().await {
+            Some(Ok(bytes)) if bytes.is_empty() => {}
+            Some(Ok(bytes)) => {
+                reading.left.start += bytes.len() as u64;
+                reading.tries = 0;
+                if reading.left.start > reading.left.end {
+                    return Err(IoError::new(
+                        ErrorKind::InvalidData,
+                        "more came than was asked for",
+                    ));
+                }
+                return Ok(Some((bytes, reading)));
+            }
+            ended => {
+                reading.tries += 1;
+                if let Some(Err(error)) = ended {
+                    tracing::debug!(%error, place = %reading.place, "the object store cut a download off");
+                }
+                if reading.tries > MAX_TRIES {
+                    let reason = "the object store cuts it off again and again";
+                    return Err(IoError::new(ErrorKind::ConnectionAborted, reason));
+                }
+                reading.window = reading.again().await?.into_stream();
+            }
+        }
+    }
+    Ok(None)
+}
+
+impl Reading {
+    /// The next window, or the rest of the last one.
+    async fn again(&mut self) -> Done<GetResult> {
+        let options = GetOptions::new()
+            .with_range(Some(window_of(&self.left)))
+            .with_if_match(self.etag.clone());
+        self.objects.get_opts(&self.place, options).await.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => IoError::new(ErrorKind::NotFound, error),
+            error => IoError::other(error),
+        })
+    }
+}
+
+/// The bytes of a whole object, of which the last ones are kept back until their hash has proven all.
+pub(super) fn proven(bytes: BoxStream<'static, Done<Bytes>>, sha256: String) -> Pieces {
+    struct State {
+        bytes: BoxStream<'static, Done<Bytes>>,
+        hasher: Sha256,
+        held: Option<Bytes>,
+        sha256: String,
+    }
+    let state = State { bytes, hasher: Sha256::new(), held: None, sha256 };
+    try_unfold(state, async |mut state| {
+        while let Some(bytes) = state.bytes.next().await.transpose()? {
+            state.hasher.update(&bytes);
+            if let Some(before) = state.held.replace(bytes) {
+                return Ok(Some((before, state)));
+            }
+        }
+        let Some(last) = state.held.take() else { return Ok(None) };
+        match hex::encode(state.hasher.clone().finalize()) == state.sha256 {
+            true => Ok(Some((last, state))),
+            false => Err(IoError::new(ErrorKind::InvalidData, "the bytes are others")),
+        }
+    })
+    .boxed()
+}

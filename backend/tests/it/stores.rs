@@ -1,0 +1,267 @@
+//! The contract of a store, which a folder holds and an object store: `MODEL_REGISTRY_TEST_STORAGE` names one to try, too.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use model_registry::db::Db;
+use model_registry::error::{Error, Result};
+use model_registry::registry::catalog::blob::lease::Lease;
+use model_registry::store::{Begun, Blob, Found, Identity, Storage, Store};
+use model_registry::time::{Clock, Timestamp};
+use sha2::{Digest, Sha256};
+use tempfile::{TempDir, tempdir};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{database, storage};
+
+/// The size of a part in these tests, in bytes: the smallest that object stores take.
+const PART: usize = 5 << 20;
+
+fn now() -> Timestamp {
+    Clock::System.now()
+}
+
+fn in_cloud() -> Option<Storage> {
+    storage().map(|url| format!("{url}&part=5MiB").parse().unwrap())
+}
+
+/// A folder, and an object store if there is one to try.
+async fn stores() -> Vec<(TempDir, Store)> {
+    let mut stores = Vec::new();
+    for storage in [None].into_iter().chain(in_cloud().map(Some)) {
+        let folder = tempdir().unwrap();
+        let store = Store::open(folder.path(), storage.as_ref()).await;
+        stores.push((folder, store.unwrap_or_else(|error| panic!("{}", error.message()))));
+    }
+    stores
+}
+
+/// So many bytes, which are nowhere the same.
+fn bytes(length: usize) -> Bytes {
+    (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 16) as u8).collect()
+}
+
+/// The bytes in pieces of odd sizes.
+fn pieces(bytes: &Bytes) -> Vec<Result<Bytes>> {
+    let sizes = [1, 70_001, 1 << 20, 333_333].into_iter().cycle();
+    let (mut pieces, mut rest) = (Vec::new(), bytes.clone());
+    for size in sizes {
+        if rest.is_empty() {
+            break;
+        }
+        pieces.push(Ok(rest.split_to(size.min(rest.len()))));
+    }
+    pieces
+}
+
+async fn write(store: &Store, bytes: &Bytes, length: Option<u64>) -> Blob {
+    let body = stream::iter(pieces(bytes));
+    store.write(body, length, u64::MAX, now()).await.unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+async fn read(store: &Store, blob: &Blob) -> std::io::Result<Vec<u8>> {
+    match store.read_proven(blob).await.unwrap_or_else(|e| panic!("{e:?}")) {
+        Found::Whole(pieces) => Ok(pieces.try_collect::<Vec<Bytes>>().await?.concat()),
+        Found::Missing => Err(ErrorKind::NotFound.into()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_all_sizes_come_back_as_they_were() {
+    for (_folder, store) in stores().await {
+        for size in [0, 1, PART - 1, PART, PART + 1, 3 * PART, 3 * PART + 7] {
+            let bytes = bytes(size);
+            for length in [Some(size as u64), None] {
+                let blob = write(&store, &bytes, length).await;
+                assert_eq!(blob.sha256, hex::encode(Sha256::digest(&bytes)));
+                assert_eq!(store.size(&blob.key).await.unwrap(), Some(size as u64));
+                assert!(read(&store, &blob).await.unwrap() == bytes, "{size} bytes");
+                store.delete(&blob.key).await.unwrap();
+                store.delete(&blob.key).await.unwrap();
+                assert_eq!(read(&store, &blob).await.unwrap_err().kind(), ErrorKind::NotFound);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_are_read_and_what_is_of_another_size_is_missing() {
+    for (_folder, store) in stores().await {
+        let (size, bytes) = (2 * PART, bytes(2 * PART));
+        let blob = write(&store, &bytes, None).await;
+        for range in [0..1, 0..size, size - 1..size, PART - 3..PART + 3, 5..5] {
+            let Found::Whole(pieces) =
+                store.read(&blob, range.start as u64..range.end as u64).await.unwrap()
+            else {
+                panic!("it is there");
+            };
+            let read = pieces.try_collect::<Vec<Bytes>>().await.unwrap().concat();
+            assert!(read == bytes[range.clone()], "{range:?}");
+        }
+        for other in [size as i64 - 1, size as i64 + 1] {
+            let other = Blob { size: other, ..blob.clone() };
+            let found = store.read(&other, other.size as u64 - 1..other.size as u64).await.unwrap();
+            assert!(matches!(found, Found::Missing));
+        }
+        let wrong = Blob { sha256: hex::encode([0; 32]), ..blob };
+        let Found::Whole(mut pieces) = store.read_proven(&wrong).await.unwrap() else {
+            panic!("there")
+        };
+        let mut came = 0;
+        let error = loop {
+            match pieces.next().await.unwrap() {
+                Ok(piece) => came += piece.len(),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.kind() == ErrorKind::InvalidData && came < size, "{came} of {size} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_off_or_is_too_large_leaves_nothing() {
+    for (_folder, store) in stores().await {
+        let broken = || {
+            let mut pieces = pieces(&bytes(2 * PART));
+            pieces.push(Err(Error::Timeout("the client is gone")));
+            stream::iter(pieces)
+        };
+        assert!(matches!(
+            store.write(broken(), None, u64::MAX, now()).await,
+            Err(Error::Timeout(_))
+        ));
+        let large = stream::iter(pieces(&bytes(2 * PART)));
+        let refused = store.write(large, None, PART as u64, now()).await;
+        assert!(matches!(refused, Err(Error::TooLarge(_))));
+        assert!(store.is_empty().await.unwrap());
+        let blob = write(&store, &bytes(3), Some(3)).await;
+        let listed: Vec<_> = store.all().try_collect::<Vec<_>>().await.unwrap().concat();
+        assert_eq!(listed.iter().map(|object| &object.key).collect::<Vec<_>>(), [&blob.key]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_are_put_together_and_identity_is_kept() {
+    for (_folder, store) in stores().await {
+        let of = Begun { user: "ada".into(), project: "vision".into(), parts: 3 };
+        let upload = store.begin_upload(of, now()).unwrap();
+        let (mut wanted, mut all) = (Vec::new(), Vec::new());
+        for (number, size) in [(2, 7), (1, PART + 5), (3, 0)] {
+            let part = bytes(size);
+            let body = stream::iter(pieces(&part));
+            let sha256 =
+                store.write_part(&upload, number, body, None, u64::MAX, now()).await.unwrap();
+            wanted.push((number, sha256));
+            all.push((number, part));
+        }
+        wanted.sort();
+        all.sort();
+        let read: Vec<Bytes> =
+            store.read_parts(&upload, &wanted).unwrap().try_collect().await.unwrap();
+        assert!(
+            read.concat() == all.iter().map(|(_, part)| &part[..]).collect::<Vec<_>>().concat()
+        );
+        store.end_upload(&upload).await.unwrap();
+        assert!(store.identity().await.unwrap().is_none());
+        let identity =
+            Identity { registry: "a".into(), storage: "b".into(), former: vec!["c".into()] };
+        store.identify(&identity).await.unwrap();
+        assert_eq!(store.identity().await.unwrap(), Some(identity));
+        assert!(store.is_there().await.unwrap() && store.is_empty().await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_not_there_is_told_at_once() {
+    let Some(storage) = storage() else { return };
+    let wrong: Storage = storage.replace("s3://test/", "s3://another-bucket/").parse().unwrap();
+    let folder = tempdir().unwrap();
+    let opened = Store::open(folder.path(), Some(&wrong));
+    let opened = tokio::time::timeout(std::time::Duration::from_secs(10), opened);
+    let message = opened.await.expect("at once").err().unwrap().message();
+    assert!(
+        message.contains("s3://another-bucket/") && message.contains("NoSuchBucket"),
+        "{message}"
+    );
+}
+
+/// A way to an address on which each connection is cut after so many bytes of answers; how many were.
+async fn cut_after(bytes: usize, to: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let cuts = Arc::new(AtomicUsize::new(0));
+    let counted = cuts.clone();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (to, counted) = (to.clone(), counted.clone());
+            tokio::spawn(async move {
+                let server = TcpStream::connect(to).await.unwrap();
+                let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                    (client.into_split(), server.into_split());
+                let up =
+                    tokio::spawn(
+                        async move { tokio::io::copy(&mut from_client, &mut to_server).await },
+                    );
+                let (mut buffer, mut left) = (vec![0; 64 << 10], bytes);
+                while let Ok(length) = from_server.read(&mut buffer).await
+                    && length > 0
+                    && to_client.write_all(&buffer[..length.min(left)]).await.is_ok()
+                {
+                    left = left.saturating_sub(length);
+                    if left == 0 {
+                        counted.fetch_add(1, Ordering::Relaxed);
+                        break;
+                    }
+                }
+                up.abort();
+            });
+        }
+    });
+    (address, cuts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_is_cut_off_goes_on_at_its_byte() {
+    let Some(url) = storage() else { return };
+    let direct: Storage = url.parse().unwrap();
+    let to = direct.endpoint.clone().unwrap();
+    let to = format!("{}:{}", to.host_str().unwrap(), to.port().unwrap());
+    let (way, cuts) = cut_after(3 << 20, to.clone()).await;
+    let (folder, beside) = (tempdir().unwrap(), tempdir().unwrap());
+    let store = Store::open(folder.path(), Some(&direct)).await.ok().unwrap();
+    let bytes = bytes(20 << 20);
+    let blob = write(&store, &bytes, None).await;
+    let broken: Storage = url.replace(&to, &way).parse().unwrap();
+    let store = Store::open(beside.path(), Some(&broken)).await.ok().unwrap();
+    assert!(read(&store, &blob).await.unwrap() == bytes);
+    assert!(cuts.load(Ordering::Relaxed) >= 6, "{cuts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_has_the_lease_until_it_gives_it_back_or_is_gone_for_a_minute() {
+    let folder = tempdir().unwrap();
+    let db = Db::open(&database(&folder).await).await.unwrap();
+    let time = Arc::new(std::sync::atomic::AtomicI64::new(1_000_000));
+    let clock = Clock::Fixed(time.clone());
+    let first = Lease::take(&db, &clock).await.ok().unwrap();
+    let (db2, clock2) = (db.clone(), clock.clone());
+    let second = tokio::spawn(async move { Lease::take(&db2, &clock2).await });
+    // It was asked for, and is not had.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(!second.is_finished());
+    first.give_back().await.unwrap();
+    let second = second.await.unwrap().ok().unwrap();
+    // Dead without a word, for longer than a lease lasts: the next one has it.
+    time.fetch_add(61_000, Ordering::Relaxed);
+    let third = Lease::take(&db, &clock).await.ok().unwrap();
+    second.give_back().await.unwrap();
+    let waiting = Lease::take(&db, &clock);
+    let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), waiting);
+    assert!(waiting.await.is_err(), "what was somebody else's by then is not given back");
+    third.give_back().await.unwrap();
+    db.close().await;
+}
