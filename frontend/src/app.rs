@@ -257,8 +257,8 @@ fn ElsewherePage() -> impl IntoView {
         true => {
             address::load(&here, true);
             // Where the browser asked first, and was told to stay.
-            view! { <p><a class="link" rel="external" href=here.clone()>"Open "{here}</a></p> }
-                .into_any()
+            let text = format!("Open {here}");
+            view! { <p><a class="link" rel="external" href=here>{text}</a></p> }.into_any()
         }
         false => view! { <NotFoundPage/> }.into_any(),
     }
