@@ -53,7 +53,7 @@ pub async fn start() -> Server {
     let address = listener.local_addr().expect("an address");
     let serving = app.clone();
     tokio::spawn(async move {
-        model_registry::server::serve(&serving, listener, None, std::future::pending()).await;
+        model_registry::server::serve(&serving, listener, None, std::future::pending()).await.ok();
     });
     Server { app, address, token, data }
 }

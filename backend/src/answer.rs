@@ -37,11 +37,12 @@ impl Error {
             Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             Self::RateLimited(_) | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// What goes with a 401 (RFC 9110 §11.6.1), and with a 429 that ends (§10.2.3). Not Basic, which is taken too: browsers
+    /// What goes with a 401 (RFC 9110 §11.6.1), and with what is over after a while (§10.2.3). Not Basic, which is taken too: browsers
     /// would ask for a password.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -52,6 +53,9 @@ impl Error {
             }
             Self::TooOften { seconds, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::Unavailable => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
         }

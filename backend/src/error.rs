@@ -15,6 +15,7 @@
 //! | `NoSpace` | `NO_SPACE` | 507 |
 //! | `RateLimited`, `TooOften` | `RATE_LIMITED` | 429 |
 //! | `Timeout` | `TIMEOUT` | 408 |
+//! | `Unavailable` | `UNAVAILABLE` | 503 |
 //! | `Internal` | `INTERNAL` | 500 |
 //!
 //! `Error` must not implement `Display`: async-graphql converts whatever does and would drop the code.
@@ -82,6 +83,8 @@ pub enum Error {
     },
     /// The client sent too little for too long.
     Timeout(&'static str),
+    /// What keeps the files cannot be reached now; trying again helps.
+    Unavailable,
     /// A fault of ours; the source goes to the log only.
     Internal(Arc<dyn Debug + Send + Sync>),
 }
@@ -118,6 +121,12 @@ impl Error {
         Self::NoSpace
     }
 
+    /// What keeps the files does not answer, or not as it should: operators see how.
+    pub fn unreachable(source: impl Debug) -> Self {
+        tracing::error!(?source, "the object store cannot be reached");
+        Self::Unavailable
+    }
+
     /// For `map_err` on an insert: a row with that key becomes [`Error::AlreadyExists`].
     pub fn unless_unique(kind: &'static str, key: &str) -> impl FnOnce(sqlx::Error) -> Self {
         let key = key.to_owned();
@@ -145,6 +154,7 @@ impl Error {
             Self::NoSpace => "NO_SPACE",
             Self::RateLimited(_) | Self::TooOften { .. } => "RATE_LIMITED",
             Self::Timeout(_) => "TIMEOUT",
+            Self::Unavailable => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -214,6 +224,7 @@ impl Error {
             | Self::Unauthenticated(message)
             | Self::Forbidden(message)
             | Self::Timeout(message) => (*message).to_owned(),
+            Self::Unavailable => "The files cannot be reached now. Try again in a minute.".to_owned(),
             Self::Internal(_) => "Something went wrong on the server. Its log says what.".to_owned(),
         }
     }
@@ -278,7 +289,10 @@ impl From<object_store::Error> for Error {
             }
             source = inner.source();
         }
-        Self::internal(error)
+        match error {
+            object_store::Error::Generic { store: "S3", .. } => Self::unreachable(error),
+            error => Self::internal(error),
+        }
     }
 }
 

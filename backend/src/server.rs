@@ -21,7 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::Peer;
 use crate::peers::Peers;
 use crate::registry::catalog::blob::lease::Lease;
@@ -47,7 +47,7 @@ pub async fn serve(
     listener: TcpListener,
     lease: Option<Lease>,
     stop: impl Future<Output = ()>,
-) {
+) -> Result<()> {
     let service = crate::app(app.clone());
     let free = Arc::new(Semaphore::new(app.config.max_connections));
     let peers = Peers::default();
@@ -56,17 +56,21 @@ pub async fn serve(
     let newest = newest_ms(&app.db.patient()).await;
     let sweeping = tokio::spawn(sweep(app.clone(), newest));
     let scrubbing = tokio::spawn(scrub(app.clone()));
-    let lost = async {
-        match &lease {
-            Some(lease) => lease.keep().await,
-            None => std::future::pending().await,
-        }
-        tracing::error!("another server has this --storage now");
-    };
-    let mut stop = pin!(async {
+    let lost = Arc::new(watch::Sender::new(false));
+    let lease = lease.map(Arc::new);
+    // Also while running transfers end.
+    let keeping = lease.clone().map(|lease| {
+        let lost = lost.clone();
+        tokio::spawn(async move {
+            lease.keep().await;
+            lost.send_replace(true);
+        })
+    });
+    let mut losing = lost.subscribe();
+    let mut stop = pin!(async move {
         tokio::select! {
             () = stop => {}
-            () = lost => {}
+            _ = losing.wait_for(|lost| *lost) => {}
         }
     });
     loop {
@@ -112,12 +116,19 @@ pub async fn serve(
     if tokio::time::timeout(BESIDE, app.beside.wait()).await.is_err() {
         tracing::warn!("lines of the log were not written");
     }
+    if let Some(keeping) = keeping {
+        keeping.abort();
+    }
     if let Some(lease) = &lease
         && let Err(error) = lease.give_back().await
     {
         error.log();
     }
     app.db.close().await;
+    match *lost.borrow() {
+        true => Err(Error::Conflict("Another server has this --storage now.".into())),
+        false => Ok(()),
+    }
 }
 
 type Guarded = Pin<Box<TimeoutStream<tokio::net::TcpStream>>>;

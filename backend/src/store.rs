@@ -24,17 +24,20 @@ use std::io::ErrorKind;
 use std::path::Path as FsPath;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{Stream, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 pub use address::Storage;
+pub use cloud::is_passing;
 pub use give::Given;
 pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
@@ -49,6 +52,8 @@ pub use write::next_part;
 const STAGING: &str = "staging";
 /// What all uploads to an object store hold in memory at most, in MiB.
 const UPLOAD_MIB: u32 = 256;
+/// How long a place of objects may take for a small answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// As it was called before.
 const OLD_STAGING: &str = "uploads";
 
@@ -198,7 +203,8 @@ impl Store {
         }
     }
 
-    fn is_folder(&self) -> bool {
+    /// Whether the objects are files in a folder.
+    pub fn is_folder(&self) -> bool {
         matches!(self.kind, Kind::Folder)
     }
 
@@ -209,7 +215,9 @@ impl Store {
 
     /// The size of an object in bytes; none where there is none.
     pub async fn size(&self, key: &str) -> Result<Option<u64>> {
-        match self.objects.head(&Path::from(key)).await {
+        let place = Path::from(key);
+        let found = timeout(PATIENCE, self.objects.head(&place)).await;
+        match found.map_err(|_| Error::unreachable("it does not answer"))? {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             found => Ok(Some(found?.size)),
         }

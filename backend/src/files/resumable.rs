@@ -311,7 +311,7 @@ impl Held {
                 }
                 // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
                 let size = i64::try_from(size).map_err(Error::internal)?;
-                let blob = self.partial.blob(hashes, size);
+                let blob = self.partial.blob(hashes, size, app.clock.now());
                 drop(upload::put_blob(app, actor, &self.place, &headers, &blob).await?);
                 self.partial.finish(&blob).await?;
                 blob

@@ -104,7 +104,7 @@ pub async fn receive(
 ) -> Result<Put> {
     let under_way = app.in_flight.begin(check(app, actor, place, headers).await?);
     let length = announced(headers);
-    let promise = match app.store.takes_room() {
+    let promise = match app.store.is_folder() {
         true => Some(promise(app, length.unwrap_or(0)).await?),
         false => None,
     };

@@ -70,7 +70,7 @@ impl Failure {
             Error::DataLoss(_) => "DATA_LOSS",
             Error::NoSpace => "RESOURCE_EXHAUSTED",
             Error::RateLimited(_) | Error::TooOften { .. } => "REQUEST_LIMIT_EXCEEDED",
-            Error::Timeout(_) => "TEMPORARILY_UNAVAILABLE",
+            Error::Timeout(_) | Error::Unavailable => "TEMPORARILY_UNAVAILABLE",
             Error::Internal(_) => "INTERNAL_ERROR",
         }
     }

@@ -1,7 +1,8 @@
 //! An object store as the place of objects: how it is reached, and objects as they are read from it.
 //!
-//! The client's own limits of time are off, since they count the body: they would end every long download. Instead an
-//! object is read in windows, and one that is cut off goes on at its byte.
+//! The client's own limits of time are off, since they count the body: they would end every long download, and every large
+//! part on a slow line. Whoever asks has limits of their own. An object is read in windows, and one that is cut off goes on
+//! at its byte.
 
 use std::io::{Error as IoError, ErrorKind, Result as Done};
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt, try_unfold};
+use futures_util::stream::{self, BoxStream, StreamExt, try_unfold};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -17,6 +18,7 @@ use object_store::{
     ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, RetryConfig,
 };
 use sha2::{Digest, Sha256};
+use tokio::time::{sleep, timeout};
 
 use super::Pieces;
 use super::address::Storage;
@@ -24,8 +26,11 @@ use crate::error::{Error, Result};
 
 /// How many bytes are asked for at once.
 const WINDOW: u64 = 64 << 20;
-/// How often a window may be cut off without one byte more.
+/// How often a window may be cut off without one byte more, and how long to wait before the next try, times its number.
 const MAX_TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long an object store may say nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A bucket, or a folder of it.
 pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
@@ -34,7 +39,6 @@ pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
     let is_plain = storage.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
     let options = ClientOptions::new()
         .with_timeout_disabled()
-        .with_read_timeout(Duration::from_secs(60))
         .with_connect_timeout(Duration::from_secs(5))
         .with_allow_http(is_plain);
     // Somebody waits behind it.
@@ -52,6 +56,12 @@ pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
         .with_disable_bulk_delete(true);
     let mut region = storage.region.as_deref();
     if let Some(endpoint) = &storage.endpoint {
+        let mut endpoint = endpoint.clone();
+        // The client takes such an endpoint for that of the bucket.
+        if let Some(host) = endpoint.host_str().filter(|_| storage.virtual_host) {
+            let host = format!("{}.{host}", storage.bucket);
+            endpoint.set_host(Some(&host)).map_err(Error::internal)?;
+        }
         builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
         region = region.or(Some("us-east-1"));
     }
@@ -65,6 +75,22 @@ pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
         "" => Arc::new(objects),
         prefix => Arc::new(PrefixStore::new(objects, prefix)),
     })
+}
+
+/// Waits for an answer, and not for ever.
+pub(super) async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = object_store::Result<T>>,
+) -> Result<T> {
+    match timeout(patience, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::unreachable("it does not answer")),
+    }
+}
+
+/// Whether the bytes may be read when whatever keeps them is reached again: nothing is wrong with them.
+pub fn is_passing(error: &IoError) -> bool {
+    error.kind() == ErrorKind::ConnectionAborted
 }
 
 /// An object that is being read.
@@ -87,10 +113,11 @@ pub(super) async fn open(
     range: Range<u64>,
 ) -> Result<Option<BoxStream<'static, Done<Bytes>>>> {
     let options = GetOptions::new().with_range(Some(window_of(&range)));
-    let found = match objects.get_opts(place, options).await {
+    let asked = timeout(PATIENCE, objects.get_opts(place, options)).await;
+    let found = match asked.map_err(|_| Error::unreachable("it does not answer"))? {
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         // A shorter object may have no such range.
-        Err(error) => match objects.head(place).await {
+        Err(error) => match within(PATIENCE, objects.head(place)).await {
             Ok(found) if found.size != size => return Ok(None),
             _ => return Err(error.into()),
         },
@@ -117,9 +144,9 @@ fn window_of(range: &Range<u64>) -> GetRange {
 /// The next bytes of an object.
 async fn next(mut reading: Reading) -> Done<Option<(Bytes, Reading)>> {
     while !reading.left.is_empty() {
-        match reading.window.next().await {
-            Some(Ok(bytes)) if bytes.is_empty() => {}
-            Some(Ok(bytes)) => {
+        match timeout(PATIENCE, reading.window.next()).await {
+            Ok(Some(Ok(bytes))) if bytes.is_empty() => {}
+            Ok(Some(Ok(bytes))) => {
                 reading.left.start += bytes.len() as u64;
                 reading.tries = 0;
                 if reading.left.start > reading.left.end {
@@ -131,15 +158,27 @@ async fn next(mut reading: Reading) -> Done<Option<(Bytes, Reading)>> {
                 return Ok(Some((bytes, reading)));
             }
             ended => {
-                reading.tries += 1;
-                if let Some(Err(error)) = ended {
+                // The end of a window is none of the whole.
+                let is_end = matches!(ended, Ok(None));
+                if let Ok(Some(Err(error))) = ended {
                     tracing::debug!(%error, place = %reading.place, "the object store cut a download off");
                 }
+                if !is_end || reading.tries > 0 {
+                    sleep(PAUSE * reading.tries).await;
+                }
+                reading.tries += 1;
                 if reading.tries > MAX_TRIES {
                     let reason = "the object store cuts it off again and again";
                     return Err(IoError::new(ErrorKind::ConnectionAborted, reason));
                 }
-                reading.window = reading.again().await?.into_stream();
+                match timeout(PATIENCE, reading.again()).await {
+                    Ok(Ok(found)) => reading.window = found.into_stream(),
+                    Ok(Err(error @ object_store::Error::NotFound { .. })) => {
+                        return Err(IoError::new(ErrorKind::NotFound, error));
+                    }
+                    // Tried again.
+                    Ok(Err(_)) | Err(_) => reading.window = stream::empty().boxed(),
+                }
             }
         }
     }
@@ -148,14 +187,11 @@ async fn next(mut reading: Reading) -> Done<Option<(Bytes, Reading)>> {
 
 impl Reading {
     /// The next window, or the rest of the last one.
-    async fn again(&mut self) -> Done<GetResult> {
+    async fn again(&mut self) -> object_store::Result<GetResult> {
         let options = GetOptions::new()
             .with_range(Some(window_of(&self.left)))
             .with_if_match(self.etag.clone());
-        self.objects.get_opts(&self.place, options).await.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => IoError::new(ErrorKind::NotFound, error),
-            error => IoError::other(error),
-        })
+        self.objects.get_opts(&self.place, options).await
     }
 }
 

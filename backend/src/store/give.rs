@@ -67,7 +67,7 @@ impl Store {
         match received {
             Ok(_) => upload.complete().await?,
             Err(error) => {
-                upload.abort().await?;
+                upload.abort().await;
                 return Err(error);
             }
         };

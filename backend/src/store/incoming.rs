@@ -10,19 +10,21 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::{Kind, Store, UPLOAD_MIB};
+use super::cloud::within;
+use super::{Kind, PATIENCE, Store, UPLOAD_MIB};
 use crate::error::{Error, Result};
 
 /// How many parts an upload is planned to have at most: S3 takes 10,000.
 const MAX_PARTS: u64 = 9000;
 /// How large parts are where nobody said how large the object will be, in bytes: 281 GiB in all.
 const PART_OF_UNKNOWN: u64 = 32 << 20;
-/// How long a part may take: this, and a second for so many bytes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How many bytes a second a part must be sent by at least, beside a minute for each.
 const SLOWEST: u64 = 256 << 10;
+/// How many bytes of an upload are in memory without being counted.
+const FREE: u64 = 1 << 20;
 /// How long an object store may take to put parts together.
 const PATIENCE_AT_END: Duration = Duration::from_secs(600);
 
@@ -35,43 +37,56 @@ pub(super) struct Incoming {
     place: Path,
     /// None as long as all fits one part.
     upload: Option<Box<dyn MultipartUpload>>,
-    /// How large each part but the last is, in bytes; none where they may be of any size.
-    part_size: Option<u64>,
+    /// None of a folder.
+    parts: Option<Parts>,
     /// Less than a part.
     waiting: Vec<Bytes>,
     waiting_size: u64,
     size: u64,
-    /// The share of the memory for uploads; of a folder none is kept.
-    _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// How an object store takes an object.
+struct Parts {
+    /// How large each part but the last is, in bytes.
+    size: u64,
+    memory: Arc<Semaphore>,
+    /// The share of the memory for the part that fills.
+    share: Option<OwnedSemaphorePermit>,
+}
+
+impl Parts {
+    /// Waits for the memory of a part. The first MiB is free: who sends little or slowly holds nothing that others need.
+    async fn reserve(&mut self, waiting: u64) -> Result<()> {
+        if self.share.is_some() || waiting <= FREE {
+            return Ok(());
+        }
+        let mib = u32::try_from(self.size >> 20).unwrap_or(u32::MAX).min(UPLOAD_MIB);
+        let share = self.memory.clone().acquire_many_owned(mib);
+        let share = timeout(PATIENCE, share).await.map_err(|_| too_many())?;
+        self.share = Some(share.map_err(Error::internal)?);
+        Ok(())
+    }
 }
 
 impl Store {
-    /// Begins an object, of which `length` was said to be the size. Waits until there is memory for it.
+    /// Begins an object, of which `length` was said to be the size.
     pub(super) async fn incoming(&self, place: Path, length: Option<u64>) -> Result<Incoming> {
         let objects = self.objects.clone();
-        let (mut upload, mut part_size, mut permit) = (None, None, None);
-        match &self.kind {
-            Kind::Folder => upload = Some(objects.put_multipart(&place).await?),
-            Kind::Cloud { part_size: usual, memory, .. } => {
-                let size = part_size_of(*usual, length);
-                // One part is sent while the next one fills.
-                let most = (2 * size).min(length.unwrap_or(u64::MAX)).div_ceil(1 << 20);
-                let most = u32::try_from(most).unwrap_or(u32::MAX).clamp(1, UPLOAD_MIB);
-                let share = memory.clone().acquire_many_owned(most);
-                let share = timeout(PATIENCE, share).await.map_err(|_| too_many())?;
-                permit = Some(share.map_err(Error::internal)?);
-                part_size = Some(size);
+        let (upload, parts) = match &self.kind {
+            Kind::Folder => (Some(objects.put_multipart(&place).await?), None),
+            Kind::Cloud { part_size, memory, .. } => {
+                let size = part_size_of(*part_size, length);
+                (None, Some(Parts { size, memory: memory.clone(), share: None }))
             }
-        }
+        };
         Ok(Incoming {
             objects,
             place,
             upload,
-            part_size,
+            parts,
             waiting: Vec::new(),
             waiting_size: 0,
             size: 0,
-            _memory: permit,
         })
     }
 }
@@ -88,17 +103,18 @@ impl Incoming {
         self.size += length;
         self.waiting.extend(bytes);
         self.waiting_size += length;
-        let part_size = self.part_size.unwrap_or(self.waiting_size);
-        let mut parts = Vec::new();
-        while self.waiting_size > 0 && self.waiting_size >= part_size {
-            parts.push(self.send(part_size).await?);
-        }
-        Ok(Box::pin(async move {
-            for part in parts {
-                part.await?;
+        let part_size = match &mut self.parts {
+            Some(parts) => {
+                parts.reserve(self.waiting_size).await?;
+                parts.size
             }
-            Ok(())
-        }))
+            None => self.waiting_size,
+        };
+        // No more comes at once than a part.
+        match self.waiting_size > 0 && self.waiting_size >= part_size {
+            true => self.send(part_size).await,
+            false => Ok(Box::pin(async { Ok(()) })),
+        }
     }
 
     /// Sends the first `size` bytes of those that wait as the next part.
@@ -108,9 +124,17 @@ impl Incoming {
             Some(upload) => upload,
             none => none.insert(self.objects.put_multipart(&self.place).await?),
         };
-        let sending =
-            timeout(PATIENCE + Duration::from_secs(size / SLOWEST), upload.put_part(part));
-        Ok(Box::pin(async move { Ok(sending.await.map_err(|_| too_slow())??) }))
+        let sending = upload.put_part(part);
+        let Some(parts) = &mut self.parts else {
+            return Ok(Box::pin(async move { Ok(sending.await?) }));
+        };
+        let share = parts.share.take();
+        let patience = PATIENCE + Duration::from_secs(size / SLOWEST);
+        Ok(Box::pin(async move {
+            let sent = within(patience, sending).await;
+            drop(share);
+            sent
+        }))
     }
 
     fn take(&mut self, size: u64) -> PutPayload {
@@ -134,27 +158,27 @@ impl Incoming {
 
     /// Ends the object: it is durable when this returns.
     pub async fn complete(mut self) -> Result<()> {
+        if self.parts.is_none() {
+            let Some(upload) = &mut self.upload else { return Ok(()) };
+            upload.complete().await?;
+            return Ok(());
+        }
         if self.upload.is_none() {
             let all = self.take(self.waiting_size);
-            let put = timeout(PATIENCE_AT_END, self.objects.put(&self.place, all)).await;
-            put.map_err(|_| too_slow())??;
-            return Ok(());
+            return within(PATIENCE_AT_END, self.objects.put(&self.place, all)).await.map(drop);
         }
         if self.waiting_size > 0 {
             self.send(self.waiting_size).await?.await?;
         }
         let Some(upload) = &mut self.upload else { return Ok(()) };
-        let error: Error = match timeout(PATIENCE_AT_END, upload.complete()).await {
-            Ok(Ok(_)) => {
-                self.upload = None;
-                return Ok(());
-            }
-            Ok(Err(error)) => error.into(),
-            Err(_) => too_slow(),
+        let ended = within(PATIENCE_AT_END, upload.complete()).await;
+        let Err(error) = ended else {
+            self.upload = None;
+            return Ok(());
         };
         // The answer may have been lost, and the object is there: its place is nobody else's.
-        match self.objects.head(&self.place).await {
-            Ok(found) if self.part_size.is_some() && found.size == self.size => {
+        match within(PATIENCE, self.objects.head(&self.place)).await {
+            Ok(found) if found.size == self.size => {
                 self.upload = None;
                 Ok(())
             }
@@ -163,33 +187,30 @@ impl Incoming {
     }
 
     /// Gives the object up: nothing is left of it.
-    pub async fn abort(mut self) -> Result<()> {
-        match self.upload.take() {
-            Some(mut upload) => Ok(upload.abort().await?),
-            None => Ok(()),
+    pub async fn abort(mut self) {
+        if let Some(upload) = self.upload.take() {
+            abort(upload, &self.place).await;
         }
+    }
+}
+
+async fn abort(mut upload: Box<dyn MultipartUpload>, place: &Path) {
+    if let Err(error) = upload.abort().await {
+        tracing::warn!(%error, %place, "parts of an upload may be left");
     }
 }
 
 /// Whoever wrote it may go away in the middle. A folder removes what it has by itself.
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let (Some(mut upload), Some(_)) = (self.upload.take(), self.part_size) else { return };
+        let (Some(upload), Some(_)) = (self.upload.take(), &self.parts) else { return };
         let place = self.place.clone();
-        tokio::spawn(async move {
-            if let Err(error) = upload.abort().await {
-                tracing::warn!(%error, %place, "parts of an upload may be left in the object store");
-            }
-        });
+        tokio::spawn(async move { abort(upload, &place).await });
     }
 }
 
 fn too_many() -> Error {
     Error::RateLimited("Too many uploads are under way. Try again in a minute.".into())
-}
-
-fn too_slow() -> Error {
-    Error::internal("the object store takes too long")
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ use super::key::{self, Parts};
 use super::read::{READ_SIZE, pieces};
 use super::{Blob, Store};
 use crate::error::{Error, Result};
+use crate::id::new_uuid;
+use crate::time::Timestamp;
 
 pub(super) const FOLDER: &str = "partial";
 
@@ -151,12 +153,16 @@ impl Partial {
     }
 
     /// Begins to write behind the first `from` bytes; what is there is cut off.
-    pub async fn write_from(&self, from: u64, checksum: Option<Checksum>) -> Result<Writing> {
+    pub async fn write_from(&mut self, from: u64, checksum: Option<Checksum>) -> Result<Writing> {
         let file = self.file();
         let hasher = match from {
             0 => Some(Hasher::default()),
             _ => (self.hashed.size == from).then(|| self.hashed.hasher.clone()),
         };
+        if self.hashed.size != from {
+            // They may be of other bytes than those that come now.
+            *self.hashed = Hashed::default();
+        }
         let working = spawn_blocking(move || {
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder)?;
@@ -197,11 +203,12 @@ impl Partial {
     }
 
     /// The object that all bytes will be, of which these are the hashes.
-    pub fn blob(&self, hashes: Hashes, size: i64) -> Blob {
+    pub fn blob(&self, hashes: Hashes, size: i64, now: Timestamp) -> Blob {
         let Hashes { sha256, crc32 } = hashes;
         let key = match self.store.is_folder() {
             true => key::new(&sha256, &self.name),
-            false => key::of_id(&self.name),
+            // Another one for each try: whether the one before was the last, nobody may know.
+            false => key::of_id(&new_uuid(now)),
         };
         Blob { key, sha256, size, crc32: Some(crc32) }
     }

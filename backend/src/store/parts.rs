@@ -30,6 +30,9 @@ const MAX_OPEN_IN_PROJECT: usize = 5000;
 /// How many parts the uploads of somebody may have together: as many as two of the largest.
 const MAX_PARTS: u64 = 20_000;
 
+/// How many parts are deleted at the same time.
+const DELETED_AT_ONCE: usize = 16;
+
 /// With how many contents a part may come.
 const MAX_TRIES: usize = 8;
 
@@ -175,7 +178,7 @@ impl Store {
         let (Hashes { sha256, .. }, _) = match receive(self, &mut writing, body, max_size).await {
             Ok(done) => done,
             Err(error) => {
-                writing.abort().await?;
+                writing.abort().await;
                 return Err(error);
             }
         };
@@ -232,13 +235,14 @@ impl Store {
         let objects = self.objects.clone();
         // By itself: what a caller who goes away leaves here, nobody knows any more.
         let removed = tokio::spawn(async move {
-            let mut removed = Ok(());
-            for part in ended.into_iter().flat_map(|upload| upload.parts.into_values()) {
-                if let Err(error) = if_there(objects.delete(&part.place).await) {
-                    removed = Err(error);
-                }
-            }
-            removed
+            let parts = ended.into_iter().flat_map(|upload| upload.parts.into_values());
+            let deleted = futures_util::stream::iter(parts).map(|part| {
+                let objects = objects.clone();
+                async move { if_there(objects.delete(&part.place).await) }
+            });
+            let deleted: Vec<Result<()>> =
+                deleted.buffer_unordered(DELETED_AT_ONCE).collect().await;
+            deleted.into_iter().collect::<Result<()>>()
         });
         removed.await.map_err(Error::internal)?
     }

@@ -66,11 +66,6 @@ impl Store {
         if self.has_room()? { Ok(()) } else { Err(Error::NoSpace) }
     }
 
-    /// Promises room for the bytes of an object, where that takes some here; `elsewhere` as in [`Store::promise`].
-    pub fn takes_room(&self) -> bool {
-        self.is_folder()
-    }
-
     /// Promises room for so many bytes, if there is some beside what was promised to others, here and, `elsewhere`, to
     /// uploads that are interrupted. To others one counts for a quarter of the room at most: who announces all of it and
     /// sends next to nothing keeps nobody out.

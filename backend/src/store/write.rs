@@ -1,19 +1,22 @@
 //! Bytes coming in: hashed while they are written, synced, and renamed to a key that nothing had before.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, StreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use tokio::time::timeout;
 
 use super::hash::{Hasher, Hashes};
 use super::incoming::Incoming;
-use super::{Blob, Kind, STAGING, Store, if_there, key};
+use super::{Blob, Kind, PATIENCE, STAGING, Store, if_there, key};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::time::Timestamp;
 
 /// How much is hashed and written at once.
 const PART_SIZE: usize = 2 << 20;
+/// What is smaller is put together before it is kept.
+const CRUMB: usize = 16 << 10;
 
 impl Store {
     /// Takes in the bytes of `body` with flat memory. They are durable when this returns, and nothing is
@@ -36,7 +39,7 @@ impl Store {
             match receive(self, &mut upload, body, max_size).await {
                 Ok(done) => done,
                 Err(error) => {
-                    upload.abort().await?;
+                    upload.abort().await;
                     return Err(error);
                 }
             };
@@ -61,7 +64,9 @@ impl Store {
 
     /// Removes an object for good; it may be gone already. Only for what no row names any more, or ever did.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        if_there(self.objects.delete(&Path::from(key)).await)
+        let place = Path::from(key);
+        let deleted = timeout(PATIENCE, self.objects.delete(&place)).await;
+        if_there(deleted.map_err(|_| Error::unreachable("it does not answer"))?)
     }
 }
 
@@ -117,17 +122,27 @@ async fn finish_part((written, hashed): Part) -> Result<Hasher> {
 pub async fn next_part<E: Into<Error>>(
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
 ) -> Result<(Vec<Bytes>, bool)> {
-    let mut part = Vec::new();
-    let mut size = 0;
-    while size < PART_SIZE {
-        match body.next().await {
+    let (mut part, mut crumbs) = (Vec::new(), BytesMut::new());
+    let (mut size, mut ended) = (0, false);
+    while size < PART_SIZE && !ended {
+        match body.next().await.transpose().map_err(Into::into)? {
             Some(bytes) => {
-                let bytes = bytes.map_err(Into::into)?;
                 size += bytes.len();
+                // Many that are small would take many times their size.
+                if bytes.len() < CRUMB {
+                    crumbs.extend_from_slice(&bytes);
+                    continue;
+                }
+                if !crumbs.is_empty() {
+                    part.push(crumbs.split().freeze());
+                }
                 part.push(bytes);
             }
-            None => return Ok((part, true)),
+            None => ended = true,
         }
     }
-    Ok((part, false))
+    if !crumbs.is_empty() {
+        part.push(crumbs.freeze());
+    }
+    Ok((part, ended))
 }

@@ -109,7 +109,8 @@ impl Server {
             model_registry::server::serve(&serving, listener, None, async {
                 stopped.await.ok();
             })
-            .await;
+            .await
+            .ok();
         });
         Self { app, url: format!("http://{address}"), address, data, _stop: stop }
     }

@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use model_registry::db::Db;
+use model_registry::access::user::find_by_username;
+use model_registry::change::Change;
+use model_registry::db::{Db, query};
 use model_registry::error::{Error, Result};
+use model_registry::registry::catalog::blob;
 use model_registry::registry::catalog::blob::lease::Lease;
-use model_registry::store::{Begun, Blob, Found, Identity, Storage, Store};
+use model_registry::store::{Begun, Blob, Found, Identity, Storage, Store, next_part};
 use model_registry::time::{Clock, Timestamp};
 use sha2::{Digest, Sha256};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{database, storage};
+use crate::harness::{Server, database, storage};
 
 /// The size of a part in these tests, in bytes: the smallest that object stores take.
 const PART: usize = 5 << 20;
@@ -264,4 +267,35 @@ async fn one_server_has_the_lease_until_it_gives_it_back_or_is_gone_for_a_minute
     assert!(waiting.await.is_err(), "what was somebody else's by then is not given back");
     third.give_back().await.unwrap();
     db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sweep_has_noted_becomes_the_copy_of_its_bytes_with_their_hash() {
+    let (server, _) = Server::with_model().await;
+    let blob = write(&server.app.store, &bytes(1000), None).await;
+    // As a sweep notes an object of which only the database could say what it is.
+    query(
+        "INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
+         VALUES ($1, 'default', '', 0, 'UNKNOWN', 0, 0)",
+    )
+    .bind(&blob.key)
+    .alone(&server.app.db)
+    .await
+    .unwrap();
+    let admin = find_by_username(&server.app.db, "admin").await.unwrap().unwrap();
+    let mut change = Change::begin_in(&server.app.db, &Clock::System, admin.id).await.unwrap();
+    assert!(blob::rules::put(&mut change, &blob).await.unwrap());
+    change.commit().await.unwrap();
+    let copy = blob::sql::find(&server.app.db, &blob.sha256).await.unwrap().unwrap();
+    assert_eq!((copy.key, copy.size, &*copy.state), (blob.key, 1000, "READY"));
+}
+
+#[tokio::test]
+async fn many_small_pieces_are_put_together() {
+    let crumbs = stream::iter((0..1_000_000).map(|_| Ok::<_, Error>(Bytes::from_static(b"x"))));
+    let (piece, ended) = next_part(&mut crumbs.boxed()).await.unwrap();
+    assert!(ended && piece.len() == 1 && piece[0].len() == 1_000_000);
+    let mixed = [vec![1; 3], vec![2; 20_000], vec![3; 5]].map(|bytes| Ok::<_, Error>(bytes.into()));
+    let (piece, _) = next_part(&mut stream::iter(mixed).boxed()).await.unwrap();
+    assert_eq!(piece.concat(), [vec![1; 3], vec![2; 20_000], vec![3; 5]].concat());
 }

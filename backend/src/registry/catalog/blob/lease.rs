@@ -1,7 +1,8 @@
 //! The lease of an object store: one server has it, and renews it as long as it lives.
 //!
 //! The lock of a folder keeps other servers out of it, and an object store has none. Uploads that are under way are known
-//! to the server that takes them only, so a second one would not find them.
+//! to the server that takes them only, so a second one would not find them. The clocks of machines that may have it one after
+//! the other must agree within half a minute.
 
 use std::time::Duration;
 
@@ -67,17 +68,17 @@ impl Lease {
         Ok(taken == 1)
     }
 
-    /// Renews it for as long as it can be: ends when somebody else has it.
+    /// Renews it for as long as it can be: ends when somebody else has it. Where the database does not answer, nobody can
+    /// change anything, and it is tried again.
     pub async fn keep(&self) {
-        let mut kept_at = self.clock.now();
         loop {
             tokio::time::sleep(RENEWED).await;
             match self.renew().await {
-                Ok(true) => kept_at = self.clock.now(),
+                Ok(true) => {}
                 Ok(false) => return,
-                // Until it is over nobody else can have it.
-                Err(error) if self.clock.now() < kept_at.plus_seconds(LASTS) => error.log(),
-                Err(_) => return,
+                Err(error) => {
+                    tracing::warn!(?error, "the lease of --storage cannot be renewed now")
+                }
             }
         }
     }

@@ -105,6 +105,9 @@ pub async fn check(db: &Db, store: &Store, copy: &Copy, now: Timestamp) -> Resul
     let finding = examine(store, copy).await?;
     match finding {
         Finding::Good => sql::prove(db, copy, now).await?,
+        Finding::Unreadable(reason) if !store.is_folder() => {
+            return Err(Error::unreachable(reason));
+        }
         Finding::Unreadable(_) => report(copy, &finding.problem()),
         _ => {
             report(copy, &format!("{}, for the second time: it is lost", finding.problem()));

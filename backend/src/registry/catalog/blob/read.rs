@@ -5,10 +5,11 @@ use std::ops::Range;
 use futures_util::TryStreamExt;
 use futures_util::stream::StreamExt;
 
+use super::proof::Finding;
 use super::{Copy, proof, sql};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::{Found, Pieces};
+use crate::store::{self, Found, Pieces};
 
 /// All bytes. The stream fails before its last piece where they are not those of the blob.
 pub async fn whole(app: &App, sha256: &str) -> Result<Pieces> {
@@ -46,13 +47,21 @@ async fn open(app: &App, sha256: &str, range: Option<Range<u64>>) -> Result<Piec
         let wrong = match found {
             // A small file has one piece: it is proven before anything is answered.
             Found::Whole(mut pieces) => match pieces.next().await {
+                Some(Err(error)) if store::is_passing(&error) => {
+                    return Err(Error::unreachable(error));
+                }
                 Some(Err(error)) => error.to_string(),
                 first => {
                     let pieces = futures_util::stream::iter(first).chain(pieces).boxed();
                     return Ok(watched(app, copy, pieces));
                 }
             },
-            Found::Missing => proof::look(&app.store, &copy).await?.problem(),
+            Found::Missing => match proof::look(&app.store, &copy).await? {
+                Finding::Unreadable(reason) if !app.store.is_folder() => {
+                    return Err(Error::unreachable(reason));
+                }
+                finding => finding.problem(),
+            },
         };
         if sql::suspect(&app.db, &copy, now).await? {
             proof::report(&copy, &wrong);
@@ -66,6 +75,10 @@ fn watched(app: &App, copy: Copy, pieces: Pieces) -> Pieces {
     let (db, beside, clock) = (app.db.clone(), app.beside.clone(), app.clock.clone());
     pieces
         .inspect_err(move |error| {
+            if store::is_passing(error) {
+                tracing::warn!(%error, key = copy.key, "a download was cut off");
+                return;
+            }
             proof::report(&copy, &format!("{error}, and the download was cut off"));
             let (db, copy, now) = (db.clone(), copy.clone(), clock.now());
             beside.spawn(async move {

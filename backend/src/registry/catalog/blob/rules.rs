@@ -31,7 +31,8 @@ pub async fn put(change: &mut Change, blob: &store::Blob) -> Result<bool> {
                 CAST($5 AS BIGINT), 0
          WHERE NOT EXISTS (SELECT 1 FROM copies c
                            WHERE c.sha256 = $3 AND c.storage = $2 AND c.state = 'READY')
-         ON CONFLICT (key) DO UPDATE SET state = 'READY', since_ms = excluded.since_ms
+         ON CONFLICT (key) DO UPDATE SET state = 'READY', since_ms = excluded.since_ms,
+             sha256 = excluded.sha256, size = excluded.size
          WHERE copies.state = 'UNKNOWN'",
     )
     .bind(&blob.key)
