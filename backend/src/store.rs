@@ -141,9 +141,13 @@ impl Store {
     async fn reach(&self) -> Result<()> {
         let Kind::Cloud { name, .. } = &self.kind else { return Ok(()) };
         let found = self.objects.list(Some(&Path::from("blobs"))).try_next().await;
-        found
-            .map(drop)
-            .map_err(|error| Error::invalid("--storage", format!("{name} cannot be used. {error}")))
+        found.map(drop).map_err(|error| {
+            let reason = format!(
+                "{name} cannot be used. Is the address right, and are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set? AWS_PROFILE \
+                 and ~/.aws are not read. {error}"
+            );
+            Error::invalid("--storage", reason)
+        })
     }
 
     /// Removes what interrupted uploads left in an object store, for the one server that has it.
