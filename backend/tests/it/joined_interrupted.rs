@@ -182,9 +182,10 @@ async fn a_part_that_was_taken_over_while_the_sweep_waited_for_it_stays() {
     let (server, admin) = Server::with_model_at(Clock::Fixed(time.clone())).await;
     admin.create_version(Some("1.0.0")).await;
     let one = part(&admin, BASE, "1").await;
+    // Before it is stale: the server sweeps by itself, too, when it starts.
+    let held = server.app.store.partial(id(&one)).await;
     time.fetch_add(25 * 3_600_000, Ordering::Relaxed);
     let joined = begun(&admin, &format!("{BASE}/f"), 1).await;
-    let held = server.app.store.partial(id(&one)).await;
     let app = server.app.clone();
     let swept = tokio::spawn(async move { upload::rules::sweep(&app).await.is_ok() });
     held.wanted().await;
