@@ -54,6 +54,9 @@ pub fn Aliases(
         }
         shown
     };
+    // Not of a line: it is made anew when the alias moves, which may be heard of before the answer comes.
+    let (removal, rollback) = (Submit::new(), Submit::new());
+    report(removal);
     let can_add = move || version.get().is_some();
     let aliases_to_move =
         Signal::derive(move || aliases.get().into_iter().filter(movable).collect::<Vec<_>>());
@@ -68,7 +71,7 @@ pub fn Aliases(
                     }
                     let:alias
                 >
-                    <AliasLine movable=movable(&alias) alias model on_change linked=!can_add()/>
+                    <AliasLine movable=movable(&alias) alias model on_change removal rollback linked=!can_add()/>
                 </For>
             </ul>
             <Show when=move || shown().is_empty() && !adding.get()>
@@ -98,12 +101,12 @@ fn AliasLine(
     movable: bool,
     model: Signal<String>,
     on_change: Callback<()>,
+    removal: Submit,
+    rollback: Submit,
     linked: bool,
 ) -> impl IntoView {
     let toasts = use_toasts();
     let history = RwSignal::new(false);
-    let removal = Submit::new();
-    report(removal);
     let AliasDetail { name, version, history: moves, protected, .. } = alias;
     let version = version.version;
     let href = linked.then(|| address::version(&model.read_untracked(), &version));
@@ -119,6 +122,11 @@ fn AliasLine(
                 on_change.run(());
             });
         }
+    };
+    let show_history = move |_| {
+        // What was refused of another alias.
+        rollback.error.set(None);
+        history.set(true);
     };
     let title = format!("History of “{name}”");
     let dialog_name = name.clone();
@@ -137,7 +145,7 @@ fn AliasLine(
                 button=|| view! { <Icon d=icon::MORE/> }
             >
                 <li>
-                    <button type="button" on:click=move |_| history.set(true)>
+                    <button type="button" on:click=show_history>
                         <Icon d=icon::HISTORY/>"History"
                     </button>
                 </li>
@@ -150,7 +158,7 @@ fn AliasLine(
                 })}
             </Menu>
             <Dialog open=history title>
-                <History name=dialog_name.clone() moves=moves.get_value() movable model on_change open=history/>
+                <History name=dialog_name.clone() moves=moves.get_value() movable model on_change submit=rollback open=history/>
             </Dialog>
         </li>
     }
@@ -177,7 +185,7 @@ pub fn AliasDialog(
     movable: Callback<bool, bool>,
     #[prop(into)] on_change: Callback<()>,
 ) -> impl IntoView {
-    let open = RwSignal::new(false);
+    let (open, submit) = (RwSignal::new(false), Submit::new());
     Effect::new(move |_| open.set(asked.read().is_some()));
     Effect::new(move |_| {
         if !open.get() && asked.read_untracked().is_some() {
@@ -198,7 +206,7 @@ pub fn AliasDialog(
         Some(Asked::History(name)) => {
             let found = aliases.get_untracked().into_iter().find(|alias| alias.name == name);
             found.map(|AliasDetail { history: moves, protected, .. }| {
-                view! { <History name moves movable=movable.run(protected) model on_change open/> }
+                view! { <History name moves movable=movable.run(protected) model on_change submit open/> }
                     .into_any()
             })
         }
@@ -219,10 +227,10 @@ fn History(
     movable: bool,
     model: Signal<String>,
     on_change: Callback<()>,
+    submit: Submit,
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let toasts = use_toasts();
-    let submit = Submit::new();
     let now = moves.first().and_then(|latest| latest.reference.clone());
     let line = move |(index, step): (usize, AliasMove)| {
         let person = step.by.map(|Author { name, username }| (name, username));
@@ -244,7 +252,8 @@ fn History(
                     version: version.clone(),
                 };
                 submit.run(alias::set(input), move |alias| {
-                    open.set(false);
+                    // It may be gone with the line that it was of.
+                    open.try_set(false);
                     let text = format!("{name} moved back to {}.", alias.version.version);
                     toasts.undoable(text, put_back(toasts, on_change, model, name, now));
                     on_change.run(());
