@@ -31,7 +31,6 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -220,8 +219,7 @@ impl Store {
     /// The size of an object in bytes; none where there is none.
     pub async fn size(&self, key: &str) -> Result<Option<u64>> {
         let place = Path::from(key);
-        let found = timeout(PATIENCE, self.objects.head(&place)).await;
-        match found.map_err(|_| Error::unreachable("it does not answer"))? {
+        match cloud::found_within(PATIENCE, self.objects.head(&place)).await? {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             found => Ok(Some(found?.size)),
         }

@@ -20,8 +20,8 @@ use object_store::{
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
-use super::Pieces;
 use super::address::Storage;
+use super::{PATIENCE, Pieces};
 use crate::error::{Error, Result};
 
 /// How many bytes are asked for at once.
@@ -29,8 +29,6 @@ const WINDOW: u64 = 64 << 20;
 /// How often a window may be cut off without one byte more, and how long to wait before the next try, times its number.
 const MAX_TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long an object store may say nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A bucket, or a folder of it.
 pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
@@ -82,10 +80,15 @@ pub(super) async fn within<T>(
     patience: Duration,
     answer: impl Future<Output = object_store::Result<T>>,
 ) -> Result<T> {
-    match timeout(patience, answer).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::unreachable("it does not answer")),
-    }
+    Ok(found_within(patience, answer).await??)
+}
+
+/// As [`within`], of what may not be there.
+pub(super) async fn found_within<T>(
+    patience: Duration,
+    answer: impl Future<Output = object_store::Result<T>>,
+) -> Result<object_store::Result<T>> {
+    timeout(patience, answer).await.map_err(|_| Error::unreachable("it does not answer"))
 }
 
 /// Whether the bytes may be read when whatever keeps them is reached again: nothing is wrong with them.
@@ -113,8 +116,7 @@ pub(super) async fn open(
     range: Range<u64>,
 ) -> Result<Option<BoxStream<'static, Done<Bytes>>>> {
     let options = GetOptions::new().with_range(Some(window_of(&range)));
-    let asked = timeout(PATIENCE, objects.get_opts(place, options)).await;
-    let found = match asked.map_err(|_| Error::unreachable("it does not answer"))? {
+    let found = match found_within(PATIENCE, objects.get_opts(place, options)).await? {
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         // A shorter object may have no such range.
         Err(error) => match within(PATIENCE, objects.head(place)).await {

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, StreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use tokio::time::timeout;
 
+use super::cloud::found_within;
 use super::hash::{Hasher, Hashes};
 use super::incoming::Incoming;
 use super::{Blob, Kind, PATIENCE, STAGING, Store, if_there, key};
@@ -65,8 +65,7 @@ impl Store {
     /// Removes an object for good; it may be gone already. Only for what no row names any more, or ever did.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let place = Path::from(key);
-        let deleted = timeout(PATIENCE, self.objects.delete(&place)).await;
-        if_there(deleted.map_err(|_| Error::unreachable("it does not answer"))?)
+        if_there(found_within(PATIENCE, self.objects.delete(&place)).await?)
     }
 }
 
