@@ -13,6 +13,7 @@ use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command};
 use model_registry::db::Db;
+use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
@@ -37,7 +38,8 @@ pub async fn start() -> Server {
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
     let store = Store::open(data.path(), None).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
-    let app = App::new(db, store, config, Clock::System);
+    let signing = pairing::signing(&db).await.unwrap();
+    let app = App::new(db, store, signing, config, Clock::System);
     user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let admin =
         access::user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");
@@ -53,7 +55,7 @@ pub async fn start() -> Server {
     let address = listener.local_addr().expect("an address");
     let serving = app.clone();
     tokio::spawn(async move {
-        model_registry::server::serve(&serving, listener, None, std::future::pending()).await.ok();
+        model_registry::server::serve(&serving, listener, std::future::pending()).await;
     });
     Server { app, address, token, data }
 }

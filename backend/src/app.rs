@@ -53,7 +53,7 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(db: Db, store: Store, config: Serve, clock: Clock) -> Self {
+    pub fn new(db: Db, store: Store, signing: Signing, config: Serve, clock: Clock) -> Self {
         let config = Arc::new(config);
         let beside = TaskTracker::new();
         Self {
@@ -68,7 +68,7 @@ impl App {
             embeds: Arc::new(Rate::new(300)),
             embedded: Arc::new(Rate::new(120)),
             rendering: Arc::new(Semaphore::new(2)),
-            signing: Arc::default(),
+            signing: Arc::new(signing),
             removing: Arc::default(),
             in_flight: Arc::default(),
             beside,

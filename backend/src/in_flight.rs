@@ -6,8 +6,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::time::Timestamp;
-
 /// For how long after its last bytes an upload is waited for.
 pub const WAIT_SECONDS: i64 = 300;
 
@@ -28,8 +26,6 @@ struct State {
     last: u64,
     /// Requests whose bytes are being read.
     requests: HashMap<u64, Arrival>,
-    /// Uploads in several requests, by name, and when bytes of theirs came last.
-    uploads: HashMap<String, (Arrival, Timestamp)>,
 }
 
 /// Says that a request is under way, until it is dropped.
@@ -52,25 +48,12 @@ impl InFlight {
         UnderWay { in_flight: self.clone(), number }
     }
 
-    /// An upload in several requests goes on.
-    pub fn touch(&self, upload: &str, arrival: Arrival, now: Timestamp) {
-        let mut state = self.lock();
-        state.uploads.retain(|_, (_, at)| at.plus_seconds(WAIT_SECONDS) > now);
-        state.uploads.insert(upload.to_owned(), (arrival, now));
-    }
-
-    /// An upload in several requests is over.
-    pub fn end(&self, upload: &str) {
-        self.lock().uploads.remove(upload);
-    }
-
     /// The paths of what is arriving for something, each once, in order.
-    pub fn paths(&self, owner_id: &str, now: Timestamp) -> Vec<String> {
+    pub fn paths(&self, owner_id: &str) -> Vec<String> {
         let state = self.lock();
-        let waited_for =
-            state.uploads.values().filter(|(_, at)| at.plus_seconds(WAIT_SECONDS) > now);
-        let arrivals = state.requests.values().chain(waited_for.map(|(arrival, _)| arrival));
-        let mut paths: Vec<String> = arrivals
+        let mut paths: Vec<String> = state
+            .requests
+            .values()
             .filter(|arrival| arrival.owner_id == owner_id)
             .map(|arrival| arrival.path.clone())
             .collect();

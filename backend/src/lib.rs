@@ -53,6 +53,7 @@ pub mod telemetry;
 pub mod text;
 pub mod throttle;
 pub mod time;
+mod upkeep;
 pub mod web;
 mod words;
 

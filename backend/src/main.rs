@@ -9,7 +9,6 @@ use model_registry::command::{self, opened};
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
-use model_registry::registry::catalog::blob::lease::Lease;
 use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::catalog::project::moved;
 use model_registry::registry::lifecycle::project;
@@ -62,7 +61,8 @@ async fn serve(config: Serve) -> Result<()> {
     let (db, store) = open(&config).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.as_ref().map_or(address, ToString::to_string);
-    let app = App::new(db, store, config, Clock::System);
+    let signing = pairing::signing(&db).await?;
+    let app = App::new(db, store, signing, config, Clock::System);
     let password = user::rules::create_admin(&app).await?;
     if app.config.no_auth {
         project::create_default(&app).await?;
@@ -81,21 +81,17 @@ async fn serve(config: Serve) -> Result<()> {
              the mutation renameProject; its old path goes on to work in the APIs."
         );
     }
-    let lease = match app.config.data.storage {
-        Some(_) => Some(Lease::take(&app.db, &app.clock).await?),
-        None => None,
-    };
-    app.store.clear_staging().await?;
     println!("Model Registry is at {address}");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    server::serve(&app, listener, lease, async {
+    server::serve(&app, listener, async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     })
-    .await
+    .await;
+    Ok(())
 }
 
 /// The database and the store, if they belong together.

@@ -1,48 +1,41 @@
-//! Signing what goes out in order to come back: addresses that stand for who asked for them, the ids of
-//! uploads. The key is made at each start and kept nowhere, so a restart ends all of them.
-
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+//! Signing what goes out in order to come back: addresses that stand for who asked for them, the ids of uploads. The key is
+//! the registry's, so any of its servers opens what another one has signed.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use crate::access::Actor;
-use crate::access::credential::hash_secret;
 use crate::error::{Error, Result};
-use crate::time::Timestamp;
 
 /// The length of an HMAC-SHA256, in bytes.
 const MAC_SIZE: usize = 32;
 
-/// The key, and whoever has signed addresses that are still good.
-pub struct Signing {
-    key: [u8; 32],
-    signers: Mutex<HashMap<String, Signer>>,
-}
+/// As long as the hash is, in bytes (RFC 2104 §3).
+const KEY_SIZE: usize = 32;
 
-/// Somebody as they were recognised when they asked.
-struct Signer {
-    actor: Actor,
-    /// When the last of their addresses expires.
-    until: Timestamp,
-}
-
-impl Default for Signing {
-    fn default() -> Self {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).expect("the operating system gives random numbers");
-        Self { key, signers: Mutex::default() }
-    }
-}
+/// The key.
+pub struct Signing([u8; KEY_SIZE]);
 
 impl Signing {
+    /// Signs with the secret of a registry.
+    pub fn new(secret: &str) -> Result<Self> {
+        let mut key = [0; KEY_SIZE];
+        hex::decode_to_slice(secret, &mut key).map_err(Error::internal)?;
+        Ok(Self(key))
+    }
+
+    /// A secret that nobody knows.
+    pub fn new_secret() -> String {
+        let mut key = [0; KEY_SIZE];
+        getrandom::fill(&mut key).expect("the operating system gives random numbers");
+        hex::encode(key)
+    }
+
     fn mac(&self, purpose: &str, payload: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(payload);
@@ -66,28 +59,6 @@ impl Signing {
         self.mac(purpose, payload).verify_slice(mac).ok()?;
         serde_json::from_slice(payload).ok()
     }
-
-    /// Keeps who asks for addresses that are good until then; returns what to find them by. Nobody is
-    /// kept longer than that, and each but once.
-    pub fn remember(&self, actor: &Actor, until: Timestamp, now: Timestamp) -> Option<String> {
-        let user = actor.user().ok()?;
-        // With another password they are somebody else: what the one before made stays what it was.
-        let key = actor.credential().map_or_else(
-            || format!("{} {}", user.id.raw(), hash_secret(&user.password_hash)),
-            |credential| credential.raw().to_owned(),
-        );
-        let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
-        signers.retain(|_, signer| signer.until >= now);
-        let until = signers.get(&key).map_or(until, |signer| signer.until.max(until));
-        signers.insert(key.clone(), Signer { actor: actor.clone(), until });
-        Some(key)
-    }
-
-    /// Whoever was kept under this key.
-    pub fn recall(&self, key: &str) -> Option<Actor> {
-        let signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
-        signers.get(key).map(|signer| signer.actor.clone())
-    }
 }
 
 #[cfg(test)]
@@ -96,11 +67,12 @@ mod tests {
 
     #[test]
     fn a_token_says_what_was_sealed_and_nothing_else() {
-        let signing = Signing::default();
+        let signing = Signing::new(&Signing::new_secret()).unwrap();
         let token = signing.seal("url", &("vision", 7)).unwrap_or_default();
         assert_eq!(signing.open("url", &token), Some(("vision".to_owned(), 7)));
         assert_eq!(signing.open::<(String, i64)>("upload", &token), None);
-        assert_eq!(Signing::default().open::<(String, i64)>("url", &token), None);
+        let other = Signing::new(&Signing::new_secret()).unwrap();
+        assert_eq!(other.open::<(String, i64)>("url", &token), None);
         for (index, _) in token.char_indices() {
             let mut forged = token.clone().into_bytes();
             forged[index] = if forged[index] == b'A' { b'B' } else { b'A' };

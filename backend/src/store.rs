@@ -6,6 +6,7 @@
 //! read what.
 
 mod address;
+mod appending;
 mod cloud;
 mod give;
 mod hash;
@@ -14,10 +15,13 @@ mod incoming;
 mod joining;
 pub mod key;
 mod partial;
-mod parts;
 mod read;
 mod room;
+mod sending;
+mod sent;
+mod staged;
 mod write;
+mod written;
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -28,6 +32,7 @@ use std::time::Duration;
 
 use futures_util::stream::{Stream, TryStreamExt};
 use object_store::local::LocalFileSystem;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
@@ -40,14 +45,15 @@ pub use cloud::is_passing;
 pub use give::Given;
 pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
-pub use joining::{Part, gone};
-pub use partial::{Checksum, Partial};
-pub use parts::Begun;
+pub use joining::Part;
+pub use partial::Partial;
 pub use read::{Found, Pieces};
 pub use room::Promise;
+pub use sent::{Sent, gone};
 pub use write::next_part;
+pub use written::{Checksum, Written};
 
-/// Where bytes are until they have a key. What is here when a server starts was promised to nobody.
+/// Where bytes are in a folder until they have a key. What is here when a server starts was promised to nobody.
 const STAGING: &str = "staging";
 /// What all uploads to an object store hold in memory at most, in MiB.
 const UPLOAD_MIB: u32 = 256;
@@ -85,6 +91,8 @@ enum Kind {
     Cloud {
         /// As it is told to people.
         name: Arc<str>,
+        /// The same objects, of which parts can be sent one by one.
+        multipart: Arc<dyn MultipartStore>,
         /// How large the parts of an upload are, in bytes.
         part_size: u64,
         /// What uploads may hold in memory, in MiB.
@@ -97,8 +105,6 @@ enum Kind {
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     kind: Kind,
-    /// Bytes that come in several parts.
-    uploads: parts::Uploads,
     /// Bytes that come with interruptions.
     partials: partial::Partials,
     room: room::Room,
@@ -149,37 +155,26 @@ impl Store {
         })
     }
 
-    /// Removes what interrupted uploads left in an object store, for the one server that has it.
-    pub async fn clear_staging(&self) -> Result<()> {
-        if self.is_folder() {
-            return Ok(());
-        }
-        let mut staged = pin!(self.objects.list(Some(&Path::from(STAGING))));
-        while let Some(object) = staged.try_next().await? {
-            if_there(self.objects.delete(&object.location).await)?;
-        }
-        Ok(())
-    }
-
     /// Opens the objects beside the server that has the folder, or without one.
     pub fn open_beside(folder: &FsPath, storage: Option<&Storage>) -> Result<Self> {
         let Some(storage) = storage else {
             let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
             return Ok(Self::new(Arc::new(objects), Kind::Folder, folder));
         };
+        let (objects, multipart) = cloud::connect(storage)?;
         let kind = Kind::Cloud {
             name: storage.to_string().into(),
+            multipart,
             part_size: storage.part_size,
             memory: Arc::new(Semaphore::new(UPLOAD_MIB as usize)),
         };
-        Ok(Self::new(cloud::connect(storage)?, kind, folder))
+        Ok(Self::new(objects, kind, folder))
     }
 
     fn new(objects: Arc<dyn ObjectStore>, kind: Kind, folder: &FsPath) -> Self {
         Self {
             objects,
             kind,
-            uploads: parts::Uploads::default(),
             partials: partial::Partials::default(),
             room: room::Room::default(),
             folder: folder.into(),

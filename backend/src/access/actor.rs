@@ -10,8 +10,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use headers::HeaderMapExt;
 use headers::authorization::{Authorization, Basic, Bearer};
+use serde::{Deserialize, Serialize};
 
 use super::cache::AccessCache;
+use super::credential::{Recognised, hash_secret};
 use super::embed::{self, Embed};
 use super::project::Project;
 use super::session::{cookie, session_name};
@@ -77,7 +79,64 @@ impl Caller {
     }
 }
 
+/// What somebody showed when they asked for something that they come back with.
+#[derive(Serialize, Deserialize)]
+pub enum Shown {
+    /// The raw id of a token or session.
+    Credential(String),
+    /// The raw id of the person, and what their password was, as a hash of its hash.
+    Password(String, String),
+}
+
+impl From<Recognised> for Caller {
+    fn from(found: Recognised) -> Self {
+        Self {
+            user: Arc::new(found.user),
+            credential: Some(found.credential_id),
+            kind: found.kind,
+            scope: found.scope,
+            expires_at: found.expires_at_ms,
+            generation: found.generation,
+        }
+    }
+}
+
 impl Actor {
+    /// What they have shown; nothing if they are nobody.
+    pub fn shown(&self) -> Option<Shown> {
+        let caller = self.caller.as_ref()?;
+        Some(match &caller.credential {
+            Some(id) => Shown::Credential(id.raw().to_owned()),
+            None => {
+                let User { id, password_hash, .. } = &*caller.user;
+                Shown::Password(id.raw().to_owned(), hash_secret(password_hash))
+            }
+        })
+    }
+
+    /// Whoever comes back with what they showed before, if it is still good: a token or session that is live, or a password
+    /// that is the same. They come from where the request does.
+    pub async fn again(access: &Access, request: &Parts, shown: &Shown) -> Result<Option<Self>> {
+        let caller = match shown {
+            Shown::Credential(id) => {
+                let id = CredentialId::from_raw(id);
+                let found = credential::find_live(&access.db, &id, access.clock.now()).await?;
+                found.map(Caller::from)
+            }
+            Shown::Password(id, digest) => {
+                let user = user::find_by_id(&access.db, &UserId::from_raw(id)).await?;
+                let user = user.filter(|user| {
+                    user.blocked_at_ms.is_none()
+                        && user.deleted_at_ms.is_none()
+                        && hash_secret(&user.password_hash) == *digest
+                });
+                user.map(|user| Caller::without_credential(user, CredentialKind::Token, None))
+            }
+        };
+        let here = Self::of_network(access, request);
+        Ok(caller.map(|caller| Self { caller: Some(caller), ..here }))
+    }
+
     /// Reads `Authorization: Bearer TOKEN`, or `Basic` (RFC 7617: what MLflow and git-like clients send)
     /// with any username and the token as password, or a person's own two; or else the session cookie.
     /// What is wrong, expired or revoked is an error; a stale cookie is nobody.
@@ -122,14 +181,7 @@ impl Actor {
             }
             (None, None) => None,
         };
-        actor.caller = found.map(|found| Caller {
-            user: Arc::new(found.user),
-            credential: Some(found.credential_id),
-            kind: found.kind,
-            scope: found.scope,
-            expires_at: found.expires_at_ms,
-            generation: found.generation,
-        });
+        actor.caller = found.map(Caller::from);
         Ok(actor)
     }
 

@@ -78,20 +78,36 @@ pub fn is_stale(last: Timestamp, now: Timestamp) -> bool {
     now.millis() - last.millis() > LAST_USED_MILLIS
 }
 
-/// Who holds the secret of this hash, if it was not revoked, of those who may come in.
+/// Those who may come in with a credential that was not revoked.
+macro_rules! recognised {
+    () => {
+        concat!(
+            "SELECT ",
+            super::user::columns!(),
+            ", c.id AS credential_id, c.kind AS credential_kind, c.scope, c.expires_at_ms, c.last_used_at_ms
+             FROM credentials c JOIN users u ON u.id = c.user_id
+             WHERE c.revoked_at_ms IS NULL AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL AND "
+        )
+    };
+}
+
+/// Who holds the secret of this hash.
 async fn find(db: &Db, hash: &str) -> Result<Option<Recognised>> {
+    let found = query(concat!(recognised!(), "c.secret_sha256 = $1"));
+    Ok(found.bind(hash).fetch_optional(db).await?)
+}
+
+/// Who holds this credential, if it is live.
+pub(super) async fn find_live(
+    db: &Db,
+    id: &CredentialId,
+    now: Timestamp,
+) -> Result<Option<Recognised>> {
     let found = query(concat!(
-        "SELECT ",
-        super::user::columns!(),
-        ", c.id AS credential_id, c.kind AS credential_kind, c.scope, c.expires_at_ms, c.last_used_at_ms
-         FROM credentials c JOIN users u ON u.id = c.user_id
-         WHERE c.secret_sha256 = $1 AND c.revoked_at_ms IS NULL
-           AND u.blocked_at_ms IS NULL AND u.deleted_at_ms IS NULL"
-    ))
-    .bind(hash)
-    .fetch_optional(db)
-    .await?;
-    Ok(found)
+        recognised!(),
+        "c.id = $1 AND (c.expires_at_ms IS NULL OR c.expires_at_ms > $2)"
+    ));
+    Ok(found.bind(id).bind(now).fetch_optional(db).await?)
 }
 
 /// Refuses somebody who was recognised a while ago, and may not come in any more as they did then.

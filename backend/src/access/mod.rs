@@ -12,6 +12,7 @@ pub mod allowance;
 mod cache;
 pub mod credential;
 pub mod embed;
+pub mod guesses;
 pub mod member;
 pub mod password;
 pub mod project;
@@ -36,7 +37,7 @@ use crate::id::{ProjectId, UserId};
 use crate::role::{Role, TokenScope};
 use crate::time::Clock;
 
-pub use actor::{Actor, actor};
+pub use actor::{Actor, Shown, actor};
 
 /// In the context of an operation that must not change anything, whoever asks.
 pub struct ReadOnly;

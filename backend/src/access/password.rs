@@ -10,11 +10,12 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use model_registry_names as names;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Access;
 use super::actor::Actor;
 use super::credential::hash_secret;
+use super::guesses::{self, Limit};
 use super::user::{User, find_by_username};
 use crate::action::Action;
 use crate::error::{Error, Result};
@@ -87,10 +88,6 @@ pub struct Passwords {
     /// How many are hashed at once.
     hashing: Arc<Semaphore>,
     verified: VerifiedPasswords,
-    /// Wrong ones, by account and address.
-    wrong: Throttle,
-    /// Wrong ones, by network: who tries many accounts.
-    pub wrong_by_network: Throttle,
     /// Wrong ones that were written into the log, by network.
     logged: Throttle,
 }
@@ -100,8 +97,6 @@ impl Default for Passwords {
         Self {
             hashing: Arc::new(Semaphore::new(2)),
             verified: VerifiedPasswords::new(),
-            wrong: Throttle::new(20),
-            wrong_by_network: Throttle::new(200),
             logged: Throttle::new(1000),
         }
     }
@@ -110,19 +105,25 @@ impl Default for Passwords {
 impl Passwords {
     /// The hash to store.
     pub async fn hash(&self, password: String) -> Result<String> {
-        self.on_a_thread(move || {
+        let permit = self.permit().await?;
+        on_a_thread(permit, move || {
             let hash =
                 Argon2::default().hash_password(password.as_bytes()).map_err(Error::internal)?;
             Ok(hash.to_string())
         })
         .await
+        .map(|(hash, _)| hash)
     }
 
     /// Whether a password is the one that was hashed; takes as long where there is none.
-    async fn verify(&self, stored: Option<&str>, password: String) -> Result<bool> {
+    async fn verify(
+        permit: OwnedSemaphorePermit,
+        stored: Option<&str>,
+        password: String,
+    ) -> Result<(bool, OwnedSemaphorePermit)> {
         let stored = stored.filter(|hash| !hash.is_empty());
         let (hash, somebodys) = (stored.unwrap_or(NOBODYS_HASH).to_owned(), stored.is_some());
-        self.on_a_thread(move || {
+        on_a_thread(permit, move || {
             let hash = PasswordHash::new(&hash).map_err(Error::internal)?;
             let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
             Ok(right && somebodys)
@@ -130,18 +131,18 @@ impl Passwords {
         .await
     }
 
-    async fn on_a_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let permit = self.hashing.clone().acquire_owned().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        })
-        .await
-        .map_err(Error::internal)?
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        self.hashing.clone().acquire_owned().await.map_err(Error::internal)
     }
+}
+
+/// Hashes beside the requests. Whoever gives up meanwhile does not give the permit back before that is done.
+async fn on_a_thread<T: Send + 'static>(
+    permit: OwnedSemaphorePermit,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<(T, OwnedSemaphorePermit)> {
+    let done = tokio::task::spawn_blocking(move || work().map(|done| (done, permit)));
+    done.await.map_err(Error::internal)?
 }
 
 /// Writes a wrong password into the log, unless they are so many that this is an attack on the log.
@@ -174,21 +175,22 @@ pub async fn check_password(
     stored: Option<&str>,
     password: String,
 ) -> Result<bool> {
-    let (network, now) = (actor.network(), access.clock.now());
+    let network = actor.network();
     let key = format!("{network} {}", hash_secret(username));
-    let passwords = &access.passwords;
-    let waits = |seconds| Error::TooOften { what: "Too many wrong passwords", seconds };
+    let mut limits = vec![Limit { key: key.clone(), free: 20 }];
     // Of a proxy that nobody named, everybody would have to wait.
-    let alone = actor.address.is_some_and(|at| !network::may_be_proxy(&access.config, at));
-    // Counted first: of many who come at once, each is one.
-    if alone {
-        passwords.wrong_by_network.count(&network, now).map_err(waits)?;
+    if actor.address.is_some_and(|at| !network::may_be_proxy(&access.config, at)) {
+        limits.push(Limit { key: network, free: 200 });
     }
-    passwords.wrong.count(&key, now).map_err(waits)?;
-    let right = passwords.verify(stored, password).await?;
-    if right {
-        passwords.wrong.forget(&key);
-        passwords.wrong_by_network.take_back(&network);
+    guesses::check(access, &limits).await?;
+    let permit = access.passwords.permit().await?;
+    // Again: of many who come at once, others were wrong meanwhile.
+    let were_wrong = guesses::check(access, &limits).await?;
+    let (right, _permit) = Passwords::verify(permit, stored, password).await?;
+    if !right {
+        guesses::count(&access.db, &limits, access.clock.now()).await?;
+    } else if were_wrong {
+        guesses::forget(&access.db, &key).await?;
     }
     Ok(right)
 }

@@ -76,6 +76,11 @@ pub async fn get_by_id(conn: impl Into<Conn<'_>>, id: &UserId) -> Result<User> {
     Ok(user)
 }
 
+pub async fn find_by_id(conn: impl Into<Conn<'_>>, id: &UserId) -> Result<Option<User>> {
+    let user = query(concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $1"));
+    Ok(user.bind(id).fetch_optional(conn).await?)
+}
+
 pub async fn find_by_username(conn: impl Into<Conn<'_>>, username: &str) -> Result<Option<User>> {
     let user = query(concat!("SELECT ", columns!(), " FROM users u WHERE u.username = $1"))
         .bind(text::looked_up(username))

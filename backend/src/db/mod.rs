@@ -38,6 +38,9 @@ use writer::{Write, Writer};
 
 use crate::sql::{escape_like, glob_containing, like_to_glob};
 
+/// The number of the last migration that this program knows.
+pub const SCHEMA: i64 = migrate::COUNT as i64;
+
 pub use crate::sql::{Sql, Value};
 pub use budget::{Budget, is_over_budget};
 pub use message::Unmet;
@@ -245,6 +248,16 @@ impl Db {
     /// What is changed from now on of the thing with this id, or of its parts.
     pub async fn watch(&self, id: &str) -> Watch {
         self.notices.watch(id).await
+    }
+
+    /// The time in milliseconds as all servers of the database have it: PostgreSQL's own, or `own`, of the one there is.
+    pub fn now(&self, own: i64) -> Sql {
+        match &self.pools {
+            Pools::Sqlite { .. } => Sql::new("?").bind(own),
+            Pools::Postgres(_) => {
+                Sql::new("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+            }
+        }
     }
 
     /// How many statements have been run since the database was opened.

@@ -106,7 +106,7 @@ async fn begin(
     for part in &parts {
         uploads::rules::check_joins(part, &target)?;
         let received = part.received.unsigned_abs();
-        if held[&part.id].size().await? < received {
+        if !held[&part.id].has(received).await? {
             let message = format!("The bytes of part {} were lost. Send them again.", part.id);
             return Err(Error::Conflict(message));
         }

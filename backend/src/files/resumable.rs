@@ -16,8 +16,9 @@ use crate::files::upload::Place as _;
 use crate::in_flight::Arrival;
 use crate::registry::catalog::file;
 use crate::registry::catalog::upload::rules::NewUpload;
+use crate::registry::catalog::upload::sent::{self, Received};
 use crate::registry::catalog::upload::{self as uploads, Upload};
-use crate::store::{self, Blob, Checksum, Found, Partial, next_part};
+use crate::store::{self, Blob, Checksum, Found, Partial, Sent, Written, next_part};
 use crate::text::FilePath;
 use crate::time::Timestamp;
 
@@ -29,6 +30,8 @@ pub struct Held {
     pub upload: Upload,
     place: Place,
     partial: Partial,
+    /// What an object store has of the bytes.
+    sent: Option<Sent>,
     /// What a final upload puts together.
     parts: Vec<store::Part>,
     /// All bytes, where they are in the store already and the file is not yet at its place.
@@ -102,31 +105,39 @@ pub async fn find(app: &App, actor: &Actor, id: &str) -> Result<(Upload, Place)>
 
 /// Takes hold of an upload. Whoever has it ends first, with what it has received.
 pub async fn hold(app: &App, actor: &Actor, id: &str) -> Result<Held> {
-    find(app, actor, id).await?;
-    let partial = app.store.partial(id).await;
-    let (upload, place) = find(app, actor, id).await?;
-    let finished = match upload.is_over {
-        true => None,
-        false => partial
-            .finished()
-            .await?
-            .filter(|blob| upload.length() == Some(blob.size.unsigned_abs())),
+    let (begun, _) = find(app, actor, id).await?;
+    let partial = app.store.partial(id).await.of_part(begun.is_part());
+    let (mut upload, place) = find(app, actor, id).await?;
+    let mut sent = None;
+    if !app.store.is_folder() && !upload.is_over {
+        match sent::take_over(&app.db, id).await? {
+            Some(taken) => upload = taken,
+            // It is over by now.
+            None => upload = find(app, actor, id).await?.0,
+        }
+        sent = sent::find(&app.db, id).await?;
+    }
+    let finished = match upload.length() {
+        // Nothing is an object before the database knows of its bytes, but in a folder.
+        Some(size) if !upload.is_over && (app.store.is_folder() || sent.is_some()) => {
+            partial.finished(size).await?
+        }
+        _ => None,
     };
     let parts = match upload.is_final() {
         true => uploads::parts(&app.db, id).await?,
         false => Vec::new(),
     };
     let parts = parts.into_iter().map(|part| (part.id, part.size.unsigned_abs())).collect();
-    Ok(Held { upload, place, partial, parts, finished })
+    Ok(Held { upload, place, partial, sent, parts, finished })
 }
 
 impl Held {
     /// How many bytes need not be sent again.
     pub async fn progress(&self) -> Result<Progress> {
         let received = self.upload.received.unsigned_abs();
-        let there = self.upload.is_over
-            || self.finished.is_some()
-            || self.partial.size().await? >= received;
+        let there =
+            self.upload.is_over || self.finished.is_some() || self.partial.has(received).await?;
         // Where the bytes are gone, from the beginning.
         let offset = if there { received } else { 0 };
         Ok(Progress { offset, expires_at: self.upload.expires_at_ms })
@@ -134,7 +145,7 @@ impl Held {
 
     /// Gives the upload up: its bytes first, so that a full disk has room for the change.
     pub async fn terminate(self, app: &App) -> Result<()> {
-        self.partial.remove().await?;
+        self.partial.remove(self.sent.as_ref()).await?;
         remove_parts(app, &self.parts).await?;
         uploads::rules::delete(&app.db, &self.upload.id).await
     }
@@ -198,7 +209,11 @@ impl Held {
             return Ok(self.finish(app, actor).await?);
         }
         let (checksum, digest) = checksum.unzip();
-        let mut writing = self.partial.write_from(from, checksum).await?;
+        if !app.store.is_folder() {
+            sent::begin_writing(&app.db, &self.upload).await?;
+        }
+        let before = (self.sent.as_ref(), size);
+        let mut writing = self.partial.write_from(from, checksum, before).await?;
         let (mut cut_off, mut full) = (None, None);
         {
             // An error ends the bytes: what came before it is kept.
@@ -227,17 +242,20 @@ impl Held {
                 if ended {
                     break;
                 }
-                if digest.is_none() && writing.at - noted >= CHECKPOINT && Some(writing.at) != size
+                if digest.is_none()
+                    && writing.at - noted >= CHECKPOINT
+                    && Some(writing.at) != size
+                    && let Some(mut written) = writing.checkpoint().await?
                 {
-                    let written = writing.sync().await?;
                     noted = written.size;
-                    self.partial.keep(&written);
-                    self.note(app, actor, noted).await?;
+                    self.partial.keep(&mut written);
+                    self.note(app, actor, written, true).await?;
                     app.store.give_back(&self.parts, noted).await?;
                 }
             }
         }
-        let written = writing.sync().await?;
+        let is_whole = Some(writing.at) == size;
+        let mut written = writing.end(is_whole, app.clock.now()).await?;
         let failure = match full.or(cut_off) {
             Some(error) => Some(error),
             None if self.partial.is_wanted() => Some(Error::Conflict(
@@ -251,15 +269,16 @@ impl Held {
         {
             return Err(failure.map_or(Refused::Checksum, Refused::Error));
         }
-        self.partial.keep(&written);
-        if Some(written.size) == size {
+        self.partial.keep(&mut written);
+        if is_whole {
             // Nothing is missing, however it ended.
             return Ok(self.finish(app, actor).await?);
         }
-        let expires_at = self.note(app, actor, written.size).await?;
+        let offset = written.size;
+        let expires_at = self.note(app, actor, written, false).await?;
         match failure {
             Some(error) => Err(error.into()),
-            None => Ok(Progress { offset: written.size, expires_at }),
+            None => Ok(Progress { offset, expires_at }),
         }
     }
 
@@ -275,10 +294,28 @@ impl Held {
         }
     }
 
-    async fn note(&self, app: &App, actor: &Actor, received: u64) -> Result<Timestamp> {
-        let (id, now) = (&self.upload.id, app.clock.now());
-        let received = i64::try_from(received).map_err(Error::internal)?;
-        let expires_at = uploads::receive(&app.db, id, received, now).await?;
+    /// Notes what is durable, and whether more is on its way.
+    async fn note(
+        &mut self,
+        app: &App,
+        actor: &Actor,
+        written: Written,
+        goes_on: bool,
+    ) -> Result<Timestamp> {
+        let now = app.clock.now();
+        let size = i64::try_from(written.size).map_err(Error::internal)?;
+        let before = std::mem::replace(&mut self.sent, written.sent);
+        let known = before.as_ref().map_or(0, |sent| sent.tags.len());
+        let received =
+            Received { size, sent: self.sent.as_ref().map(|sent| (sent, known)), goes_on };
+        let expires_at = sent::receive(&app.db, &self.upload, received, now).await?;
+        if let (Some(before), Some(sent)) = (&before, &self.sent)
+            && let Some(tail) = before.outdated(sent)
+            && let Err(error) = app.store.delete(tail).await
+        {
+            // It goes with the upload.
+            error.log();
+        }
         if self.upload.length().is_none() {
             uploads::rules::check_announced(&app.db, &actor.user()?.id, now, 0).await?;
         }
@@ -289,13 +326,16 @@ impl Held {
     /// transaction, so an upload is over when the file is there and not before. A part has no place: it is kept.
     async fn finish(mut self, app: &App, actor: &Actor) -> Result<Progress> {
         let headers = HeaderMap::new();
+        let is_part = self.upload.is_part();
         let blob = match self.finished.take() {
+            Some(blob) if is_part => {
+                return self.keep(app, actor, blob.size.unsigned_abs()).await;
+            }
             Some(blob) => blob,
             None => {
                 let size = self.upload.length().ok_or_else(|| Error::internal("no length"))?;
-                let is_part = self.upload.is_part();
                 if is_part && self.upload.sha256.is_none() {
-                    return self.keep(app, actor, size).await;
+                    return self.keep_part(app, actor, size).await;
                 }
                 let hashes = self.partial.hashes(size).await?;
                 let sha256 = &hashes.sha256;
@@ -307,22 +347,25 @@ impl Held {
                     return Err(Error::invalid("sha256", reason));
                 }
                 if is_part {
-                    return self.keep(app, actor, size).await;
+                    return self.keep_part(app, actor, size).await;
                 }
                 // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
                 let size = i64::try_from(size).map_err(Error::internal)?;
-                let blob = self.partial.blob(hashes, size, app.clock.now());
+                let blob = self.partial.blob(hashes, size);
                 drop(upload::put_blob(app, actor, &self.place, &headers, &blob).await?);
                 self.partial.finish(&blob).await?;
                 blob
             }
         };
+        if self.upload.was_seized {
+            self = self.prove(app, &blob).await?;
+        }
         let Self { upload, place, partial, parts, .. } = self;
         let (mut change, put) = upload::put_blob(app, actor, &place, &headers, &blob).await?;
-        uploads::rules::finish(&mut change, &upload.id).await?;
+        uploads::rules::finish(&mut change, &upload).await?;
         change.commit().await?;
         upload::settle(app, &place.path()?, &blob, &put).await;
-        if let Err(error) = partial.remove().await {
+        if let Err(error) = partial.remove(None).await {
             error.log();
         }
         if let Err(error) = remove_parts(app, &parts).await {
@@ -332,15 +375,52 @@ impl Held {
         Ok(Progress { offset: blob.size.unsigned_abs(), expires_at: upload.expires_at_ms })
     }
 
-    async fn keep(&self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
-        Ok(Progress { offset: size, expires_at: self.note(app, actor, size).await? })
+    /// Keeps the bytes of a part, all of which are there.
+    async fn keep_part(self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
+        if !app.store.is_folder() {
+            let blob = self.partial.blob(self.partial.hashes(size).await?, 0);
+            self.partial.finish(&blob).await?;
+        }
+        self.keep(app, actor, size).await
+    }
+
+    async fn keep(mut self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
+        let expires_at = self.note(app, actor, Written::of_size(size), false).await?;
+        Ok(Progress { offset: size, expires_at })
+    }
+
+    /// Compares an object with its hash, since somebody may have sent a part of it again after this upload was taken from
+    /// them.
+    async fn prove(self, app: &App, blob: &Blob) -> Result<Self> {
+        let wrong =
+            || Error::Conflict("Bytes of this upload were mixed up. Start a new one.".into());
+        let proven = match app.store.read_proven(blob).await? {
+            Found::Whole(mut pieces) => loop {
+                match pieces.try_next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break Ok(()),
+                    Err(error) if store::is_passing(&error) => break Err(error.into()),
+                    Err(_) => break Err(wrong()),
+                }
+            },
+            Found::Missing => Err(wrong()),
+        };
+        match proven {
+            Ok(()) => Ok(self),
+            Err(error @ Error::Conflict(_)) => {
+                app.store.delete(&blob.key).await?;
+                self.terminate(app).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
 /// Removes what is left of the bytes of parts: they are elsewhere, or given up.
 async fn remove_parts(app: &App, parts: &[store::Part]) -> Result<()> {
     for (name, _) in parts {
-        app.store.partial(name).await.remove().await?;
+        app.store.partial(name).await.remove(None).await?;
     }
     Ok(())
 }

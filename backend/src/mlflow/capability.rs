@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{self, Actor};
+use crate::access::{Actor, Shown};
 use crate::app::App;
 use crate::error::Error;
 
@@ -48,8 +48,8 @@ pub struct Claim {
     pub may: Capability,
     pub project: String,
     pub address: String,
-    /// Who asked, as [`crate::signing::Signing`] knows them; nobody who signed in if none.
-    pub by: Option<String>,
+    /// Who asked; nobody who signed in if none.
+    pub by: Option<Shown>,
     pub until_ms: i64,
 }
 
@@ -57,16 +57,12 @@ pub struct Claim {
 pub struct Addresses<'a> {
     call: &'a Call,
     base: String,
-    by: Option<String>,
     until: Timestamp,
 }
 
 impl<'a> Addresses<'a> {
     pub fn new(call: &'a Call, seconds: i64) -> Self {
-        let now = call.app.clock.now();
-        let until = now.plus_seconds(seconds);
-        let by = call.app.signing.remember(&call.actor, until, now);
-        Self { call, base: base(call), by, until }
+        Self { call, base: base(call), until: call.app.clock.now().plus_seconds(seconds) }
     }
 
     /// An address for one thing that can be done with an artifact.
@@ -75,7 +71,7 @@ impl<'a> Addresses<'a> {
             may,
             project: self.call.project.clone(),
             address: address.to_string(),
-            by: self.by.clone(),
+            by: self.call.actor.shown(),
             until_ms: self.until.millis(),
         };
         let token = self.call.app.signing.seal(PURPOSE, &claim)?;
@@ -105,15 +101,8 @@ pub fn claim(app: &App, token: &str) -> Result<Claim> {
 
 /// Who asked for an address, if they may still come in; from where it is used.
 pub async fn signer(app: &App, claim: &Claim, parts: &Parts) -> Result<Actor> {
-    let here = Actor::of_network(&app.access, parts);
-    let Some(key) = &claim.by else { return Ok(here) };
-    let mut actor = app.signing.recall(key).ok_or(NOT_GOOD)?;
-    let (user, now) = (actor.user()?, app.clock.now());
-    if !access::credential::is_live(&app.db, user, actor.credential(), now).await? {
-        return Err(NOT_GOOD.into());
-    }
-    (actor.address, actor.client) = (here.address, here.client);
-    Ok(actor)
+    let Some(shown) = &claim.by else { return Ok(Actor::of_network(&app.access, parts)) };
+    Ok(Actor::again(&app.access, parts, shown).await?.ok_or(NOT_GOOD)?)
 }
 
 /// Answers alike whether there is no such thing, or the one who asked may no longer.

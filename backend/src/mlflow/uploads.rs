@@ -1,5 +1,5 @@
 //! Uploads in parts, as MLflow's client sends large files: begun, put together or given up here, while the
-//! parts go to signed addresses. Keeps nothing itself: the id of an upload says what it is of, and whose.
+//! parts go to signed addresses. The id of an upload says what it is of, and whose.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,11 +15,14 @@ use super::call::{Call, Done, write};
 use super::capability::{Addresses, Capability};
 use super::error::{Failure, Result};
 use super::message::{self, Message};
-use crate::access::{self, Actor};
+use crate::access::{self, Actor, Writer};
 use crate::action::Action;
 use crate::app::App;
+use crate::change::Change;
 use crate::error::{Error, Result as Found};
-use crate::files::upload;
+use crate::files::upload::{self, Place as _};
+use crate::registry::catalog::upload::rules::{self, NewUpload};
+use crate::registry::catalog::upload::staged;
 
 /// How many parts an upload has at most. The client sends what has more as one stream when it is told so in
 /// these words.
@@ -46,7 +49,7 @@ pub fn routes() -> Router<App> {
 /// What the id of an upload says.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct UploadId {
-    /// As the store knows it.
+    /// Its raw id.
     upload: String,
     project: String,
     /// The file that it will be.
@@ -90,18 +93,13 @@ async fn create(call: Call) -> Result<Begun> {
     let parts = u32::try_from(parts).ok().filter(|parts| *parts > 0);
     let parts = parts.ok_or_else(|| Failure::invalid("num_parts must be at least 1"))?;
     let arrival = upload::check(&call.app, &call.actor, &place, &HeaderMap::new()).await?;
-    let now = call.app.clock.now();
-    let (user, project) = (call.actor.user()?.id.raw().to_owned(), call.project.clone());
-    call.app.store.check_room()?;
-    let of = crate::store::Begun { user: user.clone(), project: project.clone(), parts };
     let id = UploadId {
-        upload: call.app.store.begin_upload(of, now)?,
-        project,
+        upload: begin(&call, &place, arrival.path, parts).await?,
+        project: call.project.clone(),
         address: place.address.to_string(),
-        user,
+        user: call.actor.user()?.id.raw().to_owned(),
         parts,
     };
-    call.app.in_flight.touch(&id.upload, arrival, now);
     let addresses = Addresses::new(&call, SECONDS);
     let credential = |number| {
         let may = Capability::PutPart { upload: id.upload.clone(), number };
@@ -110,6 +108,24 @@ async fn create(call: Call) -> Result<Begun> {
     };
     let credentials = (1..=parts).map(credential).collect::<Result<_>>()?;
     Ok(Begun { upload_id: call.app.signing.seal(PURPOSE, &id)?, credentials })
+}
+
+/// Begins an upload in parts; returns its raw id.
+async fn begin(call: &Call, place: &Place, path: String, parts: u32) -> Result<String> {
+    call.app.store.check_room()?;
+    let new = NewUpload {
+        path,
+        size: None,
+        sha256: None,
+        metadata: String::new(),
+        concat: None,
+        part_count: Some(parts),
+    };
+    let mut change = Change::begin(&call.app, &call.actor).await?;
+    let (reader, target) = place.find((&mut *change).into(), &call.actor).await?;
+    let upload = rules::create(&mut change, &Writer::of(reader)?, &target, new).await?;
+    change.commit().await?;
+    Ok(upload.id)
 }
 
 /// Takes in a part from somebody who was given an address for it.
@@ -123,13 +139,22 @@ pub async fn take_part(
 ) -> Result<Response> {
     let written = async {
         let arrival = upload::check(app, actor, place, &parts.headers).await?;
-        let _under_way = app.in_flight.begin(arrival.clone());
+        let _under_way = app.in_flight.begin(arrival);
         let max_size = app.config.max_file_size;
-        let store = &app.store;
+        let room = staged::room(&app.db, upload, number, max_size).await?;
         let (length, now) = (upload::announced(&parts.headers), app.clock.now());
-        let written = store.write_part(upload, number, &mut *body, length, max_size, now).await?;
-        app.in_flight.touch(upload, arrival, app.clock.now());
-        Ok::<_, Error>(written)
+        let part = app.store.stage(upload, &mut *body, length, room, now).await?;
+        // By itself: a client who goes away now leaves nothing half done.
+        let (app, upload) = (app.clone(), upload.to_owned());
+        let added = tokio::spawn(async move {
+            let now = app.clock.now();
+            let added = staged::add(&app.db, &upload, number, &part, max_size, now).await;
+            if !matches!(added, Ok(true)) {
+                app.store.delete(&part.key).await?;
+            }
+            added.map(|_| part.sha256)
+        });
+        added.await.map_err(Error::internal)?
     };
     match written.await {
         Ok(sha256) => Ok(transfer::stored(&sha256)),
@@ -169,11 +194,11 @@ async fn complete(mut call: Call) -> Result<Done> {
     let wanted = wanted(&parts, id.parts)?;
     drop(parts);
     call.is_read();
-    let mut bytes = call.app.store.read_parts(&id.upload, &wanted)?;
+    let parts = staged::parts(&call.app.db, &id.upload, &wanted).await?;
+    let mut bytes = call.app.store.read_staged(parts);
     let headers = HeaderMap::new();
     upload::receive(&call.app, &call.actor, &place, &headers, &mut bytes).await?;
-    call.app.in_flight.end(&id.upload);
-    call.app.store.end_upload(&id.upload).await?;
+    staged::end(&call.app, &id.upload).await?;
     Ok(Done {})
 }
 
@@ -198,8 +223,7 @@ fn wanted(parts: &[Message<'_>], count: u32) -> Result<Vec<(u32, String)>> {
 async fn abort(call: Call) -> Result<Done> {
     let place = place(&call).await?;
     let id = own_upload(&call, &place).await?;
-    call.app.in_flight.end(&id.upload);
-    call.app.store.end_upload(&id.upload).await?;
+    staged::end(&call.app, &id.upload).await?;
     Ok(Done {})
 }
 

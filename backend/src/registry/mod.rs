@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod node;
 pub mod object;
 pub mod people;
+pub mod replica;
 pub mod target;
 pub mod tracking;
 

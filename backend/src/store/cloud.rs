@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, try_unfold};
 use object_store::aws::AmazonS3Builder;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
@@ -31,7 +32,9 @@ const MAX_TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A bucket, or a folder of it.
-pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn connect(
+    storage: &Storage,
+) -> Result<(Arc<dyn ObjectStore>, Arc<dyn MultipartStore>)> {
     // Only the first of a process is taken; it is this one anyway.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_plain = storage.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
@@ -69,10 +72,8 @@ pub(super) fn connect(storage: &Storage) -> Result<Arc<dyn ObjectStore>> {
     let objects = builder.build().map_err(|error| {
         Error::invalid("--storage", format!("{storage} cannot be used: {error}"))
     })?;
-    Ok(match storage.prefix.as_str() {
-        "" => Arc::new(objects),
-        prefix => Arc::new(PrefixStore::new(objects, prefix)),
-    })
+    let objects = Arc::new(PrefixStore::new(objects, storage.prefix.as_str()));
+    Ok((objects.clone(), objects))
 }
 
 /// Waits for an answer, and not for ever.

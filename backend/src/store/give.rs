@@ -10,7 +10,6 @@ use object_store::path::Path;
 use tokio::task::spawn_blocking;
 
 use super::read::READ_SIZE;
-use super::write::receive;
 use super::{Blob, Pieces, STAGING, Store};
 use crate::error::{Error, Result};
 
@@ -62,15 +61,9 @@ impl Store {
     pub async fn put(&self, blob: &Blob, pieces: Pieces) -> Result<()> {
         let name = blob.key.rsplit('/').next().unwrap_or_default();
         let staged = Path::from(format!("{STAGING}/{name}"));
-        let mut upload = self.incoming(staged.clone(), None).await?;
-        let received = receive(self, &mut upload, pieces.map_err(Error::from), u64::MAX).await;
-        match received {
-            Ok(_) => upload.complete().await?,
-            Err(error) => {
-                upload.abort().await;
-                return Err(error);
-            }
-        };
+        let body = pieces.map_err(Error::from);
+        let (incoming, ..) = self.take_in(staged.clone(), body, None, u64::MAX).await?;
+        incoming.complete().await?;
         self.objects.rename(&staged, &Path::from(blob.key.as_str())).await?;
         Ok(())
     }

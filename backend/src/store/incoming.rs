@@ -3,17 +3,20 @@
 //! A folder takes them as they come. An object store takes parts of one size, which some of them demand, and what is no
 //! larger than one part at once.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{MultipartId, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::cloud::within;
+use super::sent::Sent;
 use super::{Kind, PATIENCE, Store, UPLOAD_MIB};
 use crate::error::{Error, Result};
 
@@ -35,26 +38,42 @@ pub(super) type Sending = BoxFuture<'static, Result<()>>;
 pub(super) struct Incoming {
     objects: Arc<dyn ObjectStore>,
     place: Path,
-    /// None as long as all fits one part.
-    upload: Option<Box<dyn MultipartUpload>>,
-    /// None of a folder.
-    parts: Option<Parts>,
+    to: To,
     /// Less than a part.
     waiting: Vec<Bytes>,
     waiting_size: u64,
     size: u64,
 }
 
+/// How an object is written.
+enum To {
+    Folder(Option<Box<dyn MultipartUpload>>),
+    Cloud(Parts),
+}
+
 /// How an object store takes an object.
 struct Parts {
+    multipart: Arc<dyn MultipartStore>,
     /// How large each part but the last is, in bytes.
     size: u64,
     memory: Arc<Semaphore>,
     /// The share of the memory for the part that fills.
     share: Option<OwnedSemaphorePermit>,
+    /// What the object store calls the upload; none as long as all fits one part.
+    id: Option<MultipartId>,
+    /// How many parts were begun.
+    begun: usize,
+    /// What the object store calls the parts that it has, by their numbers.
+    tags: Arc<Mutex<BTreeMap<usize, String>>>,
+    /// Whether somebody may go on with them later.
+    is_kept: bool,
 }
 
 impl Parts {
+    fn tags(&self) -> Vec<String> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     /// Waits for the memory of a part. The first MiB is free: who sends little or slowly holds nothing that others need.
     async fn reserve(&mut self, waiting: u64) -> Result<()> {
         if self.share.is_some() || waiting <= FREE {
@@ -72,22 +91,54 @@ impl Store {
     /// Begins an object, of which `length` was said to be the size.
     pub(super) async fn incoming(&self, place: Path, length: Option<u64>) -> Result<Incoming> {
         let objects = self.objects.clone();
-        let (upload, parts) = match &self.kind {
-            Kind::Folder => (Some(objects.put_multipart(&place).await?), None),
-            Kind::Cloud { part_size, memory, .. } => {
-                let size = part_size_of(*part_size, length);
-                (None, Some(Parts { size, memory: memory.clone(), share: None }))
+        let to = match &self.kind {
+            Kind::Folder => To::Folder(Some(objects.put_multipart(&place).await?)),
+            Kind::Cloud { part_size, .. } => {
+                To::Cloud(self.parts(part_size_of(*part_size, length), false)?)
             }
         };
+        Ok(Incoming { objects, place, to, waiting: Vec::new(), waiting_size: 0, size: 0 })
+    }
+
+    /// Goes on with an object of an object store, of which it has these parts.
+    pub(super) fn incoming_again(&self, place: Path, sent: &Sent) -> Result<Incoming> {
+        let mut parts = self.parts(sent.part_size, true)?;
+        parts.id.clone_from(&sent.multipart);
+        parts.begun = sent.tags.len();
+        parts.tags = Arc::new(Mutex::new(sent.tags.iter().cloned().enumerate().collect()));
         Ok(Incoming {
-            objects,
+            objects: self.objects.clone(),
             place,
-            upload,
-            parts,
+            size: sent.size_of_parts(),
+            to: To::Cloud(parts),
             waiting: Vec::new(),
             waiting_size: 0,
-            size: 0,
         })
+    }
+
+    fn parts(&self, size: u64, is_kept: bool) -> Result<Parts> {
+        let Kind::Cloud { multipart, memory, .. } = &self.kind else {
+            return Err(Error::internal("the store is a folder"));
+        };
+        let (multipart, memory) = (multipart.clone(), memory.clone());
+        Ok(Parts {
+            multipart,
+            size,
+            memory,
+            share: None,
+            id: None,
+            begun: 0,
+            tags: Arc::default(),
+            is_kept,
+        })
+    }
+
+    /// How large the parts of an upload are that may be interrupted, of which `length` was said to be the size.
+    pub(super) fn part_size(&self, length: Option<u64>) -> u64 {
+        match &self.kind {
+            Kind::Folder => 0,
+            Kind::Cloud { part_size, .. } => part_size_of(*part_size, length),
+        }
     }
 }
 
@@ -103,12 +154,12 @@ impl Incoming {
         self.size += length;
         self.waiting.extend(bytes);
         self.waiting_size += length;
-        let part_size = match &mut self.parts {
-            Some(parts) => {
+        let part_size = match &mut self.to {
+            To::Cloud(parts) => {
                 parts.reserve(self.waiting_size).await?;
                 parts.size
             }
-            None => self.waiting_size,
+            To::Folder(_) => self.waiting_size,
         };
         // No more comes at once than a part.
         match self.waiting_size > 0 && self.waiting_size >= part_size {
@@ -120,21 +171,45 @@ impl Incoming {
     /// Sends the first `size` bytes of those that wait as the next part.
     async fn send(&mut self, size: u64) -> Result<Sending> {
         let part = self.take(size);
-        let upload = match &mut self.upload {
-            Some(upload) => upload,
-            none => none.insert(self.objects.put_multipart(&self.place).await?),
+        let parts = match &mut self.to {
+            To::Folder(upload) => {
+                let upload = upload.as_mut().ok_or_else(|| Error::internal("it has ended"))?;
+                let sending = upload.put_part(part);
+                return Ok(Box::pin(async move { Ok(sending.await?) }));
+            }
+            To::Cloud(parts) => parts,
         };
-        let sending = upload.put_part(part);
-        let Some(parts) = &mut self.parts else {
-            return Ok(Box::pin(async move { Ok(sending.await?) }));
+        let (multipart, place) = (parts.multipart.clone(), self.place.clone());
+        let id = match &parts.id {
+            Some(id) => id.clone(),
+            None => {
+                let id = within(PATIENCE, multipart.create_multipart(&place)).await?;
+                parts.id.insert(id).clone()
+            }
         };
-        let share = parts.share.take();
+        let (number, tags, share) = (parts.begun, parts.tags.clone(), parts.share.take());
+        parts.begun += 1;
         let patience = PATIENCE + Duration::from_secs(size / SLOWEST);
         Ok(Box::pin(async move {
-            let sent = within(patience, sending).await;
+            let sent = within(patience, multipart.put_part(&place, &id, number, part)).await;
             drop(share);
-            sent
+            let mut tags = tags.lock().unwrap_or_else(PoisonError::into_inner);
+            tags.insert(number, sent?.content_id);
+            Ok(())
         }))
+    }
+
+    /// What the object store calls the upload, and its parts in order, of which all have arrived.
+    pub fn sent(&self) -> (Option<MultipartId>, Vec<String>) {
+        match &self.to {
+            To::Folder(_) => (None, Vec::new()),
+            To::Cloud(parts) => (parts.id.clone(), parts.tags()),
+        }
+    }
+
+    /// The bytes that are no whole part.
+    pub fn waiting(&self) -> PutPayload {
+        self.waiting.iter().cloned().collect()
     }
 
     fn take(&mut self, size: u64) -> PutPayload {
@@ -158,54 +233,66 @@ impl Incoming {
 
     /// Ends the object: it is durable when this returns.
     pub async fn complete(mut self) -> Result<()> {
-        if self.parts.is_none() {
-            let Some(upload) = &mut self.upload else { return Ok(()) };
-            upload.complete().await?;
+        if let To::Folder(upload) = &mut self.to {
+            if let Some(mut upload) = upload.take() {
+                upload.complete().await?;
+            }
             return Ok(());
         }
-        if self.upload.is_none() {
+        let begun = matches!(&self.to, To::Cloud(Parts { id: Some(_), .. }));
+        if !begun {
             let all = self.take(self.waiting_size);
             return within(PATIENCE_AT_END, self.objects.put(&self.place, all)).await.map(drop);
         }
         if self.waiting_size > 0 {
             self.send(self.waiting_size).await?.await?;
         }
-        let Some(upload) = &mut self.upload else { return Ok(()) };
-        let ended = within(PATIENCE_AT_END, upload.complete()).await;
-        let Err(error) = ended else {
-            self.upload = None;
-            return Ok(());
-        };
-        // The answer may have been lost, and the object is there: its place is nobody else's.
-        match within(PATIENCE, self.objects.head(&self.place)).await {
-            Ok(found) if found.size == self.size => {
-                self.upload = None;
-                Ok(())
+        let To::Cloud(parts) = &mut self.to else { return Ok(()) };
+        let Some(id) = &parts.id else { return Ok(()) };
+        let tags = parts.tags().into_iter().map(|content_id| PartId { content_id }).collect();
+        let ended = parts.multipart.complete_multipart(&self.place, id, tags);
+        if let Err(error) = within(PATIENCE_AT_END, ended).await {
+            // The answer may have been lost, and the object is there: its place is nobody else's.
+            match within(PATIENCE, self.objects.head(&self.place)).await {
+                Ok(found) if found.size == self.size => {}
+                _ => return Err(error),
             }
-            _ => Err(error),
         }
+        parts.id = None;
+        Ok(())
     }
 
     /// Gives the object up: nothing is left of it.
     pub async fn abort(mut self) {
-        if let Some(upload) = self.upload.take() {
-            abort(upload, &self.place).await;
+        match &mut self.to {
+            To::Folder(upload) => {
+                let Some(mut upload) = upload.take() else { return };
+                if let Err(error) = upload.abort().await {
+                    tracing::warn!(%error, place = %self.place, "a temporary file may be left");
+                }
+            }
+            To::Cloud(parts) => {
+                let Some(id) = parts.id.take() else { return };
+                abort(&parts.multipart, &self.place, &id).await;
+            }
         }
     }
 }
 
-async fn abort(mut upload: Box<dyn MultipartUpload>, place: &Path) {
-    if let Err(error) = upload.abort().await {
-        tracing::warn!(%error, %place, "parts of an upload may be left");
+/// Gives up the parts of an object that an object store has; they may be gone already.
+pub(super) async fn abort(multipart: &Arc<dyn MultipartStore>, place: &Path, id: &MultipartId) {
+    if let Err(error) = within(PATIENCE, multipart.abort_multipart(place, id)).await {
+        tracing::warn!(%place, error = error.message(), "parts of an upload may be left");
     }
 }
 
 /// Whoever wrote it may go away in the middle. A folder removes what it has by itself.
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let (Some(upload), Some(_)) = (self.upload.take(), &self.parts) else { return };
-        let place = self.place.clone();
-        tokio::spawn(async move { abort(upload, &place).await });
+        let To::Cloud(parts) = &mut self.to else { return };
+        let (Some(id), false) = (parts.id.take(), parts.is_kept) else { return };
+        let (multipart, place) = (parts.multipart.clone(), self.place.clone());
+        tokio::spawn(async move { abort(&multipart, &place, &id).await });
     }
 }
 

@@ -8,11 +8,13 @@ use std::io::ErrorKind;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter};
+use object_store::path::Path;
 use tokio::task::spawn_blocking;
 
-use super::Store;
 use super::partial::FOLDER;
 use super::read::pieces;
+use super::sent::gone;
+use super::{Store, key};
 use crate::disk;
 use crate::error::{Error, Result};
 
@@ -22,6 +24,9 @@ pub type Part = (String, u64);
 impl Store {
     /// The bytes of these uploads from a place on, counted from the beginning of the first.
     pub fn read_joined(&self, parts: &[Part], from: u64) -> BoxStream<'static, Result<Bytes>> {
+        if !self.is_folder() {
+            return self.read_sent(parts, from);
+        }
         let (mut wanted, mut before) = (Vec::new(), 0);
         for (name, size) in parts {
             let skipped = from.saturating_sub(before).min(*size);
@@ -43,8 +48,33 @@ impl Store {
         read.try_flatten().boxed()
     }
 
+    /// As [`Store::read_joined`], of parts that an object store has.
+    fn read_sent(&self, parts: &[Part], from: u64) -> BoxStream<'static, Result<Bytes>> {
+        let (mut wanted, mut before) = (Vec::new(), 0);
+        for (name, size) in parts {
+            let skipped = from.saturating_sub(before).min(*size);
+            if skipped < *size {
+                wanted.push((Path::from(key::of_part(name)), *size, skipped..*size));
+            }
+            before += size;
+        }
+        let store = self.clone();
+        let read = iter(wanted).then(move |(place, size, range)| {
+            let store = store.clone();
+            async move {
+                let found = store.pieces_of(&place, size, range, None).await?;
+                found.map(|pieces| pieces.map_err(Error::from)).ok_or_else(gone)
+            }
+        });
+        read.try_flatten().boxed()
+    }
+
     /// Gives back the room of the first bytes of these uploads, which are durable elsewhere.
     pub async fn give_back(&self, parts: &[Part], upto: u64) -> Result<()> {
+        if !self.is_folder() {
+            // An object is there or not: they go together at the end.
+            return Ok(());
+        }
         let (mut files, mut left) = (Vec::new(), upto);
         for (name, size) in parts {
             files.push((self.folder.join(FOLDER).join(name), left.min(*size), *size));
@@ -71,9 +101,4 @@ impl Store {
         });
         Ok(given_back.await.map_err(Error::internal)??)
     }
-}
-
-/// What a final upload ends with that has lost bytes of its parts.
-pub fn gone() -> Error {
-    Error::Conflict("Bytes of the parts were lost. Start a new upload with new parts.".into())
 }

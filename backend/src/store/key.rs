@@ -4,6 +4,11 @@
 //! objects, until one of them is taken for the copy of their blob. Before that a key was `blobs/ab/SHA256`, with the
 //! first two digits of the hash; what has such a key keeps it. In an object store, which cannot rename, a key is
 //! `blobs/XX/ID`: it is given before the bytes are known.
+//!
+//! What an upload has before it is over is in a folder with its name, `parts/UPLOAD`: whoever ends it removes all that.
+
+/// Where what belongs to uploads is.
+pub(super) const PARTS: &str = "parts";
 
 /// The key of an object of these bytes.
 pub(super) fn new(sha256: &str, id: &str) -> String {
@@ -13,6 +18,16 @@ pub(super) fn new(sha256: &str, id: &str) -> String {
 /// The key of an object in an object store.
 pub(super) fn of_id(id: &str) -> String {
     format!("{}/{id}", folder_of(id))
+}
+
+/// The folder of what belongs to an upload that is not over.
+pub(super) fn of_upload(name: &str) -> String {
+    format!("{PARTS}/{name}")
+}
+
+/// Where an object store has a part of something, by the name of its upload.
+pub(super) fn of_part(name: &str) -> String {
+    format!("{}/whole", of_upload(name))
 }
 
 /// The folder of the object with this id, whatever its bytes are.

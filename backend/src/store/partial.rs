@@ -1,15 +1,14 @@
 //! Bytes that come one after the other with interruptions, restarts of the server among them.
 //!
-//! They are in a file of their own behind which more is written, which no object store can, and become an object
-//! by its being moved, to a key with the name that they had: so they are found again, too, if the server ends before
-//! the row is there. How many of them are durable is for the caller to note; what was written behind those
-//! is cut off again. The hash goes on from where it was, unless the server was started anew meanwhile: then
-//! the bytes are read once more at the end.
+//! In a folder they are in a file of their own behind which more is written ([`appending`](super::appending)), and become an object by its being
+//! moved. An object store gets them in parts
+//! ([`sending`](super::sending)). Either way the object has the name that they had: so it is found
+//! again, too, if the server ends before the row is there. How many of them are durable is for the caller to note; what was
+//! written behind those is written again. The hash goes on from where it was, unless the server of a folder was started
+//! anew meanwhile: then the bytes are read once more at the end.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Result as Done};
-use std::os::unix::fs::FileExt;
+use std::io::{ErrorKind, Result as Done};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,17 +17,16 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::hash::{Hasher, Hashes};
+use super::incoming::{Incoming, abort};
 use super::key::{self, Parts};
-use super::read::{READ_SIZE, pieces};
-use super::{Blob, Store};
+use super::sent::Sent;
+use super::written::{Checksum, Written};
+use super::{Blob, Kind, Store, appending, sending};
 use crate::error::{Error, Result};
-use crate::id::new_uuid;
 use crate::time::Timestamp;
 
 pub(super) const FOLDER: &str = "partial";
@@ -64,33 +62,13 @@ pub struct Partial {
     slot: Arc<Slot>,
     turn: u64,
     hashed: OwnedMutexGuard<Hashed>,
-}
-
-/// What the bytes of one piece are checked by.
-#[derive(Clone)]
-pub enum Checksum {
-    Sha1(Sha1),
-    Sha256(Sha256),
-}
-
-impl Checksum {
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha1(hasher) => hasher.update(bytes),
-            Self::Sha256(hasher) => hasher.update(bytes),
-        }
-    }
-
-    pub fn digest(self) -> Vec<u8> {
-        match self {
-            Self::Sha1(hasher) => hasher.finalize().to_vec(),
-            Self::Sha256(hasher) => hasher.finalize().to_vec(),
-        }
-    }
+    is_part: bool,
+    /// The object in an object store, of which all bytes were given.
+    object: Mutex<Option<Incoming>>,
 }
 
 impl Store {
-    /// Waits until nobody else has the bytes of this name. Whoever has them is told.
+    /// Waits until nobody else of this server has the bytes of this name. Whoever has them is told.
     pub async fn partial(&self, name: &str) -> Partial {
         let slot = self.partials.lock().entry(name.to_owned()).or_default().clone();
         let mut turn = 0;
@@ -99,31 +77,42 @@ impl Store {
             turn = *asked;
         });
         let hashed = slot.hashed.clone().lock_owned().await;
-        Partial { store: self.clone(), name: name.to_owned(), slot, turn, hashed }
+        let (store, name) = (self.clone(), name.to_owned());
+        Partial { store, name, is_part: false, slot, turn, hashed, object: Mutex::default() }
     }
 
     /// Makes the place for bytes of this name: where it is missing, they may be an object already.
     pub async fn begin_partial(&self, name: &str) -> Result<()> {
+        if !self.is_folder() {
+            return Ok(());
+        }
         let folder = self.folder.join(FOLDER);
         tokio::fs::create_dir_all(&folder).await?;
         tokio::fs::File::create(folder.join(name)).await?;
         Ok(())
     }
 
-    /// The names of all that is there.
+    /// The names of all uploads that have bytes here.
     pub async fn partial_names(&self) -> Result<Vec<String>> {
+        let mut names = self.staged().await?;
         let folder = self.folder.join(FOLDER);
-        let names = spawn_blocking(move || match std::fs::read_dir(folder) {
+        let files = spawn_blocking(move || match std::fs::read_dir(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries?
                 .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
                 .collect::<Done<Vec<String>>>(),
         });
-        Ok(names.await.map_err(Error::internal)??)
+        names.extend(files.await.map_err(Error::internal)??);
+        Ok(names)
     }
 }
 
 impl Partial {
+    /// A part is put together with others, and never an object for itself.
+    pub fn of_part(self, is_part: bool) -> Self {
+        Self { is_part, ..self }
+    }
+
     fn file(&self) -> PathBuf {
         self.store.folder.join(FOLDER).join(&self.name)
     }
@@ -143,18 +132,35 @@ impl Partial {
         }
     }
 
-    /// How many bytes are there; those behind the durable ones may be wrong.
-    pub async fn size(&self) -> Result<u64> {
+    /// Whether the first bytes are there, of which the database says that they are durable.
+    pub async fn has(&self, received: u64) -> Result<bool> {
+        if !self.store.is_folder() {
+            return Ok(true);
+        }
         match tokio::fs::metadata(self.file()).await {
-            Ok(metadata) => Ok(metadata.len()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Ok(metadata) => Ok(metadata.len() >= received),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(received == 0),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Begins to write behind the first `from` bytes; what is there is cut off.
-    pub async fn write_from(&mut self, from: u64, checksum: Option<Checksum>) -> Result<Writing> {
-        let file = self.file();
+    /// Begins to write behind the first `from` bytes; what is there is cut off. `sent` is what an object store has, and
+    /// `length` how many bytes there will be.
+    pub async fn write_from(
+        &mut self,
+        from: u64,
+        checksum: Option<Checksum>,
+        (sent, length): (Option<&Sent>, Option<u64>),
+    ) -> Result<Writing> {
+        if !self.store.is_folder() {
+            let sent = match sent {
+                Some(sent) => sent.clone(),
+                None => Sent::nothing(self.store.part_size(length)),
+            };
+            let whose = (self.name.as_str(), self.place());
+            let sender = sending::Sender::new(&self.store, whose, (from, sent), checksum).await?;
+            return Ok(Writing { to: To::Cloud(Box::new(sender)), at: from });
+        }
         let hasher = match from {
             0 => Some(Hasher::default()),
             _ => (self.hashed.size == from).then(|| self.hashed.hasher.clone()),
@@ -163,23 +169,20 @@ impl Partial {
             // They may be of other bytes than those that come now.
             *self.hashed = Hashed::default();
         }
-        let working = spawn_blocking(move || {
-            if let Some(folder) = file.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let options = OpenOptions::new().write(true).create(true).truncate(false).open(file);
-            let file = options?;
-            file.set_len(from)?;
-            Ok(Work { file, hasher, checksum, at: from })
-        });
-        Ok(Writing { working, at: from })
+        let writer = appending::Writer::new(self.file(), from, hasher, checksum);
+        Ok(Writing { to: To::File(writer), at: from })
     }
 
     /// Goes on with the hashes from here: the bytes that were written are durable.
-    pub fn keep(&mut self, written: &Written) {
+    pub fn keep(&mut self, written: &mut Written) {
         if let Some(hasher) = &written.hasher {
             *self.hashed = Hashed { hasher: hasher.clone(), size: written.size };
         }
+        *self.object() = written.object.take();
+    }
+
+    fn object(&self) -> MutexGuard<'_, Option<Incoming>> {
+        self.object.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The hashes of the first `size` bytes.
@@ -187,70 +190,52 @@ impl Partial {
         if self.hashed.size == size {
             return Ok(self.hashed.hasher.clone().finish());
         }
-        let file = self.file();
-        let hashes = spawn_blocking(move || {
-            let mut file = File::open(file)?.take(size);
-            let mut buffer = vec![0; READ_SIZE];
-            let mut hasher = Hasher::default();
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return Done::Ok(hasher.finish()),
-                    length => hasher.update(&buffer[..length]),
-                }
-            }
-        });
-        Ok(hashes.await.map_err(Error::internal)??)
+        appending::hashes(self.file(), size).await
     }
 
     /// The object that all bytes will be, of which these are the hashes.
-    pub fn blob(&self, hashes: Hashes, size: i64, now: Timestamp) -> Blob {
+    pub fn blob(&self, hashes: Hashes, size: i64) -> Blob {
         let Hashes { sha256, crc32 } = hashes;
         let key = match self.store.is_folder() {
             true => key::new(&sha256, &self.name),
-            // Another one for each try: whether the one before was the last, nobody may know.
-            false => key::of_id(&new_uuid(now)),
+            false => self.place().to_string(),
         };
         Blob { key, sha256, size, crc32: Some(crc32) }
     }
 
-    /// Makes the object of the bytes. In a folder they are here no more; to an object store they are sent, again if need be.
+    /// Where an object store has all bytes: a part of something is not for itself.
+    fn place(&self) -> Path {
+        match self.is_part {
+            true => key::of_part(&self.name),
+            false => key::of_id(&self.name),
+        }
+        .into()
+    }
+
+    /// Makes the object of the bytes. In a folder they are here no more.
     pub async fn finish(&self, blob: &Blob) -> Result<()> {
         if !self.store.is_folder() {
-            return self.send(blob).await;
+            let object = self.object().take().ok_or_else(|| Error::internal("nothing was sent"))?;
+            return object.complete().await;
         }
         let from = Path::from(format!("{FOLDER}/{}", self.name));
         self.store.objects.rename(&from, &Path::from(blob.key.as_str())).await?;
         Ok(())
     }
 
-    async fn send(&self, blob: &Blob) -> Result<()> {
-        let (file, size) = (self.file(), blob.size.unsigned_abs());
-        let file = spawn_blocking(move || File::open(file)).await.map_err(Error::internal)??;
-        let mut object = self.store.incoming(Path::from(blob.key.as_str()), Some(size)).await?;
-        let mut sending: Option<JoinHandle<Result<()>>> = None;
-        let mut pieces = pieces(file, 0..size, Some(blob.sha256.clone()));
-        while let Some(piece) = pieces.try_next().await? {
-            if let Some(before) = sending.take() {
-                before.await.map_err(Error::internal)??;
-            }
-            sending = Some(tokio::spawn(object.put(vec![piece]).await?));
+    /// The object that was made of `size` bytes, where the server ended before anybody noted it.
+    pub async fn finished(&self, size: u64) -> Result<Option<Blob>> {
+        if !self.store.is_folder() {
+            return self.sent_whole(size).await;
         }
-        if let Some(last) = sending {
-            last.await.map_err(Error::internal)??;
-        }
-        object.complete().await
-    }
-
-    /// The object that was made of the bytes, where the server ended before anybody noted it.
-    pub async fn finished(&self) -> Result<Option<Blob>> {
-        // What an object store was sent is still here.
-        if !self.store.is_folder() || tokio::fs::try_exists(self.file()).await? {
+        if tokio::fs::try_exists(self.file()).await? {
             return Ok(None);
         }
         let mut objects = pin!(self.store.list(&key::folder_of(&self.name)));
         while let Some(object) = objects.try_next().await? {
             if let Some(Parts { sha256: Some(sha256), id: Some(id) }) = key::parse(&object.key)
                 && id == self.name
+                && object.size == size
             {
                 let (sha256, size) = (sha256.to_owned(), object.size);
                 let size = i64::try_from(size).map_err(Error::internal)?;
@@ -260,8 +245,30 @@ impl Partial {
         Ok(None)
     }
 
-    /// Removes the bytes of an upload that is given up, or an object by now.
-    pub async fn remove(self) -> Result<()> {
+    /// As [`Partial::finished`]: the name of the object does not say what its bytes are.
+    async fn sent_whole(&self, size: u64) -> Result<Option<Blob>> {
+        let key = self.place().to_string();
+        if self.store.size(&key).await? != Some(size) {
+            return Ok(None);
+        }
+        let mut hasher = Hasher::default();
+        if let Some(mut pieces) = self.store.whole(&key, size).await? {
+            while let Some(piece) = pieces.try_next().await? {
+                hasher.update(&piece);
+            }
+        }
+        let size = i64::try_from(size).map_err(Error::internal)?;
+        Ok(Some(self.blob(hasher.finish(), size)))
+    }
+
+    /// Removes the bytes of an upload that is given up, or an object by now. `sent` is what an object store has.
+    pub async fn remove(self, sent: Option<&Sent>) -> Result<()> {
+        if let (Some(id), Kind::Cloud { multipart, .. }) =
+            (sent.and_then(|sent| sent.multipart.as_ref()), &self.store.kind)
+        {
+            abort(multipart, &self.place(), id).await;
+        }
+        self.store.remove_staged(&self.name).await?;
         match tokio::fs::remove_file(self.file()).await {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => self.forget(),
@@ -275,64 +282,41 @@ impl Partial {
     }
 }
 
-/// Bytes on their way to the disk, of which one piece is written while the next arrives.
+/// Bytes on their way, of which one piece is written while the next arrives.
 pub struct Writing {
-    working: JoinHandle<Done<Work>>,
+    to: To,
     /// How many bytes there are with all that was given.
     pub at: u64,
 }
 
-struct Work {
-    file: File,
-    /// None where the hashes of what is before are not known.
-    hasher: Option<Hasher>,
-    checksum: Option<Checksum>,
-    at: u64,
-}
-
-/// What has been written.
-pub struct Written {
-    hasher: Option<Hasher>,
-    pub checksum: Option<Checksum>,
-    pub size: u64,
+enum To {
+    File(appending::Writer),
+    Cloud(Box<sending::Sender>),
 }
 
 impl Writing {
-    async fn then(
-        &mut self,
-        work: impl FnOnce(&mut Work) -> Done<()> + Send + 'static,
-    ) -> Result<()> {
-        let mut before = (&mut self.working).await.map_err(Error::internal)??;
-        self.working = spawn_blocking(move || work(&mut before).map(|()| before));
-        Ok(())
-    }
-
     /// Waits for the piece before, and writes this one.
     pub async fn put(&mut self, piece: Vec<Bytes>) -> Result<()> {
         self.at += piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-        self.then(move |work| {
-            for bytes in piece {
-                if let Some(hasher) = &mut work.hasher {
-                    hasher.update(&bytes);
-                }
-                if let Some(checksum) = &mut work.checksum {
-                    checksum.update(&bytes);
-                }
-                work.file.write_all_at(&bytes, work.at)?;
-                work.at += bytes.len() as u64;
-            }
-            Ok(())
-        })
-        .await
+        match &mut self.to {
+            To::File(file) => file.put(piece).await,
+            To::Cloud(sender) => sender.put(piece).await,
+        }
     }
 
-    /// Makes all that was given durable.
-    pub async fn sync(&mut self) -> Result<Written> {
-        self.then(|work| work.file.sync_all()).await?;
-        let work = (&mut self.working).await.map_err(Error::internal)??;
-        let written =
-            Written { hasher: work.hasher.clone(), checksum: work.checksum.clone(), size: work.at };
-        self.working = spawn_blocking(|| Ok(work));
-        Ok(written)
+    /// Makes what was given durable as far as that costs little; none where that is nothing more.
+    pub async fn checkpoint(&mut self) -> Result<Option<Written>> {
+        match &mut self.to {
+            To::File(file) => file.sync().await.map(Some),
+            To::Cloud(sender) => sender.checkpoint().await,
+        }
+    }
+
+    /// Makes all that was given durable; or, where those are the whole bytes, ready to be finished.
+    pub async fn end(self, is_whole: bool, now: Timestamp) -> Result<Written> {
+        match self.to {
+            To::File(mut file) => file.sync().await,
+            To::Cloud(sender) => sender.end(is_whole, now).await,
+        }
     }
 }

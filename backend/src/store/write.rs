@@ -34,19 +34,12 @@ impl Store {
             Kind::Folder => format!("{STAGING}/{id}"),
             Kind::Cloud { .. } => key::of_id(&id),
         });
-        let mut upload = self.incoming(place.clone(), length).await?;
-        let (Hashes { sha256, crc32 }, size) =
-            match receive(self, &mut upload, body, max_size).await {
-                Ok(done) => done,
-                Err(error) => {
-                    upload.abort().await;
-                    return Err(error);
-                }
-            };
+        let (upload, hashes, size) = self.take_in(place.clone(), body, length, max_size).await?;
         // From here on by itself: a caller who goes away leaves no temporary file.
         let store = self.clone();
         tokio::spawn(async move {
             upload.complete().await?;
+            let Hashes { sha256, crc32 } = hashes;
             let key = match store.kind {
                 Kind::Folder => {
                     let key = key::new(&sha256, &id);
@@ -62,6 +55,24 @@ impl Store {
         .map_err(Error::internal)?
     }
 
+    /// Takes in the bytes of an object, which is there when it is completed.
+    pub(super) async fn take_in<E: Into<Error>>(
+        &self,
+        place: Path,
+        body: impl Stream<Item = Result<Bytes, E>>,
+        length: Option<u64>,
+        max_size: u64,
+    ) -> Result<(Incoming, Hashes, u64)> {
+        let mut incoming = self.incoming(place, length).await?;
+        match receive(self, &mut incoming, body, max_size).await {
+            Ok((hashes, size)) => Ok((incoming, hashes, size)),
+            Err(error) => {
+                incoming.abort().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Removes an object for good; it may be gone already. Only for what no row names any more, or ever did.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let place = Path::from(key);
@@ -70,7 +81,7 @@ impl Store {
 }
 
 /// Hashes and writes one part while the next arrives.
-pub(super) async fn receive<E: Into<Error>>(
+async fn receive<E: Into<Error>>(
     store: &Store,
     upload: &mut Incoming,
     body: impl Stream<Item = Result<Bytes, E>>,

@@ -27,6 +27,9 @@ pub struct Server {
     pub url: String,
     pub address: SocketAddr,
     pub data: Arc<TempDir>,
+    /// The URLs of its database and of its object store, if it has one.
+    pub database: String,
+    pub storage: Option<String>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -43,7 +46,12 @@ pub fn left_over(server: &Server) -> usize {
     if storage().is_some() {
         return 0;
     }
-    std::fs::read_dir(server.data.path().join("staging")).unwrap().count()
+    let count = |folder: std::path::PathBuf| {
+        std::fs::read_dir(folder).into_iter().flatten().flatten().count()
+    };
+    let parts = std::fs::read_dir(server.data.path().join("parts")).into_iter().flatten().flatten();
+    let parts: usize = parts.map(|upload| count(upload.path())).sum();
+    count(server.data.path().join("staging")) + parts
 }
 
 /// Somebody who sends requests; named after who they are.
@@ -73,14 +81,26 @@ impl Server {
     pub async fn start_at(clock: Clock) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         let database = database(&data).await;
-        Self::start_by(clock, data, &database, &[]).await
+        Self::start_by(clock, data, (&database, storage()), &[]).await
     }
 
     pub async fn start_on(data: Arc<TempDir>, database: &str, flags: &[&str]) -> Self {
-        Self::start_by(Clock::System, data, database, flags).await
+        Self::start_by(Clock::System, data, (database, storage()), flags).await
     }
 
-    async fn start_by(clock: Clock, data: Arc<TempDir>, database: &str, flags: &[&str]) -> Self {
+    /// Another server of the same registry.
+    pub async fn beside(&self) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let place = (self.database.as_str(), self.storage.clone());
+        Self::start_by(self.app.clock.clone(), data, place, &[]).await
+    }
+
+    async fn start_by(
+        clock: Clock,
+        data: Arc<TempDir>,
+        (database, storage): (&str, Option<String>),
+        flags: &[&str],
+    ) -> Self {
         tracing_subscriber::fmt()
             .with_test_writer()
             .with_max_level(tracing::Level::WARN)
@@ -88,31 +108,32 @@ impl Server {
             .ok();
         let folder = data.path().to_str().unwrap();
         let base = ["model-registry", "serve", "--data", folder, "--database", database];
-        let storage = storage();
-        let storage = storage.iter().flat_map(|url| ["--storage", url]).collect::<Vec<_>>();
-        let base = base.iter().chain(&["--admin-password", PASSWORD]).chain(&storage);
+        let at = storage.clone();
+        let storage_flag = at.iter().flat_map(|url| ["--storage", url]).collect::<Vec<_>>();
+        let base = base.iter().chain(&["--admin-password", PASSWORD]).chain(&storage_flag);
         let config = serve_config(base.chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let storage = config.data.storage.as_ref();
-        let store =
-            Store::open(data.path(), storage).await.unwrap_or_else(|e| panic!("{}", e.message()));
+        let store = Store::open(data.path(), config.data.storage.as_ref())
+            .await
+            .unwrap_or_else(|e| panic!("{}", e.message()));
         let store = store.keeping_free(config.keep_free);
         let db = Db::open(database).await.unwrap();
         let paired = pairing::pair(&db, &store, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));
-        let app = App::new(db, store, config, clock);
+        let signing = pairing::signing(&db).await.unwrap();
+        let app = App::new(db, store, signing, config, clock);
         user::rules::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.clone();
         tokio::spawn(async move {
-            model_registry::server::serve(&serving, listener, None, async {
+            model_registry::server::serve(&serving, listener, async {
                 stopped.await.ok();
             })
-            .await
-            .ok();
+            .await;
         });
-        Self { app, url: format!("http://{address}"), address, data, _stop: stop }
+        let (url, database) = (format!("http://{address}"), database.to_owned());
+        Self { app, url, address, data, database, storage, _stop: stop }
     }
 
     pub fn anonymous(&self) -> Caller {
@@ -163,8 +184,7 @@ impl Server {
         let owner = "SELECT id FROM model_versions UNION ALL SELECT id FROM candidates";
         for _ in 0..1000 {
             let owners: Vec<(String,)> = query(owner).fetch_all(&self.app.db).await.unwrap();
-            let now = self.app.clock.now();
-            let arriving = owners.iter().map(|(id,)| self.app.in_flight.paths(id, now).len());
+            let arriving = owners.iter().map(|(id,)| self.app.in_flight.paths(id).len());
             if arriving.sum::<usize>() == count {
                 return;
             }

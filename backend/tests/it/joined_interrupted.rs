@@ -115,7 +115,7 @@ async fn started_again(data: Arc<tempfile::TempDir>, database: &str) -> Server {
 async fn bytes_that_are_gone_are_never_made_up() {
     let interrupted = Interrupted::new().await;
     let Interrupted { server, admin, parts, path, .. } = &interrupted;
-    let gone = "Bytes of the parts were lost. Start a new upload with new parts.";
+    let gone = "Bytes of this upload were lost. Start a new one, with new parts if it has any.";
     let ask = async || refused(join(admin, path, parts).await).await;
     assert_eq!(ask().await, (409, gone.to_owned()), "the second is not there");
     // Nor is it known that there was one.

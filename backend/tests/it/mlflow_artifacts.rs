@@ -83,7 +83,7 @@ async fn version_address(server: &Server, version: &str) -> String {
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,7 +94,7 @@ async fn without_room_files_are_refused_and_everything_else_goes_on() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
-        model_registry::server::serve(&app, listener, None, std::future::pending()).await.ok();
+        model_registry::server::serve(&app, listener, std::future::pending()).await;
     });
     let admin = Caller { url: url.clone(), ..admin };
     let full = admin.put(&format!("{BASE}/c"), "new").await;

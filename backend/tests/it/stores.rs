@@ -8,18 +8,17 @@ use axum::body::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use model_registry::access::user::find_by_username;
 use model_registry::change::Change;
-use model_registry::db::{Db, query};
+use model_registry::db::query;
 use model_registry::error::{Error, Result};
 use model_registry::registry::catalog::blob;
-use model_registry::registry::catalog::blob::lease::Lease;
-use model_registry::store::{Begun, Blob, Found, Identity, Storage, Store, next_part};
+use model_registry::store::{Blob, Found, Identity, Storage, Store, next_part};
 use model_registry::time::{Clock, Timestamp};
 use sha2::{Digest, Sha256};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Server, database, storage};
+use crate::harness::{Server, storage};
 
 /// The size of a part in these tests, in bytes: the smallest that object stores take.
 const PART: usize = 5 << 20;
@@ -150,25 +149,24 @@ async fn what_breaks_off_or_is_too_large_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_are_put_together_and_identity_is_kept() {
     for (_folder, store) in stores().await {
-        let of = Begun { user: "ada".into(), project: "vision".into(), parts: 3 };
-        let upload = store.begin_upload(of, now()).unwrap();
-        let (mut wanted, mut all) = (Vec::new(), Vec::new());
-        for (number, size) in [(2, 7), (1, PART + 5), (3, 0)] {
+        let (mut parts, mut all) = (Vec::new(), Vec::new());
+        for size in [7, PART + 5, 0] {
             let part = bytes(size);
             let body = stream::iter(pieces(&part));
-            let sha256 =
-                store.write_part(&upload, number, body, None, u64::MAX, now()).await.unwrap();
-            wanted.push((number, sha256));
-            all.push((number, part));
+            let staged = store.stage("0192f0", body, None, u64::MAX, now()).await;
+            parts.push(staged.unwrap_or_else(|error| panic!("{error:?}")));
+            all.extend_from_slice(&part);
         }
-        wanted.sort();
-        all.sort();
-        let read: Vec<Bytes> =
-            store.read_parts(&upload, &wanted).unwrap().try_collect().await.unwrap();
-        assert!(
-            read.concat() == all.iter().map(|(_, part)| &part[..]).collect::<Vec<_>>().concat()
-        );
-        store.end_upload(&upload).await.unwrap();
+        let large = stream::iter(pieces(&bytes(PART)));
+        let refused = store.stage("0192f0", large, None, PART as u64 - 1, now()).await;
+        assert!(matches!(refused, Err(Error::TooLarge(_))));
+        let read: Vec<Bytes> = store.read_staged(parts.clone()).try_collect().await.unwrap();
+        assert!(read.concat() == all);
+        assert_eq!(store.partial_names().await.unwrap(), ["0192f0"]);
+        store.remove_staged("0192f0").await.unwrap();
+        store.remove_staged("0192f0").await.unwrap();
+        assert!(store.partial_names().await.unwrap().is_empty());
+        assert!(store.read_staged(parts).try_collect::<Vec<Bytes>>().await.is_err());
         assert!(store.identity().await.unwrap().is_none());
         let identity =
             Identity { registry: "a".into(), storage: "b".into(), former: vec!["c".into()] };
@@ -242,31 +240,6 @@ async fn a_download_that_is_cut_off_goes_on_at_its_byte() {
     let store = Store::open(beside.path(), Some(&broken)).await.ok().unwrap();
     assert!(read(&store, &blob).await.unwrap() == bytes);
     assert!(cuts.load(Ordering::Relaxed) >= 6, "{cuts:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_server_has_the_lease_until_it_gives_it_back_or_is_gone_for_a_minute() {
-    let folder = tempdir().unwrap();
-    let db = Db::open(&database(&folder).await).await.unwrap();
-    let time = Arc::new(std::sync::atomic::AtomicI64::new(1_000_000));
-    let clock = Clock::Fixed(time.clone());
-    let first = Lease::take(&db, &clock).await.ok().unwrap();
-    let (db2, clock2) = (db.clone(), clock.clone());
-    let second = tokio::spawn(async move { Lease::take(&db2, &clock2).await });
-    // It was asked for, and is not had.
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    assert!(!second.is_finished());
-    first.give_back().await.unwrap();
-    let second = second.await.unwrap().ok().unwrap();
-    // Dead without a word, for longer than a lease lasts: the next one has it.
-    time.fetch_add(61_000, Ordering::Relaxed);
-    let third = Lease::take(&db, &clock).await.ok().unwrap();
-    second.give_back().await.unwrap();
-    let waiting = Lease::take(&db, &clock);
-    let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), waiting);
-    assert!(waiting.await.is_err(), "what was somebody else's by then is not given back");
-    third.give_back().await.unwrap();
-    db.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,7 +67,7 @@ impl World {
     /// Objects that no row names, as an interrupted upload leaves one, with keys of this day or of before keys had one.
     fn strays(&self, day: Option<i64>, count: usize) -> Vec<PathBuf> {
         let stray = |number| {
-            let sha256 = format!("{:x}", Sha256::digest(format!("stray {number}")));
+            let sha256 = hex::encode(Sha256::digest(format!("stray {number}")));
             let (folder, name) = match day {
                 Some(day) => {
                     let id =

@@ -185,6 +185,7 @@ async fn new_upload(
         sha256: metadata.sha256()?,
         metadata: metadata.text.clone(),
         concat: concat.map(|concat| concat.text),
+        part_count: None,
     })
 }
 

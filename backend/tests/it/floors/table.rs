@@ -8,7 +8,7 @@ pub type Floor = (&'static str, &'static [&'static str], &'static str);
 pub const BACKEND: &[Floor] = &[
     (
         "start",
-        &["", "main", "command", "server"],
+        &["", "main", "command", "server", "upkeep"],
         "the router, subcommands, connections and shutdown, what is done once in a while",
     ),
     (
@@ -43,16 +43,18 @@ pub const BACKEND: &[Floor] = &[
         &[
             "registry::*::*::rules",
             "registry::event::rules",
-            "registry::catalog::blob::lease",
             "registry::catalog::blob::pairing",
             "registry::catalog::blob::scrub",
             "registry::catalog::blob::sweep",
             "registry::catalog::blob::verify",
+            "registry::catalog::upload::staged",
             "registry::catalog::version::names",
             "registry::catalog::version::new",
             "registry::lifecycle::*",
             "registry::object",
             "registry::people::identity",
+            "registry::replica",
+            "registry::replica::lease",
         ],
         "what may happen, given proof of who may: each writes its line of the log",
     ),
@@ -66,6 +68,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::model::facet",
             "registry::catalog::model::listed",
             "registry::catalog::project::facts",
+            "registry::catalog::upload::sent",
             "registry::catalog::version::facts",
             "registry::catalog::version::fetch",
             "registry::catalog::version::published",

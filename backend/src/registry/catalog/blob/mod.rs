@@ -5,7 +5,6 @@
 //! and no clock is part of why this is safe. What is removed waits for days first ([`sweep`]); what is read is
 //! proven ([`proof`]); and a folder and a database that do not belong together are refused ([`pairing`]).
 
-pub mod lease;
 pub mod pairing;
 pub mod proof;
 pub mod read;

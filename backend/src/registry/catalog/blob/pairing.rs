@@ -7,6 +7,7 @@ use super::{STORAGE, sweep};
 use crate::db::{Db, query};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
+use crate::signing::Signing;
 use crate::store::{Identity, Store};
 use crate::time::Timestamp;
 
@@ -89,6 +90,18 @@ pub async fn check(db: &Db, store: &Store) -> Result<()> {
         )),
         _ => Err(refusal(store, NOT_MARKED)),
     }
+}
+
+/// What the servers of the registry sign with; the first start gives it.
+pub async fn signing(db: &Db) -> Result<Signing> {
+    let mut tx = db.begin().await?;
+    query("UPDATE registry SET secret = $1 WHERE secret IS NULL")
+        .bind(Signing::new_secret())
+        .execute(&mut tx)
+        .await?;
+    let (secret,): (String,) = query("SELECT secret FROM registry").fetch_one(&mut tx).await?;
+    tx.commit().await?;
+    Signing::new(&secret)
 }
 
 /// The id of the registry, which a server has given.

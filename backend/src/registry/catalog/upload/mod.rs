@@ -9,6 +9,8 @@
 //! [`rules::finish`].
 
 pub mod rules;
+pub mod sent;
+pub mod staged;
 
 use std::sync::Arc;
 
@@ -52,6 +54,10 @@ pub struct Upload {
     is_deferred: bool,
     /// Whether the file is at its place, or the part belongs to a final upload.
     pub is_over: bool,
+    /// How often it was taken over: whoever has it with another number has lost it.
+    pub epoch: i64,
+    /// Whether it was taken from somebody who wrote to it, and may do so still.
+    pub was_seized: bool,
 }
 
 /// What the database has of a part as `concat`.
@@ -89,7 +95,7 @@ pub struct Part {
 macro_rules! columns {
     () => {
         "id, owner_id, COALESCE(sent_path, path) AS path, size, received, sha256, metadata, expires_at_ms, concat, final_id,
-         is_deferred, is_over"
+         is_deferred, is_over, epoch, was_seized"
     };
 }
 use columns;
@@ -104,7 +110,8 @@ pub async fn find(
     Ok(find_all(conn, user, &[id.to_owned()], now).await?.pop())
 }
 
-/// All uploads with these ids that [`find`] finds, in no order.
+/// All uploads with these ids that [`find`] finds, in no order. Those whose parts are staged are found by
+/// [`staged::parts`].
 pub async fn find_all(
     conn: impl Into<Conn<'_>>,
     user: &UserId,
@@ -113,7 +120,8 @@ pub async fn find_all(
 ) -> Result<Vec<Upload>> {
     let own = Sql::new(concat!("SELECT ", columns!(), " FROM uploads WHERE user_id = ?"));
     let ids = Sql::is_in("id", ids.iter().filter(|id| !id.contains('\0')));
-    let live = Sql::new("expires_at_ms > ? OR final_id IS NOT NULL").bind(now);
+    let live =
+        Sql::new("part_count IS NULL AND (expires_at_ms > ? OR final_id IS NOT NULL)").bind(now);
     Ok(Query::from(own.bind(user).and(ids).and(live)).fetch_all(conn).await?)
 }
 
@@ -121,21 +129,6 @@ pub async fn find_all(
 pub async fn parts(conn: impl Into<Conn<'_>>, final_id: &str) -> Result<Vec<Part>> {
     let parts = query("SELECT id, size FROM uploads WHERE final_id = $1 ORDER BY part");
     Ok(parts.bind(final_id).fetch_all(conn).await?)
-}
-
-/// Notes that so many bytes are durable; returns when the upload expires now.
-pub async fn receive(db: &Db, id: &str, received: i64, now: Timestamp) -> Result<Timestamp> {
-    let expires_at = now.plus_seconds(LIFE_SECONDS);
-    query(
-        "UPDATE uploads SET received = $2, expires_at_ms = $3, size = CASE WHEN is_deferred THEN $2 ELSE size END
-         WHERE id = $1",
-    )
-    .bind(id)
-    .bind(received)
-    .bind(expires_at)
-    .alone(db)
-    .await?;
-    Ok(expires_at)
 }
 
 /// How many bytes uploads that have begun are still to bring, of which some came in the last minutes. What is put
@@ -240,7 +233,7 @@ pub(super) fn unfinished(app: &App, owner_id: &str, begun: Vec<Begun>) -> Vec<Un
         }
         by_path.insert(upload.path, shown);
     }
-    for path in app.in_flight.paths(owner_id, now) {
+    for path in app.in_flight.paths(owner_id) {
         let unknown =
             UnfinishedUpload { path: path.clone(), size: None, received: None, active: true };
         by_path.entry(path).or_insert(unknown).active = true;

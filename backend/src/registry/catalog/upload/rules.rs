@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Begun, LIFE_SECONDS, Upload, begun, columns, unfinished};
+use super::{Begun, LIFE_SECONDS, PART, Upload, begun, columns, sent, unfinished};
 use crate::access::Writer;
 use crate::app::App;
 use crate::change::Change;
@@ -19,6 +19,8 @@ pub const MAX_OPEN: i64 = 1000;
 pub const MAX_OPEN_IN_PROJECT: i64 = 5000;
 /// How large those of one person may be together, in bytes.
 const MAX_ANNOUNCED: i64 = 1 << 40;
+/// How many staged parts those of one person may have together: as many as two of the largest.
+const MAX_PARTS: i64 = 20_000;
 /// How many paths may be said to have to be there.
 const MAX_REQUIRED: usize = 1000;
 
@@ -32,6 +34,8 @@ pub struct NewUpload {
     pub metadata: String,
     /// Whether it is a part, or which parts it puts together, as the client sent it.
     pub concat: Option<String>,
+    /// How many staged parts it comes in, if it does.
+    pub part_count: Option<u32>,
 }
 
 /// How many uploads of somebody, or in a project, are not over, and how many bytes they have together.
@@ -51,10 +55,13 @@ fn too_much(what: String) -> Error {
 }
 
 /// Refuses one upload more than somebody, or all in a project, may have begun and not finished.
-async fn check_open(change: &mut Change, target: &Target) -> Result<()> {
+async fn check_open(change: &mut Change, target: &Target, new: &NewUpload) -> Result<()> {
     let (now, own) = (change.now, of_user(change.author()));
     if open(&mut **change, now, own).await?.0 >= MAX_OPEN {
         return Err(too_much(format!("You already have {MAX_OPEN} unfinished uploads")));
+    }
+    if new.part_count.is_some() && open_parts(change, new).await? > MAX_PARTS {
+        return Err(too_much(format!("Your unfinished uploads would have over {MAX_PARTS} parts")));
     }
     let all = Sql::new("project_id = ?").bind(&target.project_id);
     if open(&mut **change, now, all).await?.0 >= MAX_OPEN_IN_PROJECT {
@@ -63,6 +70,19 @@ async fn check_open(change: &mut Change, target: &Target) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// How many staged parts the unfinished uploads of somebody have together with a new one.
+async fn open_parts(change: &mut Change, new: &NewUpload) -> Result<i64> {
+    let (parts,): (i64,) = query(
+        "SELECT CAST(COALESCE(SUM(part_count), 0) AS BIGINT) FROM uploads
+         WHERE NOT is_over AND expires_at_ms > $1 AND user_id = $2",
+    )
+    .bind(change.now)
+    .bind(change.author().clone())
+    .fetch_one(&mut **change)
+    .await?;
+    Ok(parts + i64::from(new.part_count.unwrap_or(0)))
 }
 
 /// Refuses more bytes than the unfinished uploads of somebody may have together.
@@ -87,7 +107,7 @@ pub async fn create(
     target: &Target,
     new: NewUpload,
 ) -> Result<Upload> {
-    check_open(change, target).await?;
+    check_open(change, target, &new).await?;
     let (user, now) = (change.author().clone(), change.now);
     check_announced(&mut **change, &user, now, new.size.unwrap_or(0)).await?;
     insert(change, target, new).await
@@ -100,8 +120,8 @@ async fn insert(change: &mut Change, target: &Target, new: NewUpload) -> Result<
     // An empty file is on its way, too, until it is put at its place.
     let upload = query(concat!(
         "INSERT INTO uploads (id, user_id, owner_id, path, sent_path, size, received, sha256, metadata,
-             created_at_ms, expires_at_ms, project_id, is_deferred, concat)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13)
+             created_at_ms, expires_at_ms, project_id, is_deferred, concat, part_count)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14)
          RETURNING ",
         columns!()
     ))
@@ -118,6 +138,7 @@ async fn insert(change: &mut Change, target: &Target, new: NewUpload) -> Result<
     .bind(&target.project_id)
     .bind(new.size.is_none())
     .bind(new.concat)
+    .bind(new.part_count.map(i64::from))
     .fetch_one(&mut **change)
     .await?;
     Ok(upload)
@@ -186,11 +207,15 @@ pub fn check_joins(part: &Upload, target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Notes that the file is at its place.
-pub async fn finish(change: &mut Change, id: &str) -> Result<()> {
-    let over = query("UPDATE uploads SET received = size, is_over = TRUE WHERE id = $1");
-    over.bind(id).execute(change).await?;
-    Ok(())
+/// Notes that the file is at its place, unless somebody took the upload over.
+pub async fn finish(change: &mut Change, upload: &Upload) -> Result<()> {
+    let over = query(
+        "UPDATE uploads SET received = size, is_over = TRUE, sent = NULL WHERE id = $1 AND epoch = $2",
+    );
+    match over.bind(&upload.id).bind(upload.epoch).execute(change).await? {
+        0 => Err(Error::Stale),
+        _ => Ok(()),
+    }
 }
 
 pub async fn delete(db: &Db, id: &str) -> Result<()> {
@@ -267,30 +292,28 @@ async fn missing(
 pub async fn sweep(app: &App) -> Result<()> {
     let now = app.clock.now();
     // What a final upload took over goes with it.
-    let expired = "SELECT id FROM uploads WHERE expires_at_ms <= $1 AND final_id IS NULL";
-    let expired: Vec<(String,)> = query(expired).bind(now).fetch_all(&app.db).await?;
-    for (id,) in expired {
-        let partial = app.store.partial(&id).await;
+    let expired = "SELECT id, concat FROM uploads WHERE expires_at_ms <= $1 AND final_id IS NULL";
+    let expired: Vec<(String, Option<String>)> =
+        query(expired).bind(now).fetch_all(&app.db).await?;
+    for (id, concat) in expired {
+        let partial = app.store.partial(&id).await.of_part(concat.as_deref() == Some(PART));
         // Whoever had it may have brought more, or a final upload may have taken it over.
         let still = query(
-            "SELECT id FROM uploads WHERE id = $1 AND expires_at_ms <= $2 AND final_id IS NULL",
-        )
-        .bind(&id)
-        .bind(now)
-        .fetch_optional::<(String,)>(&app.db)
-        .await?;
-        if still.is_some() {
-            partial.remove().await?;
+            "UPDATE uploads SET epoch = epoch + 1 WHERE id = $1 AND expires_at_ms <= $2 AND final_id IS NULL",
+        );
+        if still.bind(&id).bind(now).alone(&app.db).await? > 0 {
+            partial.remove(sent::find(&app.db, &id).await?.as_ref()).await?;
             delete(&app.db, &id).await?;
         }
     }
+    // What belongs to an upload is there after its row is, and goes before it does.
     let names = app.store.partial_names().await?;
     for names in names.chunks(500) {
         let mut sql = Sql::new("SELECT id FROM uploads WHERE ");
         sql.push_sql(Sql::is_in("id", names));
         let known: Vec<(String,)> = Query::from(sql).fetch_all(&app.db).await?;
         for name in names.iter().filter(|name| !known.iter().any(|(id,)| id == *name)) {
-            app.store.partial(name).await.remove().await?;
+            app.store.partial(name).await.remove(None).await?;
         }
     }
     Ok(())
