@@ -15,10 +15,12 @@ mod incoming;
 mod joining;
 pub mod key;
 mod partial;
+mod reach;
 mod read;
 mod room;
 mod sending;
 mod sent;
+mod sign;
 mod staged;
 mod write;
 mod written;
@@ -34,6 +36,7 @@ use futures_util::stream::{Stream, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+use object_store::signer::Signer;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 
@@ -93,6 +96,8 @@ enum Kind {
         name: Arc<str>,
         /// The same objects, of which parts can be sent one by one.
         multipart: Arc<dyn MultipartStore>,
+        /// Makes addresses by which clients get objects themselves.
+        signer: Option<Arc<dyn Signer>>,
         /// How large the parts of an upload are, in bytes.
         part_size: u64,
         /// What uploads may hold in memory, in MiB.
@@ -161,10 +166,11 @@ impl Store {
             let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
             return Ok(Self::new(Arc::new(objects), Kind::Folder, folder));
         };
-        let (objects, multipart) = cloud::connect(storage)?;
+        let Reached { objects, multipart, signer } = reach::connect(storage)?;
         let kind = Kind::Cloud {
             name: storage.to_string().into(),
             multipart,
+            signer,
             part_size: storage.part_size,
             memory: Arc::new(Semaphore::new(UPLOAD_MIB as usize)),
         };

@@ -21,6 +21,8 @@ pub struct Storage {
     pub prefix: String,
     /// Where the service is, if not where its provider has it.
     pub endpoint: Option<Url>,
+    /// Where clients reach it, if not there.
+    pub public_endpoint: Option<Url>,
     pub region: Option<String>,
     /// Whether the bucket is part of the host name.
     pub virtual_host: bool,
@@ -53,6 +55,7 @@ impl FromStr for Storage {
             bucket: bucket.to_owned(),
             prefix: url.path().trim_matches('/').to_owned(),
             endpoint: None,
+            public_endpoint: None,
             region: None,
             virtual_host: false,
             part_size: PART_MIB << 20,
@@ -67,7 +70,8 @@ impl FromStr for Storage {
 impl Storage {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
-            "endpoint" => self.endpoint = Some(endpoint(value)?),
+            "endpoint" => self.endpoint = Some(endpoint(name, value)?),
+            "public_endpoint" => self.public_endpoint = Some(endpoint(name, value)?),
             "region" => self.region = Some(value.to_owned()),
             "virtual_host" => {
                 self.virtual_host =
@@ -85,7 +89,7 @@ impl Storage {
             }
             name => {
                 return Err(format!(
-                    "{name:?} is not known: there are endpoint, region, virtual_host and part"
+                    "{name:?} is not known: there are endpoint, public_endpoint, region, virtual_host and part"
                 ));
             }
         }
@@ -93,8 +97,9 @@ impl Storage {
     }
 }
 
-fn endpoint(value: &str) -> Result<Url, String> {
-    let wrong = || "endpoint: must be https://HOST or, on a network that you trust, http://HOST";
+fn endpoint(name: &str, value: &str) -> Result<Url, String> {
+    let wrong =
+        || format!("{name}: must be https://HOST or, on a network that you trust, http://HOST");
     let url: Url = value.parse().map_err(|_| wrong())?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(SECRETS.to_owned());
@@ -102,7 +107,7 @@ fn endpoint(value: &str) -> Result<Url, String> {
     let is_plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
     match url.scheme() {
         "https" | "http" if is_plain => Ok(url),
-        _ => Err(wrong().to_owned()),
+        _ => Err(wrong()),
     }
 }
 
@@ -130,10 +135,12 @@ mod tests {
         let plain = of("s3://models").unwrap();
         assert_eq!((&*plain.bucket, &*plain.prefix, plain.part_size), ("models", "", 8 << 20));
         assert_eq!(plain.to_string(), "s3://models");
-        let whole = "s3://models/a/b/?endpoint=https://s3.example.org:9000&region=eu&part=16MiB&virtual_host=true";
+        let whole = "s3://models/a/b/?endpoint=https://s3.example.org:9000&region=eu&part=16MiB&virtual_host=true\
+                     &public_endpoint=https://files.example.org";
         let whole = of(whole).unwrap();
         assert_eq!((&*whole.prefix, whole.part_size, whole.virtual_host), ("a/b", 16 << 20, true));
         assert_eq!(whole.to_string(), "s3://models/a/b at https://s3.example.org:9000/");
+        assert_eq!(whole.public_endpoint.unwrap().as_str(), "https://files.example.org/");
         for wrong in [
             "models",
             "ftp://models",
@@ -142,6 +149,7 @@ mod tests {
             "s3://models?secret_access_key=x",
             "s3://models?endpoint=s3.example.org",
             "s3://models?endpoint=https://a:b@s3.example.org",
+            "s3://models?public_endpoint=files.example.org",
             "s3://models?part=1MiB",
             "s3://models?virtual_host=yes",
             "s3://models?colour=red",

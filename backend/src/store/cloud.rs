@@ -1,8 +1,4 @@
-//! An object store as the place of objects: how it is reached, and objects as they are read from it.
-//!
-//! The client's own limits of time are off, since they count the body: they would end every long download, and every large
-//! part on a slow line. Whoever asks has limits of their own. An object is read in windows, and one that is cut off goes on
-//! at its byte.
+//! Objects as they are read from an object store: in windows, and one that is cut off goes on at its byte.
 
 use std::io::{Error as IoError, ErrorKind, Result as Done};
 use std::ops::Range;
@@ -11,17 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, try_unfold};
-use object_store::aws::AmazonS3Builder;
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
-use object_store::{
-    ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, RetryConfig,
-};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
-use super::address::Storage;
 use super::{PATIENCE, Pieces};
 use crate::error::{Error, Result};
 
@@ -30,51 +20,6 @@ const WINDOW: u64 = 64 << 20;
 /// How often a window may be cut off without one byte more, and how long to wait before the next try, times its number.
 const MAX_TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// A bucket, or a folder of it.
-pub(super) fn connect(
-    storage: &Storage,
-) -> Result<(Arc<dyn ObjectStore>, Arc<dyn MultipartStore>)> {
-    // Only the first of a process is taken; it is this one anyway.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let is_plain = storage.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
-    let options = ClientOptions::new()
-        .with_timeout_disabled()
-        .with_connect_timeout(Duration::from_secs(5))
-        .with_allow_http(is_plain);
-    // Somebody waits behind it.
-    let retry = RetryConfig {
-        max_retries: 4,
-        retry_timeout: Duration::from_secs(60),
-        ..RetryConfig::default()
-    };
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(&storage.bucket)
-        .with_client_options(options)
-        .with_retry(retry)
-        .with_virtual_hosted_style_request(storage.virtual_host)
-        // Some gateways answer it in a way that cannot be read.
-        .with_disable_bulk_delete(true);
-    let mut region = storage.region.as_deref();
-    if let Some(endpoint) = &storage.endpoint {
-        let mut endpoint = endpoint.clone();
-        // The client takes such an endpoint for that of the bucket.
-        if let Some(host) = endpoint.host_str().filter(|_| storage.virtual_host) {
-            let host = format!("{}.{host}", storage.bucket);
-            endpoint.set_host(Some(&host)).map_err(Error::internal)?;
-        }
-        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
-        region = region.or(Some("us-east-1"));
-    }
-    if let Some(region) = region {
-        builder = builder.with_region(region);
-    }
-    let objects = builder.build().map_err(|error| {
-        Error::invalid("--storage", format!("{storage} cannot be used: {error}"))
-    })?;
-    let objects = Arc::new(PrefixStore::new(objects, storage.prefix.as_str()));
-    Ok((objects.clone(), objects))
-}
 
 /// Waits for an answer, and not for ever.
 pub(super) async fn within<T>(
