@@ -3,6 +3,7 @@
 pub mod origins;
 pub mod policy;
 pub mod public_url;
+pub mod redirect;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 
 use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
-
+use crate::config::redirect::Redirect;
 use crate::role::{Role, TokenScope};
 use crate::store::Storage;
 
@@ -150,6 +151,10 @@ pub struct Serve {
         value_name = "BYTES"
     )]
     pub max_file_size: u64,
+
+    /// Which downloads the object store of --storage sends itself: clients are redirected to an address there
+    #[arg(long, env = "MODEL_REGISTRY_REDIRECT", default_value = "off", value_name = "WHICH")]
+    pub redirect: Redirect,
 
     #[command(flatten)]
     pub keep: Keep,

@@ -9,6 +9,7 @@ use model_registry::command::{self, opened};
 use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
+use model_registry::files::redirect;
 use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::catalog::project::moved;
 use model_registry::registry::lifecycle::project;
@@ -49,6 +50,7 @@ async fn main() -> ExitCode {
 async fn serve(config: Serve) -> Result<()> {
     telemetry::start_logging(config.log_json);
     oidc::check(&config)?;
+    redirect::check(&config)?;
     if config.no_auth && !config.listen.ip().is_loopback() {
         return Err(Error::invalid("--no-auth", "needs a loopback address in --listen"));
     }
@@ -79,6 +81,12 @@ async fn serve(config: Serve) -> Result<()> {
         tracing::warn!(
             "the path /{path} is the server's own since this release, so the UI can't show the project {path:?}. Rename it with \
              the mutation renameProject; its old path goes on to work in the APIs."
+        );
+    }
+    if let Some(host) = redirect::shared_host(&app.config, &app.store).await? {
+        tracing::warn!(
+            "--redirect leads to {host}, the host of --public-url: clients send their tokens on to the object store there, which \
+             then refuses them. Give the store a host of its own, as public_endpoint in --storage."
         );
     }
     println!("Model Registry is at {address}");

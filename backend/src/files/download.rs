@@ -15,6 +15,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::redirect;
+use crate::access::Actor;
 use crate::answer::lists;
 use crate::app::App;
 use crate::archive::{Archive, Format};
@@ -24,11 +26,12 @@ use crate::registry::catalog::file::File;
 use crate::registry::catalog::file::sql::Walk;
 use crate::registry::target::Target;
 
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+pub(super) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// Serves one file, or what `method` and the headers ask of it.
+/// Serves one file to somebody who may read it, or what `method` and the headers ask of it.
 pub async fn serve(
     app: &App,
+    actor: &Actor,
     file: &File,
     method: &Method,
     request: &HeaderMap,
@@ -42,6 +45,12 @@ pub async fn serve(
         has_parts: true,
     };
     let (status, headers, range) = content.head(method, request)?;
+    if range.is_some()
+        && let Some(redirect) =
+            redirect::to_store(app, actor, file, (method, request), &headers).await?
+    {
+        return Ok(redirect);
+    }
     let body = match range {
         None => Body::empty(),
         Some(_) if method == Method::HEAD => {

@@ -8,6 +8,7 @@
 
 pub mod download;
 mod joined;
+pub mod redirect;
 mod resumable;
 mod tus;
 pub mod upload;
@@ -225,7 +226,7 @@ async fn get_file(
         Asked::File(mut file) => {
             // Not to MLflow's clients: its own server says the type alone.
             file.content_type = answer::content_type(&file.content_type).into_owned();
-            download::serve(&app, &file, &method, headers).await?
+            download::serve(&app, &actor, &file, &method, headers).await?
         }
         Asked::Archive(format, folder, files) => {
             let of = (&target, folder.as_str());

@@ -132,7 +132,9 @@ async fn get_signed(State(app): State<App>, request: Request) -> Result<Response
     let target = address.readable(&app, &actor, &claim.project).await.map_err(mask_denied)?;
     let file = decoded::find_file((&app.db).into(), target.id(), address.path()).await?;
     match file.filter(|file| file.sha256 == *sha256) {
-        Some(file) => Ok(download::serve(&app, &file, &parts.method, &parts.headers).await?),
+        Some(file) => {
+            Ok(download::serve(&app, &actor, &file, &parts.method, &parts.headers).await?)
+        }
         None => Err(NOT_GOOD.into()),
     }
 }

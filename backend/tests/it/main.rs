@@ -51,6 +51,7 @@ mod pairing;
 mod people;
 mod project;
 mod races;
+mod redirect;
 mod replicas;
 mod room;
 mod schema;

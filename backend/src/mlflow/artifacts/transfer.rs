@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::header::ETAG;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -132,15 +132,12 @@ where
     let (mut parts, params, body) = crate::mlflow::call::parse(request).await?;
     let method = std::mem::replace(&mut parts.method, Method::GET);
     let call = crate::mlflow::call::recognise(app, &parts, &params, body, None).await?;
-    let (stranger, deprecations) = (call.stranger(), call.actor.deprecations.clone());
+    let (stranger, actor) = (call.stranger(), call.actor.clone());
     match rule(call).await {
-        Ok(file) => {
-            let mut response = download::serve(app, &file, &method, &parts.headers).await?;
-            let content_type = content_type(&file);
-            if let Some(kept) = response.headers_mut().get_mut(CONTENT_TYPE) {
-                *kept = content_type;
-            }
-            response.headers_mut().extend(deprecations.headers());
+        Ok(mut file) => {
+            file.content_type = content_type(&file).to_owned();
+            let mut response = download::serve(app, &actor, &file, &method, &parts.headers).await?;
+            response.headers_mut().extend(actor.deprecations.headers());
             Ok(response)
         }
         Err(failure) => Err(stranger.explain(failure).await),
@@ -177,12 +174,13 @@ const TEXTS: &[&str] = &[
 ];
 
 /// The media type of a file as MLflow says it; a page is plain text, too.
-fn content_type(file: &file::File) -> HeaderValue {
+fn content_type(file: &file::File) -> &str {
     let name = file.path.rsplit('/').next().unwrap_or_default();
     let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
-    match HeaderValue::from_str(&file.content_type) {
-        Ok(kept) if !TEXTS.contains(&ending) && !file.content_type.starts_with("text/html") => kept,
-        _ => HeaderValue::from_static("text/plain"),
+    let kept = &file.content_type;
+    match HeaderValue::from_str(kept) {
+        Ok(_) if !TEXTS.contains(&ending) && !kept.starts_with("text/html") => kept,
+        _ => "text/plain",
     }
 }
 

@@ -1,9 +1,11 @@
 //! The bytes of a blob as they are read: a whole one is proven by its hash, and what is wrong is noted.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use futures_util::stream::StreamExt;
+use openidconnect::url::Url;
 
 use super::proof::Finding;
 use super::{Copy, proof, sql};
@@ -25,6 +27,21 @@ pub async fn range(app: &App, sha256: &str, range: Range<u64>) -> Result<Pieces>
 pub async fn check_there(app: &App, sha256: &str) -> Result<()> {
     match sql::find(&app.db, sha256).await? {
         Some(_) => Ok(()),
+        None => Err(Error::DataLoss(sha256.to_owned())),
+    }
+}
+
+/// An address at which the object store itself sends the bytes for so long, with these headers. None where it cannot, or
+/// where the copy is to be looked at first.
+pub async fn address(
+    app: &App,
+    sha256: &str,
+    good_for: Duration,
+    answer: &[(&str, &str)],
+) -> Result<Option<Url>> {
+    match sql::find(&app.db, sha256).await? {
+        Some(copy) if copy.is_suspect() => Ok(None),
+        Some(copy) => app.store.sign(&copy.key, good_for, answer).await,
         None => Err(Error::DataLoss(sha256.to_owned())),
     }
 }
