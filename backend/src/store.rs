@@ -32,13 +32,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{Stream, TryStreamExt};
+use futures_util::stream::{Stream, TryStreamExt, try_unfold};
 use object_store::local::LocalFileSystem;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -150,14 +151,17 @@ impl Store {
     /// Says plainly why an object store cannot be used: its address, bucket or keys may be wrong.
     async fn reach(&self) -> Result<()> {
         let Kind::Cloud { name, .. } = &self.kind else { return Ok(()) };
-        let found = self.objects.list(Some(&Path::from("blobs"))).try_next().await;
-        found.map(drop).map_err(|error| {
-            let reason = format!(
-                "{name} cannot be used. Is the address right, and are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set? AWS_PROFILE \
-                 and ~/.aws are not read. {error}"
-            );
-            Error::invalid("--storage", reason)
-        })
+        let mut blobs = self.objects.list(Some(&Path::from("blobs")));
+        let error = match timeout(PATIENCE, blobs.try_next()).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "It does not answer.".to_owned(),
+        };
+        let reason = format!(
+            "{name} cannot be used. Is the address right, and are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set? AWS_PROFILE \
+             and ~/.aws are not read. {error}"
+        );
+        Err(Error::invalid("--storage", reason))
     }
 
     /// Opens the objects beside the server that has the folder, or without one.
@@ -232,13 +236,20 @@ impl Store {
     }
 
     fn list(&self, folder: &str) -> impl Stream<Item = Result<Listed>> + use<> {
-        let objects = self.objects.list(Some(&Path::from(folder)));
-        objects.map_err(Error::from).try_filter_map(async |object| {
+        self.list_all(folder).try_filter_map(async |object| {
             let key = object.location.to_string();
             let modified_at = Timestamp::from_millis(object.last_modified.timestamp_millis());
             // Whatever else somebody put there is not ours.
             let is_ours = key::parse(&key).is_some();
             Ok(is_ours.then_some(Listed { key, size: object.size, modified_at }))
+        })
+    }
+
+    /// All objects of a folder, whoever put them there.
+    fn list_all(&self, folder: &str) -> impl Stream<Item = Result<ObjectMeta>> + use<> {
+        try_unfold(self.objects.list(Some(&Path::from(folder))), async |mut objects| {
+            let next = cloud::within(PATIENCE, objects.try_next()).await?;
+            Ok(next.map(|object| (object, objects)))
         })
     }
 

@@ -7,7 +7,8 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
-use super::Store;
+use super::cloud::{found_within, within};
+use super::{PATIENCE, Store};
 use crate::error::{Error, Result};
 
 const FILE: &str = "registry.json";
@@ -31,11 +32,12 @@ pub struct Identity {
 impl Store {
     /// Whose store this is; nobody's if nothing says so.
     pub async fn identity(&self) -> Result<Option<Identity>> {
-        let found = match self.objects.get(&Path::from(FILE)).await {
+        let place = Path::from(FILE);
+        let found = async { self.objects.get(&place).await?.bytes().await };
+        let bytes = match found_within(PATIENCE, found).await? {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             found => found?,
         };
-        let bytes = found.bytes().await?;
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             Error::Conflict(format!("{FILE} in {} cannot be read: {error}", self.name()))
         })
@@ -59,8 +61,8 @@ impl Store {
     pub async fn identify(&self, identity: &Identity) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(identity).map_err(Error::internal)?;
         if !self.is_folder() {
-            self.objects.put(&Path::from(FILE), bytes.into()).await?;
-            return Ok(());
+            let place = Path::from(FILE);
+            return within(PATIENCE, self.objects.put(&place, bytes.into())).await.map(drop);
         }
         let folder = self.folder.clone();
         let written = spawn_blocking(move || {

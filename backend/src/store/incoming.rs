@@ -147,6 +147,11 @@ fn part_size_of(usual: u64, length: Option<u64>) -> u64 {
     usual.max(needed.next_multiple_of(1 << 20))
 }
 
+/// How long so many bytes may be on their way.
+fn patience_for(size: u64) -> Duration {
+    PATIENCE + Duration::from_secs(size / SLOWEST)
+}
+
 impl Incoming {
     /// Takes more bytes; what is returned sends those that are parts now.
     pub async fn put(&mut self, bytes: Vec<Bytes>) -> Result<Sending> {
@@ -189,9 +194,8 @@ impl Incoming {
         };
         let (number, tags, share) = (parts.begun, parts.tags.clone(), parts.share.take());
         parts.begun += 1;
-        let patience = PATIENCE + Duration::from_secs(size / SLOWEST);
-        Ok(Box::pin(async move {
-            let sent = within(patience, multipart.put_part(&place, &id, number, part)).await;
+            Ok(Box::pin(async move {
+            let sent = within(patience_for(size), multipart.put_part(&place, &id, number, part)).await;
             drop(share);
             let mut tags = tags.lock().unwrap_or_else(PoisonError::into_inner);
             tags.insert(number, sent?.content_id);
@@ -242,7 +246,8 @@ impl Incoming {
         let begun = matches!(&self.to, To::Cloud(Parts { id: Some(_), .. }));
         if !begun {
             let all = self.take(self.waiting_size);
-            return within(PATIENCE_AT_END, self.objects.put(&self.place, all)).await.map(drop);
+            let sent = self.objects.put(&self.place, all);
+            return within(patience_for(self.size), sent).await.map(drop);
         }
         if self.waiting_size > 0 {
             self.send(self.waiting_size).await?.await?;
@@ -255,7 +260,11 @@ impl Incoming {
             // The answer may have been lost, and the object is there: its place is nobody else's.
             match within(PATIENCE, self.objects.head(&self.place)).await {
                 Ok(found) if found.size == self.size => {}
-                _ => return Err(error),
+                // Asked again after an answer was lost, some stores say that there is no such upload.
+                _ => match error {
+                    Error::Internal(source) => return Err(Error::unreachable(source)),
+                    error => return Err(error),
+                },
             }
         }
         parts.id = None;
@@ -279,10 +288,6 @@ impl Incoming {
     }
 }
 
-/// Gives up the parts of an object that an object store has; they may be gone already.
-pub(super) async fn abort(multipart: &Arc<dyn MultipartStore>, place: &Path, id: &MultipartId) {
-    if let Err(error) = within(PATIENCE, multipart.abort_multipart(place, id)).await {
-        tracing::warn!(%place, error = error.message(), "parts of an upload may be left");
     }
 }
 

@@ -108,7 +108,7 @@ impl Server {
             .ok();
         let folder = data.path().to_str().unwrap();
         let base = ["model-registry", "serve", "--data", folder, "--database", database];
-        let at = storage.clone();
+        let at = storage.clone().filter(|_| !flags.contains(&"--storage"));
         let storage_flag = at.iter().flat_map(|url| ["--storage", url]).collect::<Vec<_>>();
         let base = base.iter().chain(&["--admin-password", PASSWORD]).chain(&storage_flag);
         let config = serve_config(base.chain(flags));
