@@ -52,7 +52,7 @@ test-storage: ## What a store promises, on a folder and on a private S3 server, 
 	scripts/with-juicefs cargo test --test it stores:: -- --skip heavy
 
 .PHONY: test-stores
-test-stores: ## All integration tests with the files on private S3 servers, JuiceFS' and Ceph's, but for those that look into the folder
+test-stores: ## All integration tests with the files on private servers of S3 (JuiceFS, Ceph) and Azure (Azurite), but for those that look into the folder
 	scripts/test-stores
 
 .PHONY: test-ui

@@ -63,8 +63,9 @@ pub struct Data {
     #[arg(long, env = "MODEL_REGISTRY_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 
-    /// Object store for the files: s3://BUCKET/PREFIX?endpoint=URL&region=REGION. Keys come from the environment:
-    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what the machine or its container has [default: files in --data]
+    /// Object store for the files: s3://BUCKET/PREFIX?endpoint=URL&region=REGION, az://CONTAINER/PREFIX, or gs://BUCKET/PREFIX.
+    /// Keys come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AZURE_STORAGE_ACCOUNT_NAME and
+    /// AZURE_STORAGE_ACCOUNT_KEY, or are what the machine or its container has [default: files in --data]
     #[arg(long, env = "MODEL_REGISTRY_STORAGE", value_name = "URL")]
     pub storage: Option<Storage>,
 }

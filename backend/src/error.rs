@@ -290,7 +290,9 @@ impl From<object_store::Error> for Error {
             source = inner.source();
         }
         match error {
-            object_store::Error::Generic { store: "S3", .. } => Self::unreachable(error),
+            object_store::Error::Generic { store: "S3" | "MicrosoftAzure" | "GCS", .. } => {
+                Self::unreachable(error)
+            }
             error => Self::internal(error),
         }
     }

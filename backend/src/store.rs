@@ -44,7 +44,7 @@ use tokio::time::timeout;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-pub use address::Storage;
+pub use address::{Service, Storage};
 pub use cloud::is_passing;
 pub use give::Given;
 pub use hash::Hashes;
@@ -99,6 +99,7 @@ enum Kind {
         multipart: Arc<dyn MultipartStore>,
         /// Makes addresses by which clients get objects themselves.
         signer: Option<Arc<dyn Signer>>,
+        service: Service,
         /// How large the parts of an upload are, in bytes.
         part_size: u64,
         /// What uploads may hold in memory, in MiB.
@@ -148,20 +149,15 @@ impl Store {
         Ok(store)
     }
 
-    /// Says plainly why an object store cannot be used: its address, bucket or keys may be wrong.
+    /// Whether an object store can be used: its address, bucket or keys may be wrong.
     async fn reach(&self) -> Result<()> {
-        let Kind::Cloud { name, .. } = &self.kind else { return Ok(()) };
+        let Kind::Cloud { name, service, .. } = &self.kind else { return Ok(()) };
         let mut blobs = self.objects.list(Some(&Path::from("blobs")));
-        let error = match timeout(PATIENCE, blobs.try_next()).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "It does not answer.".to_owned(),
-        };
-        let reason = format!(
-            "{name} cannot be used. Is the address right, and are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set? AWS_PROFILE \
-             and ~/.aws are not read. {error}"
-        );
-        Err(Error::invalid("--storage", reason))
+        match timeout(PATIENCE, blobs.try_next()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(reach::unusable(name, *service, &error)),
+            Err(_) => Err(reach::unusable(name, *service, &"It does not answer.")),
+        }
     }
 
     /// Opens the objects beside the server that has the folder, or without one.
@@ -175,6 +171,7 @@ impl Store {
             name: storage.to_string().into(),
             multipart,
             signer,
+            service: storage.service,
             part_size: storage.part_size,
             memory: Arc::new(Semaphore::new(UPLOAD_MIB as usize)),
         };

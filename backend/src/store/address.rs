@@ -13,9 +13,40 @@ use openidconnect::url::Url;
 const PART_MIB: u64 = 8;
 const PARTS_MIB: RangeInclusive<u64> = 5..=128;
 
-/// A bucket of S3 or of what speaks like it, and where in it.
+/// Who keeps the objects, or what speaks like them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    S3,
+    Azure,
+    Google,
+}
+
+impl Service {
+    /// The beginning of an address.
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Azure => "az",
+            Self::Google => "gs",
+        }
+    }
+
+    /// The variables with its keys.
+    pub fn keys(self) -> &'static str {
+        match self {
+            Self::S3 => {
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_PROFILE and ~/.aws are not read)"
+            }
+            Self::Azure => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+            Self::Google => "GOOGLE_SERVICE_ACCOUNT",
+        }
+    }
+}
+
+/// A bucket or container, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
+    pub service: Service,
     pub bucket: String,
     /// What all keys begin with; may be empty.
     pub prefix: String,
@@ -30,8 +61,10 @@ pub struct Storage {
     pub part_size: u64,
 }
 
-const SECRETS: &str = "must have no key or password: addresses are logged. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the \
-     environment";
+fn secret(service: Service) -> String {
+    let keys = service.keys();
+    format!("must have no key or password: addresses are logged. Set {keys} in the environment")
+}
 
 impl FromStr for Storage {
     type Err = String;
@@ -40,18 +73,19 @@ impl FromStr for Storage {
         let url: Url = text.parse().map_err(|error| {
             format!("must be an address such as s3://BUCKET/PREFIX?endpoint=URL: {error}")
         })?;
+        let services = [Service::S3, Service::Azure, Service::Google];
+        let service = services.into_iter().find(|service| service.scheme() == url.scheme());
+        let service = service.ok_or("must begin with s3://, az:// or gs://")?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(SECRETS.to_owned());
+            return Err(secret(service));
         }
         let bucket = url.host_str().unwrap_or_default();
-        if url.scheme() != "s3"
-            || bucket.is_empty()
-            || url.port().is_some()
-            || url.fragment().is_some()
-        {
-            return Err("must be s3://BUCKET or s3://BUCKET/PREFIX".to_owned());
+        if bucket.is_empty() || url.port().is_some() || url.fragment().is_some() {
+            let scheme = service.scheme();
+            return Err(format!("must be {scheme}://BUCKET or {scheme}://BUCKET/PREFIX"));
         }
         let mut storage = Self {
+            service,
             bucket: bucket.to_owned(),
             prefix: url.path().trim_matches('/').to_owned(),
             endpoint: None,
@@ -70,8 +104,11 @@ impl FromStr for Storage {
 impl Storage {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
-            "endpoint" => self.endpoint = Some(endpoint(name, value)?),
-            "public_endpoint" => self.public_endpoint = Some(endpoint(name, value)?),
+            "region" | "virtual_host" | "public_endpoint" if self.service != Service::S3 => {
+                return Err(format!("{name}: is for s3:// only"));
+            }
+            "endpoint" => self.endpoint = Some(self.endpoint(name, value)?),
+            "public_endpoint" => self.public_endpoint = Some(self.endpoint(name, value)?),
             "region" => self.region = Some(value.to_owned()),
             "virtual_host" => {
                 self.virtual_host =
@@ -85,7 +122,7 @@ impl Storage {
                 self.part_size = mib << 20;
             }
             name if ["key", "secret", "token"].iter().any(|word| name.contains(word)) => {
-                return Err(SECRETS.to_owned());
+                return Err(secret(self.service));
             }
             name => {
                 return Err(format!(
@@ -95,26 +132,27 @@ impl Storage {
         }
         Ok(())
     }
-}
 
-fn endpoint(name: &str, value: &str) -> Result<Url, String> {
-    let wrong =
-        || format!("{name}: must be https://HOST or, on a network that you trust, http://HOST");
-    let url: Url = value.parse().map_err(|_| wrong())?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(SECRETS.to_owned());
-    }
-    let is_plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
-    match url.scheme() {
-        "https" | "http" if is_plain => Ok(url),
-        _ => Err(wrong()),
+    fn endpoint(&self, name: &str, value: &str) -> Result<Url, String> {
+        let wrong = || {
+            format!("{name}: must be https://HOST or, on a network that you trust, http://HOST")
+        };
+        let url: Url = value.parse().map_err(|_| wrong())?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(secret(self.service));
+        }
+        let is_plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
+        match url.scheme() {
+            "https" | "http" if is_plain => Ok(url),
+            _ => Err(wrong()),
+        }
     }
 }
 
 /// As it is told to people.
 impl fmt::Display for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}", self.bucket)?;
+        write!(f, "{}://{}", self.service.scheme(), self.bucket)?;
         if !self.prefix.is_empty() {
             write!(f, "/{}", self.prefix)?;
         }
@@ -141,6 +179,9 @@ mod tests {
         assert_eq!((&*whole.prefix, whole.part_size, whole.virtual_host), ("a/b", 16 << 20, true));
         assert_eq!(whole.to_string(), "s3://models/a/b at https://s3.example.org:9000/");
         assert_eq!(whole.public_endpoint.unwrap().as_str(), "https://files.example.org/");
+        let azure = of("az://models/a?endpoint=http://127.0.0.1:10000/account").unwrap();
+        assert_eq!(azure.to_string(), "az://models/a at http://127.0.0.1:10000/account");
+        assert_eq!(of("gs://models").unwrap().service, Service::Google);
         for wrong in [
             "models",
             "ftp://models",
@@ -153,6 +194,8 @@ mod tests {
             "s3://models?part=1MiB",
             "s3://models?virtual_host=yes",
             "s3://models?colour=red",
+            "az://models?region=eu",
+            "gs://models?virtual_host=true",
         ] {
             assert!(of(wrong).is_err(), "{wrong}");
         }

@@ -45,7 +45,8 @@ impl Request {
 
     /// Whether it puts parts together.
     pub fn is_completion(&self) -> bool {
-        self.line.starts_with("POST ") && self.line.contains("uploadId=")
+        let is_s3 = self.line.starts_with("POST ") && self.line.contains("uploadId=");
+        is_s3 || self.line.contains("comp=blocklist")
     }
 }
 
