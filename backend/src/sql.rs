@@ -154,19 +154,6 @@ impl Sql {
     }
 }
 
-/// A text with `$1`, `$2` … where it had `?`.
-pub fn number(text: &str) -> String {
-    let mut numbered = String::with_capacity(text.len() + text.len() / 8);
-    for (index, part) in text.split('?').enumerate() {
-        if index > 0 {
-            numbered.push('$');
-            numbered.push_str(&index.to_string());
-        }
-        numbered.push_str(part);
-    }
-    numbered
-}
-
 /// A text with `?` where it had `$1`, `$2` …; none if they do not come in this order, once each.
 pub fn in_order(text: &str) -> Option<String> {
     let mut parts = text.split('$');
@@ -260,16 +247,6 @@ pub fn glob_containing(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn placeholders_are_numbered_in_order() {
-        let mut sql = Sql::new("a = ?").bind("x");
-        sql.push(" AND b = ").push_value(2);
-        let sql = sql.and(Sql::is_in("c", [1, 2]));
-        let (text, values) = sql.into_parts();
-        assert_eq!(number(&text), "a = $1 AND b = $2 AND (c IN ($3, $4))");
-        assert_eq!(values.len(), 4);
-    }
 
     #[test]
     fn statements_are_joined_by_their_places() {

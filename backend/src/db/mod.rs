@@ -6,6 +6,7 @@
 //! transaction must never wait for a network or a blob.
 
 mod access;
+mod arrays;
 mod ballast;
 mod budget;
 mod group;
@@ -28,12 +29,11 @@ use std::time::Duration;
 use ballast::Ballast;
 use lane::{Lane, STATEMENT};
 use notice::Notices;
-use postgres::PgPools;
+use postgres::{PgBusy, PgPools};
 use readers::Readers;
 use sqlx::error::DatabaseError;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Postgres, Transaction};
 use writer::{Write, Writer};
 
 use crate::sql::{escape_like, glob_containing, like_to_glob};
@@ -76,7 +76,7 @@ pub struct Tx {
 
 enum TxInner {
     Sqlite(Write),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgBusy),
 }
 
 /// Where a query runs: on any reader, or inside a transaction.

@@ -16,9 +16,11 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgListener, PgPool};
+use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+
+use super::postgres::PgShare;
 
 /// How many changes wait for one who is slow; of more they are told only that there were.
 const MAX_WAITING: usize = 1000;
@@ -50,12 +52,22 @@ struct Inner {
 
 /// How the other servers are reached.
 struct Shared {
-    pool: PgPool,
+    pool: PgShare,
     url: String,
     outbox: Mutex<Outbox>,
     listener: OnceLock<AbortHandle>,
     /// Whether the listener hears what is told.
     listening: watch::Sender<bool>,
+}
+
+impl Shared {
+    async fn notify(&self, changed: &[Changed]) -> Result<(), sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(written(changed));
+        notify.execute(&mut *connection).await?;
+        connection.done();
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -104,7 +116,7 @@ impl Notices {
     }
 
     /// For one of the servers of a database.
-    pub fn shared(pool: PgPool, url: &str) -> Self {
+    pub fn shared(pool: PgShare, url: &str) -> Self {
         let shared = Shared {
             pool,
             url: url.to_owned(),
@@ -140,12 +152,7 @@ impl Notices {
                 std::mem::take(&mut outbox.changed).into_iter().collect()
             };
             for changed in changed.chunks(MAX_CHANGES) {
-                let sent = sqlx::query("SELECT pg_notify($1, $2)")
-                    .bind(CHANNEL)
-                    .bind(written(changed))
-                    .execute(&shared.pool)
-                    .await;
-                if let Err(error) = sent {
+                if let Err(error) = shared.notify(changed).await {
                     tracing::warn!(?error, "cannot tell other servers what was changed");
                 }
             }

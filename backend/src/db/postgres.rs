@@ -1,61 +1,66 @@
 //! The connections to PostgreSQL: for everybody, for what must go on when all of those are busy, and for what nobody
 //! waits for.
+//!
+//! The driver's pool asks a server before each use of a connection and once more after it, each of which takes as long as
+//! most statements. So those that were used just now are kept beside it, and used again as they are. What has rested, or
+//! was left in the midst of something, goes back to it and is asked.
 
-use std::time::Duration;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::lane::{Lane, STATEMENT};
 
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
 /// How many connections to PostgreSQL everybody has.
 const GENERAL: u32 = 14;
+/// How many there are for each of the others.
+const FEW: u32 = 2;
+/// How long somebody waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after its last use a connection is taken to be there still.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Connections to PostgreSQL, by who uses them.
 #[derive(Clone)]
 pub struct PgPools {
-    general: PgPool,
-    reserved: PgPool,
-    patient: PgPool,
+    general: PgShare,
+    reserved: PgShare,
+    patient: PgShare,
 }
 
 impl PgPools {
     /// Connects to a server.
-    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let limit = format!("SET statement_timeout = {}", STATEMENT.as_millis());
-        let pool = |most: u32, limit: Option<String>| {
-            PgPoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(Duration::from_secs(10))
-                .after_connect(move |connection, _| {
-                    let limit = limit.clone();
-                    Box::pin(async move {
-                        if let Some(limit) = limit {
-                            sqlx::raw_sql(AssertSqlSafe(limit)).execute(connection).await?;
-                        }
-                        Ok(())
-                    })
-                })
+    pub async fn open(url: &str) -> Result<Self> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.statement_cache_capacity(256);
+        let share = |most, limit| PgShare::new(&options, most, limit);
+        let pools = Self {
+            general: share(GENERAL, Some(STATEMENT)),
+            reserved: share(FEW, Some(STATEMENT)),
+            patient: share(FEW, None),
         };
-        Ok(Self {
-            general: pool(GENERAL, Some(limit.clone())).connect(url).await?,
-            reserved: pool(2, Some(limit)).connect_lazy(url)?,
-            patient: pool(2, None).connect_lazy(url)?,
-        })
+        pools.general.acquire().await?.done();
+        Ok(pools)
     }
 
     /// Where is read.
-    pub fn reading(&self, lane: Lane) -> &PgPool {
-        let all_busy = self.general.num_idle() == 0 && self.general.size() >= GENERAL;
+    pub fn reading(&self, lane: Lane) -> &PgShare {
         match lane {
-            Lane::Reserved if all_busy => &self.reserved,
+            Lane::Reserved if self.general.permits.available_permits() == 0 => &self.reserved,
             Lane::Patient => &self.patient,
             Lane::General(_) | Lane::Reserved => &self.general,
         }
     }
 
     /// Where transactions are begun: none on what is kept for reading.
-    pub fn writing(&self, lane: Lane) -> &PgPool {
+    pub fn writing(&self, lane: Lane) -> &PgShare {
         match lane {
             Lane::Patient => &self.patient,
             Lane::General(_) | Lane::Reserved => &self.general,
@@ -63,12 +68,150 @@ impl PgPools {
     }
 
     /// What everybody uses.
-    pub fn general(&self) -> &PgPool {
+    pub fn general(&self) -> &PgShare {
         &self.general
     }
 
     /// Waits until every connection is closed.
     pub async fn close(&self) {
         tokio::join!(self.general.close(), self.reserved.close(), self.patient.close());
+    }
+}
+
+/// Some of the connections. Cheap to clone.
+#[derive(Clone)]
+pub struct PgShare {
+    pool: PgPool,
+    /// As many as the pool may have connections: whoever has one finds a connection here, or room for another there.
+    permits: Arc<Semaphore>,
+    /// Those that were used just now, and when.
+    kept: Arc<Mutex<Vec<(PoolConnection<Postgres>, Instant)>>>,
+}
+
+impl PgShare {
+    fn new(options: &PgConnectOptions, most: u32, limit: Option<Duration>) -> Self {
+        let limit = limit.map(|limit| format!("SET statement_timeout = {}", limit.as_millis()));
+        let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
+        let pool = pool.after_connect(move |connection, _| {
+            let limit = limit.clone();
+            Box::pin(async move {
+                if let Some(limit) = limit {
+                    sqlx::raw_sql(AssertSqlSafe(limit)).execute(connection).await?;
+                }
+                Ok(())
+            })
+        });
+        Self {
+            pool: pool.connect_lazy_with(options.clone()),
+            permits: Arc::new(Semaphore::new(most as usize)),
+            kept: Arc::default(),
+        }
+    }
+
+    /// Waits for a connection.
+    pub async fn acquire(&self) -> Result<PgBusy> {
+        let permit = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
+        let permit =
+            permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let kept = self.take_kept();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?,
+        };
+        let inner = Some((connection, permit));
+        Ok(PgBusy { share: self.clone(), inner, is_done: false, is_begun: false })
+    }
+
+    /// The connection that was used last; all that have rested go back to the pool.
+    fn take_kept(&self) -> Option<PoolConnection<Postgres>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(_, used_at)| used_at.elapsed() < RESTED);
+        kept.pop().map(|(connection, _)| connection)
+    }
+
+    /// Keeps a connection; gives it back where all are being closed.
+    fn keep(&self, connection: PoolConnection<Postgres>) -> Option<PoolConnection<Postgres>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.permits.is_closed() {
+            return Some(connection);
+        }
+        kept.push((connection, Instant::now()));
+        None
+    }
+
+    /// Begins a transaction, which is rolled back unless it is [committed](PgBusy::commit).
+    pub async fn begin(&self) -> Result<PgBusy> {
+        let mut busy = self.acquire().await?;
+        busy.is_begun = true;
+        busy.execute("BEGIN").await?;
+        Ok(busy)
+    }
+
+    async fn close(&self) {
+        self.permits.close();
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.pool.close().await;
+    }
+}
+
+/// A connection in use. Where it is dropped before [`PgBusy::done`] or [`PgBusy::commit`] it goes back to the pool, which
+/// waits until what it is at has ended.
+pub struct PgBusy {
+    share: PgShare,
+    /// None when it was given back.
+    inner: Option<(PoolConnection<Postgres>, OwnedSemaphorePermit)>,
+    is_done: bool,
+    /// Whether it is in a transaction.
+    is_begun: bool,
+}
+
+impl PgBusy {
+    /// Says that all was read.
+    pub fn done(mut self) {
+        self.is_done = true;
+    }
+
+    /// Makes the transaction durable.
+    pub async fn commit(mut self) -> Result<()> {
+        self.execute("COMMIT").await?;
+        self.is_begun = false;
+        self.done();
+        Ok(())
+    }
+}
+
+impl Deref for PgBusy {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner.as_ref().expect("it is given back when it is dropped").0
+    }
+}
+
+impl DerefMut for PgBusy {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner.as_mut().expect("it is given back when it is dropped").0
+    }
+}
+
+impl Drop for PgBusy {
+    fn drop(&mut self) {
+        let Some((connection, permit)) = self.inner.take() else { return };
+        let left = if self.is_done { self.share.keep(connection) } else { Some(connection) };
+        let Some(mut connection) = left else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return drop(connection.detach());
+        };
+        if !self.is_begun {
+            return;
+        }
+        runtime.spawn(async move {
+            if let Err(error) = connection.execute("ROLLBACK").await {
+                tracing::warn!(?error, "cannot undo a transaction");
+                // The server undoes it when it sees that nobody is there.
+                drop(connection.detach());
+            }
+            drop(permit);
+        });
     }
 }

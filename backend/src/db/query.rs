@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Database, Execute, Executor, FromRow, query_with};
+use sqlx::{Arguments, AssertSqlSafe, Database, Execute, Executor, FromRow, Postgres, query_with};
 
+use super::arrays::{Bound, numbered};
 use super::budget::{Budget, Measured, OverBudget};
 use super::message::{Statement, Unmet};
 use super::{Conn, Db, Pools, Tx, TxInner};
-use crate::sql::{Sql, Value, in_order, number};
+use crate::sql::{Sql, Value, in_order};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
@@ -22,6 +23,9 @@ pub struct Query {
     text: Text,
     values: Vec<Value>,
 }
+
+/// A statement as PostgreSQL's driver takes it.
+type PgQuery = sqlx::query::Query<'static, Postgres, PgArguments>;
 
 pub enum Text {
     /// Written out, with `$1`, `$2` …, which both databases know.
@@ -54,11 +58,15 @@ impl Text {
         })
     }
 
-    fn for_postgres(self) -> AssertSqlSafe<Cow<'static, str>> {
-        AssertSqlSafe(match self {
-            Self::Written(text) => text.into(),
-            Self::PutTogether(text) => number(&text).into(),
-        })
+    fn for_postgres(self, values: &[Value]) -> Result<PgQuery, sqlx::Error> {
+        let (text, values): (Cow<_>, _) = match self {
+            Self::Written(text) => (text.into(), values.iter().map(Bound::One).collect()),
+            Self::PutTogether(text) => {
+                let (text, values) = numbered(&text, values);
+                (text.into(), values)
+            }
+        };
+        Ok(query_with(AssertSqlSafe(text), postgres_arguments(values)?))
     }
 }
 
@@ -148,15 +156,20 @@ impl Query {
                 Rows::Sqlite(rows?)
             }
             Conn::Db(Db { pools: Pools::Postgres(pools), lane, budget, .. }) => {
-                let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
-                let reading = pools.reading(*lane);
-                Rows::Postgres(fetch(query, reading, wanted, budget.as_ref()).await?)
+                let query = text.for_postgres(&values)?;
+                let mut reading = pools.reading(*lane).acquire().await?;
+                let rows = fetch(query, &mut *reading, wanted, budget.as_ref()).await?;
+                // Where it did not come to its end, what is left is still to be read.
+                if budget.as_ref().is_none_or(|budget| !budget.is_over()) {
+                    reading.done();
+                }
+                Rows::Postgres(rows)
             }
             Conn::Tx(Tx { inner: TxInner::Sqlite(write), .. }) => {
                 Rows::Sqlite(write.run(Statement::new(text, values)).await?.rows)
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
-                let query = query_with(text.for_postgres(), postgres_arguments(&values)?);
+                let query = text.for_postgres(&values)?;
                 Rows::Postgres(fetch(query, &mut **tx, wanted, None).await?)
             }
         })
@@ -200,7 +213,7 @@ impl Query {
                 Ok(tx.run(Statement::new(self.text, self.values)).await?.changed)
             }
             TxInner::Postgres(tx) => {
-                let query = query_with(self.text.for_postgres(), postgres_arguments(&self.values)?);
+                let query = self.text.for_postgres(&self.values)?;
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
         }
@@ -240,25 +253,35 @@ async fn fetch<'c, D: Database<Row: Measured>>(
     Ok(rows)
 }
 
-macro_rules! arguments {
-    ($name:ident, $arguments:ty) => {
-        pub fn $name<'a>(
-            values: impl IntoIterator<Item = &'a Value>,
-        ) -> Result<$arguments, sqlx::Error> {
-            use sqlx::Arguments;
-            let mut arguments = <$arguments>::default();
-            for value in values {
-                match value {
-                    Value::Text(value) => arguments.add(value.as_deref()),
-                    Value::Int(value) => arguments.add(*value),
-                    Value::Real(value) => arguments.add(*value),
-                    Value::Bool(value) => arguments.add(*value),
-                }
-                .map_err(sqlx::Error::Encode)?;
-            }
-            Ok(arguments)
+pub fn sqlite_arguments<'a>(
+    values: impl IntoIterator<Item = &'a Value>,
+) -> Result<SqliteArguments, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    for value in values {
+        match value {
+            Value::Text(value) => arguments.add(value.as_deref()),
+            Value::Int(value) => arguments.add(*value),
+            Value::Real(value) => arguments.add(*value),
+            Value::Bool(value) => arguments.add(*value),
         }
-    };
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
 }
-arguments!(sqlite_arguments, SqliteArguments);
-arguments!(postgres_arguments, PgArguments);
+
+fn postgres_arguments(values: Vec<Bound<'_>>) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        match value {
+            Bound::One(Value::Text(value)) => arguments.add(value.as_deref()),
+            Bound::One(Value::Int(value)) => arguments.add(*value),
+            Bound::One(Value::Real(value)) => arguments.add(*value),
+            Bound::One(Value::Bool(value)) => arguments.add(*value),
+            Bound::Texts(values) => arguments.add(values),
+            Bound::Ints(values) => arguments.add(values),
+            Bound::Reals(values) => arguments.add(values),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
