@@ -165,10 +165,18 @@ macro_rules! load_by_id {
 pub(crate) use load_by_id;
 
 /// A loader of the rows that belong to something: the key is a new type around the owner's raw id, the
-/// statement selects `owner_id` first and is cut in two where the list of owners goes. Rows are shared: a request may ask for
+/// statement selects `owner_id` first and is cut in two where the list of owners goes, or is put together of the database and
+/// that list. Rows are shared: a request may ask for
 /// the same ones many times over.
 macro_rules! load_by_owner {
     ($(#[$doc:meta])* $key:ident => $row:ty, $select:expr, $column:literal, $rest:expr) => {
+        $crate::loader::load_by_owner!($(#[$doc])* $key => $row, $column, |_, owners| {
+            let mut sql = $crate::db::Sql::new($select);
+            sql.push_sql(owners).push($rest);
+            sql
+        });
+    };
+    ($(#[$doc:meta])* $key:ident => $row:ty, $column:literal, $statement:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct $key(pub String);
@@ -181,9 +189,9 @@ macro_rules! load_by_owner {
                 &self,
                 keys: &[$key],
             ) -> Result<std::collections::HashMap<$key, Self::Value>, Self::Error> {
-                let mut sql = $crate::db::Sql::new($select);
+                let statement: fn(&$crate::db::Db, $crate::db::Sql) -> $crate::db::Sql = $statement;
                 let owners = keys.iter().map(|key| key.0.as_str());
-                sql.push_sql($crate::db::Sql::is_in($column, owners)).push($rest);
+                let sql = statement(&self.app.db, $crate::db::Sql::is_in($column, owners));
                 let rows: Vec<$crate::loader::Owned<$row>> =
                     $crate::db::Query::from(sql).fetch_all(&self.app.db).await?;
                 let mut groups = std::collections::HashMap::<$key, Vec<$row>>::new();

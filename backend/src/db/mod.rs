@@ -282,6 +282,18 @@ impl Db {
         Sql::new(named).bind(phrase)
     }
 
+    /// The condition that a column is one of the values that a sub-select finds, each of which is looked up: for a few hundred
+    /// PostgreSQL would read the whole table.
+    pub fn is_found(&self, column: &str, select: Sql) -> Sql {
+        let (start, end) = match self.pools {
+            Pools::Sqlite { .. } => (" IN (", ")"),
+            Pools::Postgres(_) => (" = ANY(ARRAY(", "))"),
+        };
+        let mut sql = Sql::new(column);
+        sql.push(start).push_sql(select).push(end);
+        sql
+    }
+
     /// A case-sensitive `LIKE`: SQLite's own ignores the case of ASCII, so there it becomes a GLOB.
     pub fn like(&self, column: &str, pattern: &str) -> Sql {
         match &self.pools {

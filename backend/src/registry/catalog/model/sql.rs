@@ -218,7 +218,7 @@ pub fn list_in_project(
 
 /// The models whose names contain `text`.
 fn named(db: &Db, text: &str) -> Sql {
-    Sql::new("m.id IN (").push_sql(db.names_containing(text)).push(")").clone()
+    db.is_found("m.id", db.names_containing(text))
 }
 
 /// The project of models that the index of names finds: written so that no index of projects is used,

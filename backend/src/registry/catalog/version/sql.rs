@@ -343,19 +343,32 @@ pub fn named_model(filter: &str) -> Result<Option<String>> {
 load_by_owner!(
     /// The latest version of a model in each stage: an index look-up each.
     LatestByStage => ModelVersion,
-    concat!(
+    "m.id",
+    |db, models| {
+        let mut ids = Sql::new(concat!(
+            "SELECT (SELECT v.id FROM model_versions v WHERE v.model_id = m.id AND v.stage = s.stage AND ",
+            latest_offered!("v", " AND y.stage = v.stage"),
+            " ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
+             FROM models m CROSS JOIN (SELECT 'NONE' AS stage UNION ALL SELECT 'STAGING' \
+             UNION ALL SELECT 'PRODUCTION' UNION ALL SELECT 'ARCHIVED') s WHERE "
+        ));
+        ids.push_sql(models);
+        let mut sql = of_models(db, ids);
+        sql.push(" ORDER BY model_id, number");
+        sql
+    }
+);
+
+/// The versions that a sub-select finds, by their models.
+fn of_models(db: &Db, ids: Sql) -> Sql {
+    let mut sql = Sql::new(concat!(
         "SELECT model_id AS owner_id, ",
         columns!(),
-        " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
-         WHERE v.model_id = m.id AND v.stage = s.stage AND ",
-        latest_offered!("v", " AND y.stage = v.stage"),
-        " ORDER BY v.rank DESC, v.id DESC LIMIT 1) \
-         FROM models m CROSS JOIN (SELECT 'NONE' AS stage UNION ALL SELECT 'STAGING' \
-         UNION ALL SELECT 'PRODUCTION' UNION ALL SELECT 'ARCHIVED') s WHERE "
-    ),
-    "m.id",
-    ") ORDER BY model_id, number"
-);
+        " FROM model_versions WHERE "
+    ));
+    sql.push_sql(db.is_found("id", ids));
+    sql
+}
 
 load_by_id!(
     VersionId => ModelVersion,
@@ -366,16 +379,16 @@ load_by_id!(
 load_by_owner!(
     /// The latest version of a model: one index look-up each.
     LatestVersionOf => ModelVersion,
-    concat!(
-        "SELECT model_id AS owner_id, ",
-        columns!(),
-        " FROM model_versions WHERE id IN (SELECT (SELECT v.id FROM model_versions v \
-         WHERE v.model_id = m.id AND ",
-        latest_offered!("v"),
-        " ORDER BY v.rank DESC, v.id DESC LIMIT 1) FROM models m WHERE "
-    ),
     "m.id",
-    ")"
+    |db, models| {
+        let mut ids = Sql::new(concat!(
+            "SELECT (SELECT v.id FROM model_versions v WHERE v.model_id = m.id AND ",
+            latest_offered!("v"),
+            " ORDER BY v.rank DESC, v.id DESC LIMIT 1) FROM models m WHERE "
+        ));
+        ids.push_sql(models);
+        of_models(db, ids)
+    }
 );
 
 load_by_owner!(
