@@ -71,7 +71,7 @@ impl Change {
             self.tx.publish(Changed { id: topic_of(model), part_of: Vec::new() });
         }
         let line = Line { action, subject, detail, refused: false };
-        Ok(Query::from(line.insert(&self.by, self.now)).later(&mut self.tx).await?)
+        Ok(Query::from(line.insert(&self.by, self.now)).beside(&mut self.tx).await?)
     }
 
     /// Writes a line into the log, unless the same person did the same within the last minute: for what
@@ -87,14 +87,17 @@ impl Change {
         sql.push_value(object_id).push(" ORDER BY id DESC LIMIT 1) AS last WHERE last.action = ");
         sql.push_value(action).push(" AND last.actor_id = ").push_value(self.author());
         sql.push(" AND last.at_ms > ").push_value(self.now.plus_seconds(-60)).push(")");
-        Ok(Query::from(sql).later(&mut self.tx).await?)
+        // It reads the log, of which a line may wait to be written.
+        self.tx.run_kept().await?;
+        Ok(Query::from(sql).beside(&mut self.tx).await?)
     }
 
-    /// Has the change fail, as `unmet` says, unless there is a row of `condition` when it is made.
+    /// Has the change fail, as `unmet` says, unless there is a row of `condition` when it is made, which reads nothing that
+    /// was kept to be changed [beside](Query::beside) it.
     pub async fn require(&mut self, condition: Sql, unmet: Unmet) -> Result<()> {
         let mut sql = Sql::new("INSERT INTO objects (id) SELECT NULL WHERE NOT EXISTS (");
         sql.push_sql(condition).push(")");
-        Ok(Query::from(sql).later_or(&mut self.tx, unmet).await?)
+        Ok(Query::from(sql).beside_or(&mut self.tx, unmet).await?)
     }
 
     /// Has everybody who follows a run, its experiment or its model hear that it was changed.

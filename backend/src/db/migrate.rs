@@ -86,7 +86,7 @@ impl Tx {
                 tx.run(Statement::new(Text::PutTogether(sql), Vec::new())).await?;
             }
             TxInner::Postgres(tx) => {
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?;
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.ready().await?).await?;
             }
         }
         Ok(())

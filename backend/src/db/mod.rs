@@ -8,6 +8,7 @@
 mod access;
 mod arrays;
 mod ballast;
+mod beside;
 mod budget;
 mod group;
 mod lane;
@@ -27,9 +28,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ballast::Ballast;
+use beside::PgTx;
 use lane::{Lane, STATEMENT};
 use notice::Notices;
-use postgres::{PgBusy, PgPools};
+use postgres::PgPools;
 use readers::Readers;
 use sqlx::error::DatabaseError;
 
@@ -76,7 +78,7 @@ pub struct Tx {
 
 enum TxInner {
     Sqlite(Write),
-    Postgres(PgBusy),
+    Postgres(PgTx),
 }
 
 /// Where a query runs: on any reader, or inside a transaction.
@@ -231,7 +233,9 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin().await?),
-            Pools::Postgres(pools) => TxInner::Postgres(pools.writing(self.lane).begin().await?),
+            Pools::Postgres(pools) => {
+                TxInner::Postgres(PgTx::new(pools.writing(self.lane).begin().await?))
+            }
         };
         let (notices, statements) = (self.notices.clone(), self.statements.clone());
         Ok(Tx { inner, notices, changed: Vec::new(), statements })
@@ -280,6 +284,11 @@ impl Db {
         let phrase = format!("\"{}\"", text.replace('"', "\"\""));
         let named = "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid WHERE names_index MATCH ?";
         Sql::new(named).bind(phrase)
+    }
+
+    /// Whether a change waits for all that began before it: what can be read before it begins is then not read in it.
+    pub fn has_one_writer(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
     }
 
     /// The condition that a column is one of the values that a sub-select finds, each of which is looked up: for a few hundred
@@ -410,6 +419,14 @@ impl Tx {
             Ok(())
         };
         tokio::spawn(told).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
+
+    /// Runs what PostgreSQL has kept; with SQLite all that is kept goes in its order.
+    pub async fn run_kept(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.inner {
+            TxInner::Sqlite(_) => Ok(()),
+            TxInner::Postgres(tx) => tx.ready().await.map(drop),
+        }
     }
 
     /// Has everybody who waits for it hear that something was changed, once that is durable.

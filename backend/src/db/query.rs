@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Database, Execute, Executor, FromRow, Postgres, query_with};
 
 use super::arrays::{Bound, numbered};
+use super::beside::Part;
 use super::budget::{Budget, Measured, OverBudget};
 use super::message::{Statement, Unmet};
 use super::{Conn, Db, Pools, Tx, TxInner};
@@ -58,7 +59,7 @@ impl Text {
         })
     }
 
-    fn for_postgres(self, values: &[Value]) -> Result<PgQuery, sqlx::Error> {
+    pub fn for_postgres(self, values: &[Value]) -> Result<PgQuery, sqlx::Error> {
         let (text, values): (Cow<_>, _) = match self {
             Self::Written(text) => (text.into(), values.iter().map(Bound::One).collect()),
             Self::PutTogether(text) => {
@@ -170,7 +171,7 @@ impl Query {
             }
             Conn::Tx(Tx { inner: TxInner::Postgres(tx), .. }) => {
                 let query = text.for_postgres(&values)?;
-                Rows::Postgres(fetch(query, &mut **tx, wanted, None).await?)
+                Rows::Postgres(fetch(query, tx.ready().await?, wanted, None).await?)
             }
         })
     }
@@ -205,6 +206,30 @@ impl Query {
         })
     }
 
+    /// As [`Query::later`], of a statement that neither reads nor changes what those change that were kept so just before:
+    /// with PostgreSQL, too, it goes with them in one message.
+    pub async fn beside(self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        self.beside_unless(tx, None).await
+    }
+
+    /// As [`Query::beside`], for what a caller can have fail in one way, as with [`Query::later_or`].
+    pub async fn beside_or(self, tx: &mut Tx, unmet: Unmet) -> Result<(), sqlx::Error> {
+        self.beside_unless(tx, Some(unmet)).await
+    }
+
+    async fn beside_unless(self, tx: &mut Tx, unmet: Option<Unmet>) -> Result<(), sqlx::Error> {
+        let TxInner::Postgres(kept) = &mut tx.inner else {
+            return self.later_unless(tx, unmet).await;
+        };
+        match self.text.in_order() {
+            Ok(Text::PutTogether(text)) => {
+                tx.statements.fetch_add(1, Ordering::Relaxed);
+                kept.keep(Part { text, values: self.values, unmet }).await
+            }
+            Ok(text) | Err(text) => Self { text, ..self }.later_unless(tx, unmet).await,
+        }
+    }
+
     /// Runs a statement that changes rows; returns how many.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         tx.statements.fetch_add(1, Ordering::Relaxed);
@@ -214,7 +239,7 @@ impl Query {
             }
             TxInner::Postgres(tx) => {
                 let query = self.text.for_postgres(&self.values)?;
-                Ok(query.execute(&mut **tx).await?.rows_affected())
+                Ok(query.execute(tx.ready().await?).await?.rows_affected())
             }
         }
     }

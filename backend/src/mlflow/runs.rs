@@ -14,7 +14,7 @@ use super::wire::{self, Metric, Pair, RUN_STATUS, Run, RunInfo};
 use crate::access::user::User;
 use crate::access::{Reader, Writer};
 use crate::change::Change;
-use crate::db::{Conn, Db};
+use crate::db::Conn;
 use crate::error::Error;
 use crate::loader::Loaders;
 use crate::registry::catalog::{model, upload, version};
@@ -80,22 +80,40 @@ pub async fn active(conn: impl Into<Conn<'_>>, reader: &Reader, run_id: &str) ->
     Ok(found)
 }
 
-/// As [`active`], to be logged to.
-pub async fn live(db: &Db, reader: &Reader, run_id: &str) -> Result<LiveRun> {
-    if let Some(run) = candidate::rules::find_live(db, reader, run_id).await? {
-        return Ok(run);
+/// The run that the request logs to, and the change that it is logged with. Where changes wait for each other it is looked
+/// for before that begins.
+pub async fn to_log(call: &Call, run_id: &str) -> Result<(Touched, Change, Writer)> {
+    call.actor.check_may_write()?;
+    let early = match call.app.db.has_one_writer() {
+        true => Some(live(call, run_id).await?),
+        false => None,
+    };
+    let (mut change, writer) = call.change().await?;
+    let run = match early {
+        Some(run) => Some(candidate::rules::touch_live(&mut change, &writer, run).await?),
+        None => candidate::rules::find_and_touch(&mut change, &writer, run_id).await?,
+    };
+    match run {
+        Some(run) => Ok((run, change, writer)),
+        None => Err(explain_absent(&mut *change, &writer, run_id).await),
     }
-    active(db, reader, run_id).await?;
-    Err(Error::Conflict(format!("Run {run_id} was restored just now. Try again.")).into())
 }
 
-/// The run that the request logs to, and the change that it is logged with.
-pub async fn to_log(call: &Call, run_id: &str) -> Result<(Touched, Change, Writer)> {
-    let early = Writer::of(call.reader().await?)?;
-    let run = live(&call.app.db, &early, run_id).await?;
-    let (mut change, writer) = call.change().await?;
-    let run = candidate::rules::touch_live(&mut change, &writer, run).await?;
-    Ok((run, change, writer))
+/// A run that can be logged to.
+async fn live(call: &Call, run_id: &str) -> Result<LiveRun> {
+    let (db, writer) = (&call.app.db, Writer::of(call.reader().await?)?);
+    match candidate::rules::find_live(db, &writer, run_id).await? {
+        Some(run) => Ok(run),
+        None => Err(explain_absent(db, &writer, run_id).await),
+    }
+}
+
+/// Why a run cannot be logged to.
+async fn explain_absent(conn: impl Into<Conn<'_>>, reader: &Reader, run_id: &str) -> Failure {
+    match active(conn, reader, run_id).await {
+        Err(failure) => failure,
+        Ok(_) => Error::Conflict(format!("Run {run_id} was restored just now. Try again.")).into(),
+    }
 }
 
 pub async fn create(call: Call) -> Result<Found> {

@@ -63,7 +63,7 @@ pub async fn create(change: &mut Change, writer: &Writer, new: NewModel) -> Resu
     if new.by_client {
         change.require(sql::is_no_former(&model.project_id, &model.name), taken).await?;
     }
-    take_name(&model).later(change).await?;
+    take_name(&model).beside(change).await?;
     tag::rules::insert_all(change, model.id.raw(), new.tags).await?;
     record(change, writer, Action::ModelCreate, &model).await?;
     Ok(model)

@@ -209,7 +209,7 @@ pub async fn insert(
         ],
     );
     let taken = Unmet::Taken { kind: "version", key: version.version.clone() };
-    Query::from(sql).later_or(change, taken).await?;
+    Query::from(sql).beside_or(change, taken).await?;
     tag::rules::insert_all(change, version.id.raw(), tags).await?;
     Ok(version)
 }

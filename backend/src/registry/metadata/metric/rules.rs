@@ -38,6 +38,7 @@ pub async fn insert_all(
         }
     }
     let last: Vec<&Row> = last.into_values().collect();
+    require_few(change, owner_id, &last).await?;
     for rows in last.chunks(MAX_ROWS) {
         let mut sql = insert_into("metrics", owner_id, rows.iter().copied());
         sql.push(
@@ -47,15 +48,26 @@ pub async fn insert_all(
               WHERE (excluded.step, excluded.timestamp_ms, excluded.value_order) \
                   > (metrics.step, metrics.timestamp_ms, metrics.value_order)",
         );
-        Query::from(sql).later(change).await?;
+        Query::from(sql).beside(change).await?;
     }
     for rows in rows.chunks(MAX_ROWS) {
         let mut sql = insert_into("metric_points", owner_id, rows.iter());
         sql.push(" ON CONFLICT (owner_id, name, step, timestamp_ms, value_order) DO NOTHING");
-        Query::from(sql).later(change).await?;
+        Query::from(sql).beside(change).await?;
     }
-    let mut few = Sql::new("SELECT COUNT(*) FROM metrics WHERE owner_id = ");
-    few.push_value(owner_id).push(" HAVING COUNT(*) <= ").push_value(MAX_ENTRIES as i64);
+    Ok(())
+}
+
+/// Has the change fail if there would be too many metrics with these. Most often there are few even if all are new: then
+/// it is not looked which are.
+async fn require_few(change: &mut Change, owner_id: &str, new: &[&Row]) -> Result<()> {
+    let most = MAX_ENTRIES as i64;
+    let mut few = Sql::new("SELECT 1 WHERE (SELECT COUNT(*) FROM metrics WHERE owner_id = ");
+    few.push_value(owner_id).push(") <= ").push_value(most - new.len() as i64);
+    few.push(" OR (SELECT COUNT(*) FROM (SELECT name FROM metrics WHERE owner_id = ");
+    few.push_value(owner_id).push(" UNION ");
+    few.push_sql(Sql::rows("VALUES", new.iter().map(|row| [row.name.as_str().into()])));
+    few.push(") AS named) <= ").push_value(most);
     let too_many = Unmet::TooMany { field: "metrics", most: MAX_ENTRIES };
     change.require(few, too_many).await
 }

@@ -1,6 +1,7 @@
 //! The rules of candidates: created, logged to, adopted by a model, deleted and restored.
 
 use super::{Candidate, CandidateStatus, columns, sql};
+use crate::access::project::Project;
 use crate::access::{Reader, Writer};
 use crate::action::Action;
 use crate::change::Change;
@@ -264,10 +265,7 @@ pub async fn find_live(
     let project = reader.project();
     sql.push_sql(Sql::new(THIS_RUN).bind(text::looked_up(run_id)).bind(&project.id));
     let found: Option<RunOfModel> = Query::from(sql).fetch_optional(conn).await?;
-    Ok(found.map(|RunOfModel { run, model_name }| {
-        let target = run.target(project, model_name.as_deref());
-        LiveRun(Touched { target, run })
-    }))
+    Ok(found.map(|found| LiveRun(found.touched(project))))
 }
 
 /// Marks a run as changed, which also locks it until the change is over. The change fails if the run is no longer
@@ -289,10 +287,38 @@ pub async fn touch_live(
     Ok(run)
 }
 
+/// As [`find_live`] and [`touch_live`] at once.
+pub async fn find_and_touch(
+    change: &mut Change,
+    writer: &Writer,
+    run_id: &str,
+) -> Result<Option<Touched>> {
+    let project = writer.project();
+    let mut sql = Sql::new("UPDATE candidates SET updated_at_ms = ? WHERE ").bind(change.now);
+    sql.push_sql(Sql::new(THIS_RUN).bind(text::looked_up(run_id)).bind(&project.id));
+    sql.push(concat!(
+        " RETURNING ",
+        columns!(),
+        ", (SELECT m.name FROM models m WHERE m.id = model_id) AS model_name"
+    ));
+    let found: Option<RunOfModel> = Query::from(sql).fetch_optional(&mut **change).await?;
+    Ok(found.map(|found| {
+        found.run.publish(change);
+        found.touched(project)
+    }))
+}
+
 /// A run, and the name of its model if it has one.
 #[derive(sqlx::FromRow)]
 struct RunOfModel {
     #[sqlx(flatten)]
     run: Candidate,
     model_name: Option<String>,
+}
+
+impl RunOfModel {
+    fn touched(self, project: &Project) -> Touched {
+        let target = self.run.target(project, self.model_name.as_deref());
+        Touched { target, run: self.run }
+    }
 }
