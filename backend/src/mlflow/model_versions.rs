@@ -63,11 +63,16 @@ impl Versions {
             Ok(loaders.load_lists(of_models).await?.into_values().flatten().collect())
         };
         let (tags, found) = try_join(tags, found).await?;
+        Ok(Self::with(tags, found))
+    }
+
+    /// What was loaded of them with something else: their tags, and the aliases of their models.
+    pub fn with(tags: HashMap<TagsOf, Vec<Tag>>, found: impl IntoIterator<Item = Alias>) -> Self {
         let mut aliases = HashMap::<_, Vec<_>>::new();
         for alias in found {
             aliases.entry(alias.version_id.clone()).or_default().push(alias);
         }
-        Ok(Self { tags, aliases })
+        Self { tags, aliases }
     }
 
     /// A version of the model of this name.

@@ -1,6 +1,6 @@
 //! Registered models, which are the models of a project.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::MaybeUndefined;
 use serde::Serialize;
@@ -24,7 +24,7 @@ use crate::registry::catalog::model::{self, Model};
 use crate::registry::catalog::version::sql::LatestByStage;
 use crate::registry::catalog::version::{self, ModelVersion};
 use crate::registry::lifecycle;
-use crate::registry::metadata::tag::{self, TagsOf};
+use crate::registry::metadata::tag::{self, Tag, TagsOf};
 use crate::registry::target::Target;
 
 #[derive(Serialize)]
@@ -103,19 +103,22 @@ async fn one(call: &Call, model: Model) -> Result<Found> {
 /// Models with all that they have: a constant number of statements, however many they are.
 async fn render(loaders: &Loaders, models: Vec<Model>) -> Result<Vec<RegisteredModel>> {
     let ids = || models.iter().map(|model| model.id.raw().to_owned());
-    let mut tags = loaders.load_lists(ids().map(TagsOf)).await?;
     let mut aliases: HashMap<AliasesOfModel, Vec<Alias>> =
         loaders.load_lists(ids().map(AliasesOfModel)).await?;
     let mut latest: HashMap<LatestByStage, Vec<ModelVersion>> =
         loaders.load_lists(ids().map(LatestByStage)).await?;
-    let mut versions = Versions::load(loaders, latest.values().flatten()).await?;
-    let aliased = aliases.values().flatten().map(|alias| alias.version_id.clone());
-    let aliased: HashMap<VersionId, ModelVersion> = loaders.load_all(aliased).await?;
+    let latest_ids = latest.values().flatten().map(|version| version.id.raw().to_owned());
+    let mut tags: HashMap<TagsOf, Vec<Tag>> =
+        loaders.load_lists(ids().chain(latest_ids).map(TagsOf)).await?;
+    let numbers = numbers(loaders, latest.values().flatten(), aliases.values().flatten()).await?;
+    let mut of_models: HashMap<_, _> =
+        ids().map(TagsOf).filter_map(|id| tags.remove_entry(&id)).collect();
+    let mut versions = Versions::with(tags, aliases.values().flatten().cloned());
     Ok(models
         .into_iter()
         .map(|model| {
             let id = || model.id.raw().to_owned();
-            let tags = tags.remove(&TagsOf(id())).unwrap_or_default();
+            let tags = of_models.remove(&TagsOf(id())).unwrap_or_default();
             let latest = latest.remove(&LatestByStage(id())).unwrap_or_default();
             let aliases = aliases.remove(&AliasesOfModel(id())).unwrap_or_default();
             RegisteredModel {
@@ -127,7 +130,7 @@ async fn render(loaders: &Loaders, models: Vec<Model>) -> Result<Vec<RegisteredM
                 aliases: aliases
                     .into_iter()
                     .filter_map(|alias| {
-                        let version = aliased.get(&alias.version_id)?.number.to_string();
+                        let version = numbers.get(&alias.version_id)?.to_string();
                         Some(WireAlias { alias: alias.name, version })
                     })
                     .collect(),
@@ -135,6 +138,22 @@ async fn render(loaders: &Loaders, models: Vec<Model>) -> Result<Vec<RegisteredM
             }
         })
         .collect())
+}
+
+/// The numbers of versions, and of those that aliases name, which are often the same.
+async fn numbers(
+    loaders: &Loaders,
+    versions: impl Iterator<Item = &ModelVersion>,
+    aliases: impl Iterator<Item = &Alias>,
+) -> Result<HashMap<VersionId, i64>> {
+    let mut numbers: HashMap<_, _> =
+        versions.map(|version| (version.id.clone(), version.number)).collect();
+    let others: BTreeSet<_> =
+        aliases.map(|alias| &alias.version_id).filter(|id| !numbers.contains_key(id)).collect();
+    let others: HashMap<VersionId, ModelVersion> =
+        loaders.load_all(others.into_iter().cloned()).await?;
+    numbers.extend(others.into_iter().map(|(id, version)| (id, version.number)));
+    Ok(numbers)
 }
 
 pub async fn update(call: Call) -> Result<Found> {
