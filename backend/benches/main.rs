@@ -1,6 +1,7 @@
 //! What the registry costs, each number beside a reference that is measured in the same run: machines
 //! are noisy, ratios less so. `make bench` prints the table; nothing here passes or fails.
 
+mod databases;
 mod embedding;
 mod files;
 mod graphql;
@@ -45,6 +46,9 @@ fn main() {
     }
     if wanted("mlflow") {
         rows.extend(runtime.block_on(mlflow::measure()));
+    }
+    if wanted("databases") {
+        rows.extend(runtime.block_on(databases::measure()));
     }
     let width = |column: fn(&Row) -> &str| {
         rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)

@@ -23,7 +23,7 @@ const TIME: Duration = Duration::from_secs(4);
 const FILE: u64 = 256 << 20;
 
 /// One of the two servers.
-struct Side {
+pub struct Side {
     address: SocketAddr,
     prefix: &'static str,
     /// Header lines, each ended.
@@ -46,7 +46,7 @@ impl Side {
         self.request("POST", &format!("mlflow/{path}"), &body.to_string())
     }
 
-    fn get(&self, path: &str) -> Vec<u8> {
+    pub fn get(&self, path: &str) -> Vec<u8> {
         self.request("GET", &format!("mlflow/{path}"), "")
     }
 
@@ -55,8 +55,14 @@ impl Side {
         serde_json::from_slice(&body).expect("JSON")
     }
 
+    /// Ours.
+    pub fn of(server: &Server) -> Self {
+        let headers = format!("authorization: Bearer {}\r\n", server.token);
+        Self { address: server.address, prefix: "/mlflow/bench", headers, run_id: String::new() }
+    }
+
     /// Makes the run that is logged to, in an experiment of its own.
-    fn prepare(&mut self) {
+    pub fn prepare(&mut self) {
         let made = self.ask(&self.post("experiments/create", &json!({ "name": "bench" })));
         let run = json!({ "experiment_id": made["experiment_id"], "start_time": 1 });
         let run = self.ask(&self.post("runs/create", &run));
@@ -64,8 +70,8 @@ impl Side {
         self.ask(&self.post("registered-models/create", &json!({ "name": "grows" })));
     }
 
-    fn throughput(&self, make: impl Fn(&Self, u64) -> Vec<u8>) -> f64 {
-        setup::throughput(self.address, CLIENTS, TIME, |number| make(self, number))
+    pub fn throughput(&self, time: Duration, make: impl Fn(&Self, u64) -> Vec<u8>) -> f64 {
+        setup::throughput(self.address, CLIENTS, time, |number| make(self, number))
     }
 
     fn artifact(&self) -> String {
@@ -104,7 +110,7 @@ impl Side {
 }
 
 /// Fills ours as fill_mlflow.py fills theirs.
-async fn fill(server: &Server) {
+pub async fn fill(server: &Server) {
     server.ask(r#"mutation { createProject(input: {path: "bench"}) { project { id } } }"#);
     let mut sql = String::new();
     for number in 0..10_000 {
@@ -158,9 +164,9 @@ fn start_mlflow(python: &str, folder: &Path) -> (Child, SocketAddr) {
 }
 
 /// An operation, and the request that is number so-and-so of it.
-type Operation = (&'static str, fn(&Side, u64) -> Vec<u8>);
+pub type Operation = (&'static str, fn(&Side, u64) -> Vec<u8>);
 
-const OPERATIONS: [Operation; 8] = [
+pub const OPERATIONS: [Operation; 8] = [
     ("create model", |side, n| {
         side.post("registered-models/create", &json!({ "name": format!("new-{}-{n}", n % 8) }))
     }),
@@ -204,9 +210,7 @@ pub async fn measure() -> Vec<Row> {
     fill(&server).await;
     let folder = tempfile::tempdir().expect("a folder");
     let (mut child, address) = start_mlflow(&python, folder.path());
-    let headers = format!("authorization: Bearer {}\r\n", server.token);
-    let ours =
-        Side { address: server.address, prefix: "/mlflow/bench", headers, run_id: String::new() };
+    let ours = Side::of(&server);
     let theirs = Side { address, prefix: "", headers: String::new(), run_id: String::new() };
     let mut rows = tokio::task::spawn_blocking(move || compare(ours, theirs)).await.expect("rows");
     rows.extend(ceiling(&server.app.db).await);
@@ -242,7 +246,7 @@ async fn ceiling(db: &Db) -> Vec<Row> {
         let metric =
             |i: u64| json!({ "key": format!("m{i}"), "value": 0.5, "timestamp": i, "step": i });
         let body = json!({ "metrics": (0..count).map(metric).collect::<Vec<_>>() });
-        let most = bare.throughput(|side, _| side.post("", &body));
+        let most = bare.throughput(TIME, |side, _| side.post("", &body));
         let (ours, reference) = (format!("{most:.0}/s"), String::new());
         Row { what, ours, reference, ratio: String::new() }
     };
@@ -258,12 +262,12 @@ fn compare(mut ours: Side, mut theirs: Side) -> Vec<Row> {
     theirs.prepare();
     // Its workers begin to import when they are first asked: that would slow down whoever comes first.
     for _ in 0..3 {
-        theirs.throughput(|side, _| side.get("experiments/get?experiment_id=0"));
+        theirs.throughput(TIME, |side, _| side.get("experiments/get?experiment_id=0"));
     }
     let mut rows: Vec<Row> = OPERATIONS
         .into_iter()
         .map(|(what, make)| {
-            let (our, their) = (ours.throughput(make), theirs.throughput(make));
+            let (our, their) = (ours.throughput(TIME, make), theirs.throughput(TIME, make));
             Row {
                 what,
                 ours: format!("{our:.0}/s"),

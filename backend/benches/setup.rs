@@ -19,6 +19,7 @@ use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
 use model_registry::store::Store;
 use model_registry::time::Clock;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -30,11 +31,28 @@ pub struct Server {
     pub data: TempDir,
 }
 
+/// A server with SQLite.
 pub async fn start() -> Server {
+    start_with(&[]).await
+}
+
+/// A server with a database of its own in PostgreSQL, if there is one.
+pub async fn start_with_postgres() -> Option<Server> {
+    let server = std::env::var("MODEL_REGISTRY_TEST_POSTGRES").ok()?;
+    let mut admin = PgConnection::connect(&server).await.expect("PostgreSQL");
+    let name = format!("bench_{}", model_registry::id::new_uuid(Clock::System.now()));
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"));
+    sqlx::raw_sql(create).execute(&mut admin).await.expect("a database");
+    let (base, _) = server.rsplit_once('/').expect("an address");
+    Some(start_with(&["--database", &format!("{base}/{name}")]).await)
+}
+
+async fn start_with(more: &[&str]) -> Server {
     let data = tempfile::tempdir().expect("a folder");
     let folder = data.path().to_str().expect("UTF-8");
     let arguments =
         ["model-registry", "serve", "--data", folder, "--admin-password", "benchmark password"];
+    let arguments = arguments.iter().chain(more);
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
     let store = Store::open(data.path(), None).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
