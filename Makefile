@@ -48,8 +48,8 @@ test-postgres: ## Integration tests again, on a private PostgreSQL
 	scripts/with-postgres cargo test --test it
 
 .PHONY: test-storage
-test-storage: ## What a store promises, on a folder and on a private S3 server, also one that fails
-	scripts/with-juicefs cargo test --test it stores:: -- --skip heavy
+test-storage: ## What a store promises, on a folder and on a private S3 server, also one that fails; and two servers on that and PostgreSQL
+	scripts/with-postgres scripts/with-juicefs cargo test --test it -- stores:: replicas:: redirect:: --skip heavy
 
 .PHONY: test-stores
 test-stores: ## All integration tests with the files on private servers of S3 (JuiceFS, Ceph) and Azure (Azurite), but for those that look into the folder

@@ -3,6 +3,8 @@
 
 -- What signed addresses and the ids of uploads are signed with, in hexadecimal; the first start gives it.
 ALTER TABLE registry ADD COLUMN secret TEXT;
+-- The oldest schema whose programs understand this one. A later step that they would not understand raises it.
+ALTER TABLE registry ADD COLUMN floor BIGINT NOT NULL DEFAULT 28;
 
 -- How often somebody took an upload over: who had it before has lost it. Only in an object store; a folder has one server.
 ALTER TABLE uploads ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;

@@ -73,7 +73,7 @@ async fn start_with(more: &[&str]) -> Server {
     let address = listener.local_addr().expect("an address");
     let serving = app.clone();
     tokio::spawn(async move {
-        model_registry::server::serve(&serving, listener, std::future::pending()).await;
+        model_registry::server::serve(&serving, listener, std::future::pending()).await.ok();
     });
     Server { app, address, token, data }
 }

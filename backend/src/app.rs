@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
@@ -46,6 +46,8 @@ pub struct App {
     pub sockets: Arc<Sockets>,
     /// Held by who removes what was deleted for good.
     pub removing: Arc<Mutex<()>>,
+    /// Whether the server is about to stop, which whoever sends it requests should know before it does.
+    pub stopping: Arc<watch::Sender<bool>>,
     /// Which files are arriving.
     pub in_flight: Arc<InFlight>,
     /// What goes on beside the answers, such as a line of the log that nobody waits for: a server that stops does.
@@ -70,6 +72,7 @@ impl App {
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::new(signing),
             removing: Arc::default(),
+            stopping: Arc::new(watch::Sender::new(false)),
             in_flight: Arc::default(),
             beside,
         }

@@ -98,8 +98,7 @@ async fn serve(config: Serve) -> Result<()> {
             _ = interrupt.recv() => {}
         }
     })
-    .await;
-    Ok(())
+    .await
 }
 
 /// The database and the store, if they belong together.

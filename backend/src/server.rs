@@ -20,6 +20,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::network::Peer;
 use crate::peers::Peers;
 use crate::registry::catalog::blob::sweep::newest_ms;
@@ -27,11 +28,14 @@ use crate::upkeep;
 
 /// A header must be complete, and an idle connection used again, within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long `/readyz` says that the server stops before it does.
+const NOTICE: Duration = Duration::from_secs(5);
 /// How long what goes on beside the answers may take when the server stops.
 const BESIDE: Duration = Duration::from_secs(5);
 
-/// Serves until `stop` ends, then waits for running requests as long as the configuration says.
-pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) {
+/// Serves until `stop` ends, then waits for running requests as long as the configuration says. An error where the database
+/// is not for this program any more.
+pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<()> {
     let service = crate::app(app.clone());
     let free = Arc::new(Semaphore::new(app.config.max_connections));
     let peers = Peers::default();
@@ -40,7 +44,7 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     let newest = newest_ms(&app.db.patient()).await;
     let ending = watch::Sender::new(false);
     let upkeep = tokio::spawn(upkeep::run(app.clone(), newest, ending.subscribe()));
-    let mut stop = pin!(stop);
+    let mut stop = pin!(until_stopped(app, stop));
     loop {
         let permit = tokio::select! {
             permit = free.clone().acquire_owned() => permit.ok(),
@@ -83,10 +87,24 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     if tokio::time::timeout(BESIDE, app.beside.wait()).await.is_err() {
         tracing::warn!("lines of the log were not written");
     }
-    if upkeep.await.is_err() {
-        tracing::error!("the background jobs ended with a panic");
-    }
+    let ended = upkeep.await;
     app.db.close().await;
+    ended.map_err(Error::internal)?
+}
+
+/// Ends when the server is to take no more connections. Where others do its work, whoever divides it among them first has
+/// time to see that it stops.
+async fn until_stopped(app: &App, stop: impl Future<Output = ()>) {
+    let mut told = app.stopping.subscribe();
+    tokio::select! {
+        () = stop => {}
+        _ = told.wait_for(|stopping| *stopping) => {}
+    }
+    app.stopping.send_replace(true);
+    if !app.store.is_folder() {
+        tracing::info!("stopping: /readyz says so");
+        tokio::time::sleep(NOTICE).await;
+    }
 }
 
 type Guarded = Pin<Box<TimeoutStream<tokio::net::TcpStream>>>;

@@ -41,6 +41,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::reach::Reached;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 

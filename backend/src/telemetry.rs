@@ -9,14 +9,18 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
+use axum::{Extension, Json, Router};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
 use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
-use crate::db::query;
+use crate::db::{SCHEMA, query};
 use crate::error::Result;
+
+/// How long what is asked whether it is ready may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const SECONDS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0];
 
@@ -50,22 +54,55 @@ pub fn routes() -> Router<App> {
         .layer(Extension(recorder()))
 }
 
-/// Whether requests can be served: the database and the place of the blobs answer.
-async fn ready(State(app): State<App>) -> Response {
-    let check = async {
+/// Whether requests can be served, and of what they need what answers.
+#[derive(Serialize)]
+struct Ready {
+    /// `ready`; `read-only`, where there is no room for more bytes; `stopping`; or `not-ready`.
+    state: &'static str,
+    database: bool,
+    storage: bool,
+    /// Whether uploads are taken.
+    room: bool,
+    /// The version of the program, and the schema that it has.
+    program: &'static str,
+    schema: i64,
+}
+
+/// Asks the database and the place of the blobs, and says what the log says more of.
+async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
+    let database = async {
         let (_,): (i64,) = query("SELECT CAST(1 AS BIGINT)").fetch_one(&app.db.reserved()).await?;
-        app.store.check().await?;
-        app.store.has_room()
+        Ok(true)
     };
-    match tokio::time::timeout(Duration::from_secs(5), check).await {
-        Ok(Ok(true)) => "ready\n".into_response(),
+    let (database, storage) = tokio::join!(
+        answers("the database", database),
+        answers("the storage", async { app.store.check().await.map(|()| true) }),
+    );
+    let room = storage && answers("the room", async { app.store.has_room() }).await;
+    let is_stopping = *app.stopping.borrow();
+    let (status, state) = match (database && storage, is_stopping, room) {
+        (false, ..) => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
+        (_, true, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         // Everything but uploads goes on: a balancer that took it away would make it worse.
-        Ok(Ok(false)) => "read-only: no room\n".into_response(),
+        (.., false) => (StatusCode::OK, "read-only"),
+        _ => (StatusCode::OK, "ready"),
+    };
+    let program = env!("CARGO_PKG_VERSION");
+    (status, Json(Ready { state, database, storage, room, program, schema: SCHEMA }))
+}
+
+/// Whether something says yes within a short time.
+async fn answers(what: &str, asked: impl Future<Output = Result<bool>>) -> bool {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
-            tracing::warn!(?error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log says why\n").into_response()
+            tracing::warn!(?error, "not ready: {what} fails");
+            false
         }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: too slow\n").into_response(),
+        Err(_) => {
+            tracing::warn!("not ready: {what} does not answer");
+            false
+        }
     }
 }
 

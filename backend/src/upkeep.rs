@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::access::guesses;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::registry::catalog::blob::scrub;
 use crate::registry::catalog::blob::sweep::Sweep;
 use crate::registry::catalog::{mlmodel, model, upload};
@@ -27,24 +27,32 @@ const SCRUB_INTERVAL: Duration = Duration::from_secs(600);
 const NAME: &str = "upkeep";
 
 /// Does the jobs until `stopping` changes. `newest_ms` is of before the first request: where that could not be read,
-/// nothing says whether the database is an older one, and objects are not listed.
-pub async fn run(app: App, newest_ms: Result<i64>, mut stopping: watch::Receiver<bool>) {
+/// nothing says whether the database is an older one, and objects are not listed. An error ends the server.
+pub async fn run(
+    app: App,
+    newest_ms: Result<i64>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<()> {
     let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
     if app.store.is_folder() {
         tokio::select! { () = jobs(&app, &newest_ms) => {}, () = stopped => {} }
-        return;
+        return Ok(());
     }
     let replica = Replica::new(&app.db, &app.clock);
-    tokio::select! {
-        () = beat(&replica) => {}
-        () = take_turns(&app, &newest_ms, &replica) => {}
-        () = stopped => {}
-    }
+    let outdated = tokio::select! {
+        outdated = beat(&replica) => {
+            app.stopping.send_replace(true);
+            Err(outdated)
+        }
+        () = take_turns(&app, &newest_ms, &replica) => Ok(()),
+        () = stopped => Ok(()),
+    };
     for ended in [replica.leave().await, Lease::give_back(&app.db, NAME, &replica.id).await] {
         if let Err(error) = ended {
             error.log();
         }
     }
+    outdated
 }
 
 /// Does the jobs whenever this server has the lease.
@@ -62,14 +70,18 @@ async fn jobs(app: &App, newest_ms: &Result<i64>) {
     tokio::join!(sweep(app, newest_ms), scrub(app));
 }
 
-/// Says again and again that this server is alive.
-async fn beat(replica: &Replica) {
+/// Says again and again that this server is alive, until the database is not for this program any more.
+async fn beat(replica: &Replica) -> Error {
     let mut interval = tokio::time::interval(HEARTBEAT);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        if let Err(error) = replica.beat().await {
-            tracing::warn!(?error, "the heartbeat of this server cannot be noted now");
+        match replica.beat().await {
+            Ok(()) => {}
+            Err(outdated @ Error::Conflict(_)) => return outdated,
+            Err(error) => {
+                tracing::warn!(?error, "the heartbeat of this server cannot be noted now");
+            }
         }
     }
 }

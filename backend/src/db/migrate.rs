@@ -1,11 +1,13 @@
 //! The schema: the steps of migrations/, each applied once and never changed.
 
+use std::time::Duration;
+
 use sqlx::AssertSqlSafe;
 use sqlx::error::DatabaseError;
 
 use super::message::Statement;
 use super::query::Text;
-use super::{Conn, Db, Tx, TxInner, query};
+use super::{Conn, Db, Query, Sql, Tx, TxInner, query};
 
 /// One step of the schema: the same text for both, or one for each.
 struct Migration {
@@ -19,13 +21,30 @@ include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 /// How many steps there are.
 pub const COUNT: usize = MIGRATIONS.len();
 
-/// Applies what is missing, each step and its number in one transaction.
+/// How often is looked whether the servers have stopped that a step waits for.
+const ASKED: Duration = Duration::from_secs(5);
+/// The step that made the table of servers, and how long after its heartbeat one is taken for alive, in milliseconds.
+const REPLICAS: i64 = 28;
+const ALIVE_MILLIS: i64 = 60_000;
+
+/// Applies what is missing, all in one transaction. Waits for servers that are alive and would not understand the result.
 pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
+    while let Some(server) = try_run(db, last).await? {
+        tracing::warn!(
+            "waiting until the server on {server} is stopped: its program is too old for the schema that this one needs"
+        );
+        tokio::time::sleep(ASKED).await;
+    }
+    Ok(())
+}
+
+/// As [`run`], unless a server is alive that would not understand the result: then nothing is changed, and it is named.
+async fn try_run(db: &Db, last: usize) -> Result<Option<String>, sqlx::Error> {
     let mut tx = db.begin().await?;
     tx.lock_migrations().await?;
     tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
     let done = applied(&mut tx).await?;
-    refuse_newer(done)?;
+    refuse_newer(&mut tx, done).await?;
     for (number, migration) in
         (1_i64..).zip(MIGRATIONS).take(last).filter(|(number, _)| *number > done)
     {
@@ -36,7 +55,16 @@ pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
         .await?;
         query("INSERT INTO migrations (number) VALUES ($1)").bind(number).execute(&mut tx).await?;
     }
-    tx.commit().await
+    if done >= REPLICAS && done < last as i64 {
+        let old = "SELECT name FROM replicas JOIN registry ON schema < floor WHERE seen_at_ms > ";
+        let mut old = Sql::new(old);
+        old.push_sql(db.now(0)).push(" - ").push_value(ALIVE_MILLIS).push(" LIMIT 1");
+        if let Some((server,)) = Query::from(old).fetch_optional(&mut tx).await? {
+            return Ok(Some(server));
+        }
+    }
+    tx.commit().await?;
+    Ok(None)
 }
 
 /// Refuses a schema that is not this program's, and changes nothing.
@@ -45,7 +73,7 @@ pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
         Err(sqlx::Error::Database(error)) if is_missing_table(error.as_ref()) => 0,
         done => done?,
     };
-    refuse_newer(done)?;
+    refuse_newer(db, done).await?;
     if done < COUNT as i64 {
         let reason = format!(
             "the database has schema {done} of {COUNT}: start the server once to migrate it"
@@ -65,8 +93,13 @@ fn is_missing_table(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table")
 }
 
-fn refuse_newer(done: i64) -> Result<(), sqlx::Error> {
-    if done > COUNT as i64 {
+/// Refuses a schema that is newer than the program, unless the program understands it all the same.
+async fn refuse_newer(on: impl Into<Conn<'_>>, done: i64) -> Result<(), sqlx::Error> {
+    if done <= COUNT as i64 {
+        return Ok(());
+    }
+    let (floor,): (i64,) = query("SELECT floor FROM registry").fetch_one(on).await?;
+    if floor > COUNT as i64 {
         let reason = format!(
             "the database has schema {done}, which is newer than this program: upgrade the program"
         );

@@ -10,6 +10,7 @@ mod arrays;
 mod ballast;
 mod beside;
 mod budget;
+mod dialect;
 mod group;
 mod lane;
 mod message;
@@ -37,8 +38,6 @@ use sqlx::error::DatabaseError;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use writer::{Write, Writer};
-
-use crate::sql::{escape_like, glob_containing, like_to_glob};
 
 /// The number of the last migration that this program knows.
 pub const SCHEMA: i64 = migrate::COUNT as i64;
@@ -254,89 +253,14 @@ impl Db {
         self.notices.watch(id).await
     }
 
-    /// The time in milliseconds as all servers of the database have it: PostgreSQL's own, or `own`, of the one there is.
-    pub fn now(&self, own: i64) -> Sql {
-        match &self.pools {
-            Pools::Sqlite { .. } => Sql::new("?").bind(own),
-            Pools::Postgres(_) => {
-                Sql::new("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
-            }
-        }
-    }
-
     /// How many statements have been run since the database was opened.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// The ids of objects whose name contains `text`, whatever its case, as a sub-select.
-    /// Texts under three characters have no trigram and are looked for row by row.
-    pub fn names_containing(&self, text: &str) -> Sql {
-        if matches!(self.pools, Pools::Postgres(_)) {
-            let like = format!("%{}%", escape_like(text));
-            let named = "SELECT object_id FROM names WHERE name ILIKE ? ESCAPE '\\'";
-            return Sql::new(named).bind(like);
-        }
-        if text.chars().count() < 3 {
-            let named = "SELECT object_id FROM names WHERE name GLOB ?";
-            return Sql::new(named).bind(glob_containing(text));
-        }
-        let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-        let named = "SELECT n.object_id FROM names_index i JOIN names n ON n.id = i.rowid WHERE names_index MATCH ?";
-        Sql::new(named).bind(phrase)
-    }
-
     /// Whether a change waits for all that began before it: what can be read before it begins is then not read in it.
     pub fn has_one_writer(&self) -> bool {
         matches!(self.pools, Pools::Sqlite { .. })
-    }
-
-    /// The condition that a column is one of the values that a sub-select finds, each of which is looked up: for a few hundred
-    /// PostgreSQL would read the whole table.
-    pub fn is_found(&self, column: &str, select: Sql) -> Sql {
-        let (start, end) = match self.pools {
-            Pools::Sqlite { .. } => (" IN (", ")"),
-            Pools::Postgres(_) => (" = ANY(ARRAY(", "))"),
-        };
-        let mut sql = Sql::new(column);
-        sql.push(start).push_sql(select).push(end);
-        sql
-    }
-
-    /// A case-sensitive `LIKE`: SQLite's own ignores the case of ASCII, so there it becomes a GLOB.
-    pub fn like(&self, column: &str, pattern: &str) -> Sql {
-        match &self.pools {
-            Pools::Sqlite { .. } => {
-                Sql::new(format!("{column} GLOB ?")).bind(like_to_glob(pattern))
-            }
-            Pools::Postgres(_) => Sql::new(format!("{column} LIKE ? ESCAPE ''")).bind(pattern),
-        }
-    }
-
-    /// A `LIKE` that ignores case.
-    pub fn ilike(&self, column: &str, pattern: &str) -> Sql {
-        let operator = match &self.pools {
-            Pools::Sqlite { .. } => "LIKE",
-            Pools::Postgres(_) => "ILIKE",
-        };
-        // No escapes, as in MLflow; an empty ESCAPE is an error on SQLite, so a control character is.
-        Sql::new(format!("{column} {operator} ? ESCAPE '\u{1}'")).bind(pattern)
-    }
-
-    /// Whether one of the columns contains `text`, whatever its case; reads every row.
-    pub fn contains(&self, columns: &[&str], text: &str) -> Sql {
-        let operator = match &self.pools {
-            Pools::Sqlite { .. } => "LIKE",
-            Pools::Postgres(_) => "ILIKE",
-        };
-        let mut sql = Sql::default();
-        for (index, column) in columns.iter().enumerate() {
-            let or = if index == 0 { "" } else { " OR " };
-            sql.push(&format!("{or}{column} {operator} "))
-                .push_value(format!("%{}%", escape_like(text)));
-            sql.push(" ESCAPE '\\'");
-        }
-        sql
     }
 
     /// How many tables there are, whosever they are.

@@ -134,9 +134,8 @@ impl Storage {
     }
 
     fn endpoint(&self, name: &str, value: &str) -> Result<Url, String> {
-        let wrong = || {
-            format!("{name}: must be https://HOST or, on a network that you trust, http://HOST")
-        };
+        let wrong =
+            || format!("{name}: must be https://HOST or, on a network that you trust, http://HOST");
         let url: Url = value.parse().map_err(|_| wrong())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(secret(self.service));

@@ -194,8 +194,9 @@ impl Incoming {
         };
         let (number, tags, share) = (parts.begun, parts.tags.clone(), parts.share.take());
         parts.begun += 1;
-            Ok(Box::pin(async move {
-            let sent = within(patience_for(size), multipart.put_part(&place, &id, number, part)).await;
+        Ok(Box::pin(async move {
+            let sent =
+                within(patience_for(size), multipart.put_part(&place, &id, number, part)).await;
             drop(share);
             let mut tags = tags.lock().unwrap_or_else(PoisonError::into_inner);
             tags.insert(number, sent?.content_id);
@@ -288,6 +289,10 @@ impl Incoming {
     }
 }
 
+/// Gives up the parts of an object that an object store has; they may be gone already.
+pub(super) async fn abort(multipart: &Arc<dyn MultipartStore>, place: &Path, id: &MultipartId) {
+    if let Err(error) = within(PATIENCE, multipart.abort_multipart(place, id)).await {
+        tracing::warn!(?error, %place, "parts of an upload may be left");
     }
 }
 

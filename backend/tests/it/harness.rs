@@ -130,7 +130,8 @@ impl Server {
             model_registry::server::serve(&serving, listener, async {
                 stopped.await.ok();
             })
-            .await;
+            .await
+            .ok();
         });
         let (url, database) = (format!("http://{address}"), database.to_owned());
         Self { app, url, address, data, database, storage, _stop: stop }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Caller, PASSWORD, Server};
 
@@ -13,7 +13,10 @@ async fn operators_see_health_readiness_and_metrics() {
     let server = Server::start().await;
     let anonymous = server.anonymous();
     assert_eq!(anonymous.get("/healthz").await.text().await.unwrap(), "ok\n");
-    assert_eq!(anonymous.get("/readyz").await.text().await.unwrap(), "ready\n");
+    let ready: Value = anonymous.get("/readyz").await.json().await.unwrap();
+    let is = |name: &str| ready[name] == true;
+    assert!(ready["state"] == "ready" && is("database") && is("storage") && is("room"), "{ready}");
+    assert_eq!(ready["schema"], model_registry::db::SCHEMA);
     anonymous.get("/files/a/b/c/d").await;
     let odd = reqwest::Method::from_bytes(b"ODD").unwrap();
     anonymous.request(odd, "/healthz").send().await.unwrap();
@@ -29,7 +32,10 @@ async fn operators_see_health_readiness_and_metrics() {
     assert!(metrics.contains("model_registry_sql_statements_total"), "{metrics}");
     assert!(metrics.contains("method=\"other\"") && !metrics.contains("ODD"), "{metrics}");
     server.app.db.close().await;
-    assert_eq!(anonymous.get("/readyz").await.status(), 503);
+    let answer = anonymous.get("/readyz").await;
+    assert_eq!(answer.status(), 503);
+    let ready: Value = answer.json().await.unwrap();
+    assert!(ready["state"] == "not-ready" && ready["database"] == false, "{ready}");
     assert_eq!(anonymous.get("/healthz").await.status(), 200);
 }
 

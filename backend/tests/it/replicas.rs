@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
-use model_registry::db::query;
+use model_registry::db::{Db, query};
+use model_registry::error::Error;
 use model_registry::registry::replica::lease::Lease;
 use model_registry::registry::replica::{self, Replica};
 use model_registry::role::TokenScope;
@@ -20,6 +21,23 @@ use crate::harness::{Caller, PASSWORD, Server};
 use crate::mlflow_artifacts::{PROXY, get, put, run, sha256};
 use crate::mlflow_signed::{begin as begin_parts, end, finished, send};
 use crate::tus;
+
+/// What a program of another schema makes of a database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_too_old_stops_and_one_that_is_old_goes_on() {
+    let server = Server::start().await;
+    let (db, clock) = (&server.app.db, &server.app.clock);
+    let replica = Replica::new(db, clock);
+    // A newer program was here, whose schema this one understands: it may be started again.
+    let newer = "INSERT INTO migrations (number) SELECT MAX(number) + 1 FROM migrations";
+    query(newer).alone(db).await.unwrap();
+    Db::open_beside(&server.database).await.unwrap();
+    replica.beat().await.unwrap();
+    query("UPDATE registry SET floor = 1000").alone(db).await.unwrap();
+    let refused = Db::open_beside(&server.database).await.err().unwrap().to_string();
+    assert!(refused.contains("newer than this program"), "{refused}");
+    assert!(matches!(replica.beat().await, Err(Error::Conflict(_))));
+}
 
 /// The size of a part of an upload to an object store, in bytes.
 const PART: usize = 8 << 20;

@@ -4,8 +4,7 @@ mod failing;
 mod proxy;
 
 use std::io::ErrorKind;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use axum::body::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};

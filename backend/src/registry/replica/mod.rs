@@ -8,7 +8,7 @@ pub mod lease;
 use std::time::Duration;
 
 use crate::db::{Db, Query, SCHEMA, Sql, query};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::time::{Clock, Timestamp};
 
@@ -46,7 +46,8 @@ impl Replica {
         Self { db: db.clone(), clock: clock.clone(), id: new_uuid(started_at), started_at }
     }
 
-    /// Says that it is alive.
+    /// Says that it is alive. A conflict where a newer program has changed the database in a way that this one does not
+    /// understand.
     pub async fn beat(&self) -> Result<()> {
         let now = self.db.now(self.clock.now().millis());
         let mut sql = Sql::new(
@@ -61,7 +62,13 @@ impl Replica {
         let mut old = Sql::new("DELETE FROM replicas WHERE seen_at_ms < ");
         old.push_sql(now).push(" - ").push_value(SHOWN * 1000);
         Query::from(old).execute(&mut tx).await?;
+        let (floor,): (i64,) = query("SELECT floor FROM registry").fetch_one(&mut tx).await?;
         tx.commit().await?;
+        if floor > SCHEMA {
+            return Err(Error::Conflict(format!(
+                "The database needs a program of schema {floor} at least, and this one has schema {SCHEMA}. Upgrade the program."
+            )));
+        }
         Ok(())
     }
 
