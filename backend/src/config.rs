@@ -157,6 +157,16 @@ pub struct Serve {
     #[arg(long, env = "MODEL_REGISTRY_REDIRECT", default_value = "off", value_name = "WHICH")]
     pub redirect: Redirect,
 
+    /// How much memory the uploads to an object store take together at most, in MiB
+    #[arg(
+        long,
+        env = "MODEL_REGISTRY_UPLOAD_MEMORY",
+        default_value_t = 256,
+        value_name = "MIB",
+        value_parser = clap::value_parser!(u32).range(16..=65536)
+    )]
+    pub upload_memory: u32,
+
     #[command(flatten)]
     pub keep: Keep,
 

@@ -106,7 +106,8 @@ async fn open(config: &Serve) -> Result<(Db, Store)> {
     let url = config.data.database_url();
     let store = Store::open(&config.data.data, config.data.storage.as_ref())
         .await?
-        .keeping_free(config.keep_free);
+        .keeping_free(config.keep_free)
+        .uploading_within(config.upload_memory);
     if Db::is_missing(&url) {
         pairing::check_new(&store, config.adopt).await?;
     }

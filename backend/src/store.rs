@@ -38,9 +38,9 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::incoming::Memory;
 use self::reach::Reached;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -60,7 +60,7 @@ pub use written::{Checksum, Written};
 
 /// Where bytes are in a folder until they have a key. What is here when a server starts was promised to nobody.
 const STAGING: &str = "staging";
-/// What all uploads to an object store hold in memory at most, in MiB.
+/// What all uploads to an object store hold in memory at most unless told, in MiB.
 const UPLOAD_MIB: u32 = 256;
 /// How long a place of objects may take for a small answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,8 +103,8 @@ enum Kind {
         service: Service,
         /// How large the parts of an upload are, in bytes.
         part_size: u64,
-        /// What uploads may hold in memory, in MiB.
-        memory: Arc<Semaphore>,
+        /// What uploads may hold in memory.
+        memory: Memory,
     },
 }
 
@@ -174,7 +174,7 @@ impl Store {
             signer,
             service: storage.service,
             part_size: storage.part_size,
-            memory: Arc::new(Semaphore::new(UPLOAD_MIB as usize)),
+            memory: Memory::new(UPLOAD_MIB),
         };
         Ok(Self::new(objects, kind, folder))
     }
@@ -188,6 +188,15 @@ impl Store {
             folder: folder.into(),
             _lock: None,
         }
+    }
+
+    /// The same store, of which all uploads hold so many MiB in memory at most where it is an object store.
+    #[must_use]
+    pub fn uploading_within(mut self, mib: u32) -> Self {
+        if let Kind::Cloud { memory, .. } = &mut self.kind {
+            *memory = Memory::new(mib);
+        }
+        self
     }
 
     /// A place for objects that no server has, such as a backup; made if missing.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::cloud::within;
 use super::sent::Sent;
-use super::{Kind, PATIENCE, Store, UPLOAD_MIB};
+use super::{Kind, PATIENCE, Store};
 use crate::error::{Error, Result};
 
 /// How many parts an upload is planned to have at most: S3 takes 10,000.
@@ -45,6 +45,26 @@ pub(super) struct Incoming {
     size: u64,
 }
 
+/// What the uploads to an object store may hold in memory.
+#[derive(Clone)]
+pub(super) struct Memory {
+    mib: u32,
+    free: Arc<Semaphore>,
+}
+
+impl Memory {
+    pub fn new(mib: u32) -> Self {
+        Self { mib, free: Arc::new(Semaphore::new(mib as usize)) }
+    }
+
+    /// Waits for a share of so many bytes; what is larger than all takes all.
+    async fn share(&self, bytes: u64) -> Result<OwnedSemaphorePermit> {
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.mib);
+        let share = timeout(PATIENCE, self.free.clone().acquire_many_owned(mib)).await;
+        share.map_err(|_| too_many())?.map_err(Error::internal)
+    }
+}
+
 /// How an object is written.
 enum To {
     Folder(Option<Box<dyn MultipartUpload>>),
@@ -56,7 +76,7 @@ struct Parts {
     multipart: Arc<dyn MultipartStore>,
     /// How large each part but the last is, in bytes.
     size: u64,
-    memory: Arc<Semaphore>,
+    memory: Memory,
     /// The share of the memory for the part that fills.
     share: Option<OwnedSemaphorePermit>,
     /// What the object store calls the upload; none as long as all fits one part.
@@ -79,10 +99,7 @@ impl Parts {
         if self.share.is_some() || waiting <= FREE {
             return Ok(());
         }
-        let mib = u32::try_from(self.size >> 20).unwrap_or(u32::MAX).min(UPLOAD_MIB);
-        let share = self.memory.clone().acquire_many_owned(mib);
-        let share = timeout(PATIENCE, share).await.map_err(|_| too_many())?;
-        self.share = Some(share.map_err(Error::internal)?);
+        self.share = Some(self.memory.share(self.size).await?);
         Ok(())
     }
 }

@@ -117,7 +117,7 @@ impl Server {
         let store = Store::open(data.path(), config.data.storage.as_ref())
             .await
             .unwrap_or_else(|e| panic!("{}", e.message()));
-        let store = store.keeping_free(config.keep_free);
+        let store = store.keeping_free(config.keep_free).uploading_within(config.upload_memory);
         let db = Db::open(database).await.unwrap();
         let paired = pairing::pair(&db, &store, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));
