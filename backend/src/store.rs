@@ -54,7 +54,7 @@ pub use joining::Part;
 pub use partial::Partial;
 pub use read::{Found, Pieces};
 pub use room::Promise;
-pub use sent::{Sent, gone};
+pub use sent::{Sent, gone, is_gone};
 pub use write::next_part;
 pub use written::{Checksum, Written};
 

@@ -86,6 +86,8 @@ pub enum Shown {
     Credential(String),
     /// The raw id of the person, and what their password was, as a hash of its hash.
     Password(String, String),
+    /// Nothing, with `--no-auth`.
+    NoAuth(String),
 }
 
 impl From<Recognised> for Caller {
@@ -107,6 +109,9 @@ impl Actor {
         let caller = self.caller.as_ref()?;
         Some(match &caller.credential {
             Some(id) => Shown::Credential(id.raw().to_owned()),
+            None if caller.kind == CredentialKind::Session => {
+                Shown::NoAuth(caller.user.id.raw().to_owned())
+            }
             None => {
                 let User { id, password_hash, .. } = &*caller.user;
                 Shown::Password(id.raw().to_owned(), hash_secret(password_hash))
@@ -123,6 +128,12 @@ impl Actor {
                 let found = credential::find_live(&access.db, &id, access.clock.now()).await?;
                 found.map(Caller::from)
             }
+            Shown::NoAuth(id) if access.config.no_auth => {
+                let user = user::find_by_id(&access.db, &UserId::from_raw(id)).await?;
+                user.map(|user| Caller::without_credential(user, CredentialKind::Session, None))
+            }
+            Shown::NoAuth(_) => None,
+            Shown::Password(..) if access.config.no_password_sign_in => None,
             Shown::Password(id, digest) => {
                 let user = user::find_by_id(&access.db, &UserId::from_raw(id)).await?;
                 let user = user.filter(|user| {

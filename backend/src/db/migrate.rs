@@ -25,6 +25,8 @@ pub const COUNT: usize = MIGRATIONS.len();
 const ASKED: Duration = Duration::from_secs(5);
 /// The step that made the table of servers, and how long after its heartbeat one is taken for alive, in milliseconds.
 const REPLICAS: i64 = 28;
+/// The oldest schema whose programs understand the last one, which that notes in `registry.floor`.
+const FLOOR: i64 = 28;
 const ALIVE_MILLIS: i64 = 60_000;
 
 /// Applies what is missing, all in one transaction. Waits for servers that are alive and would not understand the result.
@@ -45,6 +47,15 @@ async fn try_run(db: &Db, last: usize) -> Result<Option<String>, sqlx::Error> {
     tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
     let done = applied(&mut tx).await?;
     refuse_newer(&mut tx, done).await?;
+    if done >= REPLICAS && done < FLOOR && last as i64 >= FLOOR {
+        let old = "SELECT name FROM replicas WHERE schema < ";
+        let mut old = Sql::new(old);
+        old.push_value(FLOOR).push(" AND seen_at_ms > ").push_sql(db.now(0));
+        old.push(" - ").push_value(ALIVE_MILLIS).push(" LIMIT 1");
+        if let Some((server,)) = Query::from(old).fetch_optional(&mut tx).await? {
+            return Ok(Some(server));
+        }
+    }
     for (number, migration) in
         (1_i64..).zip(MIGRATIONS).take(last).filter(|(number, _)| *number > done)
     {
@@ -54,14 +65,6 @@ async fn try_run(db: &Db, last: usize) -> Result<Option<String>, sqlx::Error> {
         })
         .await?;
         query("INSERT INTO migrations (number) VALUES ($1)").bind(number).execute(&mut tx).await?;
-    }
-    if done >= REPLICAS && done < last as i64 {
-        let old = "SELECT name FROM replicas JOIN registry ON schema < floor WHERE seen_at_ms > ";
-        let mut old = Sql::new(old);
-        old.push_sql(db.now(0)).push(" - ").push_value(ALIVE_MILLIS).push(" LIMIT 1");
-        if let Some((server,)) = Query::from(old).fetch_optional(&mut tx).await? {
-            return Ok(Some(server));
-        }
     }
     tx.commit().await?;
     Ok(None)

@@ -146,7 +146,7 @@ async fn begun_before(
     let (_, target) = place.find((&app.db).into(), actor).await?;
     let its_own = uploads::parts(&app.db, final_id).await?;
     let is_same = upload.owner_id == target.id() && upload.path == path;
-    if is_same && its_own.iter().map(|part| &part.id).eq(parts.iter().map(|part| &part.id)) {
+    if is_same && its_own.iter().map(|part| &part.name).eq(parts.iter().map(|part| &part.id)) {
         Ok(Some(upload))
     } else {
         Err(taken(&upload))

@@ -6,6 +6,7 @@
 //! `?archive=zip` asks for, or an ending of its name where nothing has that name; `POST` begins an upload that may be interrupted ([`tus`]). How bytes come in and go out is in
 //! [`upload`] and [`download`], which MLflow's API shares.
 
+mod compared;
 pub mod download;
 mod joined;
 pub mod redirect;

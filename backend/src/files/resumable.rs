@@ -4,10 +4,9 @@
 //! at a time writes; one that comes later stops it, because it may be of a client whose connection is gone.
 
 use axum::http::HeaderMap;
-use futures_util::{Stream, StreamExt, TryStreamExt};
-use sha2::{Digest, Sha256};
+use futures_util::{Stream, StreamExt};
 
-use super::{Place, upload};
+use super::{Place, compared, upload};
 use crate::access::{Actor, Writer};
 use crate::app::App;
 use crate::change::Change;
@@ -18,7 +17,7 @@ use crate::registry::catalog::file;
 use crate::registry::catalog::upload::rules::NewUpload;
 use crate::registry::catalog::upload::sent::{self, Received};
 use crate::registry::catalog::upload::{self as uploads, Upload};
-use crate::store::{self, Blob, Checksum, Found, Partial, Sent, Written, next_part};
+use crate::store::{self, Blob, Checksum, Partial, Sent, Written, next_part};
 use crate::text::FilePath;
 use crate::time::Timestamp;
 
@@ -103,32 +102,40 @@ pub async fn find(app: &App, actor: &Actor, id: &str) -> Result<(Upload, Place)>
     Ok((upload, place))
 }
 
-/// Takes hold of an upload. Whoever has it ends first, with what it has received.
+/// Takes hold of an upload. Whoever has it ends first, with what it has received; at another server they can note nothing
+/// more.
 pub async fn hold(app: &App, actor: &Actor, id: &str) -> Result<Held> {
+    hold_as(app, actor, id, true).await
+}
+
+/// As [`hold`], only to see how far it is: somebody at another server goes on.
+pub async fn look(app: &App, actor: &Actor, id: &str) -> Result<Held> {
+    hold_as(app, actor, id, false).await
+}
+
+async fn hold_as(app: &App, actor: &Actor, id: &str, takes_over: bool) -> Result<Held> {
     let (begun, _) = find(app, actor, id).await?;
     let partial = app.store.partial(id).await.of_part(begun.is_part());
     let (mut upload, place) = find(app, actor, id).await?;
     let mut sent = None;
     if !app.store.is_folder() && !upload.is_over {
-        match sent::take_over(&app.db, id).await? {
-            Some(taken) => upload = taken,
-            // It is over by now.
-            None => upload = find(app, actor, id).await?.0,
+        if takes_over {
+            match sent::take_over(&app.db, id).await? {
+                Some(taken) => upload = taken,
+                // It is over by now.
+                None => upload = find(app, actor, id).await?.0,
+            }
         }
         sent = sent::find(&app.db, id).await?;
     }
     let finished = match upload.length() {
-        // Nothing is an object before the database knows of its bytes, but in a folder.
-        Some(size) if !upload.is_over && (app.store.is_folder() || sent.is_some()) => {
-            partial.finished(size).await?
-        }
+        Some(size) if !upload.is_over => partial.finished(size, sent.as_ref()).await?,
         _ => None,
     };
     let parts = match upload.is_final() {
         true => uploads::parts(&app.db, id).await?,
         false => Vec::new(),
     };
-    let parts = parts.into_iter().map(|part| (part.id, part.size.unsigned_abs())).collect();
     Ok(Held { upload, place, partial, sent, parts, finished })
 }
 
@@ -145,6 +152,9 @@ impl Held {
 
     /// Gives the upload up: its bytes first, so that a full disk has room for the change.
     pub async fn terminate(self, app: &App) -> Result<()> {
+        if !app.store.is_folder() {
+            sent::check(&app.db, &self.upload).await?;
+        }
         self.partial.remove(self.sent.as_ref()).await?;
         remove_parts(app, &self.parts).await?;
         uploads::rules::delete(&app.db, &self.upload.id).await
@@ -194,6 +204,32 @@ impl Held {
     /// Takes in the bytes behind the first `from`, and puts the file at its place with the last of them. What
     /// arrives before an error is kept, unless there is a checksum of all.
     pub async fn append(
+        self,
+        app: &App,
+        actor: &Actor,
+        from: u64,
+        checksum: Option<(Checksum, Vec<u8>)>,
+        body: &mut (impl Stream<Item = Result<axum::body::Bytes>> + Send + Unpin),
+    ) -> Result<Progress, Refused> {
+        let upload = self.upload.clone();
+        let done = self.take_in(app, actor, from, checksum, body).await;
+        if let Err(refused) = &done
+            && !app.store.is_folder()
+        {
+            let error = if let Refused::Error(error) = refused { Some(error) } else { None };
+            // What was on its way to a store that did not answer may arrive yet.
+            let is_sent = !matches!(error, Some(Error::Unavailable));
+            if is_sent
+                && let Err(error) =
+                    sent::let_go(&app.db, &upload, error.is_some_and(store::is_gone)).await
+            {
+                error.log();
+            }
+        }
+        done
+    }
+
+    async fn take_in(
         mut self,
         app: &App,
         actor: &Actor,
@@ -205,15 +241,16 @@ impl Held {
         let _under_way = app.in_flight.begin(Arrival { owner_id, path });
         let size = self.upload.length();
         if let Some(blob) = &self.finished {
-            check_same(app, blob, from, body).await?;
+            compared::check_same(app, blob, from, body).await?;
             return Ok(self.finish(app, actor).await?);
         }
         let (checksum, digest) = checksum.unzip();
-        if !app.store.is_folder() {
-            sent::begin_writing(&app.db, &self.upload).await?;
-        }
         let before = (self.sent.as_ref(), size);
-        let mut writing = self.partial.write_from(from, checksum, before).await?;
+        let mut writing = self.partial.write_from(from, checksum, before, app.clock.now()).await?;
+        if let Some(sent) = writing.sent.take() {
+            sent::note(&app.db, &self.upload, &sent).await?;
+            self.sent = Some(sent);
+        }
         let (mut cut_off, mut full) = (None, None);
         {
             // An error ends the bytes: what came before it is kept.
@@ -351,9 +388,9 @@ impl Held {
                 }
                 // Tried without a commit first: while it is refused the bytes stay, for when it is not any more.
                 let size = i64::try_from(size).map_err(Error::internal)?;
-                let blob = self.partial.blob(hashes, size);
+                let blob = self.partial.blob(hashes, size, self.sent.as_ref());
                 drop(upload::put_blob(app, actor, &self.place, &headers, &blob).await?);
-                self.partial.finish(&blob).await?;
+                self.make(app, &blob).await?;
                 blob
             }
         };
@@ -376,80 +413,51 @@ impl Held {
     }
 
     /// Keeps the bytes of a part, all of which are there.
-    async fn keep_part(self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
+    async fn keep_part(mut self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
         if !app.store.is_folder() {
-            let blob = self.partial.blob(self.partial.hashes(size).await?, 0);
-            self.partial.finish(&blob).await?;
+            let hashes = self.partial.hashes(size).await?;
+            let size = i64::try_from(size).map_err(Error::internal)?;
+            let blob = self.partial.blob(hashes, size, self.sent.as_ref());
+            self.make(app, &blob).await?;
         }
         self.keep(app, actor, size).await
     }
 
+    /// Makes the object of all bytes. What it will be is noted first: whoever goes on need not read it to know.
+    async fn make(&mut self, app: &App, blob: &Blob) -> Result<()> {
+        if let Some(sent) = &mut self.sent {
+            *sent = sent.finished_as(blob);
+            sent::note(&app.db, &self.upload, sent).await?;
+        }
+        self.partial.finish(blob).await
+    }
+
     async fn keep(mut self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
-        let expires_at = self.note(app, actor, Written::of_size(size), false).await?;
+        let written = Written::of_size(size, self.sent.clone());
+        let expires_at = self.note(app, actor, written, false).await?;
         Ok(Progress { offset: size, expires_at })
     }
 
     /// Compares an object with its hash, since somebody may have sent a part of it again after this upload was taken from
     /// them.
     async fn prove(self, app: &App, blob: &Blob) -> Result<Self> {
-        let wrong =
-            || Error::Conflict("Bytes of this upload were mixed up. Start a new one.".into());
-        let proven = match app.store.read_proven(blob).await? {
-            Found::Whole(mut pieces) => loop {
-                match pieces.try_next().await {
-                    Ok(Some(_)) => {}
-                    Ok(None) => break Ok(()),
-                    Err(error) if store::is_passing(&error) => break Err(error.into()),
-                    Err(_) => break Err(wrong()),
-                }
-            },
-            Found::Missing => Err(wrong()),
-        };
+        let proven = compared::prove(app, blob).await;
         match proven {
             Ok(()) => Ok(self),
-            Err(error @ Error::Conflict(_)) => {
-                app.store.delete(&blob.key).await?;
-                self.terminate(app).await?;
+            Err(error) => {
+                if store::is_gone(&error) {
+                    sent::let_go(&app.db, &self.upload, true).await?;
+                }
                 Err(error)
             }
-            Err(error) => Err(error),
         }
     }
 }
 
 /// Removes what is left of the bytes of parts: they are elsewhere, or given up.
 async fn remove_parts(app: &App, parts: &[store::Part]) -> Result<()> {
-    for (name, _) in parts {
-        app.store.partial(name).await.remove(None).await?;
-    }
-    Ok(())
-}
-
-/// Takes in bytes again that are in the store already: they must be the same.
-async fn check_same(
-    app: &App,
-    blob: &Blob,
-    from: u64,
-    body: &mut (impl Stream<Item = Result<axum::body::Bytes>> + Send + Unpin),
-) -> Result<()> {
-    let (mut came, mut to) = (Sha256::new(), from);
-    while let Some(bytes) = body.next().await.transpose()? {
-        came.update(&bytes);
-        to += bytes.len() as u64;
-        if to > blob.size.unsigned_abs() {
-            let message = format!("the file has {} bytes, as Upload-Length said", blob.size);
-            return Err(Error::TooLarge(message));
-        }
-    }
-    let mut there = Sha256::new();
-    if let Found::Whole(mut pieces) = app.store.read(blob, from..to).await? {
-        while let Some(piece) = pieces.try_next().await? {
-            there.update(&piece);
-        }
-    }
-    if came.finalize() != there.finalize() {
-        let message = "these are other bytes than those that came before: begin a new upload";
-        return Err(Error::Conflict(message.into()));
+    for part in parts {
+        app.store.partial(&part.name).await.remove(None).await?;
     }
     Ok(())
 }

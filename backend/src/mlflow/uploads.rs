@@ -146,9 +146,10 @@ pub async fn take_part(
         let part = app.store.stage(upload, &mut *body, length, room, now).await?;
         // By itself: a client who goes away now leaves nothing half done.
         let (app, upload) = (app.clone(), upload.to_owned());
+        let user = actor.user()?.id.clone();
         let added = tokio::spawn(async move {
-            let now = app.clock.now();
-            let added = staged::add(&app.db, &upload, number, &part, max_size, now).await;
+            let (now, whose) = (app.clock.now(), (&user, upload.as_str()));
+            let added = staged::add(&app.db, whose, number, &part, max_size, now).await;
             if !matches!(added, Ok(true)) {
                 app.store.delete(&part.key).await?;
             }
@@ -194,12 +195,29 @@ async fn complete(mut call: Call) -> Result<Done> {
     let wanted = wanted(&parts, id.parts)?;
     drop(parts);
     call.is_read();
-    let parts = staged::parts(&call.app.db, &id.upload, &wanted).await?;
-    let mut bytes = call.app.store.read_staged(parts);
-    let headers = HeaderMap::new();
-    upload::receive(&call.app, &call.actor, &place, &headers, &mut bytes).await?;
-    staged::end(&call.app, &id.upload).await?;
+    let (app, actor) = (call.app.clone(), call.actor.clone());
+    // By itself: a client who does not wait that long asks again, and need not send anything again.
+    let joined = tokio::spawn(async move { join(&app, &actor, &place, &id.upload, wanted).await });
+    joined.await.map_err(Error::internal)??;
     Ok(Done {})
+}
+
+/// Puts parts together, one request after the other, unless that was done.
+async fn join(
+    app: &App,
+    actor: &Actor,
+    place: &Place,
+    upload: &str,
+    wanted: Vec<(u32, String)>,
+) -> Found<()> {
+    let _turn = app.store.partial(upload).await;
+    if staged::is_over(&app.db, upload, app.clock.now()).await? {
+        return Ok(());
+    }
+    let parts = staged::parts(&app.db, upload, &wanted).await?;
+    let mut bytes = app.store.read_staged(parts);
+    upload::receive(app, actor, place, &HeaderMap::new(), &mut bytes).await?;
+    staged::finish(app, upload).await
 }
 
 /// The numbers of all parts and their hashes, in order.

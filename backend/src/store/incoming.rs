@@ -15,9 +15,9 @@ use object_store::{MultipartId, MultipartUpload, ObjectStore, ObjectStoreExt, Pu
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::cloud::within;
-use super::sent::Sent;
-use super::{Kind, PATIENCE, Store};
+use super::cloud::{found_within, within};
+use super::sent::{Sent, gone};
+use super::{Kind, PATIENCE, Store, if_there};
 use crate::error::{Error, Result};
 
 /// How many parts an upload is planned to have at most: S3 takes 10,000.
@@ -90,6 +90,15 @@ struct Parts {
 }
 
 impl Parts {
+    /// What the object store calls the upload, which begins if it has not.
+    async fn begin(&mut self, place: &Path) -> Result<MultipartId> {
+        if let Some(id) = &self.id {
+            return Ok(id.clone());
+        }
+        let id = within(PATIENCE, self.multipart.create_multipart(place)).await?;
+        Ok(self.id.insert(id).clone())
+    }
+
     fn tags(&self) -> Vec<String> {
         self.tags.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -118,14 +127,14 @@ impl Store {
     }
 
     /// Goes on with an object of an object store, of which it has these parts.
-    pub(super) fn incoming_again(&self, place: Path, sent: &Sent) -> Result<Incoming> {
+    pub(super) fn incoming_again(&self, sent: &Sent) -> Result<Incoming> {
         let mut parts = self.parts(sent.part_size, true)?;
         parts.id.clone_from(&sent.multipart);
         parts.begun = sent.tags.len();
         parts.tags = Arc::new(Mutex::new(sent.tags.iter().cloned().enumerate().collect()));
         Ok(Incoming {
             objects: self.objects.clone(),
-            place,
+            place: Path::from(sent.key.as_str()),
             size: sent.size_of_parts(),
             to: To::Cloud(parts),
             waiting: Vec::new(),
@@ -165,7 +174,7 @@ fn part_size_of(usual: u64, length: Option<u64>) -> u64 {
 }
 
 /// How long so many bytes may be on their way.
-fn patience_for(size: u64) -> Duration {
+pub(super) fn patience_for(size: u64) -> Duration {
     PATIENCE + Duration::from_secs(size / SLOWEST)
 }
 
@@ -201,24 +210,29 @@ impl Incoming {
             }
             To::Cloud(parts) => parts,
         };
+        let id = parts.begin(&self.place).await?;
         let (multipart, place) = (parts.multipart.clone(), self.place.clone());
-        let id = match &parts.id {
-            Some(id) => id.clone(),
-            None => {
-                let id = within(PATIENCE, multipart.create_multipart(&place)).await?;
-                parts.id.insert(id).clone()
-            }
-        };
         let (number, tags, share) = (parts.begun, parts.tags.clone(), parts.share.take());
         parts.begun += 1;
         Ok(Box::pin(async move {
-            let sent =
-                within(patience_for(size), multipart.put_part(&place, &id, number, part)).await;
+            let sent = multipart.put_part(&place, &id, number, part);
+            let sent = match found_within(patience_for(size), sent).await {
+                Ok(Err(object_store::Error::NotFound { .. })) => Err(gone()),
+                sent => sent.and_then(|sent| Ok(sent?)),
+            };
             drop(share);
             let mut tags = tags.lock().unwrap_or_else(PoisonError::into_inner);
             tags.insert(number, sent?.content_id);
             Ok(())
         }))
+    }
+
+    /// Begins an upload in parts, however few bytes there are.
+    pub async fn begin(&mut self) -> Result<()> {
+        match &mut self.to {
+            To::Folder(_) => Ok(()),
+            To::Cloud(parts) => parts.begin(&self.place).await.map(drop),
+        }
     }
 
     /// What the object store calls the upload, and its parts in order, of which all have arrived.
@@ -274,15 +288,14 @@ impl Incoming {
         let Some(id) = &parts.id else { return Ok(()) };
         let tags = parts.tags().into_iter().map(|content_id| PartId { content_id }).collect();
         let ended = parts.multipart.complete_multipart(&self.place, id, tags);
-        if let Err(error) = within(PATIENCE_AT_END, ended).await {
+        if let Err(error) = found_within(PATIENCE_AT_END, ended).await? {
             // The answer may have been lost, and the object is there: its place is nobody else's.
-            match within(PATIENCE, self.objects.head(&self.place)).await {
+            match found_within(PATIENCE, self.objects.head(&self.place)).await? {
                 Ok(found) if found.size == self.size => {}
-                // Asked again after an answer was lost, some stores say that there is no such upload.
-                _ => match error {
-                    Error::Internal(source) => return Err(Error::unreachable(source)),
-                    error => return Err(error),
-                },
+                Err(object_store::Error::NotFound { .. }) if is_refused(&error) => {
+                    return Err(gone());
+                }
+                _ => return Err(Error::unreachable(error)),
             }
         }
         parts.id = None;
@@ -300,15 +313,30 @@ impl Incoming {
             }
             To::Cloud(parts) => {
                 let Some(id) = parts.id.take() else { return };
-                abort(&parts.multipart, &self.place, &id).await;
+                try_abort(parts.multipart.clone(), self.place.clone(), id).await;
             }
         }
     }
 }
 
+/// Whether an object store says that it has not the parts that it should put together.
+fn is_refused(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. })
+        || error.to_string().contains("InvalidPart")
+}
+
 /// Gives up the parts of an object that an object store has; they may be gone already.
-pub(super) async fn abort(multipart: &Arc<dyn MultipartStore>, place: &Path, id: &MultipartId) {
-    if let Err(error) = within(PATIENCE, multipart.abort_multipart(place, id)).await {
+pub(super) async fn abort(
+    multipart: &Arc<dyn MultipartStore>,
+    place: &Path,
+    id: &MultipartId,
+) -> Result<()> {
+    if_there(found_within(PATIENCE, multipart.abort_multipart(place, id)).await?)
+}
+
+/// As [`abort`], where nobody can do more about it.
+async fn try_abort(multipart: Arc<dyn MultipartStore>, place: Path, id: MultipartId) {
+    if let Err(error) = abort(&multipart, &place, &id).await {
         tracing::warn!(?error, %place, "parts of an upload may be left");
     }
 }
@@ -319,7 +347,7 @@ impl Drop for Incoming {
         let To::Cloud(parts) = &mut self.to else { return };
         let (Some(id), false) = (parts.id.take(), parts.is_kept) else { return };
         let (multipart, place) = (parts.multipart.clone(), self.place.clone());
-        tokio::spawn(async move { abort(&multipart, &place, &id).await });
+        tokio::spawn(try_abort(multipart, place, id));
     }
 }
 

@@ -11,15 +11,23 @@ use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter};
 use object_store::path::Path;
 use tokio::task::spawn_blocking;
 
+use super::Store;
 use super::partial::FOLDER;
 use super::read::pieces;
 use super::sent::gone;
-use super::{Store, key};
 use crate::disk;
 use crate::error::{Error, Result};
 
-/// The bytes of an upload, by its name, and how many there are.
-pub type Part = (String, u64);
+/// The bytes of an upload.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// As the upload has it.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// The object that they are, in an object store.
+    pub key: Option<String>,
+}
 
 impl Store {
     /// The bytes of these uploads from a place on, counted from the beginning of the first.
@@ -28,7 +36,7 @@ impl Store {
             return self.read_sent(parts, from);
         }
         let (mut wanted, mut before) = (Vec::new(), 0);
-        for (name, size) in parts {
+        for Part { name, size, .. } in parts {
             let skipped = from.saturating_sub(before).min(*size);
             if skipped < *size {
                 wanted.push((self.folder.join(FOLDER).join(name), skipped..*size));
@@ -51,17 +59,18 @@ impl Store {
     /// As [`Store::read_joined`], of parts that an object store has.
     fn read_sent(&self, parts: &[Part], from: u64) -> BoxStream<'static, Result<Bytes>> {
         let (mut wanted, mut before) = (Vec::new(), 0);
-        for (name, size) in parts {
+        for Part { key, size, .. } in parts {
             let skipped = from.saturating_sub(before).min(*size);
             if skipped < *size {
-                wanted.push((Path::from(key::of_part(name)), *size, skipped..*size));
+                wanted.push((key.clone(), *size, skipped..*size));
             }
             before += size;
         }
         let store = self.clone();
-        let read = iter(wanted).then(move |(place, size, range)| {
+        let read = iter(wanted).then(move |(key, size, range)| {
             let store = store.clone();
             async move {
+                let place = Path::from(key.ok_or_else(gone)?);
                 let found = store.pieces_of(&place, size, range, None).await?;
                 found.map(|pieces| pieces.map_err(Error::from)).ok_or_else(gone)
             }
@@ -76,7 +85,7 @@ impl Store {
             return Ok(());
         }
         let (mut files, mut left) = (Vec::new(), upto);
-        for (name, size) in parts {
+        for Part { name, size, .. } in parts {
             files.push((self.folder.join(FOLDER).join(name), left.min(*size), *size));
             left = left.saturating_sub(*size);
             if left == 0 {

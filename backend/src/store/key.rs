@@ -25,11 +25,6 @@ pub(super) fn of_upload(name: &str) -> String {
     format!("{PARTS}/{name}")
 }
 
-/// Where an object store has a part of something, by the name of its upload.
-pub(super) fn of_part(name: &str) -> String {
-    format!("{}/whole", of_upload(name))
-}
-
 /// The folder of the object with this id, whatever its bytes are.
 pub(super) fn folder_of(id: &str) -> String {
     format!("blobs/{}", &id[id.len().saturating_sub(2)..])

@@ -1,7 +1,8 @@
 //! Bytes that come one after the other with interruptions, restarts of the server among them.
 //!
-//! In a folder they are in a file of their own behind which more is written ([`appending`](super::appending)), and become an object by its being
-//! moved. An object store gets them in parts
+//! In a folder they are in a file of their own behind which more is written ([`appending`](super::appending)), and become
+//! an object with the name that they had by its being moved: so it is found again, too, if the server ends before the row
+//! is there. An object store gets them in parts
 //! ([`sending`](super::sending)). Either way the object has the name that they had: so it is found
 //! again, too, if the server ends before the row is there. How many of them are durable is for the caller to note; what was
 //! written behind those is written again. The hash goes on from where it was, unless the server of a folder was started
@@ -27,6 +28,7 @@ use super::sent::Sent;
 use super::written::{Checksum, Written};
 use super::{Blob, Kind, Store, appending, sending};
 use crate::error::{Error, Result};
+use crate::id::new_uuid;
 use crate::time::Timestamp;
 
 pub(super) const FOLDER: &str = "partial";
@@ -151,15 +153,10 @@ impl Partial {
         from: u64,
         checksum: Option<Checksum>,
         (sent, length): (Option<&Sent>, Option<u64>),
+        now: Timestamp,
     ) -> Result<Writing> {
         if !self.store.is_folder() {
-            let sent = match sent {
-                Some(sent) => sent.clone(),
-                None => Sent::nothing(self.store.part_size(length)),
-            };
-            let whose = (self.name.as_str(), self.place());
-            let sender = sending::Sender::new(&self.store, whose, (from, sent), checksum).await?;
-            return Ok(Writing { to: To::Cloud(Box::new(sender)), at: from });
+            return self.send_from(from, checksum, (sent, length), now).await;
         }
         let hasher = match from {
             0 => Some(Hasher::default()),
@@ -170,7 +167,33 @@ impl Partial {
             *self.hashed = Hashed::default();
         }
         let writer = appending::Writer::new(self.file(), from, hasher, checksum);
-        Ok(Writing { to: To::File(writer), at: from })
+        Ok(Writing { to: To::File(writer), at: from, sent: None })
+    }
+
+    /// As [`Partial::write_from`], to an object store.
+    async fn send_from(
+        &self,
+        from: u64,
+        checksum: Option<Checksum>,
+        (sent, length): (Option<&Sent>, Option<u64>),
+        now: Timestamp,
+    ) -> Result<Writing> {
+        let nothing = || Sent::nothing(self.store.part_size(length));
+        let mut sent = sent.cloned().unwrap_or_else(nothing);
+        if sent.multipart.is_none() {
+            // Whoever had it before may still write to the object of theirs.
+            let id = new_uuid(now);
+            sent.key = match self.is_part {
+                true => format!("{}/{id}", key::of_upload(&self.name)),
+                false => key::of_id(&id),
+            };
+        }
+        let in_parts = length.is_none_or(|length| length > sent.part_size);
+        let sender =
+            sending::Sender::new(&self.store, &self.name, (from, &sent), checksum, in_parts);
+        let sender = sender.await?;
+        sent.multipart = sender.multipart();
+        Ok(Writing { to: To::Cloud(Box::new(sender)), at: from, sent: Some(sent) })
     }
 
     /// Goes on with the hashes from here: the bytes that were written are durable.
@@ -194,22 +217,13 @@ impl Partial {
     }
 
     /// The object that all bytes will be, of which these are the hashes.
-    pub fn blob(&self, hashes: Hashes, size: i64) -> Blob {
+    pub fn blob(&self, hashes: Hashes, size: i64, sent: Option<&Sent>) -> Blob {
         let Hashes { sha256, crc32 } = hashes;
-        let key = match self.store.is_folder() {
-            true => key::new(&sha256, &self.name),
-            false => self.place().to_string(),
+        let key = match sent {
+            None => key::new(&sha256, &self.name),
+            Some(sent) => sent.key.clone(),
         };
         Blob { key, sha256, size, crc32: Some(crc32) }
-    }
-
-    /// Where an object store has all bytes: a part of something is not for itself.
-    fn place(&self) -> Path {
-        match self.is_part {
-            true => key::of_part(&self.name),
-            false => key::of_id(&self.name),
-        }
-        .into()
     }
 
     /// Makes the object of the bytes. In a folder they are here no more.
@@ -224,9 +238,11 @@ impl Partial {
     }
 
     /// The object that was made of `size` bytes, where the server ended before anybody noted it.
-    pub async fn finished(&self, size: u64) -> Result<Option<Blob>> {
+    pub async fn finished(&self, size: u64, sent: Option<&Sent>) -> Result<Option<Blob>> {
         if !self.store.is_folder() {
-            return self.sent_whole(size).await;
+            let Some(blob) = sent.and_then(Sent::blob) else { return Ok(None) };
+            let is_there = self.store.size(&blob.key).await? == Some(size);
+            return Ok(is_there.then_some(blob));
         }
         if tokio::fs::try_exists(self.file()).await? {
             return Ok(None);
@@ -245,28 +261,13 @@ impl Partial {
         Ok(None)
     }
 
-    /// As [`Partial::finished`]: the name of the object does not say what its bytes are.
-    async fn sent_whole(&self, size: u64) -> Result<Option<Blob>> {
-        let key = self.place().to_string();
-        if self.store.size(&key).await? != Some(size) {
-            return Ok(None);
-        }
-        let mut hasher = Hasher::default();
-        if let Some(mut pieces) = self.store.whole(&key, size).await? {
-            while let Some(piece) = pieces.try_next().await? {
-                hasher.update(&piece);
-            }
-        }
-        let size = i64::try_from(size).map_err(Error::internal)?;
-        Ok(Some(self.blob(hasher.finish(), size)))
-    }
-
     /// Removes the bytes of an upload that is given up, or an object by now. `sent` is what an object store has.
     pub async fn remove(self, sent: Option<&Sent>) -> Result<()> {
         if let (Some(id), Kind::Cloud { multipart, .. }) =
             (sent.and_then(|sent| sent.multipart.as_ref()), &self.store.kind)
         {
-            abort(multipart, &self.place(), id).await;
+            let place = sent.map_or_else(Path::default, |sent| Path::from(sent.key.as_str()));
+            abort(multipart, &place, id).await?;
         }
         self.store.remove_staged(&self.name).await?;
         match tokio::fs::remove_file(self.file()).await {
@@ -287,6 +288,8 @@ pub struct Writing {
     to: To,
     /// How many bytes there are with all that was given.
     pub at: u64,
+    /// What an object store has before that, which is to be noted before anything is sent.
+    pub sent: Option<Sent>,
 }
 
 enum To {

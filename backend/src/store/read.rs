@@ -55,14 +55,6 @@ impl Store {
         Ok(found.map_or(Found::Missing, Found::Whole))
     }
 
-    /// All pieces of an object that is not empty, as they are; none where there is none of this size.
-    pub(super) async fn whole(&self, key: &str, size: u64) -> Result<Option<Pieces>> {
-        match size {
-            0 => Ok(None),
-            _ => self.pieces_of(&Path::from(key), size, 0..size, None).await,
-        }
-    }
-
     /// The pieces of an object, if it has this size. The range is not empty; with a hash it is all, and proven.
     pub(super) async fn pieces_of(
         &self,

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::cloud::{found_within, within};
 use super::hash::Hasher;
-use super::incoming::Incoming;
+use super::incoming::{Incoming, patience_for};
 use super::sent::{Sent, Tail, gone};
 use super::written::{Checksum, Written};
 use super::{PATIENCE, Store, key};
@@ -53,6 +53,7 @@ impl Hashing {
 pub(super) struct Sender {
     store: Store,
     name: String,
+    key: String,
     object: Incoming,
     part_size: u64,
     /// How many parts there are that were durable before.
@@ -61,12 +62,14 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Goes on behind the first `from` bytes, which the object store has.
+    /// Goes on behind the first `from` bytes, which the object store has. With `in_parts` it is asked for an upload in parts at
+    /// once: whoever notes that can end it whatever happens.
     pub async fn new(
         store: &Store,
-        (name, place): (&str, Path),
-        (from, sent): (u64, Sent),
+        name: &str,
+        (from, sent): (u64, &Sent),
         checksum: Option<Checksum>,
+        in_parts: bool,
     ) -> Result<Self> {
         if sent.size() != from {
             return Err(gone());
@@ -75,26 +78,34 @@ impl Sender {
         let (part_size, known) = (sent.part_size, sent.tags.len());
         let at = sent.size_of_parts();
         let hashing = Hashing { all: parts.clone(), parts, checksum: None, at, part_size };
-        let object = store.incoming_again(place, &sent)?;
+        let object = store.incoming_again(sent)?;
         let working = tokio::spawn(async move { Ok(hashing) });
-        let mut sender =
-            Self { store: store.clone(), name: name.to_owned(), object, part_size, known, working };
+        let (store, name, key) = (store.clone(), name.to_owned(), sent.key.clone());
+        let mut sender = Self { store, name, key, object, part_size, known, working };
         if let Some(tail) = &sent.tail {
-            let bytes =
-                found_within(PATIENCE, store.objects.get(&Path::from(tail.key.as_str()))).await?;
-            let bytes = match bytes {
+            let place = Path::from(tail.key.as_str());
+            let found = found_within(PATIENCE, sender.store.objects.get(&place)).await?;
+            let bytes = match found {
                 Err(object_store::Error::NotFound { .. }) => return Err(gone()),
-                found => within(PATIENCE, found?.bytes()).await?,
+                found => within(patience_for(tail.size), found?.bytes()).await?,
             };
             if bytes.len() as u64 != tail.size {
                 return Err(gone());
             }
             sender.put(vec![bytes]).await?;
         }
+        if in_parts {
+            sender.object.begin().await?;
+        }
         let mut hashing = sender.hashing().await?;
         hashing.checksum = checksum;
         sender.working = tokio::spawn(async move { Ok(hashing) });
         Ok(sender)
+    }
+
+    /// What the object store calls the upload.
+    pub fn multipart(&self) -> Option<String> {
+        self.object.sent().0
     }
 
     async fn hashing(&mut self) -> Result<Hashing> {
@@ -116,19 +127,19 @@ impl Sender {
         Ok(())
     }
 
+    fn sent(&self, hashing: &Hashing, multipart: Option<String>, tags: Vec<String>) -> Sent {
+        let hashes = hashing.parts.to_text();
+        let nothing = Sent::nothing(self.part_size);
+        Sent { key: self.key.clone(), multipart, hashes, tags, ..nothing }
+    }
+
     /// What is durable in whole parts; none where no part has come to those that were noted.
     pub async fn checkpoint(&mut self) -> Result<Option<Written>> {
         let hashing = self.hashing().await?;
         let (multipart, tags) = self.object.sent();
         let known = std::mem::replace(&mut self.known, tags.len());
         let written = (tags.len() > known).then(|| {
-            let sent = Sent {
-                multipart,
-                part_size: self.part_size,
-                hashes: hashing.parts.to_text(),
-                tail: None,
-                tags,
-            };
+            let sent = self.sent(&hashing, multipart, tags);
             let (hasher, size) = (Some(hashing.parts.clone()), sent.size_of_parts());
             Written {
                 hasher,
@@ -153,11 +164,10 @@ impl Sender {
         if !is_whole && size > 0 {
             let key = format!("{}/tail-{}", key::of_upload(&self.name), new_uuid(now));
             let place = Path::from(key.as_str());
-            within(PATIENCE, self.store.objects.put(&place, waiting)).await?;
+            within(patience_for(size), self.store.objects.put(&place, waiting)).await?;
             tail = Some(Tail { key, size });
         }
-        let hashes = hashing.parts.to_text();
-        let sent = Sent { multipart, part_size: self.part_size, hashes, tail, tags };
+        let sent = Sent { tail, ..self.sent(&hashing, multipart, tags) };
         let Hashing { all, checksum, at, .. } = hashing;
         let object = is_whole.then_some(self.object);
         Ok(Written { hasher: Some(all), checksum, size: at, sent: Some(sent), object })

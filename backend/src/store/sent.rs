@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Blob;
 use super::hash::Hasher;
 use crate::error::{Error, Result};
 
@@ -9,13 +10,17 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sent {
-    /// What the object store calls the upload; none before the first part.
+    /// Of the object that all bytes will be. Whoever goes on has another one, unless there are parts for this one.
+    pub(super) key: String,
+    /// What the object store calls the upload; none where all fits one part.
     pub(super) multipart: Option<String>,
     /// In bytes.
     pub(super) part_size: u64,
     /// The state of the hashes of all parts.
     pub(super) hashes: String,
     pub(super) tail: Option<Tail>,
+    /// What all bytes are, once they are given and before they are an object.
+    pub(super) finished: Option<Finished>,
     /// What the object store calls the parts, in order.
     #[serde(skip)]
     pub tags: Vec<String>,
@@ -27,6 +32,16 @@ pub(super) struct Tail {
     pub key: String,
     /// In bytes.
     pub size: u64,
+}
+
+/// All bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Finished {
+    /// In hexadecimal.
+    sha256: String,
+    crc32: Option<u32>,
+    /// In bytes.
+    size: i64,
 }
 
 impl Sent {
@@ -56,6 +71,19 @@ impl Sent {
         self.size_of_parts() + self.tail.as_ref().map_or(0, |tail| tail.size)
     }
 
+    /// The same, of which all bytes were given: they are what this blob is.
+    #[must_use]
+    pub fn finished_as(&self, blob: &Blob) -> Self {
+        let Blob { sha256, size, crc32, .. } = blob.clone();
+        Self { finished: Some(Finished { sha256, crc32, size }), ..self.clone() }
+    }
+
+    /// What all bytes are, if they were all given.
+    pub fn blob(&self) -> Option<Blob> {
+        let Finished { sha256, crc32, size } = self.finished.clone()?;
+        Some(Blob { key: self.key.clone(), sha256, size, crc32 })
+    }
+
     /// The object that whoever has noted `next` needs no more.
     pub fn outdated(&self, next: &Self) -> Option<&str> {
         let tail = self.tail.as_ref().filter(|tail| Some(*tail) != next.tail.as_ref());
@@ -63,9 +91,14 @@ impl Sent {
     }
 }
 
+const GONE: &str = "Bytes of this upload were lost. Start a new one, with new parts if it has any.";
+
 /// What an upload ends with that has lost bytes, such as those of its parts.
 pub fn gone() -> Error {
-    Error::Conflict(
-        "Bytes of this upload were lost. Start a new one, with new parts if it has any.".into(),
-    )
+    Error::Conflict(GONE.into())
+}
+
+/// Whether that is what an error says.
+pub fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Conflict(message) if message == GONE)
 }

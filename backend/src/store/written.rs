@@ -42,8 +42,8 @@ pub struct Written {
 }
 
 impl Written {
-    /// All bytes, of which nothing more need be known.
-    pub fn of_size(size: u64) -> Self {
-        Self { hasher: None, checksum: None, size, sent: None, object: None }
+    /// All bytes, of which nothing more need be known than what an object store has.
+    pub fn of_size(size: u64, sent: Option<Sent>) -> Self {
+        Self { hasher: None, checksum: None, size, sent, object: None }
     }
 }

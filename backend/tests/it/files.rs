@@ -209,7 +209,7 @@ async fn text_is_said_to_be_utf8_and_nothing_else_is() {
         assert_eq!(admin.get(&path).await.headers()["content-type"], content_type, "{name}");
     }
     assert_eq!(admin.get(BASE).await.headers()["content-type"], "application/json");
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/healthz", "/metrics"] {
         let answer = admin.get(path).await;
         let found = answer.headers()["content-type"].to_str().unwrap();
         assert!(found.starts_with("text/plain") && found.ends_with("; charset=utf-8"), "{found}");

@@ -133,7 +133,7 @@ async fn without_room_files_are_refused_and_everything_else_goes_on() {
     assert_eq!(deleted.status(), 204);
     let room = "{ hasRoom }";
     assert_eq!(admin.ok(room, json!({})).await, json!({ "hasRoom": false }));
-    let said = ready(&server.url).await;
+    let said = ready(&admin.url).await;
     assert_eq!(said, (200, "read-only".to_owned()), "a balancer must not take it away");
 }
 

@@ -220,7 +220,10 @@ pub async fn go_on(
                 _ => Err(no_bytes_of_its_own()),
             };
         }
-        let mut held = resumable::hold(&app, &actor, &id).await?;
+        let mut held = match method {
+            Method::HEAD => resumable::look(&app, &actor, &id).await?,
+            _ => resumable::hold(&app, &actor, &id).await?,
+        };
         if method == Method::DELETE {
             return Ok(Asked::End(held));
         }

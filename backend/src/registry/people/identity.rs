@@ -15,7 +15,7 @@ use crate::access::{self, Actor};
 use crate::action::Action;
 use crate::app::App;
 use crate::change::Change;
-use crate::config::{GroupRight, Right};
+use crate::config::oidc::{GroupRight, Right};
 use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{ProjectId, UserId, new_uuid, random_text};

@@ -55,7 +55,12 @@ pub async fn pair(db: &Db, store: &Store, adopt: bool, now: Timestamp) -> Result
         (None, None) => {
             let identity = Identity { registry, storage: new_uuid(now), former: Vec::new() };
             store.identify(&identity).await?;
-            note(db, store, &identity).await
+            let known = noted(db, &identity).await?;
+            if known != identity.storage {
+                // Another server began at the same moment: its id counts.
+                store.identify(&Identity { storage: known, ..identity }).await?;
+            }
+            Ok(())
         }
         (Some(_), before) if adopt => {
             let (former, before) = before.map(|before| (before.former, before.registry)).unzip();
@@ -110,9 +115,11 @@ pub async fn registry(db: &Db) -> Result<String> {
     Ok(id)
 }
 
-/// Makes a pair of a database and a store that come from a backup. Who was signed in is not any more.
+/// Makes a pair of a database and a store that come from a backup. Who was signed in is not any more, and no address that
+/// was signed is good.
 pub async fn restore(db: &Db, store: &Store, identity: &Identity, now: Timestamp) -> Result<()> {
     query("DELETE FROM credentials WHERE kind = 'SESSION'").alone(db).await?;
+    query("UPDATE registry SET secret = NULL").alone(db).await?;
     replace(db, store, identity, now).await
 }
 
@@ -164,6 +171,14 @@ async fn why_not_ours(db: &Db, store: &Store) -> Result<Option<String>> {
 
 /// Notes which store the database has, unless it has another one by now.
 async fn note(db: &Db, store: &Store, identity: &Identity) -> Result<()> {
+    if noted(db, identity).await? != identity.storage {
+        return Err(refusal(store, "is a second folder of this database, which has one already"));
+    }
+    Ok(())
+}
+
+/// As [`note`]; returns the id of the store that the database has.
+async fn noted(db: &Db, identity: &Identity) -> Result<String> {
     let mut tx = db.begin().await?;
     query("UPDATE storages SET id = $2 WHERE name = $1 AND id IS NULL")
         .bind(STORAGE)
@@ -173,10 +188,7 @@ async fn note(db: &Db, store: &Store, identity: &Identity) -> Result<()> {
     let (id,): (String,) =
         query("SELECT id FROM storages WHERE name = $1").bind(STORAGE).fetch_one(&mut tx).await?;
     tx.commit().await?;
-    if id != identity.storage {
-        return Err(refusal(store, "is a second folder of this database, which has one already"));
-    }
-    Ok(())
+    Ok(id)
 }
 
 /// Makes a store this database's, whosever it was.

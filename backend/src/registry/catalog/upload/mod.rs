@@ -25,6 +25,7 @@ use crate::id::UserId;
 use crate::in_flight::WAIT_SECONDS;
 use crate::loader::{load_by_owner, loaders};
 use crate::long::Long;
+use crate::store::{self, Sent};
 use crate::time::Timestamp;
 
 /// How long an upload is kept after its last bytes came.
@@ -85,11 +86,21 @@ impl Upload {
     }
 }
 
-/// The bytes of a part, by the name that its upload has, and how many they are.
+/// The bytes of a part, by the name that its upload has, how many they are, and what an object store has of them.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Part {
-    pub id: String,
-    pub size: i64,
+struct Part {
+    id: String,
+    size: i64,
+    sent: Option<String>,
+}
+
+impl Part {
+    /// As the store has them.
+    fn stored(self) -> Result<store::Part> {
+        let sent = self.sent.map(|sent| Sent::of_text(&sent, Vec::new())).transpose()?;
+        let key = sent.and_then(|sent| sent.blob()).map(|blob| blob.key);
+        Ok(store::Part { name: self.id, size: self.size.unsigned_abs(), key })
+    }
 }
 
 macro_rules! columns {
@@ -126,9 +137,10 @@ pub async fn find_all(
 }
 
 /// The parts that a final upload puts together, in order.
-pub async fn parts(conn: impl Into<Conn<'_>>, final_id: &str) -> Result<Vec<Part>> {
-    let parts = query("SELECT id, size FROM uploads WHERE final_id = $1 ORDER BY part");
-    Ok(parts.bind(final_id).fetch_all(conn).await?)
+pub async fn parts(conn: impl Into<Conn<'_>>, final_id: &str) -> Result<Vec<store::Part>> {
+    let parts = query("SELECT id, size, sent FROM uploads WHERE final_id = $1 ORDER BY part");
+    let parts: Vec<Part> = parts.bind(final_id).fetch_all(conn).await?;
+    parts.into_iter().map(Part::stored).collect()
 }
 
 /// How many bytes uploads that have begun are still to bring, of which some came in the last minutes. What is put

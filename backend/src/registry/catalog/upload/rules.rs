@@ -149,10 +149,11 @@ pub async fn set_length(change: &mut Change, upload: &Upload, length: i64) -> Re
     let (user, now) = (change.author().clone(), change.now);
     check_announced(&mut **change, &user, now, length.saturating_sub(upload.size)).await?;
     let set = query(concat!(
-        "UPDATE uploads SET size = $2, is_deferred = FALSE WHERE id = $1 AND is_deferred RETURNING ",
+        "UPDATE uploads SET size = $2, is_deferred = FALSE WHERE id = $1 AND is_deferred AND epoch = $3 RETURNING ",
         columns!()
     ));
-    let set = set.bind(&upload.id).bind(length).fetch_optional(&mut **change).await?;
+    let set = set.bind(&upload.id).bind(length).bind(upload.epoch);
+    let set = set.fetch_optional(&mut **change).await?;
     set.ok_or(Error::Stale)
 }
 

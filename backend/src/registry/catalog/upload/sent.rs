@@ -27,14 +27,44 @@ pub async fn take_over(db: &Db, id: &str) -> Result<Option<Upload>> {
     Ok(taken)
 }
 
-/// Notes that whoever has an upload writes to it.
-pub async fn begin_writing(db: &Db, upload: &Upload) -> Result<()> {
-    let noted = query("UPDATE uploads SET is_held = TRUE WHERE id = $1 AND epoch = $2")
-        .bind(&upload.id)
-        .bind(upload.epoch)
-        .alone(db)
-        .await?;
+/// Notes that whoever has an upload writes to it, or is about to make the object, and what the object store has by then.
+pub async fn note(db: &Db, upload: &Upload, sent: &Sent) -> Result<()> {
+    let noted = query(
+        "UPDATE uploads SET is_held = TRUE, sent = $3 WHERE id = $1 AND epoch = $2 AND NOT is_over",
+    )
+    .bind(&upload.id)
+    .bind(upload.epoch)
+    .bind(sent.to_text()?)
+    .alone(db)
+    .await?;
     if noted == 1 { Ok(()) } else { Err(taken_over()) }
+}
+
+/// Refuses to go on for somebody who does not have the upload any more.
+pub async fn check(db: &Db, upload: &Upload) -> Result<()> {
+    let own = query("SELECT id FROM uploads WHERE id = $1 AND epoch = $2");
+    let own = own.bind(&upload.id).bind(upload.epoch).fetch_optional::<(String,)>(db).await?;
+    own.map(drop).ok_or_else(taken_over)
+}
+
+/// Notes that whoever has an upload writes nothing more. Where its bytes are lost, it begins anew.
+pub async fn let_go(db: &Db, upload: &Upload, is_lost: bool) -> Result<()> {
+    let mut tx = db.begin().await?;
+    let own =
+        query("UPDATE uploads SET is_held = FALSE WHERE id = $1 AND epoch = $2 AND NOT is_over");
+    let own = own.bind(&upload.id).bind(upload.epoch).execute(&mut tx).await?;
+    if own == 1 && is_lost {
+        query("UPDATE uploads SET received = 0, sent = NULL WHERE id = $1")
+            .bind(&upload.id)
+            .execute(&mut tx)
+            .await?;
+        query("DELETE FROM sent_parts WHERE upload_id = $1")
+            .bind(&upload.id)
+            .execute(&mut tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// What the object store has of an upload; nothing where the bytes are elsewhere, or none are.
@@ -75,7 +105,7 @@ pub async fn receive(
     let noted = query(
         "UPDATE uploads SET received = $2, expires_at_ms = $3, size = CASE WHEN is_deferred THEN $2 ELSE size END,
              sent = $4, is_held = $5
-         WHERE id = $1 AND epoch = $6",
+         WHERE id = $1 AND epoch = $6 AND NOT is_over",
     )
     .bind(&upload.id)
     .bind(received.size)
@@ -89,14 +119,14 @@ pub async fn receive(
         return Err(taken_over());
     }
     if let Some((sent, before)) = received.sent {
-        for (number, tag) in sent.tags.iter().enumerate().skip(before) {
-            let mut sql = Sql::new("INSERT INTO sent_parts (upload_id, number, tag) VALUES (");
-            sql.push_value(&upload.id)
-                .push(", ")
-                .push_value(number as i64)
-                .push(", ")
-                .push_value(tag);
-            Query::from(sql.push(")").clone()).execute(&mut tx).await?;
+        let new: Vec<(usize, &String)> = sent.tags.iter().enumerate().skip(before).collect();
+        for some in new.chunks(100) {
+            let mut sql = Sql::new("INSERT INTO sent_parts (upload_id, number, tag) VALUES ");
+            for (index, (number, tag)) in some.iter().enumerate() {
+                sql.push(if index == 0 { "(" } else { ", (" }).push_value(&upload.id);
+                sql.push(", ").push_value(*number as i64).push(", ").push_value(*tag).push(")");
+            }
+            Query::from(sql).execute(&mut tx).await?;
         }
     }
     tx.commit().await?;

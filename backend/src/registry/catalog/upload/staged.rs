@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::LIFE_SECONDS;
+use super::{LIFE_SECONDS, rules};
 use crate::app::App;
 use crate::db::{Conn, Db, query};
 use crate::error::{Error, Result};
+use crate::id::UserId;
 use crate::store::Blob;
 use crate::time::Timestamp;
 
@@ -29,7 +30,7 @@ pub async fn room(
 ) -> Result<u64> {
     let found = query(
         "SELECT received, (SELECT MAX(size) FROM staged_parts WHERE upload_id = $1 AND number = $2)
-         FROM uploads WHERE id = $1",
+         FROM uploads WHERE id = $1 AND NOT is_over",
     )
     .bind(upload)
     .bind(i64::from(number))
@@ -40,10 +41,10 @@ pub async fn room(
     Ok(room.saturating_sub(received.unsigned_abs()))
 }
 
-/// Adds a part; false where it is there already, and these bytes are not needed.
+/// Adds a part of somebody; false where it is there already, and these bytes are not needed.
 pub async fn add(
     db: &Db,
-    upload: &str,
+    (user, upload): (&UserId, &str),
     number: u32,
     part: &Blob,
     max_size: u64,
@@ -51,7 +52,7 @@ pub async fn add(
 ) -> Result<bool> {
     let mut tx = db.begin().await?;
     // Locks it.
-    let touched = query("UPDATE uploads SET expires_at_ms = $2 WHERE id = $1")
+    let touched = query("UPDATE uploads SET expires_at_ms = $2 WHERE id = $1 AND NOT is_over")
         .bind(upload)
         .bind(now.plus_seconds(LIFE_SECONDS))
         .execute(&mut tx)
@@ -76,6 +77,7 @@ pub async fn add(
             let message = format!("All parts can be at most {max_size} bytes large together.");
             return Err(Error::TooLarge(message));
         }
+        rules::check_announced(&mut tx, user, now, part.size).await?;
         let (tries,): (i64,) =
             query("SELECT COUNT(*) FROM staged_parts WHERE upload_id = $1 AND number = $2")
                 .bind(upload)
@@ -96,10 +98,20 @@ pub async fn add(
     Ok(added > 0)
 }
 
+/// Whether the parts of an upload were put together before. If not, they are kept for a while from now on.
+pub async fn is_over(db: &Db, upload: &str, now: Timestamp) -> Result<bool> {
+    let mut tx = db.begin().await?;
+    let touched = query("UPDATE uploads SET expires_at_ms = $2 WHERE id = $1 RETURNING is_over")
+        .bind(upload)
+        .bind(now.plus_seconds(LIFE_SECONDS))
+        .fetch_optional::<(bool,)>(&mut tx)
+        .await?;
+    tx.commit().await?;
+    touched.map(|(is_over,)| is_over).ok_or_else(over)
+}
+
 /// The parts with these numbers and hashes, in this order.
 pub async fn parts(db: &Db, upload: &str, wanted: &[(u32, String)]) -> Result<Vec<Blob>> {
-    let there = query("SELECT id FROM uploads WHERE id = $1").bind(upload);
-    there.fetch_optional::<(String,)>(db).await?.ok_or_else(over)?;
     let parts: Vec<(i64, String, i64, String)> =
         query("SELECT number, sha256, size, key FROM staged_parts WHERE upload_id = $1")
             .bind(upload)
@@ -120,13 +132,19 @@ pub async fn parts(db: &Db, upload: &str, wanted: &[(u32, String)]) -> Result<Ve
     in_order.collect()
 }
 
-/// Ends an upload and removes its parts; it may be over already. By itself: a client who goes away leaves nothing.
+/// Ends an upload whose parts were put together, and removes them. It is known until it expires, for who did not hear that.
+pub async fn finish(app: &App, upload: &str) -> Result<()> {
+    query("UPDATE uploads SET is_over = TRUE WHERE id = $1").bind(upload).alone(&app.db).await?;
+    app.store.remove_staged(upload).await
+}
+
+/// Gives an upload up and removes its parts; it may be over already. By itself: a client who goes away leaves nothing.
 pub async fn end(app: &App, upload: &str) -> Result<()> {
     let (app, upload) = (app.clone(), upload.to_owned());
     let ended = tokio::spawn(async move {
         // The bytes first, so that a full disk has room for the change.
         app.store.remove_staged(&upload).await?;
-        super::rules::delete(&app.db, &upload).await
+        rules::delete(&app.db, &upload).await
     });
     ended.await.map_err(Error::internal)?
 }
