@@ -78,6 +78,9 @@ impl PgPools {
     }
 }
 
+/// A connection, and when it was used last.
+type Kept = (PoolConnection<Postgres>, Instant);
+
 /// Some of the connections. Cheap to clone.
 #[derive(Clone)]
 pub struct PgShare {
@@ -85,7 +88,7 @@ pub struct PgShare {
     /// As many as the pool may have connections: whoever has one finds a connection here, or room for another there.
     permits: Arc<Semaphore>,
     /// Those that were used just now, and when.
-    kept: Arc<Mutex<Vec<(PoolConnection<Postgres>, Instant)>>>,
+    kept: Arc<Mutex<Vec<Kept>>>,
 }
 
 impl PgShare {

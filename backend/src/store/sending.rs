@@ -42,7 +42,7 @@ impl Hashing {
             self.all.update(&rest[..length]);
             rest = &rest[length..];
             self.at += length as u64;
-            if self.at % self.part_size == 0 {
+            if self.at.is_multiple_of(self.part_size) {
                 self.parts = self.all.clone();
             }
         }

@@ -16,6 +16,7 @@ use model_registry::role::TokenScope;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::harness::{Caller, PASSWORD, Server};
 use crate::mlflow_artifacts::{PROXY, get, put, run, sha256};
@@ -98,6 +99,72 @@ async fn an_upload_goes_on_at_the_other_server_wherever_it_was_interrupted() {
     assert!(first.app.store.partial_names().await.unwrap().is_empty(), "nothing is left beside");
 }
 
+/// A client whose connection hangs, which a server does not know; what is sent to it, and how the request ends.
+fn hang(
+    caller: &Caller,
+    upload: &str,
+    from: u64,
+) -> (mpsc::Sender<Result<Bytes, std::io::Error>>, JoinHandle<u16>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let body = stream::unfold(receiver, async |mut receiver: mpsc::Receiver<_>| {
+        Some((receiver.recv().await?, receiver))
+    });
+    let (caller, upload) = (caller.clone(), upload.to_owned());
+    let body = reqwest::Body::wrap_stream(body);
+    let hanging =
+        tokio::spawn(
+            async move { tus::patch(&caller, &upload, from, body).await.status().as_u16() },
+        );
+    (sender, hanging)
+}
+
+/// Waits until somebody writes to an upload.
+async fn wait_for_writer(server: &Server) {
+    for _ in 0..500 {
+        if server.count("SELECT COUNT(*) FROM uploads WHERE is_held").await == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nobody writes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lost_an_upload_cannot_replace_the_bytes_of_its_file() {
+    let Some((_first, second, here, there)) = pair().await else { return };
+    let (mine, theirs) = (bytes(100_000), vec![7; 100_000]);
+    // Known already: nothing keeps whoever sends it from the end.
+    assert_eq!(here.put(&format!("{FOLDER}/known"), mine.clone()).await.status(), 201);
+    let upload = tus::begun(&here, &format!("{FOLDER}/f"), mine.len() as u64).await;
+    let upload = at(&here, &upload);
+    let (sender, hanging) = hang(&here, &upload, 0);
+    sender.send(Ok(mine[..99_999].to_vec().into())).await.unwrap();
+    wait_for_writer(&second).await;
+    assert_eq!(tus::patch(&there, &upload, 0, theirs.clone()).await.status(), 204);
+    sender.send(Ok(mine[99_999..].to_vec().into())).await.unwrap();
+    drop(sender);
+    assert_eq!(hanging.await.unwrap(), 409);
+    assert_file(&here, "f", &theirs).await;
+    assert_file(&here, "known", &mine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_parts_the_store_has_lost_begins_anew() {
+    let Some((first, _second, here, there)) = pair().await else { return };
+    let all = bytes(2 * PART + 5);
+    let upload = tus::begun(&here, &format!("{FOLDER}/f"), all.len() as u64).await;
+    let upload = at(&here, &upload);
+    let half = all[..PART + 9].to_vec();
+    assert_eq!(tus::patch(&here, &upload, 0, half).await.status(), 204);
+    let lose = "UPDATE uploads SET sent = REPLACE(sent, '\"multipart\":\"', '\"multipart\":\"x')";
+    query(lose).alone(&first.app.db).await.unwrap();
+    let rest = tus::patch(&there, &upload, PART as u64 + 9, all[PART + 9..].to_vec()).await;
+    assert_eq!(rest.status(), 409);
+    assert_eq!(tus::offset(&there, &upload).await, 0);
+    assert_eq!(tus::patch(&there, &upload, 0, all.clone()).await.status(), 204);
+    assert_file(&here, "f", &all).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_lost_an_upload_to_the_other_server_changes_nothing_any_more() {
     let Some((first, _second, here, there)) = pair().await else { return };
@@ -105,25 +172,10 @@ async fn whoever_lost_an_upload_to_the_other_server_changes_nothing_any_more() {
     let upload = tus::begun(&here, &format!("{FOLDER}/f"), all.len() as u64).await;
     let upload = at(&here, &upload);
     assert_eq!(tus::patch(&here, &upload, 0, all[..1000].to_vec()).await.status(), 204);
-    // A client whose connection hangs: the server does not know that.
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(1);
-    let body =
-        stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
-    let hanging = {
-        let (here, upload) = (here.clone(), upload.clone());
-        let body = reqwest::Body::wrap_stream(body);
-        tokio::spawn(async move { tus::patch(&here, &upload, 1000, body).await.status() })
-    };
+    let (sender, hanging) = hang(&here, &upload, 1000);
     // Bytes that nobody is to see: the same place gets others.
     sender.send(Ok(vec![7; PART].into())).await.unwrap();
-    let held = "SELECT COUNT(*) FROM uploads WHERE is_held";
-    for _ in 0..500 {
-        if first.count(held).await == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(first.count(held).await, 1);
+    wait_for_writer(&first).await;
     assert_eq!(tus::offset(&there, &upload).await, 1000);
     let rest = tus::patch(&there, &upload, 1000, all[1000..PART + 9].to_vec()).await;
     assert_eq!(rest.status(), 204);
@@ -277,7 +329,7 @@ async fn a_lease_is_had_by_one_until_it_is_given_back_or_runs_out() {
     replica.beat().await.unwrap();
     replica.beat().await.unwrap();
     let seen = replica::all(db, clock).await.unwrap();
-    assert_eq!(seen.iter().map(|seen| seen.id.clone()).collect::<Vec<_>>(), [replica.id.clone()]);
+    assert!(seen.len() == 1 && seen[0].id == replica.id, "{seen:?}");
     replica.leave().await.unwrap();
     assert!(replica::all(db, clock).await.unwrap().is_empty());
 }

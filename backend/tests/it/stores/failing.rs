@@ -203,7 +203,7 @@ async fn insist(caller: &Caller, client: usize) {
     for (index, size) in SIZES.into_iter().enumerate() {
         let (name, round) = (format!("{client}-{size}"), client.to_string());
         let bytes = bytes_of(&round, size);
-        if (client + index) % 2 == 0 {
+        if (client + index).is_multiple_of(2) {
             in_the_end(async || put(caller, &name, &bytes, index > 2).await.then_some(())).await;
         } else {
             let upload = in_the_end(async || {
