@@ -51,7 +51,7 @@ pub use give::Given;
 pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
 pub use joining::Part;
-pub use partial::Partial;
+pub use partial::{Partial, Writing};
 pub use read::{Found, Pieces};
 pub use room::Promise;
 pub use sent::{Sent, gone, is_gone};

@@ -26,6 +26,8 @@ const FEW: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long after its last use a connection is taken to be there still.
 const RESTED: Duration = Duration::from_secs(1);
+/// How long what a connection was left in the midst of may take to end.
+const GIVEN_BACK: Duration = STATEMENT.saturating_add(PATIENCE);
 
 /// Connections to PostgreSQL, by who uses them.
 #[derive(Clone)]
@@ -128,7 +130,10 @@ impl PgShare {
     /// The connection that was used last; all that have rested go back to the pool.
     fn take_kept(&self) -> Option<PoolConnection<Postgres>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(_, used_at)| used_at.elapsed() < RESTED);
+        for (mut connection, _) in kept.extract_if(.., |(_, used_at)| used_at.elapsed() >= RESTED) {
+            // A server that is gone does not answer, and nobody waits for it.
+            tokio::spawn(tokio::time::timeout(PATIENCE, connection.return_to_pool()));
+        }
         kept.pop().map(|(connection, _)| connection)
     }
 
@@ -152,8 +157,10 @@ impl PgShare {
 
     async fn close(&self) {
         self.permits.close();
+        // It is closed from here on: what is given back then is not asked whether it works.
+        let closing = self.pool.close();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.pool.close().await;
+        closing.await;
     }
 }
 
@@ -205,15 +212,20 @@ impl Drop for PgBusy {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return drop(connection.detach());
         };
-        if !self.is_begun {
-            return;
-        }
+        let is_begun = self.is_begun;
         runtime.spawn(async move {
-            if let Err(error) = connection.execute("ROLLBACK").await {
-                tracing::warn!(?error, "cannot undo a transaction");
-                // The server undoes it when it sees that nobody is there.
-                drop(connection.detach());
-            }
+            let given_back = async {
+                if is_begun && let Err(error) = connection.execute("ROLLBACK").await {
+                    tracing::warn!(?error, "cannot undo a transaction");
+                    // The server undoes it when it sees that nobody is there.
+                    drop(connection.detach());
+                    return;
+                }
+                connection.return_to_pool().await;
+            };
+            // Where the server does not answer any more, the connection is cut off.
+            tokio::time::timeout(GIVEN_BACK, given_back).await.ok();
+            // Others may count on a connection only now.
             drop(permit);
         });
     }

@@ -19,6 +19,7 @@ use crate::files::upload::Place as _;
 use crate::id::UserId;
 use crate::in_flight::Arrival;
 use crate::registry::catalog::upload::rules::NewUpload;
+use crate::registry::catalog::upload::sent;
 use crate::registry::catalog::upload::{self as uploads, Upload};
 
 /// Of how many parts a file may be.
@@ -106,7 +107,14 @@ async fn begin(
     for part in &parts {
         uploads::rules::check_joins(part, &target)?;
         let received = part.received.unsigned_abs();
-        if !held[&part.id].has(received).await? {
+        let partial = &held[&part.id];
+        let sent = sent::find(&app.db, &part.id).await?;
+        let is_there = match app.store.is_folder() || received == 0 {
+            true => partial.has(received).await?,
+            // Of an object store only whole parts can be read.
+            false => partial.finished(received, sent.as_ref()).await?.is_some(),
+        };
+        if !is_there {
             let message = format!("The bytes of part {} were lost. Send them again.", part.id);
             return Err(Error::Conflict(message));
         }

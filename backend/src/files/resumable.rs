@@ -17,7 +17,7 @@ use crate::registry::catalog::file;
 use crate::registry::catalog::upload::rules::NewUpload;
 use crate::registry::catalog::upload::sent::{self, Received};
 use crate::registry::catalog::upload::{self as uploads, Upload};
-use crate::store::{self, Blob, Checksum, Partial, Sent, Written, next_part};
+use crate::store::{self, Blob, Checksum, Partial, Sent, Writing, Written, next_part};
 use crate::text::FilePath;
 use crate::time::Timestamp;
 
@@ -153,7 +153,7 @@ impl Held {
     /// Gives the upload up: its bytes first, so that a full disk has room for the change.
     pub async fn terminate(self, app: &App) -> Result<()> {
         if !app.store.is_folder() {
-            sent::check(&app.db, &self.upload).await?;
+            sent::end(&app.db, &self.upload).await?;
         }
         self.partial.remove(self.sent.as_ref()).await?;
         remove_parts(app, &self.parts).await?;
@@ -219,10 +219,8 @@ impl Held {
             let error = if let Refused::Error(error) = refused { Some(error) } else { None };
             // What was on its way to a store that did not answer may arrive yet.
             let is_sent = !matches!(error, Some(Error::Unavailable));
-            if is_sent
-                && let Err(error) =
-                    sent::let_go(&app.db, &upload, error.is_some_and(store::is_gone)).await
-            {
+            let is_lost = error.is_some_and(store::is_gone);
+            if is_sent && let Err(error) = let_go(app, &upload, is_lost).await {
                 error.log();
             }
         }
@@ -251,49 +249,18 @@ impl Held {
             sent::note(&app.db, &self.upload, &sent).await?;
             self.sent = Some(sent);
         }
-        let (mut cut_off, mut full) = (None, None);
-        {
-            // An error ends the bytes: what came before it is kept.
-            let arriving = body.take_until(self.partial.wanted()).scan((), |(), bytes| {
-                std::future::ready(match bytes {
-                    Ok(bytes) => Some(Ok::<_, Error>(bytes)),
-                    Err(error) => {
-                        cut_off = Some(error);
-                        None
-                    }
-                })
-            });
-            let mut arriving = Box::pin(arriving);
-            let mut noted = from;
-            loop {
-                let (piece, ended) = next_part(&mut arriving).await?;
-                let length = piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-                self.check_size(app, writing.at + length)?;
-                if !piece.is_empty()
-                    && let Err(error) = app.store.check_disk()
-                {
-                    full = Some(error);
-                    break;
-                }
-                writing.put(piece).await?;
-                if ended {
-                    break;
-                }
-                if digest.is_none()
-                    && writing.at - noted >= CHECKPOINT
-                    && Some(writing.at) != size
-                    && let Some(mut written) = writing.checkpoint().await?
-                {
-                    noted = written.size;
-                    self.partial.keep(&mut written);
-                    self.note(app, actor, written, true).await?;
-                    app.store.give_back(&self.parts, noted).await?;
-                }
+        let received = self.receive(app, actor, &mut writing, digest.is_none(), body).await;
+        let ended_by = match received {
+            Ok(ended_by) => ended_by,
+            Err(error) => {
+                // What is on its way arrives before anybody else goes on.
+                writing.end(false, app.clock.now()).await.ok();
+                return Err(error.into());
             }
-        }
+        };
         let is_whole = Some(writing.at) == size;
         let mut written = writing.end(is_whole, app.clock.now()).await?;
-        let failure = match full.or(cut_off) {
+        let failure = match ended_by {
             Some(error) => Some(error),
             None if self.partial.is_wanted() => Some(Error::Conflict(
                 "Another request is sending to this upload. Wait for it, then ask for the offset with HEAD and continue there.".into(),
@@ -316,6 +283,54 @@ impl Held {
         match failure {
             Some(error) => Err(error.into()),
             None => Ok(Progress { offset, expires_at }),
+        }
+    }
+
+    /// Takes in bytes until they end; returns what ended them before their end. What came before that is kept. Notes how far
+    /// it is from time to time, if it may.
+    async fn receive(
+        &mut self,
+        app: &App,
+        actor: &Actor,
+        writing: &mut Writing,
+        may_note: bool,
+        body: &mut (impl Stream<Item = Result<axum::body::Bytes>> + Send + Unpin),
+    ) -> Result<Option<Error>> {
+        let (size, mut noted, mut cut_off) = (self.upload.length(), writing.at, None);
+        let arriving = body.take_until(self.partial.wanted()).scan((), |(), bytes| {
+            std::future::ready(match bytes {
+                Ok(bytes) => Some(Ok::<_, Error>(bytes)),
+                Err(error) => {
+                    cut_off = Some(error);
+                    None
+                }
+            })
+        });
+        let mut arriving = Box::pin(arriving);
+        loop {
+            let (piece, ended) = next_part(&mut arriving).await?;
+            let length = piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+            self.check_size(app, writing.at + length)?;
+            if !piece.is_empty()
+                && let Err(error) = app.store.check_disk()
+            {
+                return Ok(Some(error));
+            }
+            writing.put(piece).await?;
+            if ended {
+                drop(arriving);
+                return Ok(cut_off);
+            }
+            if may_note
+                && writing.at - noted >= CHECKPOINT
+                && Some(writing.at) != size
+                && let Some(mut written) = writing.checkpoint().await?
+            {
+                noted = written.size;
+                self.partial.keep(&mut written);
+                self.note(app, actor, written, true).await?;
+                app.store.give_back(&self.parts, noted).await?;
+            }
         }
     }
 
@@ -366,6 +381,9 @@ impl Held {
         let is_part = self.upload.is_part();
         let blob = match self.finished.take() {
             Some(blob) if is_part => {
+                if self.upload.was_seized {
+                    self = self.prove(app, &blob).await?;
+                }
                 return self.keep(app, actor, blob.size.unsigned_abs()).await;
             }
             Some(blob) => blob,
@@ -416,9 +434,12 @@ impl Held {
     async fn keep_part(mut self, app: &App, actor: &Actor, size: u64) -> Result<Progress> {
         if !app.store.is_folder() {
             let hashes = self.partial.hashes(size).await?;
-            let size = i64::try_from(size).map_err(Error::internal)?;
-            let blob = self.partial.blob(hashes, size, self.sent.as_ref());
+            let bytes = i64::try_from(size).map_err(Error::internal)?;
+            let blob = self.partial.blob(hashes, bytes, self.sent.as_ref());
             self.make(app, &blob).await?;
+            if self.upload.was_seized {
+                self = self.prove(app, &blob).await?;
+            }
         }
         self.keep(app, actor, size).await
     }
@@ -446,12 +467,27 @@ impl Held {
             Ok(()) => Ok(self),
             Err(error) => {
                 if store::is_gone(&error) {
+                    // Its object is not what it should be.
                     sent::let_go(&app.db, &self.upload, true).await?;
                 }
                 Err(error)
             }
         }
     }
+}
+
+/// Lets an upload go, of which an object store may have lost bytes; unless whoever had it before has made the object of
+/// them meanwhile.
+async fn let_go(app: &App, upload: &Upload, is_lost: bool) -> Result<()> {
+    let sent = if is_lost { sent::find(&app.db, &upload.id).await? } else { None };
+    let Some(sent) = sent else { return sent::let_go(&app.db, upload, false).await.map(drop) };
+    let partial = app.store.partial(&upload.id).await;
+    let size = upload.length().unwrap_or(0);
+    let is_lost = partial.finished(size, Some(&sent)).await?.is_none();
+    if sent::let_go(&app.db, upload, is_lost).await? && is_lost {
+        partial.abort(&sent).await?;
+    }
+    Ok(())
 }
 
 /// Removes what is left of the bytes of parts: they are elsewhere, or given up.

@@ -216,7 +216,14 @@ async fn join(
     }
     let parts = staged::parts(&app.db, upload, &wanted).await?;
     let mut bytes = app.store.read_staged(parts);
-    upload::receive(app, actor, place, &HeaderMap::new(), &mut bytes).await?;
+    let put = upload::receive(app, actor, place, &HeaderMap::new(), &mut bytes).await;
+    if let Err(error) = put {
+        // Another server may have put them together meanwhile, and removed them.
+        return match staged::is_over(&app.db, upload, app.clock.now()).await? {
+            true => Ok(()),
+            false => Err(error),
+        };
+    }
     staged::finish(app, upload).await
 }
 

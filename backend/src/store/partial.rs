@@ -180,15 +180,17 @@ impl Partial {
     ) -> Result<Writing> {
         let nothing = || Sent::nothing(self.store.part_size(length));
         let mut sent = sent.cloned().unwrap_or_else(nothing);
-        if sent.multipart.is_none() {
+        if sent.tags.is_empty() {
             // Whoever had it before may still write to the object of theirs.
+            self.abort(&sent).await?;
+            sent.multipart = None;
             let id = new_uuid(now);
             sent.key = match self.is_part {
                 true => format!("{}/{id}", key::of_upload(&self.name)),
                 false => key::of_id(&id),
             };
         }
-        let in_parts = length.is_none_or(|length| length > sent.part_size);
+        let in_parts = length.is_none_or(|length| length >= sent.part_size);
         let sender =
             sending::Sender::new(&self.store, &self.name, (from, &sent), checksum, in_parts);
         let sender = sender.await?;
@@ -261,13 +263,18 @@ impl Partial {
         Ok(None)
     }
 
+    /// Gives up the parts that an object store has.
+    pub async fn abort(&self, sent: &Sent) -> Result<()> {
+        let (Some(id), Kind::Cloud { multipart, .. }) = (&sent.multipart, &self.store.kind) else {
+            return Ok(());
+        };
+        abort(multipart, &Path::from(sent.key.as_str()), id).await
+    }
+
     /// Removes the bytes of an upload that is given up, or an object by now. `sent` is what an object store has.
     pub async fn remove(self, sent: Option<&Sent>) -> Result<()> {
-        if let (Some(id), Kind::Cloud { multipart, .. }) =
-            (sent.and_then(|sent| sent.multipart.as_ref()), &self.store.kind)
-        {
-            let place = sent.map_or_else(Path::default, |sent| Path::from(sent.key.as_str()));
-            abort(multipart, &place, id).await?;
+        if let Some(sent) = sent {
+            self.abort(sent).await?;
         }
         self.store.remove_staged(&self.name).await?;
         match tokio::fs::remove_file(self.file()).await {

@@ -167,6 +167,7 @@ async fn what_has_one_point_has_no_curve() {
         log(&admin, number, points.into_iter()).await;
     }
     let query = "{ model(path: \"vision/ocr\") { candidates { nodes { curves } } } }";
+    server.settle().await;
     let before = server.app.db.statements();
     let found = admin.ok(query, json!({})).await;
     let statements = server.app.db.statements() - before;

@@ -355,11 +355,16 @@ async fn piece(
         return Err(Error::Conflict(message).into());
     }
     checksum(headers)?;
+    let announced = number(headers, &CONTENT_LENGTH)?.unwrap_or(0);
+    let end = offset.saturating_add(announced);
     if let Some(length) = number(headers, &LENGTH)? {
+        if end > length {
+            let message = format!("the file has {length} bytes, as Upload-Length says");
+            return Err(Error::TooLarge(message).into());
+        }
         held.say_length(app, actor, length).await?;
     }
-    let announced = number(headers, &CONTENT_LENGTH)?.unwrap_or(0);
-    held.check_size(app, offset.saturating_add(announced))?;
+    held.check_size(app, end)?;
     Ok(offset)
 }
 

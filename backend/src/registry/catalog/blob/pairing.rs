@@ -3,6 +3,8 @@
 //! A store says whose it is in `registry.json`, and the database which store it has. What began before there was
 //! either is taken over where the files that the database names are there.
 
+use std::time::Duration;
+
 use super::{STORAGE, sweep};
 use crate::db::{Db, query};
 use crate::error::{Error, Result};
@@ -41,7 +43,10 @@ pub async fn pair(db: &Db, store: &Store, adopt: bool, now: Timestamp) -> Result
     let registry = registry_id(db, now).await?;
     let (storage,): (Option<String>,) =
         query("SELECT id FROM storages WHERE name = $1").bind(STORAGE).fetch_one(db).await?;
-    let identity = store.identity().await?;
+    let identity = match storage {
+        Some(_) if !store.is_folder() => awaited(store).await?,
+        _ => store.identity().await?,
+    };
     let wrong = match &identity {
         Some(identity) => why_not(identity, &registry, storage.as_deref()).map(str::to_owned),
         None if storage.is_some() => Some(NOT_MARKED.to_owned()),
@@ -54,13 +59,15 @@ pub async fn pair(db: &Db, store: &Store, adopt: bool, now: Timestamp) -> Result
         (None, Some(identity)) => note(db, store, &identity).await,
         (None, None) => {
             let identity = Identity { registry, storage: new_uuid(now), former: Vec::new() };
-            store.identify(&identity).await?;
-            let known = noted(db, &identity).await?;
-            if known != identity.storage {
-                // Another server began at the same moment: its id counts.
-                store.identify(&Identity { storage: known, ..identity }).await?;
+            // Of several servers of one object store that start at once, one writes down whose it is.
+            if store.is_folder() || noted(db, &identity).await? == identity.storage {
+                store.identify(&identity).await?;
+                return note(db, store, &identity).await;
             }
-            Ok(())
+            match awaited(store).await? {
+                Some(identity) => note(db, store, &identity).await,
+                None => Err(refusal(store, NOT_MARKED)),
+            }
         }
         (Some(_), before) if adopt => {
             let (former, before) = before.map(|before| (before.former, before.registry)).unzip();
@@ -167,6 +174,17 @@ async fn why_not_ours(db: &Db, store: &Store) -> Result<Option<String>> {
              mounted, and are --data and --storage right?"
         )
     }))
+}
+
+/// Whose an object store is: another server may be about to write it down.
+async fn awaited(store: &Store) -> Result<Option<Identity>> {
+    for _ in 0..20 {
+        if let Some(identity) = store.identity().await? {
+            return Ok(Some(identity));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(None)
 }
 
 /// Notes which store the database has, unless it has another one by now.

@@ -169,13 +169,18 @@ pub async fn join(
         check_joins(part, target)?;
     }
     let upload = insert(change, target, new).await?;
-    for (part, number) in parts.iter().zip(0_i64..) {
+    // In one order, so that nobody waits for who waits for them.
+    let mut numbered: Vec<(&Upload, i64)> = parts.iter().zip(0_i64..).collect();
+    numbered.sort_by_key(|(part, _)| &part.id);
+    for (part, number) in numbered {
         let taken = query(
-            "UPDATE uploads SET final_id = $2, part = $3, is_over = TRUE WHERE id = $1 AND NOT is_over",
+            "UPDATE uploads SET final_id = $2, part = $3, is_over = TRUE, epoch = epoch + 1
+             WHERE id = $1 AND NOT is_over AND epoch = $4",
         )
         .bind(&part.id)
         .bind(&upload.id)
         .bind(number)
+        .bind(part.epoch)
         .execute(change)
         .await?;
         if taken == 0 {
@@ -303,8 +308,11 @@ pub async fn sweep(app: &App) -> Result<()> {
             "UPDATE uploads SET epoch = epoch + 1 WHERE id = $1 AND expires_at_ms <= $2 AND final_id IS NULL",
         );
         if still.bind(&id).bind(now).alone(&app.db).await? > 0 {
-            partial.remove(sent::find(&app.db, &id).await?.as_ref()).await?;
-            delete(&app.db, &id).await?;
+            // One that cannot be removed now keeps no other one.
+            match partial.remove(sent::find(&app.db, &id).await?.as_ref()).await {
+                Ok(()) => delete(&app.db, &id).await?,
+                Err(error) => error.log(),
+            }
         }
     }
     // What belongs to an upload is there after its row is, and goes before it does.
@@ -314,7 +322,9 @@ pub async fn sweep(app: &App) -> Result<()> {
         sql.push_sql(Sql::is_in("id", names));
         let known: Vec<(String,)> = Query::from(sql).fetch_all(&app.db).await?;
         for name in names.iter().filter(|name| !known.iter().any(|(id,)| id == *name)) {
-            app.store.partial(name).await.remove(None).await?;
+            if let Err(error) = app.store.partial(name).await.remove(None).await {
+                error.log();
+            }
         }
     }
     Ok(())

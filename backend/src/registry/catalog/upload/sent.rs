@@ -40,15 +40,17 @@ pub async fn note(db: &Db, upload: &Upload, sent: &Sent) -> Result<()> {
     if noted == 1 { Ok(()) } else { Err(taken_over()) }
 }
 
-/// Refuses to go on for somebody who does not have the upload any more.
-pub async fn check(db: &Db, upload: &Upload) -> Result<()> {
-    let own = query("SELECT id FROM uploads WHERE id = $1 AND epoch = $2");
-    let own = own.bind(&upload.id).bind(upload.epoch).fetch_optional::<(String,)>(db).await?;
-    own.map(drop).ok_or_else(taken_over)
+/// Takes an upload from everybody, before it is given up; refused for somebody who does not have it any more, or whose part
+/// belongs to a final upload by now.
+pub async fn end(db: &Db, upload: &Upload) -> Result<()> {
+    let own = query("UPDATE uploads SET epoch = epoch + 1 WHERE id = $1 AND epoch = $2");
+    let own = own.bind(&upload.id).bind(upload.epoch);
+    if own.alone(db).await? == 1 { Ok(()) } else { Err(taken_over()) }
 }
 
-/// Notes that whoever has an upload writes nothing more. Where its bytes are lost, it begins anew.
-pub async fn let_go(db: &Db, upload: &Upload, is_lost: bool) -> Result<()> {
+/// Notes that whoever has an upload writes nothing more. Where its bytes are lost, it begins anew. False where somebody else
+/// has it.
+pub async fn let_go(db: &Db, upload: &Upload, is_lost: bool) -> Result<bool> {
     let mut tx = db.begin().await?;
     let own =
         query("UPDATE uploads SET is_held = FALSE WHERE id = $1 AND epoch = $2 AND NOT is_over");
@@ -64,7 +66,7 @@ pub async fn let_go(db: &Db, upload: &Upload, is_lost: bool) -> Result<()> {
             .await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(own == 1)
 }
 
 /// What the object store has of an upload; nothing where the bytes are elsewhere, or none are.

@@ -135,7 +135,11 @@ pub async fn parts(db: &Db, upload: &str, wanted: &[(u32, String)]) -> Result<Ve
 /// Ends an upload whose parts were put together, and removes them. It is known until it expires, for who did not hear that.
 pub async fn finish(app: &App, upload: &str) -> Result<()> {
     query("UPDATE uploads SET is_over = TRUE WHERE id = $1").bind(upload).alone(&app.db).await?;
-    app.store.remove_staged(upload).await
+    if let Err(error) = app.store.remove_staged(upload).await {
+        // They go with the upload.
+        error.log();
+    }
+    Ok(())
 }
 
 /// Gives an upload up and removes its parts; it may be over already. By itself: a client who goes away leaves nothing.
