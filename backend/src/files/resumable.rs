@@ -253,8 +253,10 @@ impl Held {
         let ended_by = match received {
             Ok(ended_by) => ended_by,
             Err(error) => {
-                // What is on its way arrives before anybody else goes on.
-                writing.end(false, app.clock.now()).await.ok();
+                if matches!(error, Error::TooLarge(_)) {
+                    // What is on its way arrives before anybody else goes on.
+                    writing.end(false, app.clock.now()).await?;
+                }
                 return Err(error.into());
             }
         };
@@ -262,9 +264,7 @@ impl Held {
         let mut written = writing.end(is_whole, app.clock.now()).await?;
         let failure = match ended_by {
             Some(error) => Some(error),
-            None if self.partial.is_wanted() => Some(Error::Conflict(
-                "Another request is sending to this upload. Wait for it, then ask for the offset with HEAD and continue there.".into(),
-            )),
+            None if self.partial.is_wanted() => Some(sent::taken_over()),
             None => None,
         };
         let whole = failure.is_none();

@@ -358,7 +358,7 @@ async fn piece(
     let announced = number(headers, &CONTENT_LENGTH)?.unwrap_or(0);
     let end = offset.saturating_add(announced);
     if let Some(length) = number(headers, &LENGTH)? {
-        if end > length {
+        if (offset..end).contains(&length) {
             let message = format!("the file has {length} bytes, as Upload-Length says");
             return Err(Error::TooLarge(message).into());
         }

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::store::Sent;
 use crate::time::Timestamp;
 
-fn taken_over() -> Error {
+/// What whoever had an upload is told.
+pub fn taken_over() -> Error {
     let message = "Another request is sending to this upload. Wait for it, then ask for the offset with HEAD and continue there.";
     Error::Conflict(message.into())
 }
