@@ -6,7 +6,7 @@ ALTER TABLE registry ADD COLUMN secret TEXT;
 -- The oldest schema whose programs understand this one. A later step that they would not understand raises it.
 ALTER TABLE registry ADD COLUMN floor BIGINT NOT NULL DEFAULT 28;
 
--- How often somebody took an upload over: who had it before has lost it. Only in an object store; a folder has one server.
+-- How often somebody took an upload over, or ended it: who had it before has lost it.
 ALTER TABLE uploads ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;
 -- Somebody writes to it, or died while they did.
 ALTER TABLE uploads ADD COLUMN is_held BOOLEAN NOT NULL DEFAULT FALSE;

@@ -2,9 +2,8 @@
 //!
 //! In a folder they are in a file of their own behind which more is written ([`appending`](super::appending)), and become
 //! an object with the name that they had by its being moved: so it is found again, too, if the server ends before the row
-//! is there. An object store gets them in parts
-//! ([`sending`](super::sending)). Either way the object has the name that they had: so it is found
-//! again, too, if the server ends before the row is there. How many of them are durable is for the caller to note; what was
+//! is there. An object store gets them in parts ([`sending`](super::sending)), and what the object will be is noted before
+//! it is made. How many of them are durable is for the caller to note; what was
 //! written behind those is written again. The hash goes on from where it was, unless the server of a folder was started
 //! anew meanwhile: then the bytes are read once more at the end.
 
