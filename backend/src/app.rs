@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::access::embed::Embed;
-use crate::cache::{Cache, LastVersion};
+use crate::cache::{Cache, Figures, LastVersion, Recent};
 use crate::config::Serve;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -32,6 +32,8 @@ pub struct App {
     /// What the next version of a model comes after, by the id of the model; also before that is durable. It is no
     /// more than a guess.
     pub last_versions: Arc<Cache<LastVersion>>,
+    /// What was counted of all that is stored.
+    pub figures: Arc<Recent<Figures>>,
     /// Refused changes, by who was refused.
     pub refusals: Arc<Throttle>,
     /// Requests for cards, badges and feeds, by network.
@@ -66,6 +68,7 @@ impl App {
             config,
             clock,
             last_versions: Arc::default(),
+            figures: Arc::default(),
             refusals: Arc::new(Throttle::new(1000)),
             embeds: Arc::new(Rate::new(300)),
             embedded: Arc::new(Rate::new(120)),

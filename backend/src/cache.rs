@@ -3,8 +3,14 @@
 //! Never knows what is kept. A database that other servers may write has no generation
 //! ([`Conn::access_generation`](crate::db::Conn::access_generation)), and nothing is kept of it.
 
+mod recent;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+
+use crate::time::Timestamp;
+
+pub use recent::Recent;
 
 /// How many answers are kept of each kind, and how long what was asked for may be, in bytes: anybody may
 /// ask for anything, and a project has a description of up to 64 KiB.
@@ -51,4 +57,27 @@ pub struct LastVersion {
     pub number: i64,
     /// The version whose next patch is next.
     pub latest: Option<String>,
+}
+
+/// How much there is of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub count: i64,
+    pub bytes: i64,
+}
+
+/// What is counted of all that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    pub counted_at: Timestamp,
+    /// The good copies of each storage.
+    pub stored: HashMap<String, Amount>,
+    /// Blobs that no file names, and since when the first of them.
+    pub unused: (Amount, Option<Timestamp>),
+    /// Objects that are of no use, and since when the first of them.
+    pub useless: (Amount, Option<Timestamp>),
+    /// When the first of all these can go, as far as time is what it waits for.
+    pub first_goes_at: Option<Timestamp>,
+    /// Copies that were never compared with their hash.
+    pub unchecked: i64,
 }

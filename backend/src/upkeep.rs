@@ -17,14 +17,12 @@ use crate::registry::catalog::{mlmodel, model, upload};
 use crate::registry::lifecycle::trash::removal;
 use crate::registry::people::session;
 use crate::registry::replica::lease::Lease;
-use crate::registry::replica::{HEARTBEAT, Replica};
+use crate::registry::replica::{HEARTBEAT, Replica, UPKEEP};
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// All objects are listed once a day.
 const SWEEPS_OF_A_DAY: u64 = 24;
 const SCRUB_INTERVAL: Duration = Duration::from_secs(600);
-/// What the lease is called.
-const NAME: &str = "upkeep";
 
 /// Does the jobs until `stopping` changes. `newest_ms` is of before the first request: where that could not be read,
 /// nothing says whether the database is an older one, and objects are not listed. An error ends the server.
@@ -47,7 +45,7 @@ pub async fn run(
         () = take_turns(&app, &newest_ms, &replica) => Ok(()),
         () = stopped => Ok(()),
     };
-    for ended in [replica.leave().await, Lease::give_back(&app.db, NAME, &replica.id).await] {
+    for ended in [replica.leave().await, Lease::give_back(&app.db, UPKEEP, &replica.id).await] {
         if let Err(error) = ended {
             error.log();
         }
@@ -58,7 +56,7 @@ pub async fn run(
 /// Does the jobs whenever this server has the lease.
 async fn take_turns(app: &App, newest_ms: &Result<i64>, replica: &Replica) {
     loop {
-        let lease = Lease::take(&app.db, &app.clock, NAME, &replica.id).await;
+        let lease = Lease::take(&app.db, &app.clock, UPKEEP, &replica.id).await;
         tokio::select! {
             () = jobs(app, newest_ms) => {}
             () = lease.keep() => tracing::warn!("another server does the background jobs now"),

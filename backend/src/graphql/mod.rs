@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::loader;
 use crate::markdown::MarkdownQuery;
 use crate::registry::catalog::alias::graphql::AliasMutation;
+use crate::registry::catalog::blob::graphql::BlobQuery;
 use crate::registry::catalog::file::graphql::FileMutation;
 use crate::registry::catalog::model::graphql::ModelQuery;
 use crate::registry::catalog::model::live::ModelSubscription;
@@ -28,6 +29,7 @@ use crate::registry::catalog::model::mutation::ModelMutation;
 use crate::registry::catalog::project::graphql::ProjectQuery;
 use crate::registry::catalog::project::mutation::ProjectMutation;
 use crate::registry::catalog::protection::graphql::ProtectionMutation;
+use crate::registry::catalog::upload::graphql::UploadQuery;
 use crate::registry::catalog::version::mutation::VersionMutation;
 use crate::registry::event::graphql::{EventMutation, EventQuery};
 use crate::registry::lifecycle::trash::graphql::TrashMutation;
@@ -40,6 +42,7 @@ use crate::registry::people::session::graphql::SessionMutation;
 use crate::registry::people::token::graphql::TokenMutation;
 use crate::registry::people::user::graphql::UserQuery;
 use crate::registry::people::user::mutation::UserMutation;
+use crate::registry::replica::graphql::ReplicaQuery;
 use crate::registry::tracking::candidate::graphql::CandidateMutation;
 use crate::registry::tracking::candidate::live::CandidateSubscription;
 
@@ -118,6 +121,9 @@ pub struct Query(
     ProjectQuery,
     ModelQuery,
     EventQuery,
+    BlobQuery,
+    ReplicaQuery,
+    UploadQuery,
     MarkdownQuery,
 );
 

@@ -50,9 +50,14 @@ impl Store {
         Ok(self.spare()?.is_some())
     }
 
+    /// How much room there is on the disk of the folder.
+    pub fn space(&self) -> Result<disk::Space> {
+        Ok(disk::space(&self.folder)?)
+    }
+
     /// How many bytes there are above what is kept free; none where there are fewer than that.
     fn spare(&self) -> Result<Option<u64>> {
-        let space = disk::space(&self.folder)?;
+        let space = self.space()?;
         Ok(space.free.checked_sub(disk::floor(space, self.room.keep_mib)))
     }
 

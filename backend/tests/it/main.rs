@@ -47,6 +47,7 @@ mod model;
 mod names;
 mod oidc;
 mod operations;
+mod operators;
 mod pairing;
 mod people;
 mod project;

@@ -72,7 +72,7 @@ pub async fn finish(caller: &Caller, model_id: &str) {
 }
 
 /// The address of a version.
-async fn version_address(server: &Server, version: &str) -> String {
+pub async fn version_address(server: &Server, version: &str) -> String {
     let (id,): (String,) =
         model_registry::db::query("SELECT id FROM model_versions WHERE version = $1")
             .bind(version)

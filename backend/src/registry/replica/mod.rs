@@ -3,6 +3,7 @@
 //! Each says with its heartbeat that it is alive, and of which version. What only one of them should do has a lease
 //! ([`lease`]).
 
+pub mod graphql;
 pub mod lease;
 
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::time::{Clock, Timestamp};
 
 /// How often a server says that it is alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The lease of the background jobs.
+pub const UPKEEP: &str = "upkeep";
 /// Without a heartbeat for this long a server is taken for dead, in seconds.
 const DEAD_AFTER: i64 = 60;
 /// How long a dead one is shown, in seconds.
@@ -35,9 +38,13 @@ pub struct Seen {
     pub name: String,
     /// The version of the program.
     pub program: String,
+    /// The last migration that it knows.
+    pub schema: i64,
     pub started_at_ms: Timestamp,
     pub seen_at_ms: Timestamp,
     pub is_alive: bool,
+    /// Whether it has the lease of the background jobs.
+    pub has_upkeep: bool,
 }
 
 impl Replica {
@@ -81,9 +88,15 @@ impl Replica {
 
 /// All servers that are alive, or died within a day, the oldest first.
 pub async fn all(db: &Db, clock: &Clock) -> Result<Vec<Seen>> {
-    let mut sql = Sql::new("SELECT id, name, program, started_at_ms, seen_at_ms, seen_at_ms > ");
-    sql.push_sql(db.now(clock.now().millis())).push(" - ").push_value(DEAD_AFTER * 1000);
-    sql.push(" AS is_alive FROM replicas ORDER BY started_at_ms, id");
+    let now = db.now(clock.now().millis());
+    let mut sql = Sql::new(
+        "SELECT r.id, r.name, r.program, r.schema, r.started_at_ms, r.seen_at_ms, r.seen_at_ms > ",
+    );
+    sql.push_sql(now.clone()).push(" - ").push_value(DEAD_AFTER * 1000);
+    sql.push(" AS is_alive, EXISTS (SELECT 1 FROM leases l WHERE l.holder = r.id AND l.name = ");
+    sql.push_value(UPKEEP).push(" AND l.until_ms > ").push_sql(now.clone());
+    sql.push(") AS has_upkeep FROM replicas r WHERE r.seen_at_ms >= ").push_sql(now);
+    sql.push(" - ").push_value(SHOWN * 1000).push(" ORDER BY r.started_at_ms, r.id");
     Ok(Query::from(sql).fetch_all(db).await?)
 }
 

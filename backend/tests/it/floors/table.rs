@@ -35,6 +35,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::event::graphql",
             "registry::live",
             "registry::node",
+            "registry::replica::graphql",
         ],
         "fields, inputs, mutations, subscriptions; `node(id)`; entities of a federated graph",
     ),
@@ -43,6 +44,7 @@ pub const BACKEND: &[Floor] = &[
         &[
             "registry::*::*::rules",
             "registry::event::rules",
+            "registry::catalog::blob::figures",
             "registry::catalog::blob::pairing",
             "registry::catalog::blob::scrub",
             "registry::catalog::blob::sweep",
@@ -62,6 +64,7 @@ pub const BACKEND: &[Floor] = &[
         "its SQL",
         &[
             "registry::*::*::sql",
+            "registry::catalog::blob::damaged",
             "registry::catalog::blob::proof",
             "registry::catalog::blob::read",
             "registry::catalog::model::best",

@@ -53,7 +53,7 @@ pub const TYPES: &[(&str, &str)] = &[
 ];
 
 /// What is no project's, and so has no line for each field.
-pub const OTHER_TYPES: [&str; 11] = [
+pub const OTHER_TYPES: [&str; 18] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -65,6 +65,13 @@ pub const OTHER_TYPES: [&str; 11] = [
     "Allowance",
     "SignInMethods",
     "SingleSignOn",
+    "Storage",
+    "SweepPreview",
+    "SweepAmount",
+    "Scrub",
+    "DamagedFile",
+    "Replica",
+    "OpenUpload",
 ];
 
 pub const QUERIES: &[(&str, &str)] = &[
@@ -83,6 +90,15 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("models", "models(filter: \"tags.home = '{p}'\") { totalCount nodes { path } }"),
     ("modelFacet", "modelFacet(of: TAG, filter: \"tags.home = '{p}'\") { value count }"),
     ("events", "events { totalCount nodes { id } }"),
+    ("storages", "storages { location isReachable fileCount lostCount }"),
+    ("sweepPreview", "sweepPreview { unused { count } keepDays }"),
+    ("scrub", "scrub { rate uncheckedCount lastCheckAt }"),
+    ("damagedFiles", "damagedFiles { totalCount nodes { sha256 files } }"),
+    ("replicas", "replicas { id name version }"),
+    (
+        "openUploads",
+        "openUploads { totalCount nodes { id address project { path } user { username } } }",
+    ),
     ("renderMarkdown", "renderMarkdown(text: \"x\")"),
 ];
 

@@ -5,6 +5,9 @@
 //! and no clock is part of why this is safe. What is removed waits for days first ([`sweep`]); what is read is
 //! proven ([`proof`]); and a folder and a database that do not belong together are refused ([`pairing`]).
 
+pub mod damaged;
+pub mod figures;
+pub mod graphql;
 pub mod pairing;
 pub mod proof;
 pub mod read;
@@ -47,3 +50,23 @@ macro_rules! columns {
     };
 }
 use columns;
+
+/// The condition that a copy `c` is of no use: there is a good one, or no blob that it could be the copy of. That it is not
+/// `READY` is said twice: SQLite finds the index by the second.
+macro_rules! useless {
+    () => {
+        "c.state IN ('UNKNOWN', 'SUSPECT', 'LOST') AND c.state <> 'READY'
+               AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256 AND r.state = 'READY')
+                    OR NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = c.sha256))"
+    };
+}
+use useless;
+
+/// The condition that no file names a blob `b` that a sweep found to be unused.
+macro_rules! unused {
+    () => {
+        "b.unused_since_ms IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256)"
+    };
+}
+use unused;

@@ -10,7 +10,7 @@ use std::pin::pin;
 
 use futures_util::TryStreamExt;
 
-use super::{STORAGE, sql};
+use super::{STORAGE, sql, useless};
 use crate::app::App;
 use crate::db::{Db, Query, Sql, Tx, is_foreign_key_violation, query};
 use crate::error::Result;
@@ -20,10 +20,10 @@ use crate::time::Timestamp;
 /// How long nothing is removed after a database and a store were put together by hand, or the database is an older one.
 const PAUSE_SECONDS: i64 = 30 * DAY_SECONDS;
 /// How long an object stays whose key does not say when it was given.
-const OLD_KEY_SECONDS: i64 = 30 * DAY_SECONDS;
+pub(super) const OLD_KEY_SECONDS: i64 = 30 * DAY_SECONDS;
 /// How long a row says that a key was given.
 const GONE_SECONDS: i64 = 30 * DAY_SECONDS;
-const DAY_SECONDS: i64 = 24 * 3600;
+pub(super) const DAY_SECONDS: i64 = 24 * 3600;
 /// In how many sweeps something must have been unused: a server makes one at its start, and one an hour.
 const MIN_SWEEPS: i64 = 24;
 /// One sweep removes a tenth of all objects at most, or so many where that is more.
@@ -140,14 +140,11 @@ impl<'a> Sweep<'a> {
         .bind(most + 1)
         .fetch_all(&self.db)
         .await?;
-        let objects: Vec<(String, Timestamp)> = query(
-            "SELECT c.key, c.since_ms FROM copies c
-             WHERE c.since_ms <= $1 AND c.since_sweep <= $2
-               AND c.state IN ('UNKNOWN', 'SUSPECT', 'LOST')
-               AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256 AND r.state = 'READY')
-                    OR NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = c.sha256))
-             ORDER BY c.since_ms, c.key LIMIT $3",
-        )
+        let objects: Vec<(String, Timestamp)> = query(concat!(
+            "SELECT c.key, c.since_ms FROM copies c WHERE c.since_ms <= $1 AND c.since_sweep <= $2 AND ",
+            useless!(),
+            " ORDER BY c.since_ms, c.key LIMIT $3",
+        ))
         .bind(self.before(self.keep_seconds))
         .bind(last_sweep)
         .bind(most + 1)

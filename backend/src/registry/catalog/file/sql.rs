@@ -197,6 +197,14 @@ pub struct Address {
     pub reference: String,
 }
 
+impl Address {
+    /// Where the file with this path is, such as `vision/ocr/1.0.0/model.onnx`.
+    pub fn of_file(&self, path: &str) -> String {
+        let Self { project, model, reference } = self;
+        format!("{project}/{model}/{reference}/{path}")
+    }
+}
+
 macro_rules! addresses {
     () => {
         "SELECT a.owner_id, p.path AS project, a.model, a.reference FROM (

@@ -8,6 +8,8 @@
 //! ([`rules::sweep`]), and never makes the file: that is [`put`](super::file::rules::put), in the same change as
 //! [`rules::finish`].
 
+pub mod graphql;
+pub mod open;
 pub mod rules;
 pub mod sent;
 pub mod staged;
