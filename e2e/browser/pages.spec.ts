@@ -62,6 +62,7 @@ async function furnish(api: Api): Promise<Record<string, string>> {
     users: "/admin/users",
     "users-none": "/admin/users?q=nobody-like-this",
     "admin-audit": "/admin/audit",
+    "admin-operations": "/admin/operations",
     members: `/${project}/-/members`,
     "project-tokens": `/${project}/-/tokens`,
     "project-tokens-none": `/${empty}/-/tokens`,

@@ -216,6 +216,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("") view=|| view! { <Instead path="/admin/users"/> }/>
                 <Route path=path!("users") view=LazyPage::Manage(Manage::Users)/>
                 <Route path=path!("audit") view=LazyPage::Manage(Manage::AdminAudit)/>
+                <Route path=path!("operations") view=LazyPage::Manage(Manage::Operations)/>
             </ParentRoute>
             <Route path=path!("/-/p/*rest") view=ElsewherePage/>
             <Route path=path!("/:project/-/new") view=LazyPage::Manage(Manage::ModelNew)/>

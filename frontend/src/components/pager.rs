@@ -14,9 +14,22 @@ pub struct Neighbours {
     pub shown: usize,
 }
 
+/// How the address names the place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    pub after: &'static str,
+    pub before: &'static str,
+}
+
+/// Of the one list of a page.
+pub const KEYS: Keys = Keys { after: "after", before: "before" };
+
 #[component]
 pub fn Pager(
     #[prop(into)] neighbours: Signal<Neighbours>,
+    /// Those of one of several lists, which stay where they are on the page.
+    #[prop(default = KEYS)]
+    keys: Keys,
     /// `model`, `models`
     one: &'static str,
     many: &'static str,
@@ -24,7 +37,9 @@ pub fn Pager(
     let set_query = address::use_set_query();
     let go = move |key: &'static str, other: &'static str, cursor: Option<String>| {
         set_query(&[(key, cursor), (other, None)], false);
-        window().scroll_to_with_x_and_y(0.0, 0.0);
+        if keys == KEYS {
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
     };
     let back = go.clone();
     let paged = move || neighbours.with(|n| n.previous.is_some() || n.next.is_some());
@@ -45,7 +60,7 @@ pub fn Pager(
                         disabled=move || neighbours.read().previous.is_none()
                         on:click={
                             let back = back.clone();
-                            move |_| back("before", "after", neighbours.get_untracked().previous)
+                            move |_| back(keys.before, keys.after, neighbours.get_untracked().previous)
                         }
                     >
                         <Icon d=icon::CHEVRON_LEFT/>
@@ -57,7 +72,7 @@ pub fn Pager(
                         disabled=move || neighbours.read().next.is_none()
                         on:click={
                             let go = go.clone();
-                            move |_| go("after", "before", neighbours.get_untracked().next)
+                            move |_| go(keys.after, keys.before, neighbours.get_untracked().next)
                         }
                     >
                         "Next"

@@ -16,6 +16,26 @@ pub fn Time(
     }
 }
 
+/// `in 3 days`, of what is yet to come; the date itself where that is more than a month.
+#[component]
+pub fn Until(
+    /// RFC 3339.
+    #[prop(into)]
+    at: Signal<String>,
+) -> impl IntoView {
+    let words = move || {
+        let at = at.read();
+        let seconds = (millis(&at) - js_sys::Date::now()) / 1000.0;
+        let ahead = words(seconds).filter(|_| seconds > 0.0).map(|words| format!("in {words}"));
+        ahead.unwrap_or_else(|| relative(&at))
+    };
+    view! {
+        <time datetime=move || at.get() title=move || exact(&at.read()) class="whitespace-nowrap">
+            {words}
+        </time>
+    }
+}
+
 fn exact(at: &str) -> String {
     String::from(
         js_sys::Date::new(&at.into()).to_locale_string("en-GB", &wasm_bindgen::JsValue::UNDEFINED),
@@ -51,19 +71,26 @@ fn options(pairs: &[(&str, &str)]) -> js_sys::Object {
 
 /// Within a month, in words.
 fn ago(seconds: f64) -> Option<String> {
+    // Clocks differ by seconds; that is no future.
+    if seconds > -60.0 && seconds < 45.0 {
+        return Some("just now".to_owned());
+    }
+    words(seconds).map(|words| format!("{words} ago"))
+}
+
+/// A time of less than a month: `3 minutes`.
+fn words(seconds: f64) -> Option<String> {
     const MINUTE: f64 = 60.0;
     const HOUR: f64 = 60.0 * MINUTE;
     const DAY: f64 = 24.0 * HOUR;
     let (number, unit) = match seconds {
-        // Clocks differ by seconds; that is no future.
-        s if s > -60.0 && s < 45.0 => return Some("just now".to_owned()),
         s if s < 0.0 => return None,
         s if s < HOUR => ((s / MINUTE).round().max(1.0), "minute"),
         s if s < DAY => ((s / HOUR).round().max(1.0), "hour"),
         s if s < 30.0 * DAY => ((s / DAY).round().max(1.0), "day"),
         _ => return None,
     };
-    Some(format!("{number} {unit}{} ago", if number == 1.0 { "" } else { "s" }))
+    Some(format!("{number} {unit}{}", if number == 1.0 { "" } else { "s" }))
 }
 
 /// A moment by its milliseconds since 1970, in RFC 3339.

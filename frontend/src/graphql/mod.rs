@@ -15,6 +15,7 @@ pub mod kind;
 pub mod markdown;
 pub mod member;
 pub mod model;
+pub mod operations;
 pub mod page;
 pub mod project;
 pub mod prompt;

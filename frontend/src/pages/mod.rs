@@ -18,6 +18,8 @@ pub mod model_edit;
 pub mod model_new;
 pub mod models;
 pub mod not_found;
+pub mod operations;
+pub mod operations_lists;
 pub mod project;
 pub mod project_audit;
 pub mod project_edit;
@@ -40,7 +42,7 @@ pub mod versions;
 
 use crate::{
     graphql::{scalar::ModelStage, viewer::Author},
-    parts::page::{leave_when_empty, neighbours, use_place},
+    parts::page::{leave_when_empty, leave_when_empty_of, neighbours, use_place, use_place_of},
 };
 
 /// An author as the component wants it.

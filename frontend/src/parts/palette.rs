@@ -139,6 +139,7 @@ fn pages(text: &str, session: CurrentSession) -> Vec<Hit> {
         (icon::MONITOR, "Sessions", "/settings/sessions", signed_in),
         (icon::USERS, "Users", "/admin/users", is_admin),
         (icon::HISTORY, "Audit log of the registry", "/admin/audit", is_admin),
+        (icon::SERVER, "Operations", "/admin/operations", is_admin),
     ];
     let text = text.to_lowercase();
     all.into_iter()
