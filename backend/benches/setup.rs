@@ -17,7 +17,7 @@ use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
-use model_registry::store::Store;
+use model_registry::store::Storages;
 use model_registry::time::Clock;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
@@ -54,10 +54,10 @@ async fn start_with(more: &[&str]) -> Server {
         ["model-registry", "serve", "--data", folder, "--admin-password", "benchmark password"];
     let arguments = arguments.iter().chain(more);
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
-    let store = Store::open(data.path(), None).await.unwrap_or_else(|e| panic!("{}", e.message()));
+    let storages = Storages::open(data.path(), &[]).unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
     let signing = pairing::signing(&db).await.unwrap();
-    let app = App::new(db, store, signing, config, Clock::System);
+    let app = App::new(db, storages, signing, config, Clock::System);
     user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let admin =
         access::user::find_by_username(&app.db, "admin").await.ok().flatten().expect("admin");

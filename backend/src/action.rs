@@ -91,6 +91,7 @@ actions! {
     UserUnblock = "user.unblock", "a user was unblocked";
     UserReset = "user.reset", "a user's password was reset by a new one-time link";
     UserDelete = "user.delete", "a user was deleted";
+    StorageSet = "storage.set", "the rules that say which files belong in which storage were replaced";
     InvitationAccept = "invitation.accept", "an invited user chose a password";
 }
 
@@ -104,6 +105,7 @@ impl Action {
             ("sign", "Out") => "session.end".to_owned(),
             (verb, "ModelVersion") => format!("version.{verb}"),
             (verb, "ProjectToken" | "EmbedToken") => format!("token.{verb}"),
+            (verb, "StorageRules") => format!("storage.{verb}"),
             (verb, "Viewer") => format!("user.{verb}"),
             (verb, noun) => format!("{}.{verb}", noun.to_ascii_lowercase()),
         };
@@ -135,6 +137,7 @@ mod tests {
             ("createProjectToken", Action::TokenCreate),
             ("signOut", Action::SessionEnd),
             ("emptyTrash", Action::TrashEmpty),
+            ("setStorageRules", Action::StorageSet),
         ] {
             assert_eq!(Action::of_mutation(mutation), Some(action));
         }

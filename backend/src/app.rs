@@ -16,7 +16,7 @@ use crate::in_flight::InFlight;
 use crate::network;
 use crate::signing::Signing;
 use crate::sockets::Sockets;
-use crate::store::Store;
+use crate::store::{Storages, Store};
 use crate::throttle::{Rate, Throttle};
 use crate::time::Clock;
 
@@ -24,7 +24,10 @@ use crate::time::Clock;
 #[derive(Clone)]
 pub struct App {
     pub db: Db,
+    /// What takes what is uploaded.
     pub store: Store,
+    /// All that there are, by their names.
+    pub storages: Storages,
     pub config: Arc<Serve>,
     pub clock: Clock,
     /// Who may.
@@ -57,13 +60,14 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(db: Db, store: Store, signing: Signing, config: Serve, clock: Clock) -> Self {
+    pub fn new(db: Db, storages: Storages, signing: Signing, config: Serve, clock: Clock) -> Self {
         let config = Arc::new(config);
         let beside = TaskTracker::new();
         Self {
             access: Access::new(db.reserved(), config.clone(), clock.clone(), beside.clone()),
             db,
-            store,
+            store: storages.first().clone(),
+            storages,
             sockets: Arc::new(Sockets::new(config.max_connections)),
             config,
             clock,

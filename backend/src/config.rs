@@ -17,7 +17,7 @@ use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
 use crate::config::redirect::Redirect;
 use crate::role::TokenScope;
-use crate::store::Storage;
+use crate::store::{Place, Storage};
 
 /// A self-hosted registry for machine-learning models.
 #[derive(Parser)]
@@ -50,6 +50,48 @@ pub enum Command {
     Backup(Backup),
     /// Restore a backup to an empty folder
     Restore(Restore),
+    /// Move files from one storage to another; also works while the server is running
+    Storage {
+        #[command(subcommand)]
+        command: StorageCommand,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum StorageCommand {
+    /// Move all files of a storage to another one. Downloads go on; each file is read back from where it was moved to, and
+    /// stays where it was as long as everything that is not used any more (--keep-removed of the server)
+    Move(MoveFiles),
+    /// Move files to where the rules of the registry say that they belong, as the server does once a day
+    Apply(ApplyRules),
+}
+
+#[derive(Args)]
+pub struct MoveFiles {
+    /// The storage that the files are in
+    #[arg(long, value_name = "NAME")]
+    pub from: String,
+
+    /// The storage to move them to
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
+
+    /// Print what would be moved, and move nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub data: Data,
+}
+
+#[derive(Args)]
+pub struct ApplyRules {
+    /// Print what would be moved, and move nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub data: Data,
 }
 
 /// Where the registry keeps its things.
@@ -63,17 +105,29 @@ pub struct Data {
     #[arg(long, env = "MODEL_REGISTRY_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 
-    /// Object store for the files: s3://BUCKET/PREFIX?endpoint=URL&region=REGION, az://CONTAINER/PREFIX, or gs://BUCKET/PREFIX.
-    /// Keys come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AZURE_STORAGE_ACCOUNT_NAME and
-    /// AZURE_STORAGE_ACCOUNT_KEY, or are what the machine or its container has [default: files in --data]
-    #[arg(long, env = "MODEL_REGISTRY_STORAGE", value_name = "URL")]
-    pub storage: Option<Storage>,
+    /// Where the files are: s3://BUCKET/PREFIX?endpoint=URL&region=REGION, az://CONTAINER/PREFIX, gs://BUCKET/PREFIX, file:/PATH,
+    /// or file: for --data. Keys come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or
+    /// AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or are what the machine or its container has. For several
+    /// storages give this several times, or with commas, as NAME=URL: the first takes what is uploaded [default: file:]
+    #[arg(
+        long,
+        env = "MODEL_REGISTRY_STORAGE",
+        value_name = "URL",
+        value_delimiter = ',',
+        action = clap::ArgAction::Append
+    )]
+    pub storage: Vec<Storage>,
 }
 
 impl Data {
     /// The URL of the database.
     pub fn database_url(&self) -> String {
         self.database.clone().unwrap_or_else(|| crate::db::Db::sqlite_url(&self.database_file()))
+    }
+
+    /// Whether files are in an object store, or some of them.
+    pub fn has_object_store(&self) -> bool {
+        self.storage.iter().any(|storage| matches!(storage.place, Place::Bucket(_)))
     }
 
     /// Where the embedded database is.

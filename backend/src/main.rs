@@ -16,7 +16,7 @@ use model_registry::registry::lifecycle::project;
 use model_registry::registry::people::token::rules as token;
 use model_registry::registry::people::token::rules::CreateTokenInput;
 use model_registry::registry::people::user;
-use model_registry::store::Store;
+use model_registry::store::Storages;
 use model_registry::time::Clock;
 use model_registry::{access, graphql, oidc, server, telemetry};
 use tokio::net::TcpListener;
@@ -37,6 +37,10 @@ async fn main() -> ExitCode {
         Command::Sweep(input) => (command::sweep::run(input).await.map(success), 1),
         Command::Backup(input) => (command::backup::run(input).await, 2),
         Command::Restore(input) => (command::restore::run(input).await, 2),
+        Command::Storage { command } => {
+            telemetry::start_logging(false);
+            (command::storage::run(command).await, 2)
+        }
     };
     done.unwrap_or_else(|error| {
         match error {
@@ -60,11 +64,11 @@ async fn serve(config: Serve) -> Result<()> {
         return Err(Error::invalid("--allowed-origins", reason));
     }
     let listener = TcpListener::bind(config.listen).await?;
-    let (db, store) = open(&config).await?;
+    let (db, storages) = open(&config).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.as_ref().map_or(address, ToString::to_string);
     let signing = pairing::signing(&db).await?;
-    let app = App::new(db, store, signing, config, Clock::System);
+    let app = App::new(db, storages, signing, config, Clock::System);
     let password = user::rules::create_admin(&app).await?;
     if app.config.no_auth {
         project::create_default(&app).await?;
@@ -83,7 +87,7 @@ async fn serve(config: Serve) -> Result<()> {
              the mutation renameProject; its old path goes on to work in the APIs."
         );
     }
-    if let Some(host) = redirect::shared_host(&app.config, &app.store).await? {
+    if let Some(host) = redirect::shared_host(&app.config, &app.storages).await? {
         tracing::warn!(
             "--redirect leads to {host}, the host of --public-url: clients send their tokens on to the object store there, which \
              then refuses them. Give the store a host of its own, as public_endpoint in --storage."
@@ -101,19 +105,18 @@ async fn serve(config: Serve) -> Result<()> {
     .await
 }
 
-/// The database and the store, if they belong together.
-async fn open(config: &Serve) -> Result<(Db, Store)> {
+/// The database and the storages, if they belong together.
+async fn open(config: &Serve) -> Result<(Db, Storages)> {
     let url = config.data.database_url();
-    let store = Store::open(&config.data.data, config.data.storage.as_ref())
-        .await?
+    let storages = Storages::open(&config.data.data, &config.data.storage)?
         .keeping_free(config.keep_free)
         .uploading_within(config.upload_memory);
     if Db::is_missing(&url) {
-        pairing::check_new(&store, config.adopt).await?;
+        pairing::check_new(&storages, config.adopt).await?;
     }
     let db = opened(Db::open(&url).await)?;
-    pairing::pair(&db, &store, config.adopt, Clock::System.now()).await?;
-    Ok((db, store))
+    pairing::pair(&db, &storages, config.adopt, Clock::System.now()).await?;
+    Ok((db, storages))
 }
 
 /// Makes a token straight in the database, which may be a running server's.

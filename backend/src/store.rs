@@ -22,6 +22,7 @@ mod sending;
 mod sent;
 mod sign;
 mod staged;
+mod storages;
 mod write;
 mod written;
 
@@ -37,7 +38,7 @@ use object_store::local::LocalFileSystem;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{Attribute, Attributes, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::time::timeout;
 
 use self::incoming::Memory;
@@ -45,7 +46,7 @@ use self::reach::Reached;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-pub use address::{Service, Storage};
+pub use address::Bucket;
 pub use cloud::is_passing;
 pub use give::Given;
 pub use hash::Hashes;
@@ -55,11 +56,14 @@ pub use partial::{Partial, Writing};
 pub use read::{Found, Pieces};
 pub use room::Promise;
 pub use sent::{Sent, gone, is_gone};
+pub use storages::{Place, Storage, Storages};
 pub use write::next_part;
 pub use written::{Checksum, Written};
 
 /// Where bytes are in a folder until they have a key. What is here when a server starts was promised to nobody.
 const STAGING: &str = "staging";
+/// What a storage is called that was given no name.
+pub const DEFAULT: &str = "default";
 /// What all uploads to an object store hold in memory at most unless told, in MiB.
 const UPLOAD_MIB: u32 = 256;
 /// How long a place of objects may take for a small answer.
@@ -70,7 +74,9 @@ const OLD_STAGING: &str = "uploads";
 /// Bytes that are in the store.
 #[derive(Clone, Debug)]
 pub struct Blob {
-    /// Where they are.
+    /// The name of the storage that they are in.
+    pub storage: Arc<str>,
+    /// Where they are in it.
     pub key: String,
     /// In hexadecimal.
     pub sha256: String,
@@ -94,15 +100,11 @@ pub struct Listed {
 enum Kind {
     Folder,
     Cloud {
-        /// As it is told to people.
-        name: Arc<str>,
+        bucket: Arc<Bucket>,
         /// The same objects, of which parts can be sent one by one.
         multipart: Arc<dyn MultipartStore>,
         /// Makes addresses by which clients get objects themselves.
         signer: Option<Arc<dyn Signer>>,
-        service: Service,
-        /// How large the parts of an upload are, in bytes.
-        part_size: u64,
         /// What uploads may hold in memory.
         memory: Memory,
     },
@@ -111,6 +113,7 @@ enum Kind {
 /// The objects of a registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
+    name: Arc<str>,
     objects: Arc<dyn ObjectStore>,
     kind: Kind,
     /// Bytes that come with interruptions.
@@ -123,9 +126,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the objects for the one server that has the folder, makes it if missing, and removes what interrupted
-    /// uploads left in it.
-    pub async fn open(folder: &FsPath, storage: Option<&Storage>) -> Result<Self> {
+    /// Opens the objects for the one server that has the folder, which is made if missing.
+    pub async fn open(folder: &FsPath, bucket: Option<&Bucket>) -> Result<Self> {
+        let store = Self::open_locked(folder, bucket, Self::lock(folder)?)?;
+        store.reach().await?;
+        Ok(store)
+    }
+
+    /// Takes a folder for this server, makes it if missing, and removes what interrupted uploads left in it.
+    fn lock(folder: &FsPath) -> Result<Arc<File>> {
         std::fs::create_dir_all(folder)?;
         let lock = File::create(folder.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
@@ -141,8 +150,12 @@ impl Store {
                 _ => {}
             }
         }
-        let store = Self { _lock: Some(Arc::new(lock)), ..Self::open_beside(folder, storage)? };
-        store.reach().await?;
+        Ok(Arc::new(lock))
+    }
+
+    /// As [`Store::open`], of a folder that this server has.
+    fn open_locked(folder: &FsPath, bucket: Option<&Bucket>, lock: Arc<File>) -> Result<Self> {
+        let store = Self { _lock: Some(lock), ..Self::open_beside(folder, bucket)? };
         if store.is_folder() {
             std::fs::create_dir_all(folder.join("blobs"))?;
             std::fs::create_dir(folder.join(STAGING))?;
@@ -151,36 +164,31 @@ impl Store {
     }
 
     /// Whether an object store can be used: its address, bucket or keys may be wrong.
-    async fn reach(&self) -> Result<()> {
-        let Kind::Cloud { name, service, .. } = &self.kind else { return Ok(()) };
+    pub async fn reach(&self) -> Result<()> {
+        let Kind::Cloud { bucket, .. } = &self.kind else { return Ok(()) };
         let mut blobs = self.objects.list(Some(&Path::from("blobs")));
         match timeout(PATIENCE, blobs.try_next()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(reach::unusable(name, *service, &error)),
-            Err(_) => Err(reach::unusable(name, *service, &"It does not answer.")),
+            Ok(Err(error)) => Err(reach::unusable(bucket, &error)),
+            Err(_) => Err(reach::unusable(bucket, &"It does not answer.")),
         }
     }
 
     /// Opens the objects beside the server that has the folder, or without one.
-    pub fn open_beside(folder: &FsPath, storage: Option<&Storage>) -> Result<Self> {
-        let Some(storage) = storage else {
+    pub fn open_beside(folder: &FsPath, bucket: Option<&Bucket>) -> Result<Self> {
+        let Some(bucket) = bucket else {
             let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
             return Ok(Self::new(Arc::new(objects), Kind::Folder, folder));
         };
-        let Reached { objects, multipart, signer } = reach::connect(storage)?;
-        let kind = Kind::Cloud {
-            name: storage.to_string().into(),
-            multipart,
-            signer,
-            service: storage.service,
-            part_size: storage.part_size,
-            memory: Memory::new(UPLOAD_MIB),
-        };
+        let Reached { objects, multipart, signer } = reach::connect(bucket)?;
+        let bucket = Arc::new(bucket.clone());
+        let kind = Kind::Cloud { bucket, multipart, signer, memory: Memory::new(UPLOAD_MIB) };
         Ok(Self::new(objects, kind, folder))
     }
 
     fn new(objects: Arc<dyn ObjectStore>, kind: Kind, folder: &FsPath) -> Self {
         Self {
+            name: DEFAULT.into(),
             objects,
             kind,
             partials: partial::Partials::default(),
@@ -190,11 +198,15 @@ impl Store {
         }
     }
 
-    /// The same store, of which all uploads hold so many MiB in memory at most where it is an object store.
-    #[must_use]
-    pub fn uploading_within(mut self, mib: u32) -> Self {
+    /// The same store under another name.
+    fn named(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// The same store, of which uploads share this memory where it is an object store.
+    fn uploading_with(mut self, shared: &Memory) -> Self {
         if let Kind::Cloud { memory, .. } = &mut self.kind {
-            *memory = Memory::new(mib);
+            memory.clone_from(shared);
         }
         self
     }
@@ -210,12 +222,31 @@ impl Store {
         Ok(pin!(self.all()).try_next().await?.is_none())
     }
 
+    /// What the storage is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where the objects are, for people.
-    pub fn name(&self) -> String {
+    pub fn place(&self) -> String {
         match &self.kind {
             Kind::Folder => self.folder.display().to_string(),
-            Kind::Cloud { name, .. } => name.to_string(),
+            Kind::Cloud { bucket, .. } => bucket.to_string(),
         }
+    }
+
+    /// What is said of objects that are written: what class they are of, if it has one.
+    fn attributes(&self) -> Attributes {
+        let class = match &self.kind {
+            Kind::Cloud { bucket, .. } => bucket.class.clone(),
+            Kind::Folder => None,
+        };
+        class.into_iter().map(|class| (Attribute::StorageClass, class)).collect()
+    }
+
+    /// Whether whoever reads the objects pays for it, as in all classes but the usual one.
+    pub fn is_archive(&self) -> bool {
+        matches!(&self.kind, Kind::Cloud { bucket, .. } if bucket.class.as_ref().is_some_and(|class| class != "STANDARD"))
     }
 
     /// Whether the objects are files in a folder.
@@ -238,7 +269,7 @@ impl Store {
     }
 
     /// All objects with a key of ours, in pieces of some hundreds.
-    pub fn all(&self) -> impl Stream<Item = Result<Vec<Listed>>> {
+    pub fn all(&self) -> impl Stream<Item = Result<Vec<Listed>>> + use<> {
         self.list("blobs").try_chunks(500).map_err(|error| error.1)
     }
 
@@ -262,6 +293,9 @@ impl Store {
 
     /// Whether the place where objects are stored answers.
     pub async fn check(&self) -> Result<()> {
+        if self.is_folder() && !self.is_there().await? {
+            return Err(Error::unreachable(format!("{} is not what it was", self.place())));
+        }
         if_there(self.objects.head(&Path::from("staging/none")).await.map(drop))
     }
 }

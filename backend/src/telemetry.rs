@@ -1,5 +1,6 @@
 //! What operators look at: logs, `/healthz`, `/readyz` and Prometheus' `/metrics`.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use futures_util::future::join_all;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -56,11 +58,15 @@ pub fn routes() -> Router<App> {
 
 /// Whether requests can be served, and of what they need what answers.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Ready {
     /// `ready`; `read-only`, where there is no room for more bytes; `stopping`; or `not-ready`.
     state: &'static str,
     database: bool,
+    /// What takes what is uploaded.
     storage: bool,
+    /// Those that uploads do not go to, by their names. Without one of them, everything but its files is served.
+    other_storages: BTreeMap<String, bool>,
     /// Whether uploads are taken.
     room: bool,
     /// The version of the program, and the schema that it has.
@@ -74,9 +80,15 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
         let (_,): (i64,) = query("SELECT CAST(1 AS BIGINT)").fetch_one(&app.db.reserved()).await?;
         Ok(true)
     };
-    let (database, storage) = tokio::join!(
+    let others = app.storages.iter().skip(1).map(|store| async {
+        let name = store.name().to_owned();
+        let what = format!("the storage {name}");
+        (name, answers(&what, async { store.check().await.map(|()| true) }).await)
+    });
+    let (database, storage, others) = tokio::join!(
         answers("the database", database),
         answers("the storage", async { app.store.check().await.map(|()| true) }),
+        join_all(others),
     );
     let room = storage && answers("the room", async { app.store.has_room() }).await;
     let is_stopping = *app.stopping.borrow();
@@ -88,7 +100,9 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
         _ => (StatusCode::OK, "ready"),
     };
     let program = env!("CARGO_PKG_VERSION");
-    (status, Json(Ready { state, database, storage, room, program, schema: SCHEMA }))
+    let other_storages = others.into_iter().collect();
+    let schema = SCHEMA;
+    (status, Json(Ready { state, database, storage, other_storages, room, program, schema }))
 }
 
 /// Whether something says yes within a short time.
@@ -96,11 +110,11 @@ async fn answers(what: &str, asked: impl Future<Output = Result<bool>>) -> bool 
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
-            tracing::warn!(?error, "not ready: {what} fails");
+            tracing::warn!(?error, "{what} fails");
             false
         }
         Err(_) => {
-            tracing::warn!("not ready: {what} does not answer");
+            tracing::warn!("{what} does not answer");
             false
         }
     }

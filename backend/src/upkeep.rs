@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::registry::catalog::blob::scrub;
 use crate::registry::catalog::blob::sweep::Sweep;
 use crate::registry::catalog::{mlmodel, model, upload};
+use crate::registry::lifecycle::placement::plan;
 use crate::registry::lifecycle::trash::removal;
 use crate::registry::people::session;
 use crate::registry::replica::lease::Lease;
@@ -23,6 +24,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// All objects are listed once a day.
 const SWEEPS_OF_A_DAY: u64 = 24;
 const SCRUB_INTERVAL: Duration = Duration::from_secs(600);
+const PLACE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// Does the jobs until `stopping` changes. `newest_ms` is of before the first request: where that could not be read,
 /// nothing says whether the database is an older one, and objects are not listed. An error ends the server.
@@ -65,7 +67,7 @@ async fn take_turns(app: &App, newest_ms: &Result<i64>, replica: &Replica) {
 }
 
 async fn jobs(app: &App, newest_ms: &Result<i64>) {
-    tokio::join!(sweep(app, newest_ms), scrub(app));
+    tokio::join!(sweep(app, newest_ms), scrub(app), place(app));
 }
 
 /// Says again and again that this server is alive, until the database is not for this program any more.
@@ -116,6 +118,27 @@ async fn sweep(app: &App, newest_ms: &Result<i64>) {
             if let Err(error) = done {
                 tracing::error!(?error, "{job} failed");
             }
+        }
+    }
+}
+
+/// Moves files to the storages that they belong in, at the start and then once a day.
+async fn place(app: &App) {
+    let mut interval = tokio::time::interval(PLACE_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match plan::apply(&app.db, &app.storages, &app.clock).await {
+            Ok(applied) if applied == plan::Applied::default() => {}
+            Ok(plan::Applied { files, bytes, failed }) => {
+                tracing::info!(
+                    files,
+                    bytes,
+                    failed,
+                    "moved files to the storages that they belong in"
+                );
+            }
+            Err(error) => tracing::error!(?error, "moving files between storages failed"),
         }
     }
 }

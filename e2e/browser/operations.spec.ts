@@ -2,7 +2,8 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { type Page } from "@playwright/test";
@@ -21,11 +22,11 @@ function damage(data: string, bytes: string): void {
   writeFileSync(file!, "!".repeat(bytes.length));
 }
 
-/** Notes what no file names any more, as the server does once an hour. */
-function sweep(data: string): void {
+/** Runs the program beside a server. */
+function run(...parameters: string[]): void {
   const target = process.env.CARGO_TARGET_DIR ?? resolve("../target");
   const binary = process.env.MODEL_REGISTRY_BIN ?? join(target, "release/model-registry");
-  execFileSync(binary, ["sweep", "--data", data]);
+  execFileSync(binary, parameters);
 }
 
 const shown = async (page: Page, name: string, isMobile: boolean) => {
@@ -111,7 +112,8 @@ test.describe("with damage, and uploads under way", () => {
     await api.graphql("mutation($input: DeleteFileInput!) { deleteFile(input: $input) { file { path } } }", {
       input: { model, version: "1.0.0", path: "notes.txt" },
     });
-    sweep(server.data);
+    // What no file names any more is noted, as the server does once an hour.
+    run("sweep", "--data", server.data);
     await page.goto(`${server.url}/admin/operations`);
     const removed = section(page, "What will be removed");
     await expect(removed).toContainText("1 file, 9 B");
@@ -119,6 +121,58 @@ test.describe("with damage, and uploads under way", () => {
     await shown(page, "removed", isMobile);
     await request.dispose();
   });
+});
+
+test("rules say which files belong in an archive, and what they would move", async ({ page, playwright, isMobile }, info) => {
+  if (isMobile) await page.setViewportSize({ width: 360, height: 780 });
+  const archive = mkdtempSync(join(tmpdir(), "archive-"));
+  const storages = ["--storage", "default=file:", "--storage", `archive=file:${archive}`];
+  const name = `rules-${info.project.name}`;
+  const server = await startRegistry({ address: await freeAddress(), name, flags: ["--no-auth", ...storages] });
+  try {
+    const request = await playwright.request.newContext({ baseURL: server.url });
+    const api = new Api(request);
+    const model = await api.model(await api.project(), "ocr");
+    const weights = "w".repeat(3_000_000);
+    await api.version(model, "1.0.0", { "model.onnx": weights, "config.json": "{}" }, true);
+    await page.goto(`${server.url}/admin/operations`);
+    const rules = section(page, "Storage rules");
+    await expect(rules).toContainText("There are no rules");
+    await expect(section(page, "Storages")).toContainText("New files go here");
+
+    await rules.getByRole("button", { name: "Change rules" }).click();
+    await rules.getByRole("button", { name: "Add rule" }).click();
+    await rules.getByLabel("Without an alias").check();
+    await rules.getByLabel("Not fetched for (days)").fill("zero");
+    await rules.getByRole("button", { name: "Preview" }).click();
+    await expect(rules).toContainText("must be 1 to");
+    await rules.getByLabel("Not fetched for (days)").fill("");
+    await rules.getByRole("button", { name: "Preview" }).click();
+    await expect(rules).toContainText("1 file, 3.00 MB, would be moved from default to archive");
+    await shown(page, "rules", isMobile);
+    // What is changed is shown again before it can be saved.
+    await rules.getByLabel("Of at least (MiB)").fill("100");
+    await expect(rules.getByRole("button", { name: "Save rules" })).toHaveCount(0);
+    await rules.getByRole("button", { name: "Preview" }).click();
+    await expect(rules).toContainText("nothing is moved.");
+    await rules.getByLabel("Of at least (MiB)").fill("1");
+    await rules.getByRole("button", { name: "Preview" }).click();
+    await rules.getByRole("button", { name: "Save rules" }).click();
+    await expect(rules).toContainText("Files, without an alias, of 1.05 MB or more → archive");
+    await expect(rules).toContainText("All other files → default");
+
+    run("storage", "apply", "--data", server.data, ...storages);
+    const moved = readdirSync(join(archive, "blobs")).flatMap((folder) => readdirSync(join(archive, "blobs", folder)));
+    expect(moved).toHaveLength(1);
+    await page.reload();
+    await expect(section(page, "Storages")).toContainText(archive);
+    const file = await request.get(`/files/${model}/1.0.0/model.onnx`);
+    expect(await file.text()).toBe(weights);
+    await shown(page, "archived", isMobile);
+    await request.dispose();
+  } finally {
+    await server.stop();
+  }
 });
 
 test("nobody else does", async ({ api, stranger }) => {

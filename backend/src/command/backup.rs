@@ -19,7 +19,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::proof::{self, Finding};
 use crate::registry::catalog::blob::{Copy, pairing, sql};
-use crate::store::{BACKUP, Given, Store};
+use crate::store::{BACKUP, Given, Storages, Store};
 use crate::time::Clock;
 
 /// How old a dump may be that somebody made by hand.
@@ -28,13 +28,13 @@ const DUMP_AGE: Duration = Duration::from_secs(24 * 3600);
 /// Makes a backup; the exit code says whether all files are in it.
 pub async fn run(input: config::Backup) -> Result<ExitCode> {
     refuse_object_store(&input.data)?;
-    let (db, store) = open_beside(&input.data).await?;
+    let (db, storages) = open_beside(&input.data).await?;
     let (registry, schema) = (pairing::registry(&db).await?, db.schema().await?);
     let url = input.data.database_url();
-    check_place(&input, &store, &url, &registry)?;
+    check_place(&input, &storages, &url, &registry)?;
     let now = Clock::System.now();
     let mut backup = Backup {
-        store: &store,
+        storages: &storages,
         there: Store::new_at(&input.to)?,
         full: input.full,
         files: 0,
@@ -93,11 +93,17 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
 }
 
 /// Refuses a folder that is not a backup's, and the backup of another registry.
-fn check_place(input: &config::Backup, store: &Store, url: &str, registry: &str) -> Result<()> {
+fn check_place(
+    input: &config::Backup,
+    storages: &Storages,
+    url: &str,
+    registry: &str,
+) -> Result<()> {
     std::fs::create_dir_all(&input.to)?;
     let to = input.to.canonicalize()?;
     let holds = |path: &Path| path.canonicalize().is_ok_and(|path| path.parent() == Some(&*to));
-    if to == store.folder().canonicalize()?
+    let folders = storages.iter().map(Store::folder).chain([input.data.data.as_path()]);
+    if folders.into_iter().any(|folder| folder.canonicalize().is_ok_and(|folder| folder == to))
         || to.join("registry.json").exists()
         || Db::sqlite_file(url).is_some_and(holds)
     {
@@ -114,7 +120,7 @@ fn check_place(input: &config::Backup, store: &Store, url: &str, registry: &str)
 }
 
 struct Backup<'a> {
-    store: &'a Store,
+    storages: &'a Storages,
     there: Store,
     /// Whether what an earlier backup copied is proven again.
     full: bool,
@@ -135,6 +141,9 @@ impl Backup<'_> {
             let copies = sql::after(db, &last, 500).await?;
             let Some(end) = copies.last() else { break };
             last.clone_from(&end.key);
+            // What is in another storage is elsewhere, too.
+            let known = |copy: &Copy| self.storages.find(&copy.storage).is_some();
+            let copies: Vec<_> = copies.into_iter().filter(known).collect();
             for copy in copies {
                 let finding = self.copy_file(&copy).await?;
                 folders.extend(self.there.folder().join(&copy.key).parent().map(Path::to_owned));
@@ -156,13 +165,14 @@ impl Backup<'_> {
 
     async fn copy_file(&self, copy: &Copy) -> Result<Finding> {
         let to = self.there.folder();
-        let mut given = self.store.give(&copy.blob(), to, false).await?;
+        let store = self.storages.of(&copy.storage)?;
+        let mut given = store.give(&copy.blob(), to, false).await?;
         if matches!(given, Given::There) && self.full {
             if proof::examine(&self.there, copy).await? == Finding::Good {
                 return Ok(Finding::Good);
             }
             // What is there stays until there is something better.
-            given = self.store.give(&copy.blob(), to, true).await?;
+            given = store.give(&copy.blob(), to, true).await?;
         }
         match given {
             Given::New(new) => {

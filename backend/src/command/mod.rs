@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod restore;
+pub mod storage;
 pub mod sweep;
 pub mod verify;
 
@@ -14,7 +15,7 @@ use crate::config::Data;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::pairing;
-use crate::store::{BACKUP, Store};
+use crate::store::{BACKUP, Place, Storages};
 
 /// What a backup says of itself, in `backup.json`: it is written last.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,28 +60,26 @@ pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
 
 /// Backups are of a folder: an object store has copies, versions and replication of its own.
 fn refuse_object_store(data: &Data) -> Result<()> {
-    match &data.storage {
-        Some(storage) => Err(Error::Conflict(format!(
-            "The files are in {storage}, which is copied with its own tools. Back up the database with pg_dump, or the copy that \
+    let bucket = data.storage.iter().find_map(|storage| match &storage.place {
+        Place::Bucket(bucket) => Some(bucket),
+        Place::Data | Place::Folder(_) => None,
+    });
+    match bucket {
+        Some(bucket) => Err(Error::Conflict(format!(
+            "The files are in {bucket}, which is copied with its own tools. Back up the database with pg_dump, or the copy that \
              VACUUM INTO makes of SQLite, and then the bucket: see docs/operations.md"
         ))),
         None => Ok(()),
     }
 }
 
-/// The database and the store of a registry, beside the server that has them.
-async fn open_beside(data: &Data) -> Result<(Db, Store)> {
+/// The database and the storages of a registry, beside the server that has them.
+async fn open_beside(data: &Data) -> Result<(Db, Storages)> {
     let db = opened(Db::open_beside(&data.database_url()).await)?.patient();
-    let store = match Store::open_beside(&data.data, data.storage.as_ref()) {
-        Err(_) if data.storage.is_none() => {
-            let reason = format!("{} is not a folder", data.data.display());
-            return Err(Error::invalid("--data", reason));
-        }
-        store => store?,
-    };
-    pairing::check(&db, &store).await?;
+    let storages = Storages::open_beside(&data.data, &data.storage)?;
+    pairing::check(&db, &storages).await?;
     // What heals is no upload.
-    Ok((db, store.keeping_free(Some(0))))
+    Ok((db, storages.keeping_free(Some(0))))
 }
 
 /// Removes a copy of an SQLite database, with what SQLite had beside it: it would be taken for a part of the next.

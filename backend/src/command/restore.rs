@@ -3,6 +3,7 @@
 //! The files are proven as they are copied. Sessions end, and nothing is removed for a month: the files may be newer than
 //! the database. What is interrupted goes on when it is called again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
@@ -13,10 +14,9 @@ use super::{DUMP, Made, bar, opened, refuse_object_store, remove_database};
 use crate::config;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::id::new_uuid;
 use crate::registry::catalog::blob::proof::{self, Finding};
 use crate::registry::catalog::blob::{Copy, pairing, sql};
-use crate::store::{Found, Identity, RESTORING, Store};
+use crate::store::{Found, RESTORING, Storages, Store};
 use crate::time::Clock;
 
 /// Makes the registry; the exit code says whether all files of the backup were right.
@@ -32,11 +32,15 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
     }
     refuse_object_store(&input.data)?;
     let url = input.data.database_url();
-    let store = Store::open(&input.data.data, None).await?.keeping_free(Some(0));
-    check_place(&store, &made, &url).await?;
+    let storages = Storages::open(&input.data.data, &input.data.storage)?;
+    let storages = storages.keeping_free(Some(0));
+    check_place(&input.data.data, &storages, &made, &url).await?;
     let backup = Store::open_beside(&input.from, None)?;
-    let begun = input.data.data.join(RESTORING);
-    std::fs::write(&begun, &made.registry)?;
+    let folders = storages.iter().map(Store::folder).chain([input.data.data.as_path()]);
+    let begun: BTreeSet<_> = folders.map(|folder| folder.join(RESTORING)).collect();
+    for begun in &begun {
+        std::fs::write(begun, &made.registry)?;
+    }
 
     let database = input.from.join(&made.database);
     let (db, renamed) = match Db::sqlite_file(&url) {
@@ -55,13 +59,8 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
             (db, None)
         }
     };
-    let restored = copy_files(&db, &backup, &store).await?;
-    let identity = Identity {
-        registry: made.registry.clone(),
-        storage: new_uuid(Clock::System.now()),
-        former: Vec::new(),
-    };
-    pairing::restore(&db, &store, &identity, Clock::System.now()).await?;
+    let restored = copy_files(&db, &backup, &storages).await?;
+    pairing::restore(&db, &storages, &made.registry, Clock::System.now()).await?;
     db.close().await;
     if let Some((new, file)) = renamed {
         std::fs::rename(new, file)?;
@@ -69,8 +68,10 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
             std::fs::File::open(folder)?.sync_all()?;
         }
     }
-    std::fs::remove_file(begun)?;
-    std::fs::File::open(&input.data.data)?.sync_all()?;
+    for begun in &begun {
+        std::fs::remove_file(begun)?;
+        std::fs::File::open(begun.parent().unwrap_or(&input.data.data))?.sync_all()?;
+    }
     println!(
         "{} files, {}, were restored as of {}",
         HumanCount(restored.files),
@@ -84,16 +85,17 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
 }
 
 /// Refuses a place where there is something.
-async fn check_place(store: &Store, made: &Made, url: &str) -> Result<()> {
-    let folder = store.folder();
-    let begun = std::fs::read_to_string(folder.join(RESTORING)).is_ok_and(|of| of == made.registry);
+async fn check_place(data: &Path, storages: &Storages, made: &Made, url: &str) -> Result<()> {
+    let begun = std::fs::read_to_string(data.join(RESTORING)).is_ok_and(|of| of == made.registry);
     if begun && Db::sqlite_file(url).is_none_or(|file| !file.exists()) {
         return Ok(());
     }
-    if store.identity().await?.is_some() || !store.is_empty().await? {
-        let reason =
-            format!("{} already has files: restore into an empty folder", folder.display());
-        return Err(Error::invalid("--data", reason));
+    for store in storages.iter() {
+        if store.identity().await?.is_some() || !store.is_empty().await? {
+            let reason =
+                format!("{} already has files: restore into an empty folder", store.place());
+            return Err(Error::invalid("--data", reason));
+        }
     }
     let wrong = |reason: &str| Err(Error::invalid("--database", reason));
     let Some(file) = Db::sqlite_file(url) else {
@@ -162,7 +164,7 @@ struct Restored {
 }
 
 /// Copies all files that the database names, and proves them.
-async fn copy_files(db: &Db, backup: &Store, store: &Store) -> Result<Restored> {
+async fn copy_files(db: &Db, backup: &Store, storages: &Storages) -> Result<Restored> {
     let (_, bytes) = sql::totals(db).await?;
     let bar = bar(bytes.unsigned_abs());
     let (mut restored, mut last) = (Restored::default(), String::new());
@@ -171,7 +173,7 @@ async fn copy_files(db: &Db, backup: &Store, store: &Store) -> Result<Restored> 
         let Some(end) = copies.last() else { break };
         last.clone_from(&end.key);
         for copy in copies {
-            let finding = copy_file(&copy, backup, store).await?;
+            let finding = copy_file(&copy, backup, storages.of(&copy.storage)?).await?;
             bar.inc(copy.size.unsigned_abs());
             if finding == Finding::Good {
                 restored.files += 1;

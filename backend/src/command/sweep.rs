@@ -10,8 +10,8 @@ use crate::time::Clock;
 
 /// Sweeps once, or says what a sweep would remove.
 pub async fn run(input: config::Sweep) -> Result<()> {
-    let (db, store) = open_beside(&input.data).await?;
-    let sweep = Sweep::new(&db, &store, Clock::System.now(), input.keep.days);
+    let (db, storages) = open_beside(&input.data).await?;
+    let sweep = Sweep::new(&db, &storages, Clock::System.now(), input.keep.days);
     if !input.dry_run {
         let removed = HumanCount(sweep.run().await? as u64);
         println!("{removed} objects were removed");

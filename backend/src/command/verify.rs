@@ -15,7 +15,7 @@ use crate::time::Clock;
 
 /// Compares all files with their hashes; the exit code says whether all are right.
 pub async fn run(input: config::Verify) -> Result<ExitCode> {
-    let (db, store) = open_beside(&input.data).await?;
+    let (db, storages) = open_beside(&input.data).await?;
     if input.list {
         list(&db).await?;
         return Ok(ExitCode::SUCCESS);
@@ -30,7 +30,7 @@ pub async fn run(input: config::Verify) -> Result<ExitCode> {
     let bar = bar(bytes.unsigned_abs());
     let verify = Verify {
         db: &db,
-        store: &store,
+        storages: &storages,
         clock: &Clock::System,
         quick: input.quick,
         progress: &|bytes| bar.inc(bytes),

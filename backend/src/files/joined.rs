@@ -110,7 +110,7 @@ async fn begin(
         let partial = &held[&part.id];
         let sent = sent::find(&app.db, &part.id).await?;
         let is_there = match app.store.is_folder() || received == 0 {
-            true => partial.has(received).await?,
+            true => partial.has(received, None).await?,
             // Of an object store only whole parts can be read.
             false => partial.finished(received, sent.as_ref()).await?.is_some(),
         };

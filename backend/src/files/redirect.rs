@@ -19,7 +19,7 @@ use crate::config::redirect::Redirect;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob;
 use crate::registry::catalog::file::File;
-use crate::store::Store;
+use crate::store::Storages;
 
 /// How long an address is good.
 const GOOD_FOR: Duration = Duration::from_secs(300);
@@ -74,7 +74,7 @@ pub async fn to_store(
 
 /// Refuses redirects to a store that has no addresses.
 pub fn check(config: &Serve) -> Result<()> {
-    if config.redirect == Redirect::Off || config.data.storage.is_some() {
+    if config.redirect == Redirect::Off || config.data.has_object_store() {
         return Ok(());
     }
     let reason = "needs an object store, since files in --data can be sent by this server only. Set --storage, or leave \
@@ -83,13 +83,19 @@ pub fn check(config: &Serve) -> Result<()> {
 }
 
 /// The host that redirects lead to, if users see this server under that name, too.
-pub async fn shared_host(config: &Serve, store: &Store) -> Result<Option<String>> {
+pub async fn shared_host(config: &Serve, storages: &Storages) -> Result<Option<String>> {
     let Some(public) = config.public_url.as_ref().filter(|_| config.redirect != Redirect::Off)
     else {
         return Ok(None);
     };
     let own = Url::parse(&public.origin).map_err(Error::internal)?;
-    let there = store.sign("probe", GOOD_FOR, &[]).await?;
-    let host = there.as_ref().and_then(Url::host_str);
-    Ok(host.filter(|host| own.host_str() == Some(host)).map(str::to_owned))
+    for store in storages.iter() {
+        let there = store.sign("probe", GOOD_FOR, &[]).await?;
+        if let Some(host) = there.as_ref().and_then(Url::host_str)
+            && own.host_str() == Some(host)
+        {
+            return Ok(Some(host.to_owned()));
+        }
+    }
+    Ok(None)
 }

@@ -143,8 +143,9 @@ impl Held {
     /// How many bytes need not be sent again.
     pub async fn progress(&self) -> Result<Progress> {
         let received = self.upload.received.unsigned_abs();
-        let there =
-            self.upload.is_over || self.finished.is_some() || self.partial.has(received).await?;
+        let there = self.upload.is_over
+            || self.finished.is_some()
+            || self.partial.has(received, self.sent.as_ref()).await?;
         // Where the bytes are gone, from the beginning.
         let offset = if there { received } else { 0 };
         Ok(Progress { offset, expires_at: self.upload.expires_at_ms })

@@ -32,6 +32,7 @@ use crate::registry::catalog::protection::graphql::ProtectionMutation;
 use crate::registry::catalog::upload::graphql::UploadQuery;
 use crate::registry::catalog::version::mutation::VersionMutation;
 use crate::registry::event::graphql::{EventMutation, EventQuery};
+use crate::registry::lifecycle::placement::graphql::{PlacementMutation, PlacementQuery};
 use crate::registry::lifecycle::trash::graphql::TrashMutation;
 use crate::registry::metadata::tag::graphql::TagMutation;
 use crate::registry::node::NodeQuery;
@@ -121,6 +122,7 @@ pub struct Query(
     ProjectQuery,
     ModelQuery,
     EventQuery,
+    PlacementQuery,
     BlobQuery,
     ReplicaQuery,
     UploadQuery,
@@ -146,6 +148,7 @@ pub struct Mutation(
     EmbedTokenMutation,
     UserMutation,
     InvitationMutation,
+    PlacementMutation,
 );
 
 /// Live updates, over a WebSocket (`graphql-transport-ws`) or server-sent events.

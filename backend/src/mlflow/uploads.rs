@@ -214,7 +214,7 @@ async fn join(
     if staged::is_over(&app.db, upload, app.clock.now()).await? {
         return Ok(());
     }
-    let parts = staged::parts(&app.db, upload, &wanted).await?;
+    let parts = staged::parts(app, upload, &wanted).await?;
     let mut bytes = app.store.read_staged(parts);
     let put = upload::receive(app, actor, place, &HeaderMap::new(), &mut bytes).await;
     if let Err(error) = put {

@@ -45,9 +45,9 @@ impl Service {
 
 /// A bucket or container, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Storage {
+pub struct Bucket {
     pub service: Service,
-    pub bucket: String,
+    pub name: String,
     /// What all keys begin with; may be empty.
     pub prefix: String,
     /// Where the service is, if not where its provider has it.
@@ -59,6 +59,24 @@ pub struct Storage {
     pub virtual_host: bool,
     /// How large the parts of an upload are, in bytes.
     pub part_size: u64,
+    /// What objects cost and how soon they are read, as the service calls it, such as `GLACIER_IR`.
+    pub class: Option<String>,
+    /// What the names of its variables begin with, where it has keys of its own: `ARCHIVE` of `ARCHIVE_AWS_ACCESS_KEY_ID`.
+    pub env: Option<String>,
+}
+
+/// A class whose objects are read at once: others have to be asked for hours before.
+fn class(service: Service, value: &str) -> Result<String, String> {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if value.is_empty() || !value.bytes().all(is_word) {
+        return Err("class: must be a storage class, such as GLACIER_IR or STANDARD_IA".to_owned());
+    }
+    match value.to_ascii_uppercase().as_str() {
+        "GLACIER" | "DEEP_ARCHIVE" if service == Service::S3 => Err(format!(
+            "class: objects of {value} can't be read at once. Choose another class, such as GLACIER_IR"
+        )),
+        _ => Ok(value.to_owned()),
+    }
 }
 
 fn secret(service: Service) -> String {
@@ -66,7 +84,7 @@ fn secret(service: Service) -> String {
     format!("must have no key or password: addresses are logged. Set {keys} in the environment")
 }
 
-impl FromStr for Storage {
+impl FromStr for Bucket {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -79,29 +97,31 @@ impl FromStr for Storage {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(secret(service));
         }
-        let bucket = url.host_str().unwrap_or_default();
-        if bucket.is_empty() || url.port().is_some() || url.fragment().is_some() {
+        let name = url.host_str().unwrap_or_default();
+        if name.is_empty() || url.port().is_some() || url.fragment().is_some() {
             let scheme = service.scheme();
             return Err(format!("must be {scheme}://BUCKET or {scheme}://BUCKET/PREFIX"));
         }
-        let mut storage = Self {
+        let mut bucket = Self {
             service,
-            bucket: bucket.to_owned(),
+            name: name.to_owned(),
             prefix: url.path().trim_matches('/').to_owned(),
             endpoint: None,
             public_endpoint: None,
             region: None,
             virtual_host: false,
             part_size: PART_MIB << 20,
+            class: None,
+            env: None,
         };
         for (name, value) in url.query_pairs() {
-            storage.set(&name, &value)?;
+            bucket.set(&name, &value)?;
         }
-        Ok(storage)
+        Ok(bucket)
     }
 }
 
-impl Storage {
+impl Bucket {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "region" | "virtual_host" | "public_endpoint" if self.service != Service::S3 => {
@@ -121,12 +141,27 @@ impl Storage {
                 })?;
                 self.part_size = mib << 20;
             }
+            // Azure's client takes none for what is sent in parts.
+            "class" if self.service == Service::Azure => {
+                return Err("class: is for s3:// and gs:// only".to_owned());
+            }
+            "class" => self.class = Some(class(self.service, value)?),
+            "env" => {
+                let is_name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+                if value.is_empty() || !value.bytes().all(is_name) {
+                    return Err(
+                        "env: must be the beginning of names of variables, such as ARCHIVE"
+                            .to_owned(),
+                    );
+                }
+                self.env = Some(value.to_owned());
+            }
             name if ["key", "secret", "token"].iter().any(|word| name.contains(word)) => {
                 return Err(secret(self.service));
             }
             name => {
                 return Err(format!(
-                    "{name:?} is not known: there are endpoint, public_endpoint, region, virtual_host and part"
+                    "{name:?} is not known: there are endpoint, public_endpoint, region, virtual_host, part, class and env"
                 ));
             }
         }
@@ -149,9 +184,9 @@ impl Storage {
 }
 
 /// As it is told to people.
-impl fmt::Display for Storage {
+impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.service.scheme(), self.bucket)?;
+        write!(f, "{}://{}", self.service.scheme(), self.name)?;
         if !self.prefix.is_empty() {
             write!(f, "/{}", self.prefix)?;
         }
@@ -168,9 +203,9 @@ mod tests {
 
     #[test]
     fn a_bucket_is_named_with_where_it_is() {
-        let of = |text: &str| text.parse::<Storage>();
+        let of = |text: &str| text.parse::<Bucket>();
         let plain = of("s3://models").unwrap();
-        assert_eq!((&*plain.bucket, &*plain.prefix, plain.part_size), ("models", "", 8 << 20));
+        assert_eq!((&*plain.name, &*plain.prefix, plain.part_size), ("models", "", 8 << 20));
         assert_eq!(plain.to_string(), "s3://models");
         let whole = "s3://models/a/b/?endpoint=https://s3.example.org:9000&region=eu&part=16MiB&virtual_host=true\
                      &public_endpoint=https://files.example.org";
@@ -178,6 +213,11 @@ mod tests {
         assert_eq!((&*whole.prefix, whole.part_size, whole.virtual_host), ("a/b", 16 << 20, true));
         assert_eq!(whole.to_string(), "s3://models/a/b at https://s3.example.org:9000/");
         assert_eq!(whole.public_endpoint.unwrap().as_str(), "https://files.example.org/");
+        let archive = of("s3://models?class=GLACIER_IR&env=ARCHIVE").unwrap();
+        assert_eq!(
+            (archive.class.as_deref(), archive.env.as_deref()),
+            (Some("GLACIER_IR"), Some("ARCHIVE"))
+        );
         let azure = of("az://models/a?endpoint=http://127.0.0.1:10000/account").unwrap();
         assert_eq!(azure.to_string(), "az://models/a at http://127.0.0.1:10000/account");
         assert_eq!(of("gs://models").unwrap().service, Service::Google);
@@ -193,7 +233,10 @@ mod tests {
             "s3://models?part=1MiB",
             "s3://models?virtual_host=yes",
             "s3://models?colour=red",
+            "s3://models?class=DEEP_ARCHIVE",
+            "s3://models?env=archive",
             "az://models?region=eu",
+            "az://models?class=Cool",
             "gs://models?virtual_host=true",
         ] {
             assert!(of(wrong).is_err(), "{wrong}");

@@ -39,7 +39,7 @@ impl Store {
             found => found?,
         };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            Error::Conflict(format!("{FILE} in {} cannot be read: {error}", self.name()))
+            Error::Conflict(format!("{FILE} in {} cannot be read: {error}", self.place()))
         })
     }
 

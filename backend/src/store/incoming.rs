@@ -11,7 +11,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{MultipartId, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{
+    Attributes, MultipartId, MultipartUpload, ObjectStore, ObjectStoreExt, PutMultipartOptions,
+    PutOptions, PutPayload,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -87,6 +90,8 @@ struct Parts {
     tags: Arc<Mutex<BTreeMap<usize, String>>>,
     /// Whether somebody may go on with them later.
     is_kept: bool,
+    /// What is said of the object.
+    attributes: Attributes,
 }
 
 impl Parts {
@@ -95,7 +100,9 @@ impl Parts {
         if let Some(id) = &self.id {
             return Ok(id.clone());
         }
-        let id = within(PATIENCE, self.multipart.create_multipart(place)).await?;
+        let options = PutMultipartOptions::from(self.attributes.clone());
+        let begun = self.multipart.create_multipart_opts(place, options);
+        let id = within(PATIENCE, begun).await?;
         Ok(self.id.insert(id).clone())
     }
 
@@ -119,8 +126,8 @@ impl Store {
         let objects = self.objects.clone();
         let to = match &self.kind {
             Kind::Folder => To::Folder(Some(objects.put_multipart(&place).await?)),
-            Kind::Cloud { part_size, .. } => {
-                To::Cloud(self.parts(part_size_of(*part_size, length), false)?)
+            Kind::Cloud { bucket, .. } => {
+                To::Cloud(self.parts(part_size_of(bucket.part_size, length), false)?)
             }
         };
         Ok(Incoming { objects, place, to, waiting: Vec::new(), waiting_size: 0, size: 0 })
@@ -156,6 +163,7 @@ impl Store {
             begun: 0,
             tags: Arc::default(),
             is_kept,
+            attributes: self.attributes(),
         })
     }
 
@@ -163,7 +171,7 @@ impl Store {
     pub(super) fn part_size(&self, length: Option<u64>) -> u64 {
         match &self.kind {
             Kind::Folder => 0,
-            Kind::Cloud { part_size, .. } => part_size_of(*part_size, length),
+            Kind::Cloud { bucket, .. } => part_size_of(bucket.part_size, length),
         }
     }
 }
@@ -275,10 +283,10 @@ impl Incoming {
             }
             return Ok(());
         }
-        let begun = matches!(&self.to, To::Cloud(Parts { id: Some(_), .. }));
-        if !begun {
+        if let To::Cloud(Parts { id: None, attributes, .. }) = &self.to {
+            let options = PutOptions::from(attributes.clone());
             let all = self.take(self.waiting_size);
-            let sent = self.objects.put(&self.place, all);
+            let sent = self.objects.put_opts(&self.place, all, options);
             return within(patience_for(self.size), sent).await.map(drop);
         }
         if self.waiting_size > 0 {

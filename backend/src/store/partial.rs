@@ -134,9 +134,10 @@ impl Partial {
     }
 
     /// Whether the first bytes are there, of which the database says that they are durable.
-    pub async fn has(&self, received: u64) -> Result<bool> {
+    pub async fn has(&self, received: u64, sent: Option<&Sent>) -> Result<bool> {
         if !self.store.is_folder() {
-            return Ok(true);
+            let is_here = sent.is_some_and(|sent| *sent.storage == *self.store.name);
+            return Ok(received == 0 || is_here);
         }
         match tokio::fs::metadata(self.file()).await {
             Ok(metadata) => Ok(metadata.len() >= received),
@@ -177,7 +178,8 @@ impl Partial {
         (sent, length): (Option<&Sent>, Option<u64>),
         now: Timestamp,
     ) -> Result<Writing> {
-        let nothing = || Sent::nothing(self.store.part_size(length));
+        let store = &self.store;
+        let nothing = || Sent::nothing(&store.name, store.part_size(length));
         let mut sent = sent.cloned().unwrap_or_else(nothing);
         if sent.tags.is_empty() {
             // Whoever had it before may still write to the object of theirs.
@@ -224,7 +226,8 @@ impl Partial {
             None => key::new(&sha256, &self.name),
             Some(sent) => sent.key.clone(),
         };
-        Blob { key, sha256, size, crc32: Some(crc32) }
+        let storage = self.store.name.clone();
+        Blob { storage, key, sha256, size, crc32: Some(crc32) }
     }
 
     /// Makes the object of the bytes. In a folder they are here no more.
@@ -256,7 +259,8 @@ impl Partial {
             {
                 let (sha256, size) = (sha256.to_owned(), object.size);
                 let size = i64::try_from(size).map_err(Error::internal)?;
-                return Ok(Some(Blob { key: object.key, sha256, size, crc32: None }));
+                let (storage, key) = (self.store.name.clone(), object.key);
+                return Ok(Some(Blob { storage, key, sha256, size, crc32: None }));
             }
         }
         Ok(None)

@@ -71,7 +71,7 @@ impl Sender {
         checksum: Option<Checksum>,
         in_parts: bool,
     ) -> Result<Self> {
-        if sent.size() != from {
+        if sent.size() != from || *sent.storage != *store.name {
             return Err(gone());
         }
         let parts = Hasher::of_text(&sent.hashes)?;
@@ -129,7 +129,7 @@ impl Sender {
 
     fn sent(&self, hashing: &Hashing, multipart: Option<String>, tags: Vec<String>) -> Sent {
         let hashes = hashing.parts.to_text();
-        let nothing = Sent::nothing(self.part_size);
+        let nothing = Sent::nothing(&self.store.name, self.part_size);
         Sent { key: self.key.clone(), multipart, hashes, tags, ..nothing }
     }
 

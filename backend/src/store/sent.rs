@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Blob;
 use super::hash::Hasher;
+use super::{Blob, DEFAULT};
 use crate::error::{Error, Result};
 
 /// What an object store has of an upload. Whoever keeps it, and the tags, goes on anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sent {
+    /// The name of the storage.
+    #[serde(default = "usual")]
+    pub(super) storage: String,
     /// Of the object that all bytes will be. Whoever goes on has another one, unless there are parts for this one.
     pub(super) key: String,
     /// What the object store calls the upload; none where all fits one part.
@@ -46,8 +49,9 @@ pub(super) struct Finished {
 
 impl Sent {
     /// Nothing yet.
-    pub(super) fn nothing(part_size: u64) -> Self {
-        Self { part_size, hashes: Hasher::default().to_text(), ..Self::default() }
+    pub(super) fn nothing(storage: &str, part_size: u64) -> Self {
+        let storage = storage.to_owned();
+        Self { storage, part_size, hashes: Hasher::default().to_text(), ..Self::default() }
     }
 
     /// As it is kept, without the tags.
@@ -81,7 +85,8 @@ impl Sent {
     /// What all bytes are, if they were all given.
     pub fn blob(&self) -> Option<Blob> {
         let Finished { sha256, crc32, size } = self.finished.clone()?;
-        Some(Blob { key: self.key.clone(), sha256, size, crc32 })
+        let (storage, key) = (self.storage.as_str().into(), self.key.clone());
+        Some(Blob { storage, key, sha256, size, crc32 })
     }
 
     /// The object that whoever has noted `next` needs no more.
@@ -89,6 +94,11 @@ impl Sent {
         let tail = self.tail.as_ref().filter(|tail| Some(*tail) != next.tail.as_ref());
         tail.map(|tail| tail.key.as_str())
     }
+}
+
+/// The one storage that there was before there were several.
+fn usual() -> String {
+    DEFAULT.to_owned()
 }
 
 const GONE: &str = "Bytes of this upload were lost. Start a new one, with new parts if it has any.";

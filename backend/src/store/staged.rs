@@ -30,12 +30,13 @@ impl Store {
         let key = format!("{}/{}", key::of_upload(upload), new_uuid(now));
         let place = Path::from(key.as_str());
         let (incoming, hashes, size) = self.take_in(place, body, length, max_size).await?;
+        let storage = self.name.clone();
         // From here on by itself: a caller who goes away leaves no temporary file.
         tokio::spawn(async move {
             incoming.complete().await?;
             let Hashes { sha256, crc32 } = hashes;
             let size = i64::try_from(size).map_err(Error::internal)?;
-            Ok(Blob { key, sha256, size, crc32: Some(crc32) })
+            Ok(Blob { storage, key, sha256, size, crc32: Some(crc32) })
         })
         .await
         .map_err(Error::internal)?

@@ -49,7 +49,8 @@ impl Store {
                 Kind::Cloud { .. } => place.to_string(),
             };
             let size = i64::try_from(size).map_err(Error::internal)?;
-            Ok(Blob { key, sha256, size, crc32: Some(crc32) })
+            let storage = store.name;
+            Ok(Blob { storage, key, sha256, size, crc32: Some(crc32) })
         })
         .await
         .map_err(Error::internal)?

@@ -14,7 +14,7 @@ use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
-use model_registry::store::Store;
+use model_registry::store::Storages;
 use model_registry::time::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -114,15 +114,15 @@ impl Server {
         let config = serve_config(base.chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let store = Store::open(data.path(), config.data.storage.as_ref())
-            .await
+        let storages = Storages::open(data.path(), &config.data.storage)
             .unwrap_or_else(|e| panic!("{}", e.message()));
-        let store = store.keeping_free(config.keep_free).uploading_within(config.upload_memory);
+        let storages =
+            storages.keeping_free(config.keep_free).uploading_within(config.upload_memory);
         let db = Db::open(database).await.unwrap();
-        let paired = pairing::pair(&db, &store, config.adopt, clock.now()).await;
+        let paired = pairing::pair(&db, &storages, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));
         let signing = pairing::signing(&db).await.unwrap();
-        let app = App::new(db, store, signing, config, clock);
+        let app = App::new(db, storages, signing, config, clock);
         user::rules::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.clone();

@@ -58,6 +58,7 @@ mod room;
 mod schema;
 mod socket;
 mod sse;
+mod storages;
 mod stores;
 mod subgraph;
 mod support;

@@ -5,7 +5,7 @@ use std::path::Path;
 use model_registry::db::{Db, query};
 use model_registry::error::Result;
 use model_registry::registry::catalog::blob::pairing;
-use model_registry::store::Store;
+use model_registry::store::{Storages, Store};
 use model_registry::time::{Clock, Timestamp};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -63,9 +63,9 @@ impl Pair {
 
 /// What a start of the server does first.
 async fn pair(folder: &Path, database: &str, adopt: bool) -> Result<()> {
-    let store = Store::open(folder, None).await?;
+    let storages = Storages::open(folder, &[])?;
     let db = db(database).await;
-    let paired = pairing::pair(&db, &store, adopt, NOW).await;
+    let paired = pairing::pair(&db, &storages, adopt, NOW).await;
     db.close().await;
     paired
 }
@@ -169,7 +169,7 @@ async fn a_second_folder_of_one_database_is_refused_also_when_both_start_at_once
     let db = db(&database).await;
     let start = async |folder: &Path| {
         let store = Store::open(folder, None).await.ok().unwrap();
-        message(pairing::pair(&db, &store, false, Clock::System.now()).await)
+        message(pairing::pair(&db, &store.into(), false, Clock::System.now()).await)
     };
     let (one, two) = tokio::join!(start(first.path()), start(second.path()));
     assert_eq!(one.is_empty(), !two.is_empty(), "{one} {two}");

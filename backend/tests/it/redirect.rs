@@ -9,7 +9,7 @@ use model_registry::db::query;
 use model_registry::error::Error;
 use model_registry::files::redirect;
 use model_registry::role::TokenScope;
-use model_registry::store::{Storage, Store};
+use model_registry::store::{Bucket, Store};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response};
 use serde_json::json;
@@ -276,9 +276,9 @@ async fn addresses_are_those_that_clients_reach() {
     let Some(url) = storage() else { return };
     let reached = url.replace("//127.0.0.1", "//localhost");
     let (_, public) = reached.split_once("endpoint=").unwrap();
-    let storage: Storage = format!("{url}&public_endpoint={public}").parse().unwrap();
+    let bucket: Bucket = format!("{url}&public_endpoint={public}").parse().unwrap();
     let folder = tempdir().unwrap();
-    let store = Store::open(folder.path(), Some(&storage)).await.ok().unwrap();
+    let store = Store::open(folder.path(), Some(&bucket)).await.ok().unwrap();
     let bytes = futures_util::stream::iter([Ok::<_, Error>("0123456789".into())]);
     let now = model_registry::time::Clock::System.now();
     let blob = store.write(bytes, Some(10), 10, now).await.ok().unwrap();
@@ -293,7 +293,10 @@ async fn addresses_are_those_that_clients_reach() {
         ("http://127.0.0.1:8080", "large", None),
     ] {
         let flags = ["model-registry", "serve", "--public-url", public, "--redirect", redirect];
-        let found = redirect::shared_host(&serve_config(flags.iter()), &store).await.ok().unwrap();
+        let found = redirect::shared_host(&serve_config(flags.iter()), &store.clone().into())
+            .await
+            .ok()
+            .unwrap();
         assert_eq!(found.as_deref(), shared, "{public} {redirect}");
     }
 }

@@ -13,7 +13,7 @@ use model_registry::change::Change;
 use model_registry::db::query;
 use model_registry::error::{Error, Result};
 use model_registry::registry::catalog::blob;
-use model_registry::store::{Blob, Found, Identity, Storage, Store, next_part};
+use model_registry::store::{Blob, Bucket, Found, Identity, Store, next_part};
 use model_registry::time::{Clock, Timestamp};
 use sha2::{Digest, Sha256};
 use tempfile::{TempDir, tempdir};
@@ -27,7 +27,7 @@ fn now() -> Timestamp {
     Clock::System.now()
 }
 
-fn in_cloud() -> Option<Storage> {
+fn in_cloud() -> Option<Bucket> {
     storage().map(|url| format!("{url}&part=5MiB").parse().unwrap())
 }
 
@@ -182,7 +182,7 @@ async fn parts_are_put_together_and_identity_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_is_not_there_is_told_at_once() {
     let Some(storage) = storage() else { return };
-    let wrong: Storage = storage.replace("://test/", "://another-bucket/").parse().unwrap();
+    let wrong: Bucket = storage.replace("://test/", "://another-bucket/").parse().unwrap();
     let folder = tempdir().unwrap();
     let opened = Store::open(folder.path(), Some(&wrong));
     let opened = tokio::time::timeout(std::time::Duration::from_secs(10), opened);
@@ -211,7 +211,8 @@ async fn what_a_sweep_has_noted_becomes_the_copy_of_its_bytes_with_their_hash() 
     let mut change = Change::begin_in(&server.app.db, &Clock::System, admin.id).await.unwrap();
     assert!(blob::rules::put(&mut change, &blob).await.unwrap());
     change.commit().await.unwrap();
-    let copy = blob::sql::find(&server.app.db, &blob.sha256).await.unwrap().unwrap();
+    let copy =
+        blob::sql::find(&server.app.db, &server.app.storages, &blob.sha256).await.unwrap().unwrap();
     assert_eq!((copy.key, copy.size, &*copy.state), (blob.key, 1000, "READY"));
 }
 

@@ -17,6 +17,7 @@ pub mod member;
 pub mod model;
 pub mod operations;
 pub mod page;
+pub mod placement;
 pub mod project;
 pub mod prompt;
 pub mod protected_alias;

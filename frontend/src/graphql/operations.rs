@@ -28,6 +28,7 @@ pub struct Storage {
     pub file_count: Option<i64>,
     pub byte_count: Option<i64>,
     pub counted_at: Option<DateTime>,
+    pub takes_uploads: bool,
     pub suspect_count: i64,
     pub lost_count: i64,
 }

@@ -20,6 +20,7 @@ pub mod models;
 pub mod not_found;
 pub mod operations;
 pub mod operations_lists;
+pub mod operations_rules;
 pub mod project;
 pub mod project_audit;
 pub mod project_edit;

@@ -3,7 +3,10 @@
 
 use leptos::prelude::*;
 
-use super::operations_lists::{Damages, Uploads};
+use super::{
+    operations_lists::{Damages, Uploads},
+    operations_rules::Rules,
+};
 use crate::{
     components::{
         badge::{AlarmBadge, Badge},
@@ -13,7 +16,10 @@ use crate::{
         time::{Time, Until},
         title::PageTitle,
     },
-    graphql::operations::{self, Replica, Storage, StorageKind, SweepAmount, SweepPreview},
+    graphql::{
+        operations::{self, Replica, Storage, StorageKind, SweepAmount, SweepPreview},
+        placement,
+    },
     logic::format,
 };
 
@@ -23,6 +29,12 @@ pub fn OperationsPage() -> impl IntoView {
     let storages = Load::new(operations::storages);
     let replicas = Load::new(operations::replicas);
     let preview = Load::new(operations::sweep_preview);
+    let placed_again = Trigger::new();
+    let placed = Load::new(async || Ok((operations::storages().await?, placement::rules().await?)));
+    placed.refetch_when(move || {
+        refreshed.track();
+        placed_again.track();
+    });
     storages.refetch_when(move || refreshed.track());
     replicas.refetch_when(move || refreshed.track());
     preview.refetch_when(move || refreshed.track());
@@ -44,6 +56,18 @@ pub fn OperationsPage() -> impl IntoView {
                     <ul class="panel divide-y divide-base-300" aria-labelledby="storages">
                         {move || list.get().into_iter().map(|storage| view! { <StorageLine storage/> }).collect_view()}
                     </ul>
+                </Loaded>
+            </Section>
+            <Section
+                id="rules" title="Storage rules"
+                about="Which files belong in which storage: that of the first rule that they match. Files are moved once a day."
+            >
+                <Loaded from=placed fallback=|| view! { <SkeletonRows rows=1/> } let:placed>
+                    <Rules
+                        storages=Memo::new(move |_| placed.read().0.clone())
+                        rules=Memo::new(move |_| placed.read().1.clone())
+                        on_change=move |()| placed_again.notify()
+                    />
                 </Loaded>
             </Section>
             <Section id="servers" title="Servers" about="The servers that are this registry together.">
@@ -112,6 +136,7 @@ fn StorageLine(storage: Storage) -> impl IntoView {
             <p class="flex flex-wrap items-center gap-2">
                 <span class="break-words font-medium">{name}</span>
                 <Badge text=kind/>
+                {storage.takes_uploads.then(|| view! { <Badge text="New files go here"/> })}
                 {if is_reachable {
                     view! { <Badge text="Reachable"/> }.into_any()
                 } else {
@@ -211,7 +236,7 @@ fn Sweep(preview: SweepPreview) -> impl IntoView {
             <Entry term="Kept for">{kept}</Entry>
         </dl>
         <p class="mt-3 max-w-3xl text-sm text-muted">
-            "Deleted files are gone from the trash, and nothing else uses their bytes. Leftovers are what interrupted uploads left, and damaged copies that were replaced."
+            "Deleted files are gone from the trash, and nothing else uses their bytes. Leftovers are what interrupted uploads left, copies of files that were moved to another storage, and damaged copies that were replaced."
         </p>
     }
 }

@@ -84,6 +84,7 @@ pub struct Event {
     /// - `user.unblock`: a user was unblocked
     /// - `user.reset`: a user's password was reset by a new one-time link
     /// - `user.delete`: a user was deleted
+    /// - `storage.set`: the rules that say which files belong in which storage were replaced
     /// - `invitation.accept`: an invited user chose a password
     pub action: String,
     /// The object, as text: `vision/ocr`, `vision/ocr@1.2.0`.

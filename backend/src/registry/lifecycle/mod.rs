@@ -4,6 +4,7 @@
 //! Nothing is here that one wing can do by itself.
 
 pub mod model;
+pub mod placement;
 pub mod project;
 pub mod promotion;
 pub mod trash;

@@ -236,7 +236,7 @@ async fn flipped_bits_are_all_found_and_no_file_is_served_with_one() {
         }
         // What is wrong of no use any more goes, or the disk would be full of it.
         let app = &world.server.app;
-        Sweep::new(&app.db, &app.store, app.clock.now(), 0).run().await.ok().unwrap();
+        Sweep::new(&app.db, &app.storages, app.clock.now(), 0).run().await.ok().unwrap();
     }
     let (code, report) = world.verify();
     assert_eq!((code, &report["bad"], &report["lost"]), (0, &json!([]), &json!([])), "{report}");

@@ -308,7 +308,7 @@ fn sweep_on(server: &Server, done: &Arc<AtomicBool>, mut random: Random) -> Join
     tokio::spawn(async move {
         let mut removed = 0;
         while !done.load(Ordering::Relaxed) {
-            let swept = Sweep::new(&app.db, &app.store, app.clock.now(), 0).run().await;
+            let swept = Sweep::new(&app.db, &app.storages, app.clock.now(), 0).run().await;
             removed += swept.unwrap_or_else(|error| panic!("{}", error.message()));
             // Now and then, so that most of the time is for changes.
             tokio::time::sleep(Duration::from_millis(random.below(40))).await;
@@ -333,7 +333,7 @@ fn objects(data: &Path) -> BTreeSet<String> {
 async fn check_rest(server: &Server, live: BTreeSet<String>) {
     let app = &server.app;
     for _ in 0..100 {
-        let swept = Sweep::new(&app.db, &app.store, app.clock.now(), 0).run().await;
+        let swept = Sweep::new(&app.db, &app.storages, app.clock.now(), 0).run().await;
         let unused = server.count("SELECT COUNT(*) FROM blobs WHERE unused_since_ms IS NOT NULL");
         if swept.ok().unwrap() == 0 && unused.await == 0 {
             break;

@@ -44,6 +44,7 @@ pub const BACKEND: &[Floor] = &[
         &[
             "registry::*::*::rules",
             "registry::event::rules",
+            "registry::catalog::blob::mover",
             "registry::catalog::blob::figures",
             "registry::catalog::blob::pairing",
             "registry::catalog::blob::scrub",
@@ -53,6 +54,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::version::names",
             "registry::catalog::version::new",
             "registry::lifecycle::*",
+            "registry::lifecycle::placement::plan",
             "registry::object",
             "registry::people::identity",
             "registry::replica",
@@ -83,7 +85,12 @@ pub const BACKEND: &[Floor] = &[
     ),
     (
         "what it is",
-        &["registry::*::*", "registry::event", "registry::lifecycle::trash"],
+        &[
+            "registry::*::*",
+            "registry::event",
+            "registry::lifecycle::placement",
+            "registry::lifecycle::trash",
+        ],
         "the type, which is row and GraphQL object at once, and its columns",
     ),
     (

@@ -53,7 +53,7 @@ pub const TYPES: &[(&str, &str)] = &[
 ];
 
 /// What is no project's, and so has no line for each field.
-pub const OTHER_TYPES: [&str; 18] = [
+pub const OTHER_TYPES: [&str; 21] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -65,6 +65,9 @@ pub const OTHER_TYPES: [&str; 18] = [
     "Allowance",
     "SignInMethods",
     "SingleSignOn",
+    "StorageRule",
+    "StoragePreview",
+    "StorageFlow",
     "Storage",
     "SweepPreview",
     "SweepAmount",
@@ -90,6 +93,8 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("models", "models(filter: \"tags.home = '{p}'\") { totalCount nodes { path } }"),
     ("modelFacet", "modelFacet(of: TAG, filter: \"tags.home = '{p}'\") { value count }"),
     ("events", "events { totalCount nodes { id } }"),
+    ("storageRules", "storageRules { storage }"),
+    ("storagePreview", "storagePreview { isComplete }"),
     ("storages", "storages { location isReachable fileCount lostCount }"),
     ("sweepPreview", "sweepPreview { unused { count } keepDays }"),
     ("scrub", "scrub { rate uncheckedCount lastCheckAt }"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
-use model_registry::store::Storage;
+use model_registry::store::Bucket;
 use reqwest::{Body, Method, Response};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ const SIZES: [usize; 6] = [0, 1, PART - 1, PART, PART + 1, 3 * PART + 7];
 /// A server with a draft whose object store is behind a proxy, if there is one to try.
 async fn behind_proxy() -> Option<(Server, Caller, Proxy)> {
     let url = storage()?;
-    let endpoint = url.parse::<Storage>().unwrap().endpoint.unwrap();
+    let endpoint = url.parse::<Bucket>().unwrap().endpoint.unwrap();
     let to = format!("{}:{}", endpoint.host_str().unwrap(), endpoint.port().unwrap());
     let proxy = Proxy::before(to.clone()).await;
     let url = format!("{}&part=5MiB", url.replace(&to, &proxy.address));

@@ -219,6 +219,8 @@ impl Teller<'_> {
             }
             "invitation.accept" if !self.refused => return self.alone("accepted their invitation"),
             "invitation.accept" => return self.alone("tried to accept an invitation"),
+            "storage.set" if !self.refused => return self.alone("changed the storage rules"),
+            "storage.set" => return self.alone("tried to change the storage rules"),
             "user.invite" => ("invited", "invite"),
             "user.update" => ("changed the account of", "change the account of"),
             "user.block" => ("blocked", "block"),

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::damaged::{self, Damage, DamagedFile, FilesWith};
-use super::{STORAGE, figures};
+use super::figures;
 use crate::access::{self, actor};
 use crate::app::App;
 use crate::cache::{Amount, Figures};
@@ -56,32 +56,27 @@ pub struct Storage {
     byte_count: Option<Long>,
     /// When they were counted: at most about once a minute, and less often where it takes long.
     counted_at: Option<Timestamp>,
+    /// Whether it takes what is uploaded: the first storage does.
+    takes_uploads: bool,
     /// How many of its files were found damaged once.
     suspect_count: Long,
     /// How many of its files were found damaged twice.
     lost_count: Long,
 }
 
-/// The storages of a registry, by their names.
-fn stores(app: &App) -> Vec<(&str, &Store)> {
-    vec![(STORAGE, &app.store)]
-}
-
 /// What is known of them, each asked at the same time.
 async fn storages(app: &App) -> Result<Vec<Storage>> {
-    let asked = join_all(stores(app).into_iter().map(async |(name, store)| {
-        let asked = ask(store).await;
-        (name, store, asked)
-    }));
+    let asked = join_all(app.storages.iter().map(async |store| (store, ask(store).await)));
     let (asked, figures) = tokio::join!(asked, figures::figures(app));
     let (figures, counts) = (figures?, damaged::counts(&app.db).await?);
-    let storages = asked.into_iter().map(|(name, store, asked)| {
+    let storages = asked.into_iter().map(|(store, asked)| {
+        let name = store.name();
         let count = |state| Long(counts.get(&(name.to_owned(), state)).copied().unwrap_or(0));
         let stored = figures.as_ref().map(|figures| figures.stored.get(name).copied());
         let stored = stored.map(Option::unwrap_or_default);
         Storage {
             name: name.to_owned(),
-            location: store.name(),
+            location: store.place(),
             kind: if store.is_folder() { StorageKind::Folder } else { StorageKind::ObjectStore },
             is_reachable: asked.is_there,
             has_room: asked.has_room,
@@ -90,6 +85,7 @@ async fn storages(app: &App) -> Result<Vec<Storage>> {
             file_count: stored.map(|stored| Long(stored.count)),
             byte_count: stored.map(|stored| Long(stored.bytes)),
             counted_at: figures.as_ref().map(|figures| figures.counted_at),
+            takes_uploads: name == app.store.name(),
             suspect_count: count(Damage::Suspect),
             lost_count: count(Damage::Lost),
         }
@@ -162,8 +158,8 @@ struct SweepPreview {
     /// The bytes of files that were deleted for good, which nothing else has. Null while they are counted for the first
     /// time.
     unused: Option<SweepAmount>,
-    /// What no file needs: what interrupted uploads left, and damaged copies that have been replaced. Null while they are
-    /// counted for the first time.
+    /// What no file needs: what interrupted uploads left, copies that were moved to another storage, and damaged copies that
+    /// have been replaced. Null while they are counted for the first time.
     unknown: Option<SweepAmount>,
     /// About when the first of all these will be removed; null if there is nothing.
     first_removal_at: Option<Timestamp>,

@@ -8,6 +8,7 @@
 pub mod damaged;
 pub mod figures;
 pub mod graphql;
+pub mod mover;
 pub mod pairing;
 pub mod proof;
 pub mod read;
@@ -17,45 +18,51 @@ pub mod sql;
 pub mod sweep;
 pub mod verify;
 
-/// The one storage there is.
-const STORAGE: &str = "default";
-
 /// An object that is the copy of a blob.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Copy {
+    /// The name of the storage that it is in.
+    pub storage: String,
     pub key: String,
     /// In hexadecimal.
     pub sha256: String,
     /// In bytes.
     pub size: i64,
-    /// As in the table: `READY`, `SUSPECT` where its bytes were found wrong once, or `LOST` where twice.
+    /// As in the table: `READY`, `RETIRING` where it was moved, `SUSPECT` where its bytes were found wrong once, or `LOST`
+    /// where twice.
     pub state: String,
 }
 
 impl Copy {
+    /// Whether its bytes were found wrong.
+    fn is_bad(&self) -> bool {
+        matches!(&*self.state, "SUSPECT" | "LOST")
+    }
+
     fn is_suspect(&self) -> bool {
         self.state == "SUSPECT"
     }
 
     /// What the store knows it as.
     pub fn blob(&self) -> crate::store::Blob {
-        let Self { key, sha256, size, .. } = self.clone();
-        crate::store::Blob { key, sha256, size, crc32: None }
+        let Self { storage, key, sha256, size, .. } = self.clone();
+        crate::store::Blob { storage: storage.into(), key, sha256, size, crc32: None }
     }
 }
 
 macro_rules! columns {
     () => {
-        "key, sha256, size, state"
+        "storage, key, sha256, size, state"
     };
 }
 use columns;
 
-/// The condition that a copy `c` is of no use: there is a good one, or no blob that it could be the copy of. That it is not
+/// The condition that a copy `c` is of no use: there is a good one, such as where it was moved to, or no blob that it could be
+/// the copy of. That it is not
 /// `READY` is said twice: SQLite finds the index by the second.
 macro_rules! useless {
     () => {
-        "c.state IN ('UNKNOWN', 'SUSPECT', 'LOST') AND c.state <> 'READY'
+        "c.state IN ('UNKNOWN', 'RETIRING', 'SUSPECT', 'LOST') AND c.state <> 'READY'
                AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256 AND r.state = 'READY')
                     OR NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = c.sha256))"
     };

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use super::{Copy, sql};
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::store::{Found, Store};
+use crate::store::{Found, Storages, Store};
 use crate::time::Timestamp;
 
 /// What was found of a copy.
@@ -55,7 +55,7 @@ async fn gone(store: &Store) -> Result<Finding> {
     if store.is_there().await? {
         return Ok(Finding::Missing);
     }
-    let place = store.name();
+    let place = store.place();
     Err(Error::internal(format!(
         "{place} is not what it was: is the disk mounted, or the bucket right?"
     )))
@@ -94,14 +94,15 @@ pub async fn examine_paced(
 
 /// Reads a copy that was found wrong once, or lost, and notes what is found. Returns whether its bytes are right. Copies
 /// are read one after the other: who asks for one that another is reading waits for what is found.
-pub async fn check(db: &Db, store: &Store, copy: &Copy, now: Timestamp) -> Result<bool> {
+pub async fn check(db: &Db, storages: &Storages, copy: &Copy, now: Timestamp) -> Result<bool> {
     static CHECKING: Mutex<()> = Mutex::const_new(());
     let _alone = CHECKING.lock().await;
-    match sql::find(db, &copy.sha256).await? {
+    match sql::find(db, storages, &copy.sha256).await? {
         Some(copy) if !copy.is_suspect() => return Ok(true),
         Some(_) => {}
         None => return Ok(false),
     }
+    let store = storages.of(&copy.storage)?;
     let finding = examine(store, copy).await?;
     match finding {
         Finding::Good => sql::prove(db, copy, now).await?,

@@ -25,7 +25,7 @@ pub async fn range(app: &App, sha256: &str, range: Range<u64>) -> Result<Pieces>
 
 /// Refuses what is lost, without reading anything.
 pub async fn check_there(app: &App, sha256: &str) -> Result<()> {
-    match sql::find(&app.db, sha256).await? {
+    match sql::find(&app.db, &app.storages, sha256).await? {
         Some(_) => Ok(()),
         None => Err(Error::DataLoss(sha256.to_owned())),
     }
@@ -39,9 +39,9 @@ pub async fn address(
     good_for: Duration,
     answer: &[(&str, &str)],
 ) -> Result<Option<Url>> {
-    match sql::find(&app.db, sha256).await? {
+    match sql::find(&app.db, &app.storages, sha256).await? {
         Some(copy) if copy.is_suspect() => Ok(None),
-        Some(copy) => app.store.sign(&copy.key, good_for, answer).await,
+        Some(copy) => app.storages.of(&copy.storage)?.sign(&copy.key, good_for, answer).await,
         None => Err(Error::DataLoss(sha256.to_owned())),
     }
 }
@@ -49,42 +49,60 @@ pub async fn address(
 async fn open(app: &App, sha256: &str, range: Option<Range<u64>>) -> Result<Pieces> {
     // What is wrong is suspect, and looked at again before it is lost; meanwhile there may be another copy.
     for _ in 0..3 {
-        let Some(copy) = sql::find(&app.db, sha256).await? else { break };
-        let now = app.clock.now();
-        if copy.is_suspect() {
-            if !proof::check(&app.db, &app.store, &copy, now).await? {
+        let copies = sql::find_all(&app.db, &app.storages, sha256).await?;
+        let Some(first) = copies.first() else { break };
+        if first.is_suspect() {
+            if !proof::check(&app.db, &app.storages, first, app.clock.now()).await? {
                 break;
             }
             continue;
         }
-        let found = match &range {
-            None => app.store.read_proven(&copy.blob()).await?,
-            Some(range) => app.store.read(&copy.blob(), range.clone()).await?,
-        };
-        let wrong = match found {
-            // A small file has one piece: it is proven before anything is answered.
-            Found::Whole(mut pieces) => match pieces.next().await {
-                Some(Err(error)) if store::is_passing(&error) => {
-                    return Err(Error::unreachable(error));
-                }
-                Some(Err(error)) => error.to_string(),
-                first => {
-                    let pieces = futures_util::stream::iter(first).chain(pieces).boxed();
-                    return Ok(watched(app, copy, pieces));
-                }
-            },
-            Found::Missing => match proof::look(&app.store, &copy).await? {
-                Finding::Unreadable(reason) if !app.store.is_folder() => {
-                    return Err(Error::unreachable(reason));
-                }
-                finding => finding.problem(),
-            },
-        };
-        if sql::suspect(&app.db, &copy, now).await? {
-            proof::report(&copy, &wrong);
+        // Where one storage cannot be reached, another may have the bytes, too.
+        let mut unreachable = None;
+        for copy in copies.iter().filter(|copy| !copy.is_suspect()) {
+            match open_copy(app, copy, range.as_ref()).await {
+                Ok(Some(pieces)) => return Ok(pieces),
+                Ok(None) => {}
+                Err(error) => drop(unreachable.get_or_insert(error)),
+            }
+        }
+        if let Some(error) = unreachable {
+            return Err(error);
         }
     }
     Err(Error::DataLoss(sha256.to_owned()))
+}
+
+/// The bytes of one copy; none where they are wrong, which is noted. An error where they cannot be read now.
+async fn open_copy(app: &App, copy: &Copy, range: Option<&Range<u64>>) -> Result<Option<Pieces>> {
+    let store = app.storages.of(&copy.storage)?;
+    let found = match range {
+        None => store.read_proven(&copy.blob()).await?,
+        Some(range) => store.read(&copy.blob(), range.clone()).await?,
+    };
+    let wrong = match found {
+        // A small file has one piece: it is proven before anything is answered.
+        Found::Whole(mut pieces) => match pieces.next().await {
+            Some(Err(error)) if store::is_passing(&error) => {
+                return Err(Error::unreachable(error));
+            }
+            Some(Err(error)) => error.to_string(),
+            first => {
+                let pieces = futures_util::stream::iter(first).chain(pieces).boxed();
+                return Ok(Some(watched(app, copy.clone(), pieces)));
+            }
+        },
+        Found::Missing => match proof::look(store, copy).await? {
+            Finding::Unreadable(reason) if !store.is_folder() => {
+                return Err(Error::unreachable(reason));
+            }
+            finding => finding.problem(),
+        },
+    };
+    if sql::suspect(&app.db, copy, app.clock.now()).await? {
+        proof::report(copy, &wrong);
+    }
+    Ok(None)
 }
 
 /// Notes what is found while the bytes go out.

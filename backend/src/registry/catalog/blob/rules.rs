@@ -1,6 +1,5 @@
 //! The rule of blobs: what makes an object the copy of one.
 
-use super::STORAGE;
 use crate::change::Change;
 use crate::db::query;
 use crate::error::{Error, Result};
@@ -36,7 +35,7 @@ pub async fn put(change: &mut Change, blob: &store::Blob) -> Result<bool> {
          WHERE copies.state = 'UNKNOWN'",
     )
     .bind(&blob.key)
-    .bind(STORAGE)
+    .bind(&*blob.storage)
     .bind(&blob.sha256)
     .bind(blob.size)
     .bind(now)
@@ -48,7 +47,7 @@ pub async fn put(change: &mut Change, blob: &store::Blob) -> Result<bool> {
     let there: Option<(String,)> =
         query("SELECT key FROM copies WHERE sha256 = $1 AND storage = $2 AND state = 'READY'")
             .bind(&blob.sha256)
-            .bind(STORAGE)
+            .bind(&*blob.storage)
             .fetch_optional(&mut **change)
             .await?;
     match there {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::proof::{self, Finding};
 use super::sql;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::store::Store;
 
 /// How long ago a copy was compared with its hash at most: those that have just come are looked at first.
 const DAYS: i64 = 28;
@@ -19,12 +20,30 @@ const BYTES: u64 = 256 << 20;
 /// Reads some of the copies that were not looked at for long, with as many bytes a second as the configuration says.
 /// Returns how many there were; none when all have been.
 pub async fn scrub(app: &App) -> Result<usize> {
+    let mut looked_at = 0;
+    // What is read from an archive costs.
+    for store in app.storages.iter().filter(|store| !store.is_archive()) {
+        // One that cannot be reached keeps no other one.
+        match scrub_storage(app, store).await {
+            Ok(count) => looked_at += count,
+            Err(error) => tracing::error!(
+                ?error,
+                storage = store.name(),
+                "reading files to prove them failed"
+            ),
+        }
+    }
+    Ok(looked_at)
+}
+
+async fn scrub_storage(app: &App, store: &Store) -> Result<usize> {
     let rate = u64::from(app.config.scrub_rate) << 20;
     if rate == 0 {
         return Ok(0);
     }
     let before = |days: i64| app.clock.now().plus_seconds(-days * 24 * 3600);
-    let copies = sql::least_checked(&app.db, (before(DAYS), before(BAD_DAYS)), BATCH).await?;
+    let since = (before(DAYS), before(BAD_DAYS));
+    let copies = sql::least_checked(&app.db, store.name(), since, BATCH).await?;
     let crc32 = sql::crc32_of(&app.db, copies.iter().map(|copy| copy.sha256.as_str())).await?;
     let (mut looked_at, mut bytes) = (Vec::new(), 0);
     for copy in copies {
@@ -33,7 +52,7 @@ pub async fn scrub(app: &App) -> Result<usize> {
             hasher.update(read);
             Duration::from_secs_f64(read.len() as f64 / rate as f64)
         };
-        let finding = proof::examine_paced(&app.store, &copy, pace).await?;
+        let finding = proof::examine_paced(store, &copy, pace).await?;
         let now = app.clock.now();
         if finding == Finding::Good && !crc32.contains_key(&copy.sha256) {
             sql::note_crc32(&app.db, &copy.sha256, hasher.finalize()).await?;
@@ -41,10 +60,15 @@ pub async fn scrub(app: &App) -> Result<usize> {
         match finding {
             Finding::Good if copy.state == "READY" => {}
             Finding::Good => sql::prove(&app.db, &copy, now).await?,
+            // That says nothing of the bytes.
+            Finding::Unreadable(reason) if !store.is_folder() => {
+                sql::checked(&app.db, &looked_at, app.clock.now()).await?;
+                return Err(Error::unreachable(reason));
+            }
             wrong => {
                 if sql::suspect(&app.db, &copy, now).await? {
                     proof::report(&copy, &wrong.problem());
-                    proof::check(&app.db, &app.store, &copy, now).await?;
+                    proof::check(&app.db, &app.storages, &copy, now).await?;
                 }
             }
         }

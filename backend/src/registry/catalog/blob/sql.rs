@@ -2,32 +2,44 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Copy, STORAGE, columns};
+use super::{Copy, columns};
 use crate::db::{Db, Query, Sql, query};
 use crate::error::Result;
-use crate::store;
+use crate::store::{self, Storages};
 use crate::time::Timestamp;
 
-/// The copy of a blob: a good one before one that was found wrong once. None where there is none, or it is lost.
-pub async fn find(db: &Db, sha256: &str) -> Result<Option<Copy>> {
-    let copy = query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM copies WHERE sha256 = $1 AND state IN ('READY', 'SUSPECT') ORDER BY state LIMIT 1"
-    ))
-    .bind(sha256)
-    .fetch_optional(db)
-    .await?;
-    Ok(copy)
+/// The copy of a blob to be read first. None where there is none, or it is lost.
+pub async fn find(db: &Db, storages: &Storages, sha256: &str) -> Result<Option<Copy>> {
+    Ok(find_all(db, storages, sha256).await?.into_iter().next())
 }
 
-/// The copies that are to be there: good ones, and others where there is no good one; by their keys behind this one.
+/// The copies of a blob as they are to be read: good ones before those that retire, and these before what was found wrong
+/// once; and of these those in the first storage first.
+pub async fn find_all(db: &Db, storages: &Storages, sha256: &str) -> Result<Vec<Copy>> {
+    let copies = query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM copies WHERE sha256 = $1 AND state IN ('READY', 'RETIRING', 'SUSPECT') ORDER BY key"
+    ));
+    let mut copies: Vec<Copy> = copies.bind(sha256).fetch_all(db).await?;
+    let worth = |copy: &Copy| {
+        let state = ["READY", "RETIRING"].iter().position(|state| *state == copy.state);
+        // Another server may know of a storage that this one was not told of.
+        let rank = storages.rank(&copy.storage).unwrap_or(usize::MAX);
+        (rank == usize::MAX, state.unwrap_or(usize::MAX), rank)
+    };
+    copies.sort_by_key(worth);
+    Ok(copies)
+}
+
+/// The copies that are to be there: good ones, those that retire, and others where there is no good one; by their keys behind
+/// this one.
 pub async fn after(db: &Db, key: &str, limit: i64) -> Result<Vec<Copy>> {
     let copies = query(concat!(
         "SELECT ",
         columns!(),
-        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND key > $1
-            AND (state = 'READY' OR NOT EXISTS
+        " FROM copies WHERE state IN ('READY', 'RETIRING', 'SUSPECT', 'LOST') AND key > $1
+            AND (state IN ('READY', 'RETIRING') OR NOT EXISTS
                  (SELECT 1 FROM copies r WHERE r.sha256 = copies.sha256 AND r.state = 'READY'))
           ORDER BY key LIMIT $2"
     ))
@@ -42,38 +54,45 @@ pub async fn after(db: &Db, key: &str, limit: i64) -> Result<Vec<Copy>> {
 pub async fn totals(db: &Db) -> Result<(i64, i64)> {
     let totals = query(
         "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM copies
-         WHERE state IN ('READY', 'SUSPECT', 'LOST')",
+         WHERE state IN ('READY', 'RETIRING', 'SUSPECT', 'LOST')",
     );
     Ok(totals.fetch_one(db).await?)
 }
 
+/// How many good copies are in a storage, and how large they are together, in bytes.
+pub async fn totals_in(db: &Db, storage: &str) -> Result<(i64, i64)> {
+    let totals = query(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM copies
+         WHERE state = 'READY' AND storage = $1",
+    );
+    Ok(totals.bind(storage).fetch_one(db).await?)
+}
+
 /// The copies whose bytes were compared with their hash the longest ago, or never: good ones before the first time, and
-/// others before the second.
+/// others before the second. Of the storage of this name.
 pub async fn least_checked(
     db: &Db,
+    storage: &str,
     (before, before_if_bad): (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Copy>> {
-    let copies = query(concat!(
+    let mut sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND checked_at_ms < $2
-            AND (state <> 'READY' OR checked_at_ms < $1)
-          ORDER BY checked_at_ms LIMIT $3"
-    ))
-    .bind(before)
-    .bind(before_if_bad)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    Ok(copies)
+        " FROM copies WHERE state IN ('READY', 'SUSPECT', 'LOST') AND checked_at_ms < "
+    ));
+    sql.push_value(before_if_bad).push(" AND (state <> 'READY' OR checked_at_ms < ");
+    sql.push_value(before).push(") AND storage = ").push_value(storage);
+    sql.push(" ORDER BY checked_at_ms LIMIT ").push_value(limit);
+    Ok(Query::from(sql).fetch_all(db).await?)
 }
 
 /// Notes that the bytes of a copy were found to be wrong, or not there, once. Returns whether it was thought good: a
 /// sweep may have removed it meanwhile.
 pub async fn suspect(db: &Db, copy: &Copy, now: Timestamp) -> Result<bool> {
     let changed = query(
-        "UPDATE copies SET state = 'SUSPECT', since_ms = $2 WHERE key = $1 AND state = 'READY'",
+        "UPDATE copies SET state = 'SUSPECT', since_ms = $2
+         WHERE key = $1 AND state IN ('READY', 'RETIRING')",
     )
     .bind(&copy.key)
     .bind(now)
@@ -97,12 +116,11 @@ pub async fn prove(db: &Db, copy: &Copy, now: Timestamp) -> Result<()> {
         "UPDATE copies SET state = 'READY', since_ms = $2, checked_at_ms = $2
          WHERE key = $1 AND state IN ('SUSPECT', 'LOST', 'UNKNOWN')
            AND EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = copies.sha256)
-           AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = copies.sha256 AND c.storage = $3
+           AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = copies.sha256 AND c.storage = copies.storage
                                                     AND c.state = 'READY')",
     )
     .bind(&copy.key)
     .bind(now)
-    .bind(STORAGE)
     .alone(db)
     .await?;
     Ok(())
@@ -121,7 +139,7 @@ pub async fn add(db: &Db, blob: &store::Blob, now: Timestamp) -> Result<bool> {
          ON CONFLICT (key) DO NOTHING",
     )
     .bind(&blob.key)
-    .bind(STORAGE)
+    .bind(&*blob.storage)
     .bind(&blob.sha256)
     .bind(now)
     .alone(db)
@@ -182,10 +200,19 @@ pub struct Lost {
 pub async fn lost(db: &Db) -> Result<Vec<Lost>> {
     let lost = query(
         "SELECT b.sha256, b.size FROM blobs b
-         WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = b.sha256 AND c.state = 'READY')
+         WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.sha256 = b.sha256
+                                                    AND c.state IN ('READY', 'RETIRING'))
            AND EXISTS (SELECT 1 FROM files f WHERE f.sha256 = b.sha256) ORDER BY b.sha256",
     );
     Ok(lost.fetch_all(db).await?)
+}
+
+/// The good copies of some blobs.
+pub async fn good(db: &Db, blobs: &[String]) -> Result<Vec<Copy>> {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM copies WHERE state = 'READY' AND "));
+    sql.push_sql(Sql::is_in("sha256", blobs)).push(" ORDER BY sha256, key");
+    Ok(Query::from(sql).fetch_all(db).await?)
 }
 
 /// What else may have the bytes of a blob: objects that are no copy of it.

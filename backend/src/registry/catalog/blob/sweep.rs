@@ -8,13 +8,13 @@
 
 use std::pin::pin;
 
-use futures_util::TryStreamExt;
+use futures_util::stream::{self, StreamExt};
 
-use super::{STORAGE, sql, useless};
+use super::{mover, sql, useless};
 use crate::app::App;
 use crate::db::{Db, Query, Sql, Tx, is_foreign_key_violation, query};
-use crate::error::Result;
-use crate::store::{Listed, Store, key};
+use crate::error::{Error, Result};
+use crate::store::{Listed, Storages, Store, key};
 use crate::time::Timestamp;
 
 /// How long nothing is removed after a database and a store were put together by hand, or the database is an older one.
@@ -34,12 +34,14 @@ const BATCH: usize = 200;
 const SCANNED: usize = 2000;
 /// How much newer than the whole database an object may be.
 const NEWER_MS: i64 = 3600 * 1000;
+/// How many objects are deleted at the same time.
+const REMOVED_AT_ONCE: usize = 16;
 
 /// A registry that is swept.
 pub struct Sweep<'a> {
     /// For statements that nobody waits for.
     db: Db,
-    store: &'a Store,
+    storages: &'a Storages,
     now: Timestamp,
     /// How long what is unused stays.
     keep_seconds: i64,
@@ -74,13 +76,13 @@ struct State {
 
 impl<'a> Sweep<'a> {
     pub fn of(app: &'a App) -> Self {
-        Self::new(&app.db, &app.store, app.clock.now(), app.config.keep.days)
+        Self::new(&app.db, &app.storages, app.clock.now(), app.config.keep.days)
     }
 
     /// A sweep after which what is unused stays for so many days.
-    pub fn new(db: &Db, store: &'a Store, now: Timestamp, days: u32) -> Self {
+    pub fn new(db: &Db, storages: &'a Storages, now: Timestamp, days: u32) -> Self {
         let keep_seconds = i64::from(days) * DAY_SECONDS;
-        Self { db: db.patient(), store, now, keep_seconds, newest_ms: None, lists: true }
+        Self { db: db.patient(), storages, now, keep_seconds, newest_ms: None, lists: true }
     }
 
     /// The first sweep of a server: `newest_ms` was asked for before anything came.
@@ -98,6 +100,7 @@ impl<'a> Sweep<'a> {
     /// Notes what is unused, and removes what has been for long. Returns how many objects went.
     pub async fn run(&self) -> Result<usize> {
         let sweeps = self.begin().await?;
+        mover::reinstate(&self.db, self.now).await?;
         self.unmark().await?;
         self.mark(sweeps).await?;
         if self.lists && !self.note_unknown(sweeps).await? {
@@ -112,7 +115,9 @@ impl<'a> Sweep<'a> {
                 self.forget(blobs).await?;
             }
             for keys in due.objects.chunks(BATCH) {
-                self.give_up(keys).await?;
+                let keys = keys.to_vec();
+                let keys = mover::not_needed(&self.db, self.storages, keys, self.now).await?;
+                self.give_up(&keys).await?;
             }
         }
         self.remove_objects().await
@@ -234,8 +239,16 @@ impl<'a> Sweep<'a> {
         };
         let (old, settled) = (self.before(self.keep_seconds), self.now.millis() - NEWER_MS);
         let mut newer = 0;
-        let mut objects = pin!(self.store.all());
-        while let Some(listed) = objects.try_next().await? {
+        let mut objects = self.storages.all();
+        while let Some((store, listed)) = objects.next().await {
+            // One that cannot be listed now keeps no other one.
+            let listed = match listed {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::error!(?error, storage = store.name(), "objects cannot be listed");
+                    continue;
+                }
+            };
             let mut noted = Vec::new();
             for object in sql::without_row(&self.db, listed).await? {
                 let given = key::parse(&object.key).and_then(|key| key.given_at_ms());
@@ -249,7 +262,7 @@ impl<'a> Sweep<'a> {
             if !self.has_no_row(noted.iter().map(|object| object.key.as_str())).await? {
                 return Ok(false);
             }
-            self.insert_unknown(&noted, sweeps, newer > 0).await?;
+            self.insert_unknown(&store, &noted, sweeps, newer > 0).await?;
         }
         if newer > 0 {
             tracing::warn!(
@@ -261,7 +274,13 @@ impl<'a> Sweep<'a> {
     }
 
     /// Gives objects rows; the pause is in the same transaction, as what has a row is not found to be newer again.
-    async fn insert_unknown(&self, objects: &[Listed], sweeps: i64, pauses: bool) -> Result<()> {
+    async fn insert_unknown(
+        &self,
+        store: &Store,
+        objects: &[Listed],
+        sweeps: i64,
+        pauses: bool,
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         if pauses {
             pause(&mut tx, self.now).await?;
@@ -273,7 +292,7 @@ impl<'a> Sweep<'a> {
                  VALUES ($1, $2, $3, $4, 'UNKNOWN', $5, $6) ON CONFLICT (key) DO NOTHING",
             )
             .bind(&object.key)
-            .bind(STORAGE)
+            .bind(store.name())
             .bind(parts.sha256.unwrap_or_default())
             .bind(i64::try_from(object.size).unwrap_or(i64::MAX))
             .bind(self.now)
@@ -359,7 +378,8 @@ impl<'a> Sweep<'a> {
     /// Has objects removed that are of no use still.
     async fn give_up(&self, keys: &[String]) -> Result<()> {
         let mut sql = Sql::new("UPDATE copies SET state = 'DELETING', since_ms = ");
-        sql.push_value(self.now).push(" WHERE state IN ('UNKNOWN', 'SUSPECT', 'LOST') AND ");
+        sql.push_value(self.now)
+            .push(" WHERE state IN ('UNKNOWN', 'RETIRING', 'SUSPECT', 'LOST') AND ");
         sql.push_sql(Sql::is_in("key", keys));
         sql.push(
             " AND (EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = copies.sha256 AND r.state = 'READY')
@@ -371,31 +391,49 @@ impl<'a> Sweep<'a> {
 
     /// Removes the objects whose rows say so, also those of a sweep that was interrupted. Returns how many there were.
     async fn remove_objects(&self) -> Result<usize> {
+        let mut removed = 0;
+        // What is in other storages goes when a server is told of them again.
+        for store in self.storages.iter() {
+            removed += self.remove_objects_of(store).await?;
+        }
+        self.forget_keys().await?;
+        Ok(removed)
+    }
+
+    async fn remove_objects_of(&self, store: &Store) -> Result<usize> {
         let (mut removed, mut last) = (0, String::new());
         loop {
             let keys: Vec<(String,)> = query(
-                "SELECT key FROM copies WHERE state = 'DELETING' AND key > $1 ORDER BY key LIMIT 200",
+                "SELECT key FROM copies WHERE state = 'DELETING' AND storage = $1 AND key > $2
+                 ORDER BY key LIMIT 200",
             )
+            .bind(store.name())
             .bind(&last)
             .fetch_all(&self.db)
             .await?;
-            let Some((end,)) = keys.last() else { break };
+            let Some((end,)) = keys.last() else { return Ok(removed) };
             last.clone_from(end);
-            let mut gone = Vec::new();
-            for (key,) in keys {
-                match self.store.delete(&key).await {
+            let deleted = stream::iter(keys).map(async |(key,)| (store.delete(&key).await, key));
+            let mut deleted = pin!(deleted.buffer_unordered(REMOVED_AT_ONCE));
+            let (mut gone, mut is_reachable) = (Vec::new(), true);
+            while let Some((done, key)) = deleted.next().await {
+                match done {
                     Ok(()) => gone.push(key),
                     // One must not hold up the others: its turn comes again.
-                    Err(error) => tracing::error!(?error, key, "an object cannot be removed"),
+                    Err(error) => {
+                        is_reachable &= !matches!(error, Error::Unavailable);
+                        tracing::error!(?error, key, "an object cannot be removed");
+                    }
                 }
             }
             removed += gone.len();
             let mut sql = Sql::new("UPDATE copies SET state = 'GONE', since_ms = ");
             sql.push_value(self.now).push(" WHERE ").push_sql(Sql::is_in("key", gone));
             Query::from(sql).alone(&self.db).await?;
+            if !is_reachable {
+                return Ok(removed);
+            }
         }
-        self.forget_keys().await?;
-        Ok(removed)
     }
 
     /// Forgets keys that were given long ago: no other is like them.

@@ -15,7 +15,7 @@ use super::{Copy, sql};
 use crate::db::{Db, query};
 use crate::error::Result;
 use crate::registry::catalog::file;
-use crate::store::{Blob, Found, Listed, Store, key};
+use crate::store::{Blob, Found, Listed, Storages, Store, key};
 use crate::time::Clock;
 
 /// How many copies are read at once.
@@ -27,10 +27,13 @@ const SETTLED_SECONDS: i64 = 24 * 3600;
 /// How many files of one blob are named.
 const NAMED: i64 = 20;
 
+/// Where objects are that have some bytes, by the SHA-256 of these.
+type Places = HashMap<String, Vec<(Store, String)>>;
+
 /// A registry whose bytes are checked.
 pub struct Verify<'a> {
     pub db: &'a Db,
-    pub store: &'a Store,
+    pub storages: &'a Storages,
     pub clock: &'a Clock,
     /// Whether only sizes are looked at.
     pub quick: bool,
@@ -81,9 +84,10 @@ pub struct Gone {
 }
 
 impl Gone {
-    /// The object with this key, if it has these bytes.
-    fn blob(&self, key: &str) -> Blob {
-        Blob { key: key.to_owned(), sha256: self.sha256.clone(), size: self.size, crc32: None }
+    /// The object of a store with this key, if it has these bytes.
+    fn blob(&self, store: &Store, key: &str) -> Blob {
+        let (storage, key) = (store.name().into(), key.to_owned());
+        Blob { storage, key, sha256: self.sha256.clone(), size: self.size, crc32: None }
     }
 }
 
@@ -122,7 +126,9 @@ impl Verify<'_> {
     }
 
     async fn page(&self, copies: Vec<Copy>, report: &mut Report) -> Result<()> {
-        let examined = stream::iter(copies).map(|copy| async move {
+        // What is in another storage is elsewhere, too.
+        let known = copies.into_iter().filter(|copy| self.storages.find(&copy.storage).is_some());
+        let examined = stream::iter(known).map(|copy| async move {
             let finding = self.look(&copy).await?;
             Ok::<_, crate::error::Error>((copy, finding))
         });
@@ -134,7 +140,7 @@ impl Verify<'_> {
             let now = self.clock.now();
             match finding {
                 Finding::Good if self.quick => {}
-                Finding::Good if copy.state == "READY" => good.push(copy.key),
+                Finding::Good if !copy.is_bad() => good.push(copy.key),
                 Finding::Good => sql::prove(self.db, &copy, now).await?,
                 wrong => report.bad.extend(self.confirm(copy, wrong).await?),
             }
@@ -165,19 +171,20 @@ impl Verify<'_> {
     }
 
     /// Lists the objects that no row names; returns those of what is lost, by their SHA-256.
-    async fn unknown(&self, report: &mut Report) -> Result<HashMap<String, Vec<String>>> {
+    async fn unknown(&self, report: &mut Report) -> Result<Places> {
         let lost = self.lost().await?;
         let settled = self.clock.now().plus_seconds(-SETTLED_SECONDS);
-        let mut found = HashMap::<String, Vec<String>>::new();
-        let mut objects = pin!(self.store.all());
-        while let Some(mut listed) = objects.try_next().await? {
+        let mut found = Places::new();
+        let mut objects = self.storages.all();
+        while let Some((store, listed)) = objects.next().await {
+            let mut listed = listed?;
             // What is newer may be of an upload that is going on.
             listed.retain(|object| object.modified_at < settled);
             for Listed { key, .. } in sql::without_row(self.db, listed).await? {
                 if let Some(key::Parts { sha256: Some(sha256), .. }) = key::parse(&key)
                     && lost.contains(sha256)
                 {
-                    found.entry(sha256.to_owned()).or_default().push(key.clone());
+                    found.entry(sha256.to_owned()).or_default().push((store.clone(), key.clone()));
                 }
                 report.unknown.push(key);
             }
@@ -190,21 +197,22 @@ impl Verify<'_> {
     }
 
     async fn look(&self, copy: &Copy) -> Result<Finding> {
+        let store = self.storages.of(&copy.storage)?;
         if self.quick {
             (self.progress)(copy.size.unsigned_abs());
-            return proof::look(self.store, copy).await;
+            return proof::look(store, copy).await;
         }
         let progress = |read: &[u8]| {
             (self.progress)(read.len() as u64);
             Duration::ZERO
         };
-        proof::examine_paced(self.store, copy, progress).await
+        proof::examine_paced(store, copy, progress).await
     }
 
     /// Whether a copy is still to be there.
     async fn is_wanted(&self, copy: &Copy) -> Result<bool> {
         let wanted = query(
-            "SELECT key FROM copies WHERE key = $1 AND state IN ('READY', 'SUSPECT', 'LOST')",
+            "SELECT key FROM copies WHERE key = $1 AND state IN ('READY', 'RETIRING', 'SUSPECT', 'LOST')",
         )
         .bind(&copy.key)
         .fetch_optional::<(String,)>(self.db)
@@ -213,17 +221,18 @@ impl Verify<'_> {
     }
 
     /// Makes an object of the store the copy of what is lost, if one has its bytes.
-    async fn heal_here(&self, gone: &Gone, unknown: Option<&Vec<String>>) -> Result<bool> {
+    async fn heal_here(&self, gone: &Gone, unknown: Option<&Vec<(Store, String)>>) -> Result<bool> {
         let now = self.clock.now();
         for other in sql::others(self.db, &gone.sha256).await? {
-            if proof::examine(self.store, &other).await? == Finding::Good {
+            let store = self.storages.of(&other.storage)?;
+            if proof::examine(store, &other).await? == Finding::Good {
                 sql::prove(self.db, &other, now).await?;
                 return Ok(true);
             }
         }
-        for key in unknown.into_iter().flatten() {
-            let blob = gone.blob(key);
-            if is_whole(self.store, &blob).await? && sql::add(self.db, &blob, now).await? {
+        for (store, key) in unknown.into_iter().flatten() {
+            let blob = gone.blob(store, key);
+            if is_whole(store, &blob).await? && sql::add(self.db, &blob, now).await? {
                 return Ok(true);
             }
         }
@@ -232,12 +241,12 @@ impl Verify<'_> {
 
     /// Copies what is lost from a backup, if its bytes are right there.
     async fn heal_from(&self, backup: &Store, key: &str, gone: &Gone) -> Result<bool> {
-        let there = gone.blob(key);
+        let there = gone.blob(backup, key);
         if !is_whole(backup, &there).await? {
             return Ok(false);
         }
         let Found::Whole(pieces) = backup.read_proven(&there).await? else { return Ok(false) };
-        let blob = self.store.write(pieces, None, u64::MAX, self.clock.now()).await?;
+        let blob = self.storages.first().write(pieces, None, u64::MAX, self.clock.now()).await?;
         sql::add(self.db, &blob, self.clock.now()).await
     }
 
@@ -260,8 +269,8 @@ impl Verify<'_> {
 
 /// Whether an object has the bytes of a blob.
 async fn is_whole(store: &Store, blob: &Blob) -> Result<bool> {
-    let Blob { key, sha256, size, .. } = blob.clone();
-    let copy = Copy { key, sha256, size, state: String::new() };
+    let Blob { storage, key, sha256, size, .. } = blob.clone();
+    let copy = Copy { storage: storage.to_string(), key, sha256, size, state: String::new() };
     Ok(proof::examine(store, &copy).await? == Finding::Good)
 }
 

@@ -10,6 +10,7 @@ use crate::db::{Conn, Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::{UserId, new_uuid};
 use crate::registry::target::Target;
+use crate::store::Store;
 use crate::text;
 use crate::time::Timestamp;
 
@@ -315,14 +316,21 @@ pub async fn sweep(app: &App) -> Result<()> {
             }
         }
     }
-    // What belongs to an upload is there after its row is, and goes before it does.
-    let names = app.store.partial_names().await?;
+    for store in app.storages.iter() {
+        remove_unknown(&app.db, store).await?;
+    }
+    Ok(())
+}
+
+/// Removes bytes that belong to no upload. What belongs to one is there after its row is, and goes before it does.
+async fn remove_unknown(db: &Db, store: &Store) -> Result<()> {
+    let names = store.partial_names().await?;
     for names in names.chunks(500) {
         let mut sql = Sql::new("SELECT id FROM uploads WHERE ");
         sql.push_sql(Sql::is_in("id", names));
-        let known: Vec<(String,)> = Query::from(sql).fetch_all(&app.db).await?;
+        let known: Vec<(String,)> = Query::from(sql).fetch_all(db).await?;
         for name in names.iter().filter(|name| !known.iter().any(|(id,)| id == *name)) {
-            if let Err(error) = app.store.partial(name).await.remove(None).await {
+            if let Err(error) = store.partial(name).await.remove(None).await {
                 error.log();
             }
         }

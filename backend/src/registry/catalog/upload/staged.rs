@@ -62,14 +62,17 @@ pub async fn add(
     }
     let room = room(&mut tx, upload, number, max_size).await?;
     let added = query(
-        "INSERT INTO staged_parts (upload_id, number, sha256, size, key) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (upload_id, number, sha256) DO NOTHING",
+        "INSERT INTO staged_parts (upload_id, number, sha256, size, key, storage)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (upload_id, number, sha256) DO UPDATE SET key = excluded.key, storage = excluded.storage
+         WHERE staged_parts.storage <> excluded.storage",
     )
     .bind(upload)
     .bind(i64::from(number))
     .bind(&part.sha256)
     .bind(part.size)
     .bind(&part.key)
+    .bind(&*part.storage)
     .execute(&mut tx)
     .await?;
     if added > 0 {
@@ -111,16 +114,19 @@ pub async fn is_over(db: &Db, upload: &str, now: Timestamp) -> Result<bool> {
 }
 
 /// The parts with these numbers and hashes, in this order.
-pub async fn parts(db: &Db, upload: &str, wanted: &[(u32, String)]) -> Result<Vec<Blob>> {
-    let parts: Vec<(i64, String, i64, String)> =
-        query("SELECT number, sha256, size, key FROM staged_parts WHERE upload_id = $1")
-            .bind(upload)
-            .fetch_all(db)
-            .await?;
+pub async fn parts(app: &App, upload: &str, wanted: &[(u32, String)]) -> Result<Vec<Blob>> {
+    let parts: Vec<(i64, String, i64, String)> = query(
+        "SELECT number, sha256, size, key FROM staged_parts WHERE upload_id = $1 AND storage = $2",
+    )
+    .bind(upload)
+    .bind(app.store.name())
+    .fetch_all(&app.db)
+    .await?;
     let mut parts: HashMap<(i64, String), Blob> = parts
         .into_iter()
         .map(|(number, sha256, size, key)| {
-            ((number, sha256.clone()), Blob { key, sha256, size, crc32: None })
+            let storage = app.store.name().into();
+            ((number, sha256.clone()), Blob { storage, key, sha256, size, crc32: None })
         })
         .collect();
     let in_order = wanted.iter().map(|(number, sha256)| {
