@@ -25,7 +25,9 @@ use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use crate::db::{Unmet, is_disk_full, is_interrupted, is_over_budget, is_unique_violation};
+use crate::db::{
+    Unmet, is_disk_full, is_interrupted, is_lost, is_over_budget, is_unique_violation,
+};
 
 /// A refused or failed request. Codes are what callers branch on, messages what people read.
 #[derive(Clone, Debug)]
@@ -83,7 +85,7 @@ pub enum Error {
     },
     /// The client sent too little for too long.
     Timeout(&'static str),
-    /// What keeps the files cannot be reached now; trying again helps.
+    /// What keeps the files, or the database, cannot be reached now; trying again helps.
     Unavailable,
     /// A fault of ours; the source goes to the log only.
     Internal(Arc<dyn Debug + Send + Sync>),
@@ -224,7 +226,7 @@ impl Error {
             | Self::Unauthenticated(message)
             | Self::Forbidden(message)
             | Self::Timeout(message) => (*message).to_owned(),
-            Self::Unavailable => "The files cannot be reached now. Try again in a minute.".to_owned(),
+            Self::Unavailable => "The files or the database cannot be reached now. Try again in a minute.".to_owned(),
             Self::Internal(_) => "Something went wrong on the server. Its log says what.".to_owned(),
         }
     }
@@ -265,6 +267,10 @@ impl From<sqlx::Error> for Error {
             error if is_interrupted(&error) => {
                 tracing::warn!(?error, "a statement took too long");
                 Self::Timeout("The operation took too long. Ask for less at once.")
+            }
+            error if is_lost(&error) => {
+                tracing::error!(?error, "the database cannot be reached");
+                Self::Unavailable
             }
             sqlx::Error::PoolTimedOut => {
                 Self::RateLimited("The server is busy. Try again in a few seconds.".into())

@@ -46,6 +46,7 @@ pub use crate::sql::{Sql, Value};
 pub use budget::{Budget, is_over_budget};
 pub use message::Unmet;
 pub use notice::{Changed, Notification, Watch};
+pub use postgres::is_lost;
 pub use query::{Query, Row, query};
 
 /// An open database. Cheap to clone.

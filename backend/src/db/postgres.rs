@@ -5,7 +5,9 @@
 //! most statements. So those that were used just now are kept beside it, and used again as they are. What has rested, or
 //! was left in the midst of something, goes back to it and is asked.
 
+use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -91,6 +93,8 @@ pub struct PgShare {
     permits: Arc<Semaphore>,
     /// Those that were used just now, and when.
     kept: Arc<Mutex<Vec<Kept>>>,
+    /// Whether the server did not answer when it was asked for a connection last.
+    is_silent: Arc<AtomicBool>,
 }
 
 impl PgShare {
@@ -110,19 +114,31 @@ impl PgShare {
             pool: pool.connect_lazy_with(options.clone()),
             permits: Arc::new(Semaphore::new(most as usize)),
             kept: Arc::default(),
+            is_silent: Arc::default(),
         }
     }
 
     /// Waits for a connection.
     pub async fn acquire(&self) -> Result<PgBusy> {
         let permit = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
-        let permit =
-            permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        let kept = self.take_kept();
-        let connection = match kept {
-            Some(connection) => connection,
-            None => self.pool.acquire().await?,
+        let permit = match permit {
+            Ok(permit) => permit.map_err(|_| sqlx::Error::PoolClosed)?,
+            // Whoever has one waits for the server.
+            Err(_) if self.is_silent.load(Ordering::Relaxed) => return Err(silent()),
+            Err(_) => return Err(sqlx::Error::PoolTimedOut),
         };
+        let connection = match self.take_kept() {
+            Some(connection) => connection,
+            None => match self.pool.acquire().await {
+                // There was room for another connection.
+                Err(sqlx::Error::PoolTimedOut) => {
+                    self.is_silent.store(true, Ordering::Relaxed);
+                    return Err(silent());
+                }
+                connection => connection?,
+            },
+        };
+        self.is_silent.store(false, Ordering::Relaxed);
         let inner = Some((connection, permit));
         Ok(PgBusy { share: self.clone(), inner, is_done: false, is_begun: false })
     }
@@ -151,7 +167,14 @@ impl PgShare {
     pub async fn begin(&self) -> Result<PgBusy> {
         let mut busy = self.acquire().await?;
         busy.is_begun = true;
-        busy.execute("BEGIN").await?;
+        match busy.execute("BEGIN").await {
+            Err(error) if is_lost(&error) => {
+                busy = busy.renewed().await?;
+                busy.is_begun = true;
+                busy.execute("BEGIN").await?;
+            }
+            begun => drop(begun?),
+        }
         Ok(busy)
     }
 
@@ -161,6 +184,24 @@ impl PgShare {
         let closing = self.pool.close();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
         closing.await;
+    }
+}
+
+/// What it is that the server does not answer.
+fn silent() -> sqlx::Error {
+    std::io::Error::new(ErrorKind::ConnectionRefused, "PostgreSQL does not answer").into()
+}
+
+/// Whether a connection was lost, such as when its server was restarted.
+pub fn is_lost(error: &sqlx::Error) -> bool {
+    // What an administrator or a crash ended (57P01 to 57P03), and all that is wrong with a connection.
+    let ended = |code: &str| code.starts_with("57P0") || code.starts_with("08");
+    match error {
+        sqlx::Error::Io(_) => true,
+        error => error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| ended(&code)),
     }
 }
 
@@ -179,6 +220,18 @@ impl PgBusy {
     /// Says that all was read.
     pub fn done(mut self) {
         self.is_done = true;
+    }
+
+    /// Another connection instead of one that was lost before anything was done by it. Those that were kept beside it are taken
+    /// to be like it, and asked.
+    pub async fn renewed(self) -> Result<Self> {
+        let share = self.share.clone();
+        drop(self);
+        let kept = std::mem::take(&mut *share.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        for (mut connection, _) in kept {
+            tokio::spawn(tokio::time::timeout(PATIENCE, connection.return_to_pool()));
+        }
+        share.acquire().await
     }
 
     /// Makes the transaction durable.

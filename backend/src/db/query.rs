@@ -12,7 +12,7 @@ use super::arrays::{Bound, numbered};
 use super::beside::Part;
 use super::budget::{Budget, Measured, OverBudget};
 use super::message::{Statement, Unmet};
-use super::{Conn, Db, Pools, Tx, TxInner};
+use super::{Conn, Db, Pools, Tx, TxInner, is_lost};
 use crate::sql::{Sql, Value, in_order};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
@@ -59,11 +59,11 @@ impl Text {
         })
     }
 
-    pub fn for_postgres(self, values: &[Value]) -> Result<PgQuery, sqlx::Error> {
+    pub fn for_postgres(&self, values: &[Value]) -> Result<PgQuery, sqlx::Error> {
         let (text, values): (Cow<_>, _) = match self {
-            Self::Written(text) => (text.into(), values.iter().map(Bound::One).collect()),
+            Self::Written(text) => ((*text).into(), values.iter().map(Bound::One).collect()),
             Self::PutTogether(text) => {
-                let (text, values) = numbered(&text, values);
+                let (text, values) = numbered(text, values);
                 (text.into(), values)
             }
         };
@@ -157,9 +157,15 @@ impl Query {
                 Rows::Sqlite(rows?)
             }
             Conn::Db(Db { pools: Pools::Postgres(pools), lane, budget, .. }) => {
-                let query = text.for_postgres(&values)?;
                 let mut reading = pools.reading(*lane).acquire().await?;
-                let rows = fetch(query, &mut *reading, wanted, budget.as_ref()).await?;
+                let query = text.for_postgres(&values)?;
+                let mut rows = fetch(query, &mut *reading, wanted, budget.as_ref()).await;
+                if rows.as_ref().is_err_and(is_lost) {
+                    reading = reading.renewed().await?;
+                    let query = text.for_postgres(&values)?;
+                    rows = fetch(query, &mut *reading, wanted, budget.as_ref()).await;
+                }
+                let rows = rows?;
                 // Where it did not come to its end, what is left is still to be read.
                 if budget.as_ref().is_none_or(|budget| !budget.is_over()) {
                     reading.done();

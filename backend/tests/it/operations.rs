@@ -289,3 +289,32 @@ async fn half_sent_messages_end() {
         assert!(["408", "401"].contains(&status.as_str()), "{path}: {status}");
     }
 }
+
+/// What a restart of PostgreSQL does to every connection; its tables are as they were.
+async fn end_connections(server: &Server) {
+    let url = std::env::var("MODEL_REGISTRY_TEST_POSTGRES").unwrap();
+    let (_, name) = server.database.rsplit_once('/').unwrap();
+    let mut admin = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let end =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(end)).execute(&mut admin).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_postgresql_ended_fail_no_request() {
+    if std::env::var("MODEL_REGISTRY_TEST_POSTGRES").is_err() {
+        return;
+    }
+    let (server, admin) = Server::with_model().await;
+    admin.create_version(Some("1.0.0")).await;
+    for round in 0..5 {
+        // Several at once, so that several connections are kept.
+        let read = (0..10).map(|_| admin.ok("{ projects { totalCount } }", json!({})));
+        futures_util::future::join_all(read).await;
+        end_connections(&server).await;
+        admin.ok("{ viewer { id } projects { nodes { path } } }", json!({})).await;
+        end_connections(&server).await;
+        let put = admin.put(&format!("/files/vision/ocr/1.0.0/{round}"), "bytes").await;
+        assert_eq!(put.status(), 201, "{}", put.text().await.unwrap());
+    }
+}
