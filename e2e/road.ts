@@ -5,13 +5,14 @@ import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 
 /** A way to the registry that is as slow as it is told, and can be cut. */
 export async function startRoad(registry: string) {
-  const { hostname, port } = new URL(registry);
   const open = new Set<Socket>();
-  const road = { url: "", bytesPerSecond: Infinity, isCut: false, cut, stop };
+  /** `to` is where connections lead that are made from now on. */
+  const road = { url: "", to: registry, bytesPerSecond: Infinity, isCut: false, cut, stop };
   let freeAt = 0;
 
   const server = createServer((client) => {
     if (road.isCut) return client.destroy();
+    const { hostname, port } = new URL(road.to);
     const upstream = connect(Number(port), hostname);
     upstream.pipe(client);
     client.on("data", (bytes) => {

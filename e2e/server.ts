@@ -19,6 +19,8 @@ export type Registry = {
   /** What it has logged so far. */
   log: () => string;
   stop: () => Promise<void>;
+  /** Ends it as a machine does that loses its power. */
+  kill: () => Promise<void>;
 };
 
 type Options = {
@@ -61,6 +63,11 @@ export async function startRegistry({ address, name, flags = [], environment = {
     rmSync(data, { recursive: true, force: true });
   }
 
+  async function kill() {
+    server.kill("SIGKILL");
+    await exited;
+  }
+
   for (let attempt = 0; !(await isReady(url)); attempt += 1) {
     if (server.exitCode !== null || attempt > 600) {
       await stop();
@@ -68,7 +75,7 @@ export async function startRegistry({ address, name, flags = [], environment = {
     }
     await sleep(100);
   }
-  return { url, data, log, stop };
+  return { url, data, log, stop, kill };
 }
 
 // A developer's own settings must not lead a test to a database that is in use.

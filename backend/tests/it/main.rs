@@ -28,6 +28,7 @@ mod graphql_http;
 mod harness;
 mod joined;
 mod joined_interrupted;
+mod linear;
 mod live;
 mod log;
 mod look_ups;

@@ -44,7 +44,7 @@ async fn a_program_that_is_too_old_stops_and_one_that_is_old_goes_on() {
 const PART: usize = 8 << 20;
 
 /// Two servers, and somebody at each of them with the same token; none where there is no such pair.
-async fn pair() -> Option<(Server, Server, Caller, Caller)> {
+pub async fn pair() -> Option<(Server, Server, Caller, Caller)> {
     let shared = ["MODEL_REGISTRY_TEST_POSTGRES", "MODEL_REGISTRY_TEST_STORAGE"];
     if shared.iter().any(|name| std::env::var(name).is_err()) {
         return None;
