@@ -6,6 +6,8 @@ ALTER TABLE copies ADD CONSTRAINT copies_state_check
     CHECK (state IN ('READY', 'RETIRING', 'SUSPECT', 'LOST', 'UNKNOWN', 'DELETING', 'GONE'));
 -- What is damaged, what was found last first.
 CREATE INDEX copies_damaged ON copies (since_ms, key) WHERE state IN ('SUSPECT', 'LOST');
+-- What was compared with its hash the longest ago in a storage.
+CREATE INDEX copies_by_check_in_storage ON copies (storage, checked_at_ms) WHERE state IN ('READY', 'SUSPECT', 'LOST');
 CREATE INDEX copies_in_storage ON copies (storage, key) WHERE state = 'READY';
 
 -- Which storage files belong in: that of the first rule that they match, or else the first of all. What is NULL is not

@@ -122,14 +122,11 @@ async fn sweep(app: &App, newest_ms: &Result<i64>) {
     }
 }
 
-/// Moves files to the storages that they belong in, at the start and then once a day.
+/// Moves files to the storages that they belong in, at the start and then once a day; sooner where some could not be.
 async fn place(app: &App) {
-    let mut interval = tokio::time::interval(PLACE_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        interval.tick().await;
-        match plan::apply(&app.db, &app.storages, &app.clock).await {
-            Ok(applied) if applied == plan::Applied::default() => {}
+        let pause = match plan::apply(&app.db, &app.storages, &app.clock).await {
+            Ok(applied) if applied == plan::Applied::default() => PLACE_INTERVAL,
             Ok(plan::Applied { files, bytes, failed }) => {
                 tracing::info!(
                     files,
@@ -137,9 +134,14 @@ async fn place(app: &App) {
                     failed,
                     "moved files to the storages that they belong in"
                 );
+                if failed == 0 { PLACE_INTERVAL } else { SWEEP_INTERVAL }
             }
-            Err(error) => tracing::error!(?error, "moving files between storages failed"),
-        }
+            Err(error) => {
+                tracing::error!(?error, "moving files between storages failed");
+                SWEEP_INTERVAL
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

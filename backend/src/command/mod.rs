@@ -54,6 +54,7 @@ impl Made {
 pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
     db.map_err(|error| match error {
         sqlx::Error::Configuration(reason) => Error::invalid("--database", reason.to_string()),
+        sqlx::Error::Io(error) => Error::invalid("--database", error.to_string()),
         error => error.into(),
     })
 }

@@ -59,6 +59,7 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
             (db, None)
         }
     };
+    pairing::check_named(&db, &storages).await?;
     let restored = copy_files(&db, &backup, &storages).await?;
     pairing::restore(&db, &storages, &made.registry, Clock::System.now()).await?;
     db.close().await;
@@ -173,7 +174,9 @@ async fn copy_files(db: &Db, backup: &Store, storages: &Storages) -> Result<Rest
         let Some(end) = copies.last() else { break };
         last.clone_from(&end.key);
         for copy in copies {
-            let finding = copy_file(&copy, backup, storages.of(&copy.storage)?).await?;
+            // What is in another storage is elsewhere, too.
+            let Some(store) = storages.find(&copy.storage) else { continue };
+            let finding = copy_file(&copy, backup, store).await?;
             bar.inc(copy.size.unsigned_abs());
             if finding == Finding::Good {
                 restored.files += 1;

@@ -113,7 +113,11 @@ async fn apply(input: ApplyRules) -> Result<ExitCode> {
     let (db, storages) = open(&input.data).await?;
     let plan = Plan::new(&db, &storages, placement::rules(&db).await?, Clock::System.now());
     if input.dry_run {
-        for Flow { from, to, files, bytes } in plan.preview(std::time::Duration::MAX).await?.flows {
+        let flows = plan.preview(std::time::Duration::MAX).await?.flows;
+        if flows.is_empty() {
+            println!("nothing would be moved");
+        }
+        for Flow { from, to, files, bytes } in flows {
             let (files, bytes) =
                 (HumanCount(files.unsigned_abs()), HumanBytes(bytes.unsigned_abs()));
             println!("{files} files, {bytes}, would be moved from {from} to {to}");

@@ -127,7 +127,9 @@ impl PgShare {
             Err(_) if self.is_silent.load(Ordering::Relaxed) => return Err(silent()),
             Err(_) => return Err(sqlx::Error::PoolTimedOut),
         };
-        let connection = match self.take_kept() {
+        let kept = self.take_kept();
+        let was_kept = kept.is_some();
+        let connection = match kept {
             Some(connection) => connection,
             None => match self.pool.acquire().await {
                 // There was room for another connection.
@@ -140,7 +142,7 @@ impl PgShare {
         };
         self.is_silent.store(false, Ordering::Relaxed);
         let inner = Some((connection, permit));
-        Ok(PgBusy { share: self.clone(), inner, is_done: false, is_begun: false })
+        Ok(PgBusy { share: self.clone(), inner, was_kept, is_done: false, is_begun: false })
     }
 
     /// The connection that was used last; all that have rested go back to the pool.
@@ -168,7 +170,7 @@ impl PgShare {
         let mut busy = self.acquire().await?;
         busy.is_begun = true;
         match busy.execute("BEGIN").await {
-            Err(error) if is_lost(&error) => {
+            Err(error) if busy.was_kept && is_lost(&error) => {
                 busy = busy.renewed().await?;
                 busy.is_begun = true;
                 busy.execute("BEGIN").await?;
@@ -211,6 +213,8 @@ pub struct PgBusy {
     share: PgShare,
     /// None when it was given back.
     inner: Option<(PoolConnection<Postgres>, OwnedSemaphorePermit)>,
+    /// Whether nobody asked before if its server is there still.
+    was_kept: bool,
     is_done: bool,
     /// Whether it is in a transaction.
     is_begun: bool,
@@ -220,6 +224,11 @@ impl PgBusy {
     /// Says that all was read.
     pub fn done(mut self) {
         self.is_done = true;
+    }
+
+    /// Whether the connection was dead when it was taken, if this was the end of its first statement, which began then.
+    pub fn was_dead(&self, error: &sqlx::Error, begun: Instant) -> bool {
+        self.was_kept && is_lost(error) && begun.elapsed() < RESTED
     }
 
     /// Another connection instead of one that was lost before anything was done by it. Those that were kept beside it are taken

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -12,7 +13,7 @@ use super::arrays::{Bound, numbered};
 use super::beside::Part;
 use super::budget::{Budget, Measured, OverBudget};
 use super::message::{Statement, Unmet};
-use super::{Conn, Db, Pools, Tx, TxInner, is_lost};
+use super::{Conn, Db, Pools, Tx, TxInner};
 use crate::sql::{Sql, Value, in_order};
 
 /// A row type that both drivers can read: derive `sqlx::FromRow`.
@@ -158,9 +159,9 @@ impl Query {
             }
             Conn::Db(Db { pools: Pools::Postgres(pools), lane, budget, .. }) => {
                 let mut reading = pools.reading(*lane).acquire().await?;
-                let query = text.for_postgres(&values)?;
+                let (query, begun) = (text.for_postgres(&values)?, Instant::now());
                 let mut rows = fetch(query, &mut *reading, wanted, budget.as_ref()).await;
-                if rows.as_ref().is_err_and(is_lost) {
+                if rows.as_ref().is_err_and(|error| reading.was_dead(error, begun)) {
                     reading = reading.renewed().await?;
                     let query = text.for_postgres(&values)?;
                     rows = fetch(query, &mut *reading, wanted, budget.as_ref()).await;

@@ -228,7 +228,7 @@ async fn damage_is_listed_with_the_files_that_it_is_of() {
     // Who has the file heals it.
     assert_eq!(world.admin.put(&format!("{BASE}/a"), bytes("a")).await.status(), 200);
     let left = world.ask(DAMAGED).await;
-    assert!(left["totalCount"] == 3, "what was wrong stays until the sweep: {left}");
+    assert!(left["totalCount"] == 2, "what is good again is no damage: {left}");
     world.pass(60_000);
     let preview = world.ask(PREVIEW).await;
     assert_eq!(preview["unknown"]["count"], 1);

@@ -75,7 +75,7 @@ pub fn Rules(
                             {move || if rules.read().is_empty() {
                                 "There are no rules: every file stays where it is, and new ones go to "
                             } else {
-                                "All other files → "
+                                "All other files stay, or come back from where rules bring files to → "
                             }}
                             <span class="font-medium">{first}</span>
                         </li>
@@ -259,7 +259,7 @@ fn Preview(preview: StoragePreview) -> impl IntoView {
                 }).collect_view()}
             </ul>
             {(!is_complete).then(|| view! {
-                <p class="text-muted">"There are too many files to count all of them here: model-registry storage apply --dry-run does."</p>
+                <p class="text-muted">"There are too many files to count all of them here: at least so much would be moved."</p>
             })}
         </div>
     }

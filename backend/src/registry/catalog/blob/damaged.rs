@@ -30,6 +30,16 @@ text_enum! {
     }
 }
 
+/// The condition that a copy `c` is damaged, and there is no other one. That it is not `READY` is said twice: SQLite finds the
+/// index by the second.
+macro_rules! damaged {
+    () => {
+        "c.state IN ('SUSPECT', 'LOST') AND c.state <> 'READY'
+         AND NOT EXISTS (SELECT 1 FROM copies r WHERE r.sha256 = c.sha256
+                                                  AND r.state IN ('READY', 'RETIRING'))"
+    };
+}
+
 /// Bytes in a storage that are not what they should be.
 #[derive(Clone, Debug, sqlx::FromRow, SimpleObject)]
 #[graphql(complex)]
@@ -52,14 +62,13 @@ impl Node for DamagedFile {
     const NAME: &'static str = "DamagedFile";
 }
 
-/// All that are damaged, what was found last first.
+/// All that are damaged and have no other copy, what was found last first.
 pub fn list(page: Page) -> Connection<DamagedFile> {
     let list = List {
         columns: "c.sha256, c.size, c.storage, c.state, c.since_ms",
         from: "copies c",
         parent: None,
-        // Said twice: SQLite finds the index by the second.
-        filter: Sql::new("c.state IN ('SUSPECT', 'LOST') AND c.state <> 'READY'"),
+        filter: Sql::new(damaged!()),
         sort: Sort::int("c.since_ms", "c.key", OrderDirection::Desc),
     };
     Connection::new(list, page, "")
@@ -67,10 +76,11 @@ pub fn list(page: Page) -> Connection<DamagedFile> {
 
 /// How many copies of each storage are in each of these states.
 pub async fn counts(db: &Db) -> Result<HashMap<(String, Damage), i64>> {
-    let counts: Vec<(String, String, i64)> = query(
-        "SELECT storage, state, COUNT(*) FROM copies
-         WHERE state IN ('SUSPECT', 'LOST') AND state <> 'READY' GROUP BY storage, state",
-    )
+    let counts: Vec<(String, String, i64)> = query(concat!(
+        "SELECT c.storage, c.state, COUNT(*) FROM copies c WHERE ",
+        damaged!(),
+        " GROUP BY c.storage, c.state"
+    ))
     .fetch_all(db)
     .await?;
     let counted = |(storage, state, count)| Ok(((storage, Damage::try_from(state)?), count));

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::TryStreamExt;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::proof::{self, Finding};
 use super::{Copy, columns, sql};
@@ -16,6 +16,9 @@ use crate::db::{Db, Query, Sql, Tx, query};
 use crate::error::{Error, Result};
 use crate::store::{Blob, Found, Storages, Store};
 use crate::time::{Clock, Timestamp};
+
+/// How many objects are looked at at the same time.
+const AT_ONCE: usize = 16;
 
 /// What became of a copy that was to be moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,11 +227,13 @@ pub async fn reinstate(db: &Db, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Those of some keys that may be removed: retiring ones only where the object of another copy is there.
+/// Those of some keys that may be removed: retiring ones only where the object of another copy is there. `silent` are the
+/// storages that did not answer, which are not asked again.
 pub async fn not_needed(
     db: &Db,
     storages: &Storages,
-    keys: Vec<String>,
+    mut keys: Vec<String>,
+    silent: &mut HashSet<String>,
     now: Timestamp,
 ) -> Result<Vec<String>> {
     let mut sql = Sql::new(
@@ -238,12 +243,19 @@ pub async fn not_needed(
     sql.push_sql(Sql::is_in("c.key", &keys));
     let others: Vec<Other> = Query::from(sql).fetch_all(db).await?;
     let retiring: HashSet<String> = others.iter().map(|other| other.retiring.clone()).collect();
+    let asked = others.into_iter().filter(|other| !silent.contains(&other.copy.storage));
+    let asked: Vec<_> = asked
+        .filter_map(|other| Some((storages.find(&other.copy.storage)?.clone(), other)))
+        .collect();
+    let looked = stream::iter(asked)
+        .map(|(store, other)| async move { (proof::look(&store, &other.copy).await, other) })
+        .buffer_unordered(AT_ONCE);
+    let looked: Vec<_> = looked.collect().await;
     let mut elsewhere = HashSet::new();
-    for Other { retiring, copy } in others {
-        let Some(store) = storages.find(&copy.storage) else { continue };
-        match proof::look(store, &copy).await {
+    for (found, Other { retiring, copy }) in looked {
+        match found {
             Ok(Finding::Good) => drop(elsewhere.insert(retiring)),
-            Ok(Finding::Unreadable(_)) | Err(_) => {}
+            Ok(Finding::Unreadable(_)) | Err(_) => drop(silent.insert(copy.storage)),
             Ok(wrong) => {
                 if sql::suspect(db, &copy, now).await? {
                     proof::report(&copy, &wrong.problem());
@@ -251,7 +263,6 @@ pub async fn not_needed(
             }
         }
     }
-    let mut keys = keys;
     keys.retain(|key| !retiring.contains(key) || elsewhere.contains(key));
     Ok(keys)
 }

@@ -43,7 +43,7 @@ pub async fn check_new(storages: &Storages, adopt: bool) -> Result<()> {
 /// Refuses storages that are not this database's, and a start without one that has files which are nowhere else. `adopt`
 /// takes any; then nothing is removed for a month.
 pub async fn pair(db: &Db, storages: &Storages, adopt: bool, now: Timestamp) -> Result<()> {
-    check_all_named(db, storages).await?;
+    check_named(db, storages).await?;
     let mut adopted = false;
     for store in storages.iter() {
         know(db, store.name()).await?;
@@ -66,7 +66,7 @@ pub async fn pair(db: &Db, storages: &Storages, adopt: bool, now: Timestamp) -> 
 }
 
 /// Refuses to leave out a storage that has files which are nowhere else.
-async fn check_all_named(db: &Db, storages: &Storages) -> Result<()> {
+pub async fn check_named(db: &Db, storages: &Storages) -> Result<()> {
     let names: Vec<_> = storages.iter().map(Store::name).collect();
     let mut sql = Sql::new("SELECT s.name FROM storages s WHERE NOT ");
     sql.push_sql(Sql::is_in("s.name", names.iter().copied()));
@@ -151,7 +151,7 @@ async fn pair_one(db: &Db, store: &Store, adopt: bool, now: Timestamp) -> Result
 
 /// Refuses storages that are not this database's, beside the server of both: nothing is changed.
 pub async fn check(db: &Db, storages: &Storages) -> Result<()> {
-    check_all_named(db, storages).await?;
+    check_named(db, storages).await?;
     for store in storages.iter() {
         check_one(db, store).await?;
     }

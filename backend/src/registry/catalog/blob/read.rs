@@ -50,24 +50,29 @@ async fn open(app: &App, sha256: &str, range: Option<Range<u64>>) -> Result<Piec
     // What is wrong is suspect, and looked at again before it is lost; meanwhile there may be another copy.
     for _ in 0..3 {
         let copies = sql::find_all(&app.db, &app.storages, sha256).await?;
-        let Some(first) = copies.first() else { break };
-        if first.is_suspect() {
-            if !proof::check(&app.db, &app.storages, first, app.clock.now()).await? {
-                break;
-            }
-            continue;
-        }
-        // Where one storage cannot be reached, another may have the bytes, too.
-        let mut unreachable = None;
-        for copy in copies.iter().filter(|copy| !copy.is_suspect()) {
-            match open_copy(app, copy, range.as_ref()).await {
+        let (mut is_proven, mut unreachable) = (false, None);
+        for copy in &copies {
+            let opened = match copy.is_suspect() {
+                false => open_copy(app, copy, range.as_ref()).await,
+                true => proof::check(&app.db, &app.storages, copy, app.clock.now()).await.map(
+                    |is_good| {
+                        is_proven |= is_good;
+                        None
+                    },
+                ),
+            };
+            match opened {
                 Ok(Some(pieces)) => return Ok(pieces),
+                Ok(None) if is_proven => break,
                 Ok(None) => {}
+                // Where one storage cannot be reached, another may have the bytes, too.
                 Err(error) => drop(unreachable.get_or_insert(error)),
             }
         }
-        if let Some(error) = unreachable {
-            return Err(error);
+        match unreachable {
+            Some(error) if !is_proven => return Err(error),
+            _ if copies.is_empty() => break,
+            _ => {}
         }
     }
     Err(Error::DataLoss(sha256.to_owned()))

@@ -6,6 +6,7 @@
 //! nothing goes: a database that finds damage in itself, files that only the table knows and not its index, an
 //! older copy of the database.
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use futures_util::stream::{self, StreamExt};
@@ -114,9 +115,16 @@ impl<'a> Sweep<'a> {
             for blobs in due.blobs.chunks(BATCH) {
                 self.forget(blobs).await?;
             }
+            let mut silent = HashSet::new();
             for keys in due.objects.chunks(BATCH) {
-                let keys = keys.to_vec();
-                let keys = mover::not_needed(&self.db, self.storages, keys, self.now).await?;
+                let keys = mover::not_needed(
+                    &self.db,
+                    self.storages,
+                    keys.to_vec(),
+                    &mut silent,
+                    self.now,
+                );
+                let keys = keys.await?;
                 self.give_up(&keys).await?;
             }
         }

@@ -64,8 +64,7 @@ pub async fn add(
     let added = query(
         "INSERT INTO staged_parts (upload_id, number, sha256, size, key, storage)
          VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (upload_id, number, sha256) DO UPDATE SET key = excluded.key, storage = excluded.storage
-         WHERE staged_parts.storage <> excluded.storage",
+         ON CONFLICT (upload_id, number, sha256) DO NOTHING",
     )
     .bind(upload)
     .bind(i64::from(number))
@@ -97,8 +96,19 @@ pub async fn add(
             .execute(&mut tx)
             .await?;
     }
+    // It may be there in what took uploads before.
+    let moved = query(
+        "UPDATE staged_parts SET key = $4, storage = $5
+         WHERE upload_id = $1 AND number = $2 AND sha256 = $3 AND storage <> $5",
+    )
+    .bind(upload)
+    .bind(i64::from(number))
+    .bind(&part.sha256)
+    .bind(&part.key)
+    .bind(&*part.storage);
+    let moved = if added == 0 { moved.execute(&mut tx).await? } else { 0 };
     tx.commit().await?;
-    Ok(added > 0)
+    Ok(added + moved > 0)
 }
 
 /// Whether the parts of an upload were put together before. If not, they are kept for a while from now on.

@@ -1,6 +1,6 @@
 //! The plan: which copies are not where the rules say that they belong. It is shown before it is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::{Rule, sql};
@@ -100,27 +100,36 @@ impl<'a> Plan<'a> {
         Ok(Preview { flows: flows.collect(), is_whole })
     }
 
-    /// Moves what is not where it belongs. Without rules that is nothing; and it ends when others take their place, or when
-    /// files can be moved no further, such as to a storage that is full.
+    /// Moves what is not where it belongs. Without rules that is nothing, and it ends when others take their place. A storage
+    /// that takes no more, such as one that is full, keeps no other one.
     pub async fn apply(&self, clock: &Clock) -> Result<Applied> {
         let mut applied = Applied::default();
         let mover = Mover::new(&self.db, self.storages, clock);
-        let mut last = String::new();
+        let (mut last, mut failed) = (String::new(), HashSet::new());
         while sql::rules(&self.db).await? == self.rules
             && let Some(due) = self.next(&mut last).await?
         {
             for (copy, to) in due {
-                match mover.move_to(self.storages.of(to)?, &copy).await? {
-                    Moved::Copied | Moved::There => {
+                if failed.contains(to) {
+                    applied.failed += 1;
+                    continue;
+                }
+                match mover.move_to(self.storages.of(to)?, &copy).await {
+                    Ok(Moved::Copied | Moved::There) => {
                         applied.files += 1;
                         applied.bytes += copy.size.unsigned_abs();
                     }
-                    Moved::Gone => {}
+                    Ok(Moved::Gone) => {}
                     // One must not hold up the others: its turn comes again.
-                    Moved::Bad(finding) => {
+                    Ok(Moved::Bad(finding)) => {
                         applied.failed += 1;
                         let problem = finding.problem();
                         tracing::error!(key = copy.key, to, "a file cannot be moved: {problem}");
+                    }
+                    Err(error) => {
+                        applied.failed += 1;
+                        failed.insert(to);
+                        tracing::error!(?error, to, "no more files are moved to this storage now");
                     }
                 }
             }
