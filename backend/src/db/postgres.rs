@@ -169,13 +169,13 @@ impl PgShare {
     pub async fn begin(&self) -> Result<PgBusy> {
         let mut busy = self.acquire().await?;
         busy.is_begun = true;
-        match busy.execute("BEGIN").await {
+        match busy.execute("BEGIN").await.map(|_| ()) {
             Err(error) if busy.was_kept && is_lost(&error) => {
                 busy = busy.renewed().await?;
                 busy.is_begun = true;
                 busy.execute("BEGIN").await?;
             }
-            begun => drop(begun?),
+            begun => begun?,
         }
         Ok(busy)
     }
