@@ -283,7 +283,7 @@ test("versions, candidates, aliases and tags come back, too", async ({ page, api
     await expect(button).toBeFocused();
     await page.keyboard.press("Enter");
     await expect(page.getByRole("button", { name: "Remove tag framework" })).toBeVisible();
-    expect(await ask("tags", "tags { key value }")).toContainEqual({ key: "framework", value: "torch" });
+    await expect.poll(() => ask("tags", "tags { key value }")).toContainEqual({ key: "framework", value: "torch" });
   });
 });
 

@@ -159,7 +159,7 @@ test("rules say which files belong in an archive, and what they would move", asy
     await rules.getByRole("button", { name: "Preview" }).click();
     await rules.getByRole("button", { name: "Save rules" }).click();
     await expect(rules).toContainText("Files, without an alias, of 1.05 MB or more → archive");
-    await expect(rules).toContainText("All other files → default");
+    await expect(rules).toContainText("All other files stay; those in a storage above come back to default");
 
     run("storage", "apply", "--data", server.data, ...storages);
     const moved = readdirSync(join(archive, "blobs")).flatMap((folder) => readdirSync(join(archive, "blobs", folder)));

@@ -75,7 +75,7 @@ pub fn Rules(
                             {move || if rules.read().is_empty() {
                                 "There are no rules: every file stays where it is, and new ones go to "
                             } else {
-                                "All other files stay, or come back from where rules bring files to → "
+                                "All other files stay; those in a storage above come back to "
                             }}
                             <span class="font-medium">{first}</span>
                         </li>
