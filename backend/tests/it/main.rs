@@ -51,6 +51,7 @@ mod operations;
 mod operators;
 mod pairing;
 mod people;
+mod placement;
 mod project;
 mod races;
 mod redirect;

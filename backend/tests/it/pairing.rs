@@ -5,12 +5,13 @@ use std::path::Path;
 use model_registry::db::{Db, query};
 use model_registry::error::Result;
 use model_registry::registry::catalog::blob::pairing;
-use model_registry::store::{Storages, Store};
+use model_registry::store::{Storage, Storages, Store};
 use model_registry::time::{Clock, Timestamp};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 use crate::harness::database;
+use crate::storages::second;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const BYTES: &[u8] = b"kept";
@@ -174,4 +175,82 @@ async fn a_second_folder_of_one_database_is_refused_also_when_both_start_at_once
     let (one, two) = tokio::join!(start(first.path()), start(second.path()));
     assert_eq!(one.is_empty(), !two.is_empty(), "{one} {two}");
     db.close().await;
+}
+
+/// What a start of the server does first, with these storages.
+async fn start_with(data: &TempDir, database: &str, storages: &[&str]) -> String {
+    let storages: Vec<Storage> = storages.iter().map(|text| text.parse().unwrap()).collect();
+    let storages = match Storages::open(data.path(), &storages) {
+        Ok(storages) => storages,
+        Err(error) => return error.message(),
+    };
+    let db = Db::open(database).await.unwrap();
+    let paired = pairing::pair(&db, &storages, false, Clock::System.now()).await;
+    db.close().await;
+    paired.err().map(|error| error.message()).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_with_files_cannot_be_left_out_nor_have_two_names() {
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = database(&data).await;
+    assert_eq!(start_with(&data, &url, &[]).await, "");
+    let floor = async || {
+        let db = Db::open(&url).await.unwrap();
+        let (floor,): (i64,) = query("SELECT floor FROM registry").fetch_one(&db).await.unwrap();
+        db.close().await;
+        floor
+    };
+    assert_eq!(floor().await, 28, "programs of before know of one storage");
+    let (archive, again) = (second(&other, "archive"), second(&other, "again"));
+    assert_eq!(start_with(&data, &url, &["file:", &archive]).await, "");
+    assert_eq!(floor().await, 30);
+    let again =
+        if archive.contains("file:") { again } else { archive.replacen("archive=", "again=", 1) };
+    let message = start_with(&data, &url, &["file:", &again]).await;
+    assert!(message.contains("is the storage archive of this registry"), "{message}");
+    let message = start_with(&data, &url, &["file:", "default=s3://models"]).await;
+    assert!(message.contains("two with the name default"), "{message}");
+
+    // As long as nothing is in it, it can be left out.
+    assert_eq!(start_with(&data, &url, &["file:"]).await, "");
+    assert_eq!(start_with(&data, &url, &[&archive]).await, "");
+    let db = Db::open(&url).await.unwrap();
+    let sha256 = "ab".repeat(32);
+    let insert = format!(
+        "INSERT INTO blobs (sha256, size, created_at_ms) VALUES ('{sha256}', 4, 0);
+         INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
+         VALUES ('a', 'archive', '{sha256}', 4, 'READY', 0, 0);"
+    );
+    db.run_script(&insert).await.unwrap();
+    db.close().await;
+    let message = start_with(&data, &url, &["file:"]).await;
+    assert!(message.contains("the storage archive has files that are nowhere else"), "{message}");
+    assert_eq!(start_with(&data, &url, &[&archive, "file:"]).await, "");
+    // What is on its way out is elsewhere.
+    let moved = format!(
+        "UPDATE copies SET state = 'RETIRING';
+         INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
+         VALUES ('b', 'default', '{sha256}', 4, 'READY', 0, 0);"
+    );
+    let db = Db::open(&url).await.unwrap();
+    db.run_script(&moved).await.unwrap();
+    db.close().await;
+    assert_eq!(start_with(&data, &url, &["file:"]).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_without_a_second_storage_that_it_knows_and_cannot_reach() {
+    let data = tempfile::tempdir().unwrap();
+    let url = database(&data).await;
+    let dead = "archive=s3://models?endpoint=http://127.0.0.1:1";
+    assert_eq!(start_with(&data, &url, &[]).await, "");
+    let message = start_with(&data, &url, &["file:", dead]).await;
+    assert!(message.contains("cannot be used"), "a new one must be right: {message}");
+    let db = Db::open(&url).await.unwrap();
+    query("UPDATE storages SET id = 'known' WHERE name = 'archive'").alone(&db).await.unwrap();
+    db.close().await;
+    assert_eq!(start_with(&data, &url, &["file:", dead]).await, "");
+    let message = start_with(&data, &url, &[dead, "file:"]).await;
+    assert!(message.contains("cannot be used"), "the first one is needed: {message}");
 }

@@ -1,4 +1,4 @@
-//! Several storages: files are moved from one to another while they are read and written, by hand and by rules.
+//! Several storages: files are moved from one to another while they are read and written, by hand; by rules in [`placement`](crate::placement).
 //!
 //! The second storage is a folder, or an object store where there is one to try.
 
@@ -8,40 +8,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use model_registry::db::{Db, query};
 use model_registry::registry::catalog::blob::mover::{Moved, Mover};
-use model_registry::registry::catalog::blob::pairing;
 use model_registry::registry::catalog::blob::sweep::Sweep;
 use model_registry::registry::catalog::blob::verify::Verify;
-use model_registry::registry::lifecycle::placement::plan;
-use model_registry::store::{Storage, Storages};
-use model_registry::time::{Clock, Timestamp};
+use model_registry::store::Storages;
+use model_registry::time::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{CREATE_PROJECT, Caller, Server, database, storage};
 use crate::tus;
 
-const BASE: &str = "/files/vision/ocr/1.0.0";
-const DAY_SECONDS: i64 = 24 * 3600;
+pub const BASE: &str = "/files/vision/ocr/1.0.0";
 
 /// A registry with two storages, `default` and `archive`, and the draft of a version.
-struct World {
-    server: Server,
-    admin: Caller,
+pub struct World {
+    pub server: Server,
+    pub admin: Caller,
     archive: String,
     _folder: TempDir,
 }
 
 /// Where a storage can be, under a name.
-fn second(folder: &TempDir, name: &str) -> String {
+pub fn second(folder: &TempDir, name: &str) -> String {
     let url = storage().unwrap_or_else(|| format!("file:{}", folder.path().display()));
     format!("{name}={url}")
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = second(&folder, "archive");
         let flags = ["--storage", "default=file:", "--storage", &archive];
@@ -53,12 +49,12 @@ impl World {
         Self { server, admin, archive, _folder: folder }
     }
 
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.server.app.clock.now()
     }
 
     /// Runs the program beside the server.
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         let storages = format!("default=file:,{}", self.archive);
         run(arguments, self.server.data.path(), (&self.server.database, &storages))
     }
@@ -71,7 +67,7 @@ impl World {
     }
 
     /// A sweep after which what is unused stays for so many days.
-    async fn sweep(&self, days: u32) -> usize {
+    pub async fn sweep(&self, days: u32) -> usize {
         let app = &self.server.app;
         let swept = Sweep::new(&app.db, &app.storages, self.now(), days).run().await;
         swept.unwrap_or_else(|error| panic!("{}", error.message()))
@@ -95,14 +91,14 @@ impl World {
     }
 
     /// How many copies there are in a storage in this state.
-    async fn copies(&self, storage: &str, state: &str) -> i64 {
+    pub async fn copies(&self, storage: &str, state: &str) -> i64 {
         let count = query("SELECT COUNT(*) FROM copies WHERE storage = $1 AND state = $2");
         let (count,): (i64,) =
             count.bind(storage).bind(state).fetch_one(&self.server.app.db).await.unwrap();
         count
     }
 
-    async fn check_whole(&self) {
+    pub async fn check_whole(&self) {
         let app = &self.server.app;
         let verify = Verify {
             db: &app.db,
@@ -115,7 +111,7 @@ impl World {
         assert!(report.is_clean(), "{report:?}");
     }
 
-    async fn check(&self, name: &str, bytes: &[u8]) {
+    pub async fn check(&self, name: &str, bytes: &[u8]) {
         let answer = self.admin.get(&format!("{BASE}/{name}")).await;
         assert_eq!(answer.status(), 200, "{name}");
         assert!(answer.bytes().await.unwrap() == bytes, "{name} has other bytes");
@@ -133,11 +129,11 @@ fn run(arguments: &[&str], data: &Path, (database, storages): (&str, &str)) -> O
 }
 
 /// What a program said.
-fn text(done: &Output) -> String {
+pub fn text(done: &Output) -> String {
     String::from_utf8_lossy(&[&*done.stdout, &*done.stderr].concat()).into_owned()
 }
 
-fn bytes(seed: u8, length: usize) -> Vec<u8> {
+pub fn bytes(seed: u8, length: usize) -> Vec<u8> {
     (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect()
 }
 
@@ -384,237 +380,6 @@ async fn moves_uploads_deletions_and_sweeps_at_once_lose_nothing() {
         (SELECT 1 FROM copies c WHERE c.sha256 = f.sha256 AND c.state = 'READY')";
     assert_eq!(world.server.count(lost).await, 0);
     world.check_whole().await;
-}
-
-const RULES: &str = "mutation($rules: [StorageRuleInput!]!) {
-    setStorageRules(input: {rules: $rules}) { rules { storage alias minSize project { path } } } }";
-const PREVIEW: &str = "query($rules: [StorageRuleInput!]) {
-    storagePreview(rules: $rules) { isComplete flows { from to fileCount byteCount } } }";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rules_move_what_nobody_uses_and_bring_back_what_somebody_does() {
-    let world = World::new().await;
-    let (admin, app) = (&world.admin, &world.server.app);
-    let put = async |version: &str, name: &str, seed: u8, length: usize| {
-        let path = format!("/files/vision/ocr/{version}/{name}");
-        assert_eq!(admin.put(&path, bytes(seed, length)).await.status(), 201);
-    };
-    admin.create_version(Some("2.0.0")).await;
-    put("1.0.0", "weights", 1, 2 << 20).await;
-    put("2.0.0", "weights", 2, 2 << 20).await;
-    for version in ["1.0.0", "2.0.0"] {
-        // The same bytes, and what is too small to be worth it.
-        put(version, "shared", 3, 2 << 20).await;
-        put(version, "config", version.as_bytes()[0], 1000).await;
-        admin.publish(version).await;
-    }
-    let set = "mutation { setAlias(input: {model: \"vision/ocr\", name: \"production\",
-        version: \"2.0.0\"}) { alias { name } } }";
-    admin.ok(set, json!({})).await;
-
-    let rules = json!([
-        { "storage": "default", "alias": "production" },
-        { "storage": "archive", "project": "vision", "kind": "VERSION", "isUnaliased": true },
-    ]);
-    let preview = admin.ok(PREVIEW, json!({ "rules": rules })).await;
-    let expected = json!([
-        { "from": "default", "to": "archive", "fileCount": 1, "byteCount": 2 << 20 },
-    ]);
-    assert_eq!(preview["storagePreview"]["flows"], expected);
-    assert_eq!(preview["storagePreview"]["isComplete"], true);
-    // Shown only: nothing is moved by that, nor without rules.
-    let applied = async || plan::apply(&app.db, &app.storages, &app.clock).await.ok().unwrap();
-    assert_eq!(applied().await.files, 0);
-
-    let kept = admin.ok(RULES, json!({ "rules": rules })).await;
-    let kept = &kept["setStorageRules"]["rules"];
-    assert_eq!(kept[1]["project"]["path"], "vision");
-    assert_eq!((&kept[0]["alias"], &kept[0]["minSize"]), (&json!("production"), &json!(1 << 20)));
-    // Beside the server, or by it once a day.
-    let dry = text(&world.run(&["storage", "apply", "--dry-run"]));
-    assert!(dry.contains("1 files, 2.00 MiB, would be moved from default to archive"), "{dry}");
-    let done = text(&world.run(&["storage", "apply"]));
-    assert!(done.contains("1 files, 2.00 MiB, were moved; 0 could not be"), "{done}");
-    assert_eq!(applied().await.files, 0);
-    assert_eq!(world.copies("archive", "READY").await, 1);
-    world.check("weights", &bytes(1, 2 << 20)).await;
-
-    // The alias goes back to what was archived: its files come back, and those of the other version go.
-    admin.ok(&set.replace("2.0.0", "1.0.0"), json!({})).await;
-    let preview = admin.ok(PREVIEW, json!({})).await;
-    let flows = preview["storagePreview"]["flows"].as_array().unwrap();
-    let of =
-        |from: &str| flows.iter().find(|flow| flow["from"] == *from).unwrap()["fileCount"].clone();
-    assert_eq!((flows.len(), of("archive"), of("default")), (2, json!(1), json!(1)));
-    assert_eq!(applied().await.files, 2);
-    world.check("weights", &bytes(1, 2 << 20)).await;
-    assert_eq!(world.sweep(0).await, 2);
-    world.check_whole().await;
-
-    let log = admin.ok("{ events(first: 10) { nodes { action subject } } }", json!({})).await;
-    assert_eq!(log["events"]["nodes"][1]["action"], "storage.set", "{log}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_version_that_was_made_from_a_run_is_moved_with_its_bytes() {
-    let world = World::new().await;
-    let (admin, app) = (&world.admin, &world.server.app);
-    let create =
-        "mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { number } } }";
-    admin.ok(create, json!({})).await;
-    let path = "/files/vision/ocr/candidate:1/weights";
-    assert_eq!(admin.put(path, bytes(1, 2 << 20)).await.status(), 201);
-    let promote = "mutation { promoteCandidate(input: {model: \"vision/ocr\", candidate: 1, version: \"3.0.0\"}) {
-        modelVersion { id } } }";
-    admin.ok(promote, json!({})).await;
-    // What only a run has stays, and what no rule is for.
-    let other = "/files/vision/ocr/candidate:1/log";
-    assert_eq!(admin.put(other, bytes(2, 2 << 20)).await.status(), 201);
-    let rules = json!([{ "storage": "archive", "isUnaliased": true }]);
-    admin.ok(RULES, json!({ "rules": rules })).await;
-    let applied = plan::apply(&app.db, &app.storages, &app.clock).await.ok().unwrap();
-    assert_eq!((applied.files, applied.bytes), (1, 2 << 20));
-    // Whoever comes second replaces what the first one set, also where several come at once.
-    let set = async |alias: &str| {
-        let rules = json!([{ "storage": "archive", "alias": alias }, { "storage": "default" }]);
-        admin.ok(RULES, json!({ "rules": rules })).await
-    };
-    join_all(["a", "b", "c", "d", "e"].map(set)).await;
-    let rules = admin.ok("{ storageRules { alias } }", json!({})).await;
-    assert_eq!(rules["storageRules"].as_array().unwrap().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rules_ask_for_age_downloads_support_size_and_kind() {
-    let world = World::new().await;
-    let (admin, db) = (&world.admin, &world.server.app.db);
-    assert_eq!(admin.put(&format!("{BASE}/f"), bytes(1, 5000)).await.status(), 201);
-    admin.publish("1.0.0").await;
-    let moves = async |rule: Value| {
-        let mut rule = rule;
-        rule["storage"] = "archive".into();
-        if rule.get("minSize").is_none() {
-            rule["minSize"] = 0.into();
-        }
-        let preview = admin.ok(PREVIEW, json!({ "rules": [rule] })).await;
-        !preview["storagePreview"]["flows"].as_array().unwrap().is_empty()
-    };
-    assert!(moves(json!({})).await);
-    assert!(!moves(json!({ "minSize": 5001 })).await);
-    assert!(moves(json!({ "minSize": 5000 })).await);
-    assert!(!moves(json!({ "kind": "RUN" })).await);
-    assert!(!moves(json!({ "alias": "production" })).await);
-    assert!(!moves(json!({ "isDeprecated": true })).await);
-    assert!(!moves(json!({ "olderThanDays": 1 })).await);
-    assert!(!moves(json!({ "notFetchedDays": 30 })).await);
-    let ago = |days: i64| world.now().plus_seconds(-days * DAY_SECONDS).millis();
-    let script = format!(
-        "UPDATE files SET created_at_ms = {old};
-         UPDATE model_versions SET created_at_ms = {old}, last_fetched_at_ms = NULL, stage = 'PRODUCTION',
-             deprecated_at_ms = 1;",
-        old = ago(40)
-    );
-    db.run_script(&script).await.unwrap();
-    assert!(moves(json!({ "olderThanDays": 39 })).await);
-    assert!(!moves(json!({ "olderThanDays": 41 })).await);
-    assert!(moves(json!({ "notFetchedDays": 30 })).await);
-    assert!(moves(json!({ "isDeprecated": true })).await);
-    assert!(moves(json!({ "alias": "production" })).await);
-    assert!(!moves(json!({ "isUnaliased": true })).await);
-    let script = format!("UPDATE model_versions SET last_fetched_at_ms = {}", ago(20));
-    db.run_script(&script).await.unwrap();
-    assert!(!moves(json!({ "notFetchedDays": 30 })).await);
-    for (rule, field) in [
-        (json!({ "storage": "nowhere" }), "rules.0.storage"),
-        (json!({ "storage": "archive", "project": "nothing" }), "rules.0.project"),
-        (json!({ "storage": "archive", "olderThanDays": 0 }), "rules.0.olderThanDays"),
-        (json!({ "storage": "archive", "notFetchedDays": -1 }), "rules.0.notFetchedDays"),
-        (json!({ "storage": "archive", "minSize": -1 }), "rules.0.minSize"),
-        (json!({ "storage": "archive", "alias": "a", "isUnaliased": true }), "rules.0.alias"),
-        (json!({ "storage": "archive", "alias": "a\u{0}b" }), "rules.0.alias"),
-        (json!({ "storage": "archive", "kind": "RUN", "isDeprecated": true }), "rules.0.kind"),
-    ] {
-        let refused = admin.refused(RULES, json!({ "rules": [rule] })).await;
-        assert_eq!((&*refused.code, &*refused.field), ("INVALID", field));
-    }
-}
-
-/// What a start of the server does first, with these storages.
-async fn start(data: &TempDir, database: &str, storages: &[&str]) -> String {
-    let storages: Vec<Storage> = storages.iter().map(|text| text.parse().unwrap()).collect();
-    let storages = match Storages::open(data.path(), &storages) {
-        Ok(storages) => storages,
-        Err(error) => return error.message(),
-    };
-    let db = Db::open(database).await.unwrap();
-    let paired = pairing::pair(&db, &storages, false, Clock::System.now()).await;
-    db.close().await;
-    paired.err().map(|error| error.message()).unwrap_or_default()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_storage_with_files_cannot_be_left_out_nor_have_two_names() {
-    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let url = database(&data).await;
-    assert_eq!(start(&data, &url, &[]).await, "");
-    let floor = async || {
-        let db = Db::open(&url).await.unwrap();
-        let (floor,): (i64,) = query("SELECT floor FROM registry").fetch_one(&db).await.unwrap();
-        db.close().await;
-        floor
-    };
-    assert_eq!(floor().await, 28, "programs of before know of one storage");
-    let (archive, again) = (second(&other, "archive"), second(&other, "again"));
-    assert_eq!(start(&data, &url, &["file:", &archive]).await, "");
-    assert_eq!(floor().await, 30);
-    let again =
-        if archive.contains("file:") { again } else { archive.replacen("archive=", "again=", 1) };
-    let message = start(&data, &url, &["file:", &again]).await;
-    assert!(message.contains("is the storage archive of this registry"), "{message}");
-    let message = start(&data, &url, &["file:", "default=s3://models"]).await;
-    assert!(message.contains("two with the name default"), "{message}");
-
-    // As long as nothing is in it, it can be left out.
-    assert_eq!(start(&data, &url, &["file:"]).await, "");
-    assert_eq!(start(&data, &url, &[&archive]).await, "");
-    let db = Db::open(&url).await.unwrap();
-    let sha256 = "ab".repeat(32);
-    let insert = format!(
-        "INSERT INTO blobs (sha256, size, created_at_ms) VALUES ('{sha256}', 4, 0);
-         INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
-         VALUES ('a', 'archive', '{sha256}', 4, 'READY', 0, 0);"
-    );
-    db.run_script(&insert).await.unwrap();
-    db.close().await;
-    let message = start(&data, &url, &["file:"]).await;
-    assert!(message.contains("the storage archive has files that are nowhere else"), "{message}");
-    assert_eq!(start(&data, &url, &[&archive, "file:"]).await, "");
-    // What is on its way out is elsewhere.
-    let moved = format!(
-        "UPDATE copies SET state = 'RETIRING';
-         INSERT INTO copies (key, storage, sha256, size, state, since_ms, since_sweep)
-         VALUES ('b', 'default', '{sha256}', 4, 'READY', 0, 0);"
-    );
-    let db = Db::open(&url).await.unwrap();
-    db.run_script(&moved).await.unwrap();
-    db.close().await;
-    assert_eq!(start(&data, &url, &["file:"]).await, "");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_without_a_second_storage_that_it_knows_and_cannot_reach() {
-    let data = tempfile::tempdir().unwrap();
-    let url = database(&data).await;
-    let dead = "archive=s3://models?endpoint=http://127.0.0.1:1";
-    assert_eq!(start(&data, &url, &[]).await, "");
-    let message = start(&data, &url, &["file:", dead]).await;
-    assert!(message.contains("cannot be used"), "a new one must be right: {message}");
-    let db = Db::open(&url).await.unwrap();
-    query("UPDATE storages SET id = 'known' WHERE name = 'archive'").alone(&db).await.unwrap();
-    db.close().await;
-    assert_eq!(start(&data, &url, &["file:", dead]).await, "");
-    let message = start(&data, &url, &[dead, "file:"]).await;
-    assert!(message.contains("cannot be used"), "the first one is needed: {message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

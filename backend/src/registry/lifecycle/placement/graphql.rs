@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
 
 use super::plan::{Flow, Plan};
-use super::rules::{self, NewRule};
+use super::rules::{self, StorageRuleInput};
 use super::{Rule, StoredKind, sql};
 use crate::access::project::Project;
 use crate::access::{self, actor};
@@ -16,8 +16,6 @@ use crate::long::Long;
 use crate::page::{LOOK_UP, SCAN};
 use crate::registry::payload;
 
-/// What is smaller is not worth a move unless told, in bytes.
-const USUAL_MIN_SIZE: i64 = 1 << 20;
 /// How long a preview may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -51,7 +49,7 @@ impl StorageRule {
     /// The project that the files must be of; null for all.
     #[graphql(complexity = "LOOK_UP + child_complexity")]
     async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
-        match &self.rule.project_id.0 {
+        match &self.rule.project_id {
             Some(id) => loaders(ctx).load_one(id.clone()).await,
             None => Ok(None),
         }
@@ -70,47 +68,6 @@ impl From<Rule> for StorageRule {
             not_fetched_days: rule.not_fetched_days,
             min_size: Long(rule.min_size),
             rule,
-        }
-    }
-}
-
-/// A rule that says which files belong in a storage. What is omitted is not asked for.
-#[derive(InputObject)]
-pub struct StorageRuleInput {
-    /// The name of the storage.
-    storage: String,
-    /// The path of the project that the files must be of.
-    project: Option<String>,
-    /// What the files must be of.
-    kind: Option<StoredKind>,
-    /// An alias or stage that the version must have.
-    alias: Option<String>,
-    /// Whether the version must have no alias, and no stage but `ARCHIVED`.
-    #[graphql(default)]
-    is_unaliased: bool,
-    /// Whether the version must be deprecated or yanked.
-    #[graphql(default)]
-    is_deprecated: bool,
-    /// How many days ago the file must have come at least.
-    older_than_days: Option<i32>,
-    /// For how many days nobody must have fetched the version, which must be at least as old.
-    not_fetched_days: Option<i32>,
-    /// How large a file must be at least, in bytes; 1 MiB if omitted.
-    min_size: Option<Long>,
-}
-
-impl From<StorageRuleInput> for NewRule {
-    fn from(input: StorageRuleInput) -> Self {
-        Self {
-            storage: input.storage,
-            project: input.project,
-            kind: input.kind,
-            alias: input.alias,
-            is_unaliased: input.is_unaliased,
-            is_deprecated: input.is_deprecated,
-            older_than_days: input.older_than_days,
-            not_fetched_days: input.not_fetched_days,
-            min_size: input.min_size.map_or(USUAL_MIN_SIZE, |size| size.0),
         }
     }
 }
@@ -184,10 +141,7 @@ impl PlacementQuery {
         access::auditor(actor(ctx))?;
         let app = &loaders(ctx).loader().app;
         let rules = match rules {
-            Some(given) => {
-                let given = given.into_iter().map(NewRule::from).collect();
-                rules::parse(&app.db, &app.storages, given).await?
-            }
+            Some(given) => rules::parse(&app.db, &app.storages, given).await?,
             None => sql::rules(&app.db).await?,
         };
         let plan = Plan::new(&app.db, &app.storages, rules, app.clock.now());
@@ -211,8 +165,7 @@ impl PlacementMutation {
     ) -> Result<SetStorageRulesPayload> {
         let app = &loaders(ctx).loader().app;
         let admin = access::admin(actor(ctx))?;
-        let given = input.rules.into_iter().map(NewRule::from).collect();
-        let rules = rules::parse(&app.db, &app.storages, given).await?;
+        let rules = rules::parse(&app.db, &app.storages, input.rules).await?;
         let mut change = change::of(ctx).await?;
         rules::set(&mut change, &admin, &rules).await?;
         change.commit().await?;

@@ -26,8 +26,7 @@ text_enum! {
 pub struct Rule {
     /// The name of the storage.
     pub storage: String,
-    #[sqlx(try_from = "Option<String>")]
-    pub project_id: OfProject,
+    pub project_id: Option<ProjectId>,
     #[sqlx(try_from = "Option<String>")]
     pub kind: OfKind,
     /// An alias, or a stage, that the version has.
@@ -42,16 +41,6 @@ pub struct Rule {
     pub not_fetched_days: Option<i64>,
     /// In bytes.
     pub min_size: i64,
-}
-
-/// A project, or all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OfProject(pub Option<ProjectId>);
-
-impl From<Option<String>> for OfProject {
-    fn from(id: Option<String>) -> Self {
-        Self(id.map(ProjectId::from_raw))
-    }
 }
 
 /// A kind, or both.

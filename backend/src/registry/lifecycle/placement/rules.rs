@@ -1,6 +1,8 @@
 //! The rules of placement: who may give rules, and which there can be.
 
-use super::{OfKind, OfProject, Rule, StoredKind};
+use async_graphql::InputObject;
+
+use super::{OfKind, Rule, StoredKind};
 use crate::access::Admin;
 use crate::action::Action;
 use crate::change::Change;
@@ -8,6 +10,7 @@ use crate::db::{Db, query};
 use crate::error::{Error, Result};
 use crate::id::ProjectId;
 use crate::log::Subject;
+use crate::long::Long;
 use crate::store::Storages;
 use crate::text;
 
@@ -15,27 +18,42 @@ use crate::text;
 const MAX_RULES: usize = 50;
 /// The longest time that a rule can ask for, in days.
 const MAX_DAYS: i32 = 36_500;
+/// What is smaller is not worth a move unless told, in bytes.
+const USUAL_MIN_SIZE: i64 = 1 << 20;
 /// The longest alias, in bytes.
 const MAX_ALIAS: usize = 255;
 
-/// A rule as somebody gives it.
-#[derive(Clone, Debug)]
-pub struct NewRule {
-    pub storage: String,
-    /// The path of a project.
-    pub project: Option<String>,
-    pub kind: Option<StoredKind>,
-    pub alias: Option<String>,
-    pub is_unaliased: bool,
-    pub is_deprecated: bool,
-    pub older_than_days: Option<i32>,
-    pub not_fetched_days: Option<i32>,
-    /// In bytes.
-    pub min_size: i64,
+/// A rule that says which files belong in a storage. What is omitted is not asked for.
+#[derive(InputObject)]
+pub struct StorageRuleInput {
+    /// The name of the storage.
+    storage: String,
+    /// The path of the project that the files must be of.
+    project: Option<String>,
+    /// What the files must be of.
+    kind: Option<StoredKind>,
+    /// An alias or stage that the version must have.
+    alias: Option<String>,
+    /// Whether the version must have no alias, and no stage but `ARCHIVED`.
+    #[graphql(default)]
+    is_unaliased: bool,
+    /// Whether the version must be deprecated or yanked.
+    #[graphql(default)]
+    is_deprecated: bool,
+    /// How many days ago the file must have come at least.
+    older_than_days: Option<i32>,
+    /// For how many days nobody must have fetched the version, which must be at least as old.
+    not_fetched_days: Option<i32>,
+    /// How large a file must be at least, in bytes; 1 MiB if omitted.
+    min_size: Option<Long>,
 }
 
 /// Rules as they are kept; an error names the field that is wrong.
-pub async fn parse(db: &Db, storages: &Storages, given: Vec<NewRule>) -> Result<Vec<Rule>> {
+pub async fn parse(
+    db: &Db,
+    storages: &Storages,
+    given: Vec<StorageRuleInput>,
+) -> Result<Vec<Rule>> {
     if given.len() > MAX_RULES {
         return Err(Error::invalid("rules", format!("can be {MAX_RULES} at most")));
     }
@@ -56,7 +74,8 @@ pub async fn parse(db: &Db, storages: &Storages, given: Vec<NewRule>) -> Result<
         if rule.alias.as_ref().is_some_and(|alias| !is_name(alias)) {
             return Err(Error::invalid(field("alias"), "must be the name of an alias or a stage"));
         }
-        if rule.min_size < 0 {
+        let min_size = rule.min_size.map_or(USUAL_MIN_SIZE, |size| size.0);
+        if min_size < 0 {
             return Err(Error::invalid(field("minSize"), "must be 0 or more"));
         }
         if rule.alias.is_some() && rule.is_unaliased {
@@ -73,8 +92,8 @@ pub async fn parse(db: &Db, storages: &Storages, given: Vec<NewRule>) -> Result<
         }
         rules.push(Rule {
             project_id: match rule.project {
-                Some(path) => OfProject(Some(project(db, &field("project"), &path).await?)),
-                None => OfProject(None),
+                Some(path) => Some(project(db, &field("project"), &path).await?),
+                None => None,
             },
             kind: OfKind(rule.kind),
             older_than_days: days("olderThanDays", rule.older_than_days)?,
@@ -83,7 +102,7 @@ pub async fn parse(db: &Db, storages: &Storages, given: Vec<NewRule>) -> Result<
             alias: rule.alias,
             is_unaliased: rule.is_unaliased,
             is_deprecated: rule.is_deprecated,
-            min_size: rule.min_size,
+            min_size,
         });
     }
     Ok(rules)
@@ -118,7 +137,7 @@ pub async fn set(change: &mut Change, _admin: &Admin, rules: &[Rule]) -> Result<
         )
         .bind(position as i64)
         .bind(&rule.storage)
-        .bind(rule.project_id.0.as_ref().map(|id| id.raw().to_owned()))
+        .bind(rule.project_id.as_ref().map(|id| id.raw().to_owned()))
         .bind(rule.kind.0.map(|kind| kind.as_str().to_owned()))
         .bind(rule.alias.clone())
         .bind(rule.is_unaliased)
@@ -138,7 +157,7 @@ pub async fn set(change: &mut Change, _admin: &Admin, rules: &[Rule]) -> Result<
     let told = rules.iter().map(|rule| {
         serde_json::json!({
             "storage": rule.storage,
-            "projectId": rule.project_id.0.as_ref().map(|id| id.raw()),
+            "projectId": rule.project_id.as_ref().map(|id| id.raw()),
             "kind": rule.kind.0.map(StoredKind::as_str),
             "alias": rule.alias,
             "isUnaliased": rule.is_unaliased,

@@ -77,7 +77,7 @@ fn not_named(storage: &str) -> Error {
 /// Whether a file `f`, of a version `v` or of something in an experiment `e`, matches a rule.
 fn condition(rule: &Rule, now: Timestamp) -> Sql {
     let mut sql = Sql::new("(f.size >= ?").bind(rule.min_size);
-    if let Some(project) = &rule.project_id.0 {
+    if let Some(project) = &rule.project_id {
         sql.push(" AND COALESCE(m.project_id, e.project_id) = ").push_value(project);
     }
     match rule.kind.0 {
