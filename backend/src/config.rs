@@ -1,5 +1,6 @@
 //! The command line. Every flag of `serve` is also an environment variable `MODEL_REGISTRY_*`.
 
+pub mod migrate;
 pub mod oidc;
 pub mod origins;
 pub mod policy;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
+use crate::config::migrate::Migrate;
 use crate::config::oidc::Oidc;
 use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
@@ -50,6 +52,9 @@ pub enum Command {
     Backup(Backup),
     /// Restore a backup to an empty folder
     Restore(Restore),
+    /// Bring the database to the schema of this program, as the server does when it starts, and print which schema it had and
+    /// has. Waits for running servers that would not understand the result. For servers with --migrate never
+    Migrate(Data),
     /// Move files from one storage to another; also works while the server is running
     Storage {
         #[command(subcommand)]
@@ -149,6 +154,11 @@ pub struct Serve {
 
     #[command(flatten)]
     pub data: Data,
+
+    /// Who brings the database to the schema of this program: the server when it starts, or somebody who runs
+    /// model-registry migrate before
+    #[arg(long, env = "MODEL_REGISTRY_MIGRATE", default_value = "auto", value_name = "WHO")]
+    pub migrate: Migrate,
 
     /// Password of `admin` at the very first start, of at least 12 characters [default: a random one, printed once]
     #[arg(

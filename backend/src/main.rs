@@ -37,6 +37,10 @@ async fn main() -> ExitCode {
         Command::Sweep(input) => (command::sweep::run(input).await.map(success), 1),
         Command::Backup(input) => (command::backup::run(input).await, 2),
         Command::Restore(input) => (command::restore::run(input).await, 2),
+        Command::Migrate(data) => {
+            telemetry::start_logging(false);
+            (command::migrate::run(data).await.map(success), 1)
+        }
         Command::Storage { command } => {
             telemetry::start_logging(false);
             (command::storage::run(command).await, 2)
@@ -114,7 +118,7 @@ async fn open(config: &Serve) -> Result<(Db, Storages)> {
     if Db::is_missing(&url) {
         pairing::check_new(&storages, config.adopt).await?;
     }
-    let db = opened(Db::open(&url).await)?;
+    let db = command::migrate::open(&url, config.migrate).await?;
     pairing::pair(&db, &storages, config.adopt, Clock::System.now()).await?;
     Ok((db, storages))
 }

@@ -1,6 +1,7 @@
 //! The subcommands that look after a registry: they run beside its server, or without one, and print what they did.
 
 pub mod backup;
+pub mod migrate;
 pub mod restore;
 pub mod storage;
 pub mod sweep;
@@ -51,7 +52,7 @@ impl Made {
 }
 
 /// The database; where its schema or its address is wrong, that is for whoever started the program.
-pub fn opened(db: Result<Db, sqlx::Error>) -> Result<Db> {
+pub fn opened<T>(db: Result<T, sqlx::Error>) -> Result<T> {
     db.map_err(|error| match error {
         sqlx::Error::Configuration(reason) => Error::invalid("--database", reason.to_string()),
         sqlx::Error::Io(error) => Error::invalid("--database", error.to_string()),

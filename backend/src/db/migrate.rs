@@ -29,19 +29,29 @@ const REPLICAS: i64 = 28;
 const FLOOR: i64 = 28;
 const ALIVE_MILLIS: i64 = 60_000;
 
-/// Applies what is missing, all in one transaction. Waits for servers that are alive and would not understand the result.
-pub async fn run(db: &Db, last: usize) -> Result<(), sqlx::Error> {
-    while let Some(server) = try_run(db, last).await? {
-        tracing::warn!(
-            "waiting until the server on {server} is stopped: its program is too old for the schema that this one needs"
-        );
-        tokio::time::sleep(ASKED).await;
-    }
-    Ok(())
+/// What became of trying to migrate.
+enum Tried {
+    /// It was done; the schema that there was before.
+    Done(i64),
+    /// Nothing was changed: the server on this machine is alive and would not understand the result.
+    Blocked(String),
 }
 
-/// As [`run`], unless a server is alive that would not understand the result: then nothing is changed, and it is named.
-async fn try_run(db: &Db, last: usize) -> Result<Option<String>, sqlx::Error> {
+/// Applies what is missing, all in one transaction. Waits for servers that are alive and would not understand the result.
+/// Returns the schema that there was before.
+pub async fn run(db: &Db, last: usize) -> Result<i64, sqlx::Error> {
+    loop {
+        match try_run(db, last).await? {
+            Tried::Done(before) => return Ok(before),
+            Tried::Blocked(server) => tracing::warn!(
+                "waiting until the server on {server} is stopped: its program is too old for the schema that this one needs"
+            ),
+        }
+        tokio::time::sleep(ASKED).await;
+    }
+}
+
+async fn try_run(db: &Db, last: usize) -> Result<Tried, sqlx::Error> {
     let mut tx = db.begin().await?;
     tx.lock_migrations().await?;
     tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
@@ -53,7 +63,7 @@ async fn try_run(db: &Db, last: usize) -> Result<Option<String>, sqlx::Error> {
         old.push_value(FLOOR).push(" AND seen_at_ms > ").push_sql(db.now(0));
         old.push(" - ").push_value(ALIVE_MILLIS).push(" LIMIT 1");
         if let Some((server,)) = Query::from(old).fetch_optional(&mut tx).await? {
-            return Ok(Some(server));
+            return Ok(Tried::Blocked(server));
         }
     }
     for (number, migration) in
@@ -67,16 +77,22 @@ async fn try_run(db: &Db, last: usize) -> Result<Option<String>, sqlx::Error> {
         query("INSERT INTO migrations (number) VALUES ($1)").bind(number).execute(&mut tx).await?;
     }
     tx.commit().await?;
-    Ok(None)
+    Ok(Tried::Done(done))
 }
 
-/// Refuses a schema that is not this program's, and changes nothing.
-pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
+/// The schema that there is, of none 0. Refuses one that this program does not understand because it is newer.
+pub async fn understood(db: &Db) -> Result<i64, sqlx::Error> {
     let done = match applied(db).await {
         Err(sqlx::Error::Database(error)) if is_missing_table(error.as_ref()) => 0,
         done => done?,
     };
     refuse_newer(db, done).await?;
+    Ok(done)
+}
+
+/// Refuses a schema that is not this program's, and changes nothing.
+pub async fn check(db: &Db) -> Result<(), sqlx::Error> {
+    let done = understood(db).await?;
     if done < COUNT as i64 {
         let reason = format!(
             "the database has schema {done} of {COUNT}: start the server once to migrate it"

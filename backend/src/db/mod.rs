@@ -15,6 +15,7 @@ mod group;
 mod lane;
 mod message;
 mod migrate;
+mod migrated;
 mod notice;
 mod postgres;
 mod query;

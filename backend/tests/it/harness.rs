@@ -207,6 +207,11 @@ pub fn serve_config<'a>(arguments: impl Iterator<Item = &'a &'a str>) -> Serve {
     }
 }
 
+/// Whether the databases of tests are PostgreSQL's.
+pub fn is_postgres() -> bool {
+    std::env::var("MODEL_REGISTRY_TEST_POSTGRES").is_ok()
+}
+
 /// The URL of an empty database.
 pub async fn database(data: &TempDir) -> String {
     let Ok(server) = std::env::var("MODEL_REGISTRY_TEST_POSTGRES") else {

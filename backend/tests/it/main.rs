@@ -35,6 +35,7 @@ mod look_ups;
 mod matrix;
 mod members;
 mod migrations;
+mod migrations_apart;
 mod mlflow;
 mod mlflow_artifacts;
 mod mlflow_decoded;
