@@ -25,8 +25,11 @@ pub const COUNT: usize = MIGRATIONS.len();
 const ASKED: Duration = Duration::from_secs(5);
 /// The step that made the table of servers, and how long after its heartbeat one is taken for alive, in milliseconds.
 const REPLICAS: i64 = 28;
-/// The oldest schema whose programs understand the last one, which that notes in `registry.floor`.
-const FLOOR: i64 = 28;
+/// The oldest schema whose programs understand the last one. A new step that they would not understand raises it, and
+/// `registry.floor` with it (`UPDATE registry SET floor = …`): this one is for the servers of before, which are waited for,
+/// and that one for their later starts. What uses the schema may raise `registry.floor` further, as a second storage does
+/// (to 30); then no server of before is alive, since each ends at the heartbeat that finds it.
+pub const FLOOR: i64 = 28;
 const ALIVE_MILLIS: i64 = 60_000;
 
 /// What became of trying to migrate.

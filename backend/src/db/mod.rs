@@ -42,6 +42,8 @@ use writer::{Write, Writer};
 
 /// The number of the last migration that this program knows.
 pub const SCHEMA: i64 = migrate::COUNT as i64;
+/// The number of the last migration that a program must know at least to understand a database that was just migrated.
+pub const FLOOR: i64 = migrate::FLOOR;
 
 pub use crate::sql::{Sql, Value};
 pub use budget::{Budget, is_over_budget};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model_registry::db::{Db, query};
+use model_registry::db::{Db, FLOOR, query};
 use model_registry::registry::catalog::blob::sweep::Sweep;
 use serde_json::json;
 
@@ -182,6 +182,15 @@ async fn copies_of_an_old_database_are_served_or_go_by_their_states() {
     assert_eq!(admin.get(&lost).await.text().await.unwrap(), "lost\n");
     let upload = "SELECT COUNT(*) FROM uploads WHERE path = 'later.txt'";
     assert_eq!(server.count(upload).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_note_which_programs_understand_them() {
+    let data = tempfile::tempdir().unwrap();
+    let db = Db::open(&database(&data).await).await.unwrap();
+    let (floor,): (i64,) = query("SELECT floor FROM registry").fetch_one(&db).await.unwrap();
+    assert_eq!(floor, FLOOR, "the last UPDATE of registry.floor in migrations/, and FLOOR in db/migrate.rs");
+    db.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

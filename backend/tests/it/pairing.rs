@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model_registry::db::{Db, query};
+use model_registry::db::{Db, FLOOR, query};
 use model_registry::error::Result;
 use model_registry::registry::catalog::blob::pairing;
 use model_registry::store::{Storage, Storages, Store};
@@ -201,7 +201,7 @@ async fn a_storage_with_files_cannot_be_left_out_nor_have_two_names() {
         db.close().await;
         floor
     };
-    assert_eq!(floor().await, 28, "programs of before know of one storage");
+    assert_eq!(floor().await, FLOOR, "programs of before know of one storage");
     let (archive, again) = (second(&other, "archive"), second(&other, "again"));
     assert_eq!(start_with(&data, &url, &["file:", &archive]).await, "");
     assert_eq!(floor().await, 30);
