@@ -18,6 +18,8 @@ use crate::config::oidc::Oidc;
 use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
 use crate::config::redirect::Redirect;
+use crate::db::{Address, Db};
+use crate::error::Error;
 use crate::role::TokenScope;
 use crate::store::{Place, Storage};
 
@@ -110,6 +112,16 @@ pub struct Data {
     #[arg(long, env = "MODEL_REGISTRY_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 
+    /// Where PostgreSQL itself is, if --database leads to a pooler that lends its connections for one transaction each, such as
+    /// PgBouncer with pool_mode=transaction: what needs a session of its own goes here
+    #[arg(
+        long,
+        env = "MODEL_REGISTRY_DATABASE_DIRECT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database_direct: Option<String>,
+
     /// Where the files are: s3://BUCKET/PREFIX?endpoint=URL&region=REGION, az://CONTAINER/PREFIX, gs://BUCKET/PREFIX, file:/PATH,
     /// or file: for --data. Keys come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or
     /// AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or are what the machine or its container has. For several
@@ -127,7 +139,21 @@ pub struct Data {
 impl Data {
     /// The URL of the database.
     pub fn database_url(&self) -> String {
-        self.database.clone().unwrap_or_else(|| crate::db::Db::sqlite_url(&self.database_file()))
+        self.database.clone().unwrap_or_else(|| Db::sqlite_url(&self.database_file()))
+    }
+
+    /// The database, with the address of PostgreSQL itself where there is one.
+    pub fn address(&self) -> Result<Address, Error> {
+        let (url, direct) = (self.database_url(), self.database_direct.clone());
+        let is_postgres = |url: &str| Db::sqlite_file(url).is_none();
+        let reason = match &direct {
+            Some(_) if !is_postgres(&url) => {
+                "is for PostgreSQL, and --database is SQLite: leave it out"
+            }
+            Some(direct) if !is_postgres(direct) => "must be postgres://USER:PASSWORD@HOST/NAME",
+            _ => return Ok(Address { url, direct }),
+        };
+        Err(Error::invalid("--database-direct", reason))
     }
 
     /// Whether files are in an object store, or some of them.

@@ -111,14 +111,14 @@ async fn serve(config: Serve) -> Result<()> {
 
 /// The database and the storages, if they belong together.
 async fn open(config: &Serve) -> Result<(Db, Storages)> {
-    let url = config.data.database_url();
+    let address = config.data.address()?;
     let storages = Storages::open(&config.data.data, &config.data.storage)?
         .keeping_free(config.keep_free)
         .uploading_within(config.upload_memory);
-    if Db::is_missing(&url) {
+    if Db::is_missing(&address.url) {
         pairing::check_new(&storages, config.adopt).await?;
     }
-    let db = command::migrate::open(&url, config.migrate).await?;
+    let db = command::migrate::open(&address, config.migrate).await?;
     pairing::pair(&db, &storages, config.adopt, Clock::System.now()).await?;
     Ok((db, storages))
 }
@@ -126,7 +126,7 @@ async fn open(config: &Serve) -> Result<(Db, Storages)> {
 /// Makes a token straight in the database, which may be a running server's.
 async fn print_token(input: Token) -> Result<()> {
     let clock = Clock::System;
-    let db = opened(Db::open_beside(&input.data.database_url()).await)?;
+    let db = opened(Db::open_beside(&input.data.address()?).await)?;
     let user = access::user::find_by_username(&db, &input.user)
         .await?
         .ok_or_else(|| Error::not_found("user", &input.user))?;

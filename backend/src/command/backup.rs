@@ -30,8 +30,9 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
     refuse_object_store(&input.data)?;
     let (db, storages) = open_beside(&input.data).await?;
     let (registry, schema) = (pairing::registry(&db).await?, db.schema().await?);
-    let url = input.data.database_url();
-    check_place(&input, &storages, &url, &registry)?;
+    let address = input.data.address()?;
+    let url = &address.url;
+    check_place(&input, &storages, url, &registry)?;
     let now = Clock::System.now();
     let mut backup = Backup {
         storages: &storages,
@@ -41,7 +42,7 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
         bytes: 0,
         bad: Vec::new(),
     };
-    let named = match Db::sqlite_file(&url) {
+    let named = match Db::sqlite_file(url) {
         Some(file) => {
             let new = input.to.join(format!("{SQLITE}.new"));
             remove_database(&new)?;
@@ -52,7 +53,7 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
             let new = input.to.join(format!("{DUMP}.new"));
             match input.dumped {
                 true => check_dump(&new)?,
-                false => dump(&url, &new, &input.to)?,
+                false => dump(address.session(), &new, &input.to)?,
             }
             // It names what came since, too.
             db.clone()
@@ -61,7 +62,7 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
     backup.copy_files(&named).await?;
     let others = backup.others(&named).await?;
     named.close().await;
-    let database = if Db::sqlite_file(&url).is_some() { SQLITE } else { DUMP }.to_owned();
+    let database = if Db::sqlite_file(url).is_some() { SQLITE } else { DUMP }.to_owned();
     let made = Made {
         registry,
         schema,

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Data;
-use crate::db::Db;
+use crate::db::{Db, WrongDirect};
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::pairing;
 use crate::store::{BACKUP, Place, Storages};
@@ -54,6 +54,9 @@ impl Made {
 /// The database; where its schema or its address is wrong, that is for whoever started the program.
 pub fn opened<T>(db: Result<T, sqlx::Error>) -> Result<T> {
     db.map_err(|error| match error {
+        sqlx::Error::Configuration(reason) if reason.is::<WrongDirect>() => {
+            Error::invalid("--database-direct", reason.to_string())
+        }
         sqlx::Error::Configuration(reason) => Error::invalid("--database", reason.to_string()),
         sqlx::Error::Io(error) => Error::invalid("--database", error.to_string()),
         error => error.into(),
@@ -77,7 +80,7 @@ fn refuse_object_store(data: &Data) -> Result<()> {
 
 /// The database and the storages of a registry, beside the server that has them.
 async fn open_beside(data: &Data) -> Result<(Db, Storages)> {
-    let db = opened(Db::open_beside(&data.database_url()).await)?.patient();
+    let db = opened(Db::open_beside(&data.address()?).await)?.patient();
     let storages = Storages::open_beside(&data.data, &data.storage)?;
     pairing::check(&db, &storages).await?;
     // What heals is no upload.

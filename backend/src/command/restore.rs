@@ -31,10 +31,11 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
         return Err(Error::invalid("DIR", reason));
     }
     refuse_object_store(&input.data)?;
-    let url = input.data.database_url();
+    let address = input.data.address()?;
+    let url = &address.url;
     let storages = Storages::open(&input.data.data, &input.data.storage)?;
     let storages = storages.keeping_free(Some(0));
-    check_place(&input.data.data, &storages, &made, &url).await?;
+    check_place(&input.data.data, &storages, &made, url).await?;
     let backup = Store::open_beside(&input.from, None)?;
     let folders = storages.iter().map(Store::folder).chain([input.data.data.as_path()]);
     let begun: BTreeSet<_> = folders.map(|folder| folder.join(RESTORING)).collect();
@@ -43,7 +44,7 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
     }
 
     let database = input.from.join(&made.database);
-    let (db, renamed) = match Db::sqlite_file(&url) {
+    let (db, renamed) = match Db::sqlite_file(url) {
         Some(file) => {
             let new = file.with_extension("restoring");
             remove_database(&new)?;
@@ -52,9 +53,9 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
             (opened(Db::open_bare(&Db::sqlite_url(&new)).await)?, Some((new, file)))
         }
         None => {
-            let db = opened(Db::open_bare(&url).await)?;
+            let db = opened(Db::open_bare(&address).await)?;
             if db.tables().await? == 0 {
-                fill(&url, &database)?;
+                fill(address.session(), &database)?;
             }
             (db, None)
         }

@@ -55,7 +55,8 @@ pub async fn run(db: &Db, last: usize) -> Result<i64, sqlx::Error> {
 }
 
 async fn try_run(db: &Db, last: usize) -> Result<Tried, sqlx::Error> {
-    let mut tx = db.begin().await?;
+    // Not through a pooler, which may give up what takes long.
+    let mut tx = db.patient().begin().await?;
     tx.lock_migrations().await?;
     tx.script("CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY)").await?;
     let done = applied(&mut tx).await?;

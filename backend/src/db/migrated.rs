@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Db, lock, migrate};
+use super::{Address, Db, lock, migrate};
 
 impl Db {
-    /// Migrates the database at `url` as [`Db::open`] does, and closes it. Returns the schema that there was before, of
+    /// Migrates a database as [`Db::open`] does, and closes it. Returns the schema that there was before, of
     /// an empty database 0, and the one that there is now.
-    pub async fn migrate(url: &str) -> Result<(i64, i64), sqlx::Error> {
-        let lock = Self::sqlite_file(url).map(lock).transpose()?;
-        let db = Self::connect(url).await?;
+    pub async fn migrate(address: &Address) -> Result<(i64, i64), sqlx::Error> {
+        let lock = Self::sqlite_file(&address.url).map(lock).transpose()?;
+        let db = Self::connect(address).await?;
         let before = migrate::run(&db, migrate::COUNT).await?;
         let now = migrate::applied(&db).await?;
         db.close().await;
@@ -18,9 +18,9 @@ impl Db {
     }
 
     /// As [`Db::open`], but nothing is migrated: also returns the schema, which may be older than this program's.
-    pub async fn open_as_it_is(url: &str) -> Result<(Self, i64), sqlx::Error> {
-        let lock = Self::sqlite_file(url).map(lock).transpose()?;
-        let db = Self::connect(url).await?;
+    pub async fn open_as_it_is(address: &Address) -> Result<(Self, i64), sqlx::Error> {
+        let lock = Self::sqlite_file(&address.url).map(lock).transpose()?;
+        let db = Self::connect(address).await?;
         let schema = migrate::understood(&db).await?;
         Ok((Self { lock: lock.map(Arc::new), ..db }, schema))
     }

@@ -6,6 +6,7 @@
 //! transaction must never wait for a network or a blob.
 
 mod access;
+mod address;
 mod arrays;
 mod ballast;
 mod beside;
@@ -46,6 +47,7 @@ pub const SCHEMA: i64 = migrate::COUNT as i64;
 pub const FLOOR: i64 = migrate::FLOOR;
 
 pub use crate::sql::{Sql, Value};
+pub use address::{Address, WrongDirect};
 pub use budget::{Budget, is_over_budget};
 pub use message::Unmet;
 pub use notice::{Changed, Notification, Watch};
@@ -132,12 +134,12 @@ impl Conn<'_> {
 }
 
 impl Db {
-    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`) for a server and migrates it to this
-    /// program's schema. A schema that is newer than the program is an error, and so is an SQLite file that another
+    /// Opens a database for a server and migrates it to this program's schema. A schema that is newer than the program is an error, and so is an SQLite file that another
     /// server has open: neither would know what the other keeps in its memory.
-    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let lock = Self::sqlite_file(url).map(lock).transpose()?;
-        Ok(Self { lock: lock.map(Arc::new), ..Self::open_at(url, migrate::COUNT).await? })
+    pub async fn open(address: impl Into<Address>) -> Result<Self, sqlx::Error> {
+        let address = address.into();
+        let lock = Self::sqlite_file(&address.url).map(lock).transpose()?;
+        Ok(Self { lock: lock.map(Arc::new), ..Self::open_at(&address, migrate::COUNT).await? })
     }
 
     /// Whether there is no database yet: an SQLite file that is not there. Nobody knows of a PostgreSQL before it is
@@ -147,36 +149,37 @@ impl Db {
     }
 
     /// As [`Db::open`], but only up to the migration with this number: for tests of the later ones.
-    pub async fn open_at(url: &str, last: usize) -> Result<Self, sqlx::Error> {
-        let db = Self::connect(url).await?;
+    pub async fn open_at(address: impl Into<Address>, last: usize) -> Result<Self, sqlx::Error> {
+        let db = Self::connect(&address.into()).await?;
         migrate::run(&db, last).await?;
         Ok(db)
     }
 
     /// Opens a database that a server has made, beside that server: its schema must be this program's, and is left
     /// as it is.
-    pub async fn open_beside(url: &str) -> Result<Self, sqlx::Error> {
-        let file = Self::sqlite_file(url);
-        if let Some(file) = file.filter(|_| Self::is_missing(url)) {
+    pub async fn open_beside(address: impl Into<Address>) -> Result<Self, sqlx::Error> {
+        let address = address.into();
+        let file = Self::sqlite_file(&address.url);
+        if let Some(file) = file.filter(|_| Self::is_missing(&address.url)) {
             let reason = format!("there is no database {}: start the server once", file.display());
             return Err(sqlx::Error::Configuration(reason.into()));
         }
-        let db = Self::connect(url).await?;
+        let db = Self::connect(&address).await?;
         migrate::check(&db).await?;
         Ok(db)
     }
 
     /// Opens a database as it is, whatever is in it: for a restore.
-    pub async fn open_bare(url: &str) -> Result<Self, sqlx::Error> {
-        Self::connect(url).await
+    pub async fn open_bare(address: impl Into<Address>) -> Result<Self, sqlx::Error> {
+        Self::connect(&address.into()).await
     }
 
-    async fn connect(url: &str) -> Result<Self, sqlx::Error> {
-        let (pools, notices) = if let Some(file) = Self::sqlite_file(url) {
+    async fn connect(address: &Address) -> Result<Self, sqlx::Error> {
+        let (pools, notices) = if let Some(file) = Self::sqlite_file(&address.url) {
             (open_sqlite(file).await?, Notices::alone())
         } else {
-            let pools = PgPools::open(url).await?;
-            let notices = Notices::shared(pools.general().clone(), url);
+            let pools = PgPools::open(address).await?;
+            let notices = Notices::shared(pools.general().clone(), address.session());
             (Pools::Postgres(pools), notices)
         };
         let lane = Lane::General(STATEMENT);

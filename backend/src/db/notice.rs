@@ -53,7 +53,8 @@ struct Inner {
 /// How the other servers are reached.
 struct Shared {
     pool: PgShare,
-    url: String,
+    /// Where a connection hears for as long as it lives.
+    session_url: String,
     outbox: Mutex<Outbox>,
     listener: OnceLock<AbortHandle>,
     /// Whether the listener hears what is told.
@@ -116,10 +117,10 @@ impl Notices {
     }
 
     /// For one of the servers of a database.
-    pub fn shared(pool: PgShare, url: &str) -> Self {
+    pub fn shared(pool: PgShare, session_url: &str) -> Self {
         let shared = Shared {
             pool,
-            url: url.to_owned(),
+            session_url: session_url.to_owned(),
             outbox: Mutex::default(),
             listener: OnceLock::new(),
             listening: watch::Sender::new(false),
@@ -195,7 +196,7 @@ impl Notices {
     }
 
     async fn listen_once(&self, shared: &Shared) -> Result<Infallible, sqlx::Error> {
-        let mut listener = PgListener::connect(&shared.url).await?;
+        let mut listener = PgListener::connect(&shared.session_url).await?;
         listener.listen(CHANNEL).await?;
         loop {
             // What was told while nobody listened is not told again. Whoever waits for the first time has not

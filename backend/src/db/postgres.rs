@@ -4,6 +4,10 @@
 //! The driver's pool asks a server before each use of a connection and once more after it, each of which takes as long as
 //! most statements. So those that were used just now are kept beside it, and used again as they are. What has rested, or
 //! was left in the midst of something, goes back to it and is asked.
+//!
+//! A pooler may be before PostgreSQL that lends its connections for one transaction each. Nothing may then depend on a session:
+//! locks end with their transaction, notices are heard elsewhere ([`Address::direct`]), and what is set for a session is
+//! set by the pooler, because with it others would get what we set.
 
 use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
@@ -16,6 +20,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::address::{Address, WrongDirect};
 use super::lane::{Lane, STATEMENT};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -41,17 +46,41 @@ pub struct PgPools {
 
 impl PgPools {
     /// Connects to a server.
-    pub async fn open(url: &str) -> Result<Self> {
-        let options: PgConnectOptions = url.parse()?;
-        let options = options.statement_cache_capacity(256);
-        let share = |most, limit| PgShare::new(&options, most, limit);
+    pub async fn open(address: &Address) -> Result<Self> {
+        let limit = Some(STATEMENT).filter(|_| address.direct.is_none());
+        let options = options(&address.url)?;
+        let (direct, unlimited) = match &address.direct {
+            // Whatever the role of both has as its limit.
+            Some(direct) => (options_of_direct(direct)?, Some(Duration::ZERO)),
+            None => (options.clone(), None),
+        };
         let pools = Self {
-            general: share(GENERAL, Some(STATEMENT)),
-            reserved: share(FEW, Some(STATEMENT)),
-            patient: share(FEW, None),
+            general: PgShare::new(&options, GENERAL, limit),
+            reserved: PgShare::new(&options, FEW, limit),
+            patient: PgShare::new(&direct, FEW, unlimited),
         };
         pools.general.acquire().await?.done();
+        if address.direct.is_some() {
+            pools.check_direct().await?;
+        }
         Ok(pools)
+    }
+
+    /// Refuses two addresses that do not lead to one database.
+    async fn check_direct(&self) -> Result<()> {
+        let ask = async |share: &PgShare| -> Result<(String, String)> {
+            let which = "SELECT current_database()::text, extract(epoch FROM pg_postmaster_start_time())::text";
+            let mut busy = share.acquire().await?;
+            let found = sqlx::query_as(which).fetch_one(&mut *busy).await?;
+            busy.done();
+            Ok(found)
+        };
+        let there = ask(&self.patient).await.map_err(|error| WrongDirect(error.to_string()))?;
+        if ask(&self.general).await? != there {
+            let reason = "leads to another database than --database".to_owned();
+            return Err(WrongDirect(reason).into());
+        }
+        Ok(())
     }
 
     /// Where is read.
@@ -80,6 +109,15 @@ impl PgPools {
     pub async fn close(&self) {
         tokio::join!(self.general.close(), self.reserved.close(), self.patient.close());
     }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions> {
+    let options: PgConnectOptions = url.parse()?;
+    Ok(options.statement_cache_capacity(256))
+}
+
+fn options_of_direct(url: &str) -> Result<PgConnectOptions> {
+    options(url).map_err(|error| WrongDirect(error.to_string()).into())
 }
 
 /// A connection, and when it was used last.

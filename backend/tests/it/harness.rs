@@ -110,7 +110,10 @@ impl Server {
         let base = ["model-registry", "serve", "--data", folder, "--database", database];
         let at = storage.clone().filter(|_| !flags.contains(&"--storage"));
         let storage_flag = at.iter().flat_map(|url| ["--storage", url]).collect::<Vec<_>>();
-        let base = base.iter().chain(&["--admin-password", PASSWORD]).chain(&storage_flag);
+        let direct = direct(database);
+        let direct_flag = direct.iter().flat_map(|(_, url)| ["--database-direct", url]);
+        let more = storage_flag.into_iter().chain(direct_flag).collect::<Vec<_>>();
+        let base = base.iter().chain(&["--admin-password", PASSWORD]).chain(&more);
         let config = serve_config(base.chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -118,7 +121,7 @@ impl Server {
             .unwrap_or_else(|e| panic!("{}", e.message()));
         let storages =
             storages.keeping_free(config.keep_free).uploading_within(config.upload_memory);
-        let db = Db::open(database).await.unwrap();
+        let db = Db::open(&config.data.address().ok().unwrap()).await.unwrap();
         let paired = pairing::pair(&db, &storages, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));
         let signing = pairing::signing(&db).await.unwrap();
@@ -205,6 +208,14 @@ pub fn serve_config<'a>(arguments: impl Iterator<Item = &'a &'a str>) -> Serve {
         Command::Serve(config) => config,
         _ => unreachable!("the arguments say serve"),
     }
+}
+
+/// Where PostgreSQL itself is, if `MODEL_REGISTRY_TEST_POSTGRES` is a pooler's: `MODEL_REGISTRY_TEST_POSTGRES_DIRECT`.
+/// As a variable of the program.
+pub fn direct(database: &str) -> Option<(&'static str, String)> {
+    let direct = std::env::var("MODEL_REGISTRY_TEST_POSTGRES_DIRECT").ok()?;
+    let name = database.rsplit_once('/').filter(|_| Db::sqlite_file(database).is_none())?.1;
+    Some(("MODEL_REGISTRY_DATABASE_DIRECT", format!("{}/{name}", direct.rsplit_once('/')?.0)))
 }
 
 /// Whether the databases of tests are PostgreSQL's.

@@ -53,6 +53,7 @@ mod operators;
 mod pairing;
 mod people;
 mod placement;
+mod pooled;
 mod project;
 mod races;
 mod redirect;

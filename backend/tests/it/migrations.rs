@@ -189,7 +189,10 @@ async fn migrations_note_which_programs_understand_them() {
     let data = tempfile::tempdir().unwrap();
     let db = Db::open(&database(&data).await).await.unwrap();
     let (floor,): (i64,) = query("SELECT floor FROM registry").fetch_one(&db).await.unwrap();
-    assert_eq!(floor, FLOOR, "the last UPDATE of registry.floor in migrations/, and FLOOR in db/migrate.rs");
+    assert_eq!(
+        floor, FLOOR,
+        "the last UPDATE of registry.floor in migrations/, and FLOOR in db/migrate.rs"
+    );
     db.close().await;
 }
 

@@ -8,13 +8,13 @@ use model_registry::config::migrate::Migrate;
 use model_registry::db::{Db, SCHEMA, query};
 use model_registry::time::Clock;
 
-use crate::harness::{database, is_postgres};
+use crate::harness::{database, direct, is_postgres};
 use crate::storages::text;
 
 /// The program with a database, and a folder that it does not need.
 fn program(url: &str, arguments: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_model-registry"));
-    program.args(arguments).env("MODEL_REGISTRY_DATABASE", url);
+    program.args(arguments).env("MODEL_REGISTRY_DATABASE", url).envs(direct(url));
     program.env("MODEL_REGISTRY_DATA", std::env::temp_dir().join("model-registry-none"));
     program
 }
@@ -32,7 +32,7 @@ async fn schema(url: &str) -> i64 {
 
 /// A server that leaves migrations to others opens a database: why it does not, or nothing.
 async fn open(url: &str) -> String {
-    match migrate::open(url, Migrate::Never).await {
+    match migrate::open(&url.into(), Migrate::Never).await {
         Ok(db) => {
             db.close().await;
             String::new()

@@ -17,7 +17,7 @@ use model_registry::time::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{CREATE_PROJECT, Caller, Server, database, storage};
+use crate::harness::{CREATE_PROJECT, Caller, Server, database, direct, storage};
 use crate::tus;
 
 pub const BASE: &str = "/files/vision/ocr/1.0.0";
@@ -123,6 +123,7 @@ fn run(arguments: &[&str], data: &Path, (database, storages): (&str, &str)) -> O
         .args(arguments)
         .env("MODEL_REGISTRY_DATA", data)
         .env("MODEL_REGISTRY_DATABASE", database)
+        .envs(direct(database))
         .env("MODEL_REGISTRY_STORAGE", storages)
         .output()
         .unwrap()

@@ -47,6 +47,12 @@ fn only_db_names_a_database() {
 }
 
 #[test]
+fn no_statement_depends_on_a_session() {
+    let words = ["pg_advisory_lock", "pg_try_advisory_lock", "CREATE TEMP", "SET SESSION"];
+    nowhere("backend/src", &[], &words, "a pooler may lend a connection for one transaction");
+}
+
+#[test]
 fn there_is_one_way_in_for_bodies() {
     let words = [
         "to_bytes(body",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::harness::{Caller, PASSWORD, Server, database};
+use crate::harness::{Caller, PASSWORD, Server, database, direct};
 
 const BASE: &str = "/files/vision/ocr/1.0.0";
 
@@ -63,6 +63,7 @@ fn run(arguments: &[&str], data: &Path, database: &str) -> Output {
         .args(arguments)
         .env("MODEL_REGISTRY_DATA", data)
         .env("MODEL_REGISTRY_DATABASE", database)
+        .envs(direct(database))
         .output()
         .unwrap()
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Random, is_postgres, seed, times};
-use crate::harness::{CREATE_PROJECT, Caller, Server, database};
+use crate::harness::{CREATE_PROJECT, Caller, Server, database, direct};
 
 /// From one byte to several pieces: up to 1 MiB a download is proven before its first byte, above before its last.
 const SIZES: [usize; 12] = [
@@ -160,6 +160,7 @@ impl World {
             .args(["verify", "--json"])
             .env("MODEL_REGISTRY_DATA", self.server.data.path())
             .env("MODEL_REGISTRY_DATABASE", &self.database)
+            .envs(direct(&self.database))
             .output()
             .unwrap();
         let report = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));

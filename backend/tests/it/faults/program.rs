@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Client;
 use tempfile::TempDir;
 
-use crate::harness::{PASSWORD, database};
+use crate::harness::{PASSWORD, database, direct};
 
 /// How the server fails.
 #[derive(Clone, Debug)]
@@ -75,6 +75,7 @@ impl Program {
         command
             .env("MODEL_REGISTRY_DATA", self.data())
             .env("MODEL_REGISTRY_DATABASE", &self.database)
+            .envs(direct(&self.database))
             .env("MODEL_REGISTRY_ADMIN_PASSWORD", PASSWORD);
     }
 
