@@ -56,7 +56,7 @@ async fn start_with(more: &[&str]) -> Server {
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
     let storages = Storages::open(data.path(), &[]).unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
-    let signing = pairing::signing(&db).await.unwrap();
+    let signing = pairing::signing(&db, &config.secret).await.unwrap();
     let app = App::new(db, storages, signing, config, Clock::System);
     user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
     let admin =

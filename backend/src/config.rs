@@ -221,6 +221,17 @@ pub struct Serve {
     #[command(flatten)]
     pub oidc: Oidc,
 
+    /// What signed addresses and the ids of uploads are signed with: at least 32 characters, the same at all servers. Of
+    /// several, with commas, the first signs and all are accepted [default: a random one, kept in the database]
+    #[arg(
+        long,
+        env = "MODEL_REGISTRY_SECRET",
+        value_name = "SECRETS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub secret: Vec<String>,
+
     #[command(flatten)]
     pub policy: policy::Policy,
 

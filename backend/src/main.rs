@@ -16,6 +16,7 @@ use model_registry::registry::lifecycle::project;
 use model_registry::registry::people::token::rules as token;
 use model_registry::registry::people::token::rules::CreateTokenInput;
 use model_registry::registry::people::user;
+use model_registry::signing::Signing;
 use model_registry::store::Storages;
 use model_registry::time::Clock;
 use model_registry::{access, graphql, oidc, server, telemetry};
@@ -59,6 +60,7 @@ async fn serve(config: Serve) -> Result<()> {
     telemetry::start_logging(config.log_json);
     oidc::check(&config)?;
     redirect::check(&config)?;
+    Signing::given(&config.secret)?;
     if config.no_auth && !config.listen.ip().is_loopback() {
         return Err(Error::invalid("--no-auth", "needs a loopback address in --listen"));
     }
@@ -71,7 +73,7 @@ async fn serve(config: Serve) -> Result<()> {
     let (db, storages) = open(&config).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let address = config.public_url.as_ref().map_or(address, ToString::to_string);
-    let signing = pairing::signing(&db).await?;
+    let signing = pairing::signing(&db, &config.secret).await?;
     let app = App::new(db, storages, signing, config, Clock::System);
     let password = user::rules::create_admin(&app).await?;
     if app.config.no_auth {

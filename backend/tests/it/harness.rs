@@ -90,9 +90,13 @@ impl Server {
 
     /// Another server of the same registry.
     pub async fn beside(&self) -> Self {
+        self.beside_with(&[]).await
+    }
+
+    pub async fn beside_with(&self, flags: &[&str]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         let place = (self.database.as_str(), self.storage.clone());
-        Self::start_by(self.app.clock.clone(), data, place, &[]).await
+        Self::start_by(self.app.clock.clone(), data, place, flags).await
     }
 
     async fn start_by(
@@ -124,7 +128,7 @@ impl Server {
         let db = Db::open(&config.data.address().ok().unwrap()).await.unwrap();
         let paired = pairing::pair(&db, &storages, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));
-        let signing = pairing::signing(&db).await.unwrap();
+        let signing = pairing::signing(&db, &config.secret).await.unwrap();
         let app = App::new(db, storages, signing, config, clock);
         user::rules::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();

@@ -60,6 +60,7 @@ mod redirect;
 mod replicas;
 mod room;
 mod schema;
+mod secrets;
 mod socket;
 mod sse;
 mod storages;

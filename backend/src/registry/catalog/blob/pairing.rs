@@ -183,8 +183,11 @@ async fn check_one(db: &Db, store: &Store) -> Result<()> {
     }
 }
 
-/// What the servers of the registry sign with; the first start gives it.
-pub async fn signing(db: &Db) -> Result<Signing> {
+/// What the servers of the registry sign with: secrets that somebody has given, or else one that the first start gives.
+pub async fn signing(db: &Db, given: &[String]) -> Result<Signing> {
+    if let Some(signing) = Signing::given(given)? {
+        return Ok(signing);
+    }
     let mut tx = db.begin().await?;
     query("UPDATE registry SET secret = $1 WHERE secret IS NULL")
         .bind(Signing::new_secret())
@@ -201,8 +204,8 @@ pub async fn registry(db: &Db) -> Result<String> {
     Ok(id)
 }
 
-/// Makes a pair of a database and storages that come from a backup. Who was signed in is not any more, and no address that
-/// was signed is good.
+/// Makes a pair of a database and storages that come from a backup. Who was signed in is not any more, and no address is good
+/// that was signed with the secret of the database.
 pub async fn restore(db: &Db, storages: &Storages, registry: &str, now: Timestamp) -> Result<()> {
     query("DELETE FROM credentials WHERE kind = 'SESSION'").alone(db).await?;
     query("UPDATE registry SET secret = NULL").alone(db).await?;
