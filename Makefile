@@ -55,6 +55,10 @@ test-storage: ## What a store promises, on a folder and on a private S3 server, 
 test-stores: ## All integration tests with the files on private servers of S3 (JuiceFS, Ceph) and Azure (Azurite), but for those that look into the folder
 	scripts/test-stores
 
+.PHONY: test-upgrade
+test-upgrade: build ## Three servers behind nginx and Caddy, under load: upgraded one by one from before the last migration, and killed (ARGS='-k caddy' chooses)
+	scripts/test-upgrade $(ARGS)
+
 .PHONY: test-ui
 test-ui: ## Unit tests of the UI
 	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/ui cargo test --package model-registry-ui

@@ -63,17 +63,19 @@ class Server:
         self.http = self.client()
 
     @classmethod
-    def start(cls, data: Path, log_path: Path, *flags: str, through: str | None = None) -> "Server":
+    def start(
+        cls, data: Path, log_path: Path, *flags: str, through: str | None = None, binary: str = BINARY
+    ) -> "Server":
         """Starts one, and returns when it is ready. `through` is where it listens, if `flags` say so."""
         listen = [] if through else ["--listen", "127.0.0.1:0"]
-        command = [BINARY, "serve", *listen, "--data", str(data), *flags]
+        command = [binary, "serve", *listen, "--data", str(data), *flags]
         with open(log_path, "ab") as log:
             options = {"stdout": subprocess.PIPE, "stderr": log, "env": ENVIRONMENT, "text": True}
             process = subprocess.Popen(command, **options)
         try:
             url = address_printed_by(process)
             assert url, f"the server does not start:\n{log_path.read_text()}"
-            server = cls(through or url, data, make_token(data), process)
+            server = cls(through or url, data, make_token(data, binary), process)
             # It listens already, and answers when everything is open.
             server.http.get("/readyz").raise_for_status()
             return server
@@ -203,8 +205,8 @@ def address_printed_by(process: subprocess.Popen) -> str | None:
         patience.cancel()
 
 
-def make_token(data: Path) -> str:
-    command = [BINARY, "token", "--user", "admin", "--name", "e2e", "--scope", "admin", "--data", str(data)]
+def make_token(data: Path, binary: str = BINARY) -> str:
+    command = [binary, "token", "--user", "admin", "--name", "e2e", "--scope", "admin", "--data", str(data)]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     return result.stdout.strip()
 

@@ -14,7 +14,8 @@ import pytest
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 from mlflow_fixtures import ADMIN_PASSWORD, CLIENT_SETTINGS, CREATE_TOKEN, Project, use_credentials
-from nginx import Nginx, free_port
+from nginx import Nginx
+from proxy import free_port
 from registry import CREATE_PROJECT, MIB, Server, pieces, remove, repr_digest, sha256_of
 from tusclient.client import TusClient
 
@@ -38,7 +39,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     url = f"http://127.0.0.1:{port}/registry"
     flags = ["--public-url", url, "--admin-password", ADMIN_PASSWORD, "--listen", f"127.0.0.1:{behind}"]
     server = Server.start(folder / "data", folder / "server.log", *flags, through=f"http://127.0.0.1:{behind}")
-    proxy = Nginx(folder / "nginx", port, behind, strips=request.param == "takes-path-off")
+    stripped = "/" if request.param == "takes-path-off" else ""
+    proxy = Nginx(folder / "nginx", port, f"http://127.0.0.1:{behind}{stripped}")
     http = httpx.Client(
         base_url=url, headers={"authorization": f"Bearer {server.token}"}, timeout=60, trust_env=False
     )
