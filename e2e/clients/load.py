@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 import httpx
-from patient import Again, Patient, Tally, settled, settled_by_tus
+from patient import TRANSIENT, Patient, Tally, settled, settled_by_tus
 from registry import MIB, Refused, pieces, wait_for
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
@@ -178,6 +178,17 @@ class Worker:
         assert (position, digest.hexdigest()) == (LARGE_MIB * MIB, self.known.large), "wrong bytes"
 
 
+    def is_refused(self, _: int) -> None:
+        """An upload with a token that has expired. Whatever becomes of it, nobody else is to notice."""
+        try:
+            headers = {"authorization": "Bearer mrt_expired"}
+            answer = self.patient.http.put(f"{FOLDER}/refused.bin", content=bytes(8 * MIB), headers=headers)
+            assert answer.status_code in (401, *TRANSIENT), answer.status_code
+        except httpx.TransportError:
+            pass
+        self.patient.tally.done("be refused", [], 0)
+
+
 def by_tus(call: Callable):
     """The result of one of tuspy's calls."""
     try:
@@ -195,6 +206,7 @@ WORK = [
     (Worker.puts_files, 2, 0.1),
     (Worker.uploads, 1, 0.5),
     (Worker.downloads, 1, 0.1),
+    (Worker.is_refused, 1, 0.1),
 ]
 
 

@@ -9,15 +9,15 @@ BINARY = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
 class Nginx(Proxy):
-    """Serves http://127.0.0.1:PORT/registry/ from `to`, which is an address or the name of a group of servers."""
+    """Serves http://127.0.0.1:PORT/registry/ from where `passed` says, which may be a group of servers."""
 
-    def __init__(self, folder: Path, port: int, to: str, group: str = ""):
+    def __init__(self, folder: Path, port: int, passed: str, group: str = ""):
         folder.mkdir()
         site = with_ours(
             documented("nginx"),
             ("listen 443 ssl;", f"listen 127.0.0.1:{port};"),
             ("server_name example.org;", ""),
-            ("proxy_pass http://127.0.0.1:8080;", f"proxy_pass {to};"),
+            ("proxy_pass http://127.0.0.1:8080;", passed),
         )
         temporary = "".join(
             f"{kind}_temp_path {folder}/{kind};\n" for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -32,4 +32,5 @@ class Nginx(Proxy):
     @classmethod
     def before(cls, servers: list[int], folder: Path, port: int) -> "Nginx":
         """One that divides the work among several servers."""
-        return cls(folder, port, "http://registry", with_servers(documented("nginx", 1), servers))
+        group, passed = documented("nginx", 1), documented("nginx", 2)
+        return cls(folder, port, passed, with_servers(group, servers))

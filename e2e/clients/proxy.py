@@ -14,7 +14,7 @@ def free_port() -> int:
 
 
 def documented(language: str, number: int = 0) -> str:
-    """A configuration that people paste: of nginx the first one is for a server, the second one adds others."""
+    """A configuration that people paste: of nginx the first one is for one server, the others are for several."""
     text = (ROOT / "docs" / "operations.md").read_text()
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
 

@@ -40,7 +40,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     flags = ["--public-url", url, "--admin-password", ADMIN_PASSWORD, "--listen", f"127.0.0.1:{behind}"]
     server = Server.start(folder / "data", folder / "server.log", *flags, through=f"http://127.0.0.1:{behind}")
     stripped = "/" if request.param == "takes-path-off" else ""
-    proxy = Nginx(folder / "nginx", port, f"http://127.0.0.1:{behind}{stripped}")
+    proxy = Nginx(folder / "nginx", port, f"proxy_pass http://127.0.0.1:{behind}{stripped};")
     http = httpx.Client(
         base_url=url, headers={"authorization": f"Bearer {server.token}"}, timeout=60, trust_env=False
     )
