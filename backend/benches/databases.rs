@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Row;
 use crate::mlflow::{OPERATIONS, Operation, Side, fill};
-use crate::setup::{start, start_with_postgres};
+use crate::setup::{Database, start};
 
 const TIME: Duration = Duration::from_secs(2);
 
@@ -19,10 +19,11 @@ fn goal(what: &str) -> u32 {
 }
 
 pub async fn measure() -> Vec<Row> {
-    let Some(postgres) = start_with_postgres().await else {
+    let Some(database) = Database::new().await else {
         eprintln!("MODEL_REGISTRY_TEST_POSTGRES names no PostgreSQL: it is left out");
         return Vec::new();
     };
+    let postgres = database.serve(&[]).await;
     let sqlite = start().await;
     for server in [&postgres, &sqlite] {
         fill(server).await;

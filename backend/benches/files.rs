@@ -20,16 +20,12 @@ use tokio::net::TcpListener;
 use crate::Row;
 use crate::setup::{Client, Server, best, start};
 
-const SIZE: u64 = 1 << 30;
+pub const SIZE: u64 = 1 << 30;
 const PIECE: usize = 1 << 20;
 
 pub async fn measure() -> Vec<Row> {
     let server = Arc::new(start().await);
-    server.ask("mutation { createProject(input: {path: \"vision\"}) { project { id } } }");
-    server.ask(
-        "mutation { createModel(input: {project: \"vision\", name: \"ocr\"}) { model { id } } }",
-    );
-    server.ask("mutation { createCandidate(input: {model: \"vision/ocr\"}) { candidate { id } } }");
+    prepare(&server);
     let bare = bare_stream(server.data.path().join("bare-0")).await;
     tokio::task::spawn_blocking(move || {
         let mut round = 0;
@@ -44,8 +40,8 @@ pub async fn measure() -> Vec<Row> {
             round += 1;
         }
         let path = format!("/files/vision/ocr/candidate:1/big-{}", round - 1);
-        let down = best(|| download(server.address, &path, &server.token));
-        let stream = best(|| download(bare, "/", &server.token));
+        let down = best(|| download(server.address, &path, &server.token, ""));
+        let stream = best(|| download(bare, "/", &server.token, ""));
         vec![
             row("upload of 1 GiB", up, loop_, "hash, write, fsync, rename", "≥ 0.80"),
             row("download of 1 GiB", down, stream, "bare file stream", "≥ 0.85"),
@@ -55,7 +51,17 @@ pub async fn measure() -> Vec<Row> {
     .expect("transfers")
 }
 
-fn row(what: &'static str, ours: f64, reference: f64, of: &str, goal: &str) -> Row {
+/// Makes the run that files are sent to.
+pub fn prepare(server: &Server) {
+    server.ask(
+        "mutation {
+            a: createProject(input: {path: \"vision\"}) { project { id } }
+            b: createModel(input: {project: \"vision\", name: \"ocr\"}) { model { id } }
+            c: createCandidate(input: {model: \"vision/ocr\"}) { candidate { id } } }",
+    );
+}
+
+pub fn row(what: &'static str, ours: f64, reference: f64, of: &str, goal: &str) -> Row {
     Row {
         what,
         ours: format!("{ours:.2} GB/s"),
@@ -65,7 +71,7 @@ fn row(what: &'static str, ours: f64, reference: f64, of: &str, goal: &str) -> R
 }
 
 /// Bytes that do not compress, other ones in each round.
-fn piece(round: u64) -> Vec<u8> {
+pub fn piece(round: u64) -> Vec<u8> {
     let mut state = round + 1;
     (0..PIECE / 8)
         .flat_map(|_| {
@@ -77,7 +83,7 @@ fn piece(round: u64) -> Vec<u8> {
         .collect()
 }
 
-fn per_second(started: Instant) -> f64 {
+pub fn per_second(started: Instant) -> f64 {
     SIZE as f64 / started.elapsed().as_secs_f64() / 1e9
 }
 
@@ -97,7 +103,7 @@ fn hash_write_sync_rename(to: &PathBuf, round: u64) -> f64 {
     per_second(started)
 }
 
-fn upload(server: &Server, round: u64) -> f64 {
+pub fn upload(server: &Server, round: u64) -> f64 {
     let piece = piece(round);
     let mut client = Client::connect(server.address);
     let started = Instant::now();
@@ -114,12 +120,16 @@ fn upload(server: &Server, round: u64) -> f64 {
     per_second(started)
 }
 
-fn download(address: SocketAddr, path: &str, token: &str) -> f64 {
+/// A request with more header lines, each ended.
+pub fn request(path: &str, token: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{more}\r\n")
+}
+
+pub fn download(address: SocketAddr, path: &str, token: &str, more: &str) -> f64 {
     let mut buffer = vec![0; PIECE];
     let mut client = Client::connect(address);
     let started = Instant::now();
-    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
-    client.write(head.as_bytes());
+    client.write(request(path, token, more).as_bytes());
     let length = client.head();
     assert_eq!(length, SIZE);
     client.skip(length, &mut buffer);

@@ -8,6 +8,7 @@ mod graphql;
 mod mlflow;
 mod process;
 mod setup;
+mod storage;
 
 /// One line of the table.
 pub struct Row {
@@ -49,6 +50,9 @@ fn main() {
     }
     if wanted("databases") {
         rows.extend(runtime.block_on(databases::measure()));
+    }
+    if wanted("storage") {
+        rows.extend(runtime.block_on(storage::measure()));
     }
     let width = |column: fn(&Row) -> &str| {
         rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)

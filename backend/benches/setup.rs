@@ -36,15 +36,32 @@ pub async fn start() -> Server {
     start_with(&[]).await
 }
 
-/// A server with a database of its own in PostgreSQL, if there is one.
-pub async fn start_with_postgres() -> Option<Server> {
-    let server = std::env::var("MODEL_REGISTRY_TEST_POSTGRES").ok()?;
-    let mut admin = PgConnection::connect(&server).await.expect("PostgreSQL");
-    let name = format!("bench_{}", model_registry::id::new_uuid(Clock::System.now()));
-    let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"));
-    sqlx::raw_sql(create).execute(&mut admin).await.expect("a database");
-    let (base, _) = server.rsplit_once('/').expect("an address");
-    Some(start_with(&["--database", &format!("{base}/{name}")]).await)
+/// A database in PostgreSQL.
+pub struct Database {
+    pub name: String,
+    url: String,
+}
+
+impl Database {
+    /// An empty one, if there is a PostgreSQL.
+    pub async fn new() -> Option<Self> {
+        let server = std::env::var("MODEL_REGISTRY_TEST_POSTGRES").ok()?;
+        let mut admin = PgConnection::connect(&server).await.expect("PostgreSQL");
+        let name = format!("bench_{}", model_registry::id::new_uuid(Clock::System.now()));
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"));
+        sqlx::raw_sql(create).execute(&mut admin).await.expect("a database");
+        let (base, _) = server.rsplit_once('/').expect("an address");
+        Some(Self { url: format!("{base}/{name}"), name })
+    }
+
+    /// A server with it.
+    pub async fn serve(&self, more: &[&str]) -> Server {
+        start_with(&[&["--database", &self.url], more].concat()).await
+    }
+
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("PostgreSQL")
+    }
 }
 
 async fn start_with(more: &[&str]) -> Server {
@@ -54,8 +71,11 @@ async fn start_with(more: &[&str]) -> Server {
         ["model-registry", "serve", "--data", folder, "--admin-password", "benchmark password"];
     let arguments = arguments.iter().chain(more);
     let Command::Serve(config) = Cli::parse_from(arguments).command else { unreachable!() };
-    let storages = Storages::open(data.path(), &[]).unwrap_or_else(|e| panic!("{}", e.message()));
+    let storages = Storages::open(data.path(), &config.data.storage)
+        .unwrap_or_else(|e| panic!("{}", e.message()));
     let db = Db::open(&config.data.database_url()).await.expect("a database");
+    let paired = pairing::pair(&db, &storages, false, Clock::System.now()).await;
+    paired.unwrap_or_else(|e| panic!("{}", e.message()));
     let signing = pairing::signing(&db, &config.secret).await.unwrap();
     let app = App::new(db, storages, signing, config, Clock::System);
     user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));
@@ -127,15 +147,23 @@ impl Client {
 
     /// Reads the head of an answer; gives the length of its body.
     pub fn head(&mut self) -> u64 {
+        let (status, length) = self.answer();
+        assert!((200..300).contains(&status), "{status}");
+        length
+    }
+
+    /// As [`Self::head`] of any answer, with its status.
+    pub fn answer(&mut self) -> (u16, u64) {
         let mut length = 0;
         let mut first = String::new();
         self.0.read_line(&mut first).expect("an answer");
-        assert!(first.starts_with("HTTP/1.1 2"), "{first}");
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("{first}"));
         loop {
             let mut line = String::new();
             self.0.read_line(&mut line).expect("a header");
             if line == "\r\n" {
-                return length;
+                return (status, length);
             }
             if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse().expect("a length");
