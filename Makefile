@@ -49,7 +49,7 @@ test-postgres: ## Integration tests again, on a private PostgreSQL
 
 .PHONY: test-storage
 test-storage: ## What a store promises, on a folder and on a private S3 server, also one that fails; and two servers on that and PostgreSQL
-	scripts/with-postgres scripts/with-juicefs cargo test --test it -- stores:: storages:: placement:: replicas:: redirect:: linear:: --skip heavy
+	scripts/with-postgres scripts/with-juicefs cargo test --test it -- stores:: storages:: placement:: replicas:: redirect:: linear:: arriving::parts --skip heavy
 
 .PHONY: test-stores
 test-stores: ## All integration tests with the files on private servers of S3 (JuiceFS, Ceph) and Azure (Azurite), but for those that look into the folder

@@ -10,7 +10,7 @@ use model_registry::config::{Cli, Command, Serve, Token};
 use model_registry::db::Db;
 use model_registry::error::{Error, Result};
 use model_registry::files::redirect;
-use model_registry::registry::catalog::blob::pairing;
+use model_registry::registry::catalog::blob::{journal, pairing};
 use model_registry::registry::catalog::project::moved;
 use model_registry::registry::lifecycle::project;
 use model_registry::registry::people::token::rules as token;
@@ -122,6 +122,7 @@ async fn open(config: &Serve) -> Result<(Db, Storages)> {
     }
     let db = command::migrate::open(&address, config.migrate).await?;
     pairing::pair(&db, &storages, config.adopt, Clock::System.now()).await?;
+    let storages = storages.noting_in(&journal::of(&db, &Clock::System));
     Ok((db, storages))
 }
 

@@ -13,6 +13,7 @@ mod hash;
 mod identity;
 mod incoming;
 mod joining;
+mod journal;
 pub mod key;
 mod partial;
 mod reach;
@@ -52,6 +53,7 @@ pub use give::Given;
 pub use hash::Hashes;
 pub use identity::{BACKUP, Identity, RESTORING};
 pub use joining::Part;
+pub use journal::Journal;
 pub use partial::{Partial, Writing};
 pub use read::{Found, Pieces};
 pub use room::Promise;
@@ -107,6 +109,8 @@ enum Kind {
         signer: Option<Arc<dyn Signer>>,
         /// What uploads may hold in memory.
         memory: Memory,
+        /// Where uploads in parts are noted; none where nobody ends those that are left.
+        journal: Option<Arc<dyn Journal>>,
     },
 }
 
@@ -182,7 +186,8 @@ impl Store {
         };
         let Reached { objects, multipart, signer } = reach::connect(bucket)?;
         let bucket = Arc::new(bucket.clone());
-        let kind = Kind::Cloud { bucket, multipart, signer, memory: Memory::new(UPLOAD_MIB) };
+        let memory = Memory::new(UPLOAD_MIB);
+        let kind = Kind::Cloud { bucket, multipart, signer, memory, journal: None };
         Ok(Self::new(objects, kind, folder))
     }
 
@@ -207,6 +212,14 @@ impl Store {
     fn uploading_with(mut self, shared: &Memory) -> Self {
         if let Kind::Cloud { memory, .. } = &mut self.kind {
             memory.clone_from(shared);
+        }
+        self
+    }
+
+    /// The same store, of which uploads in parts are noted where it is an object store.
+    fn noting_in(mut self, kept: &Arc<dyn Journal>) -> Self {
+        if let Kind::Cloud { journal, .. } = &mut self.kind {
+            *journal = Some(kept.clone());
         }
         self
     }

@@ -11,8 +11,8 @@ use tokio::time::MissedTickBehavior;
 use crate::access::guesses;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::registry::catalog::blob::scrub;
 use crate::registry::catalog::blob::sweep::Sweep;
+use crate::registry::catalog::blob::{journal, scrub};
 use crate::registry::catalog::{mlmodel, model, upload};
 use crate::registry::lifecycle::placement::plan;
 use crate::registry::lifecycle::trash::removal;
@@ -111,6 +111,10 @@ async fn sweep(app: &App, newest_ms: &Result<i64>) {
             ("reading MLmodel files", mlmodel::sql::index_all(app).await),
             ("reading model cards", model::facet::read_cards(app).await),
             ("sweeping unfinished uploads", upload::rules::sweep(app).await),
+            (
+                "ending uploads that were left",
+                journal::end_left(&app.db, &app.storages, app.clock.now()).await,
+            ),
             ("removing what was deleted for good", removal::finish(app).await),
             ("purging sessions", session::rules::purge(app).await),
             ("forgetting wrong passwords", guesses::purge(&app.db, app.clock.now()).await),

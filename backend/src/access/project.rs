@@ -25,6 +25,9 @@ pub struct Project {
     /// Who can see it without being a member.
     #[sqlx(try_from = "String")]
     pub visibility: Visibility,
+    /// Whether clients get its files from an object store themselves, where the server sends them there.
+    #[graphql(skip)]
+    pub redirects_downloads: bool,
     #[graphql(skip)]
     pub author_id: UserId,
     /// When it was created.
@@ -41,7 +44,7 @@ pub struct Project {
 /// The columns of [`Project`].
 macro_rules! columns {
     () => {
-        "id, path, name, description, visibility, author_id, created_at_ms, updated_at_ms, deleted_at_ms"
+        "id, path, name, description, visibility, redirects_downloads, author_id, created_at_ms, updated_at_ms, deleted_at_ms"
     };
 }
 pub(crate) use columns;

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::Data;
 use crate::db::{Db, WrongDirect};
 use crate::error::{Error, Result};
-use crate::registry::catalog::blob::pairing;
+use crate::registry::catalog::blob::{journal, pairing};
 use crate::store::{BACKUP, Place, Storages};
+use crate::time::Clock;
 
 /// What a backup says of itself, in `backup.json`: it is written last.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,6 +84,7 @@ async fn open_beside(data: &Data) -> Result<(Db, Storages)> {
     let db = opened(Db::open_beside(&data.address()?).await)?.patient();
     let storages = Storages::open_beside(&data.data, &data.storage)?;
     pairing::check(&db, &storages).await?;
+    let storages = storages.noting_in(&journal::of(&db, &Clock::System));
     // What heals is no upload.
     Ok((db, storages.keeping_free(Some(0))))
 }

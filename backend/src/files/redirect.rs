@@ -18,7 +18,7 @@ use crate::config::Serve;
 use crate::config::redirect::Redirect;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob;
-use crate::registry::catalog::file::File;
+use crate::registry::catalog::file::{File, sql};
 use crate::store::Storages;
 
 /// How long an address is good.
@@ -50,6 +50,9 @@ pub async fn to_store(
     let is_odd = request.contains_key(RANGE) && !ours.contains_key(CONTENT_RANGE);
     let is_meant = app.config.redirect.is_for(file.size.0.unsigned_abs());
     if !is_meant || is_odd || !may_leave(method, request) {
+        return Ok(None);
+    }
+    if !sql::redirects_downloads(&app.db, &file.owner_id).await? {
         return Ok(None);
     }
     let same = [CONTENT_TYPE, CONTENT_DISPOSITION, CACHE_CONTROL];

@@ -78,6 +78,7 @@ pub async fn update(call: Call) -> Result<Found> {
         name: MaybeUndefined::Undefined,
         description,
         visibility: MaybeUndefined::Undefined,
+        redirects_downloads: MaybeUndefined::Undefined,
     };
     let workspace = project::rules::update(&mut change, &maintainer, changes).await?.into();
     change.commit().await?;

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::cloud::{found_within, within};
 use super::sent::{Sent, gone};
-use super::{Kind, PATIENCE, Store, if_there};
+use super::{Journal, Kind, PATIENCE, Store, if_there};
 use crate::error::{Error, Result};
 
 /// How many parts an upload is planned to have at most: S3 takes 10,000.
@@ -90,6 +90,8 @@ struct Parts {
     tags: Arc<Mutex<BTreeMap<usize, String>>>,
     /// Whether somebody may go on with them later.
     is_kept: bool,
+    /// Where the upload is noted, and the name of the storage; none where whoever keeps it notes it.
+    journal: Option<(Arc<dyn Journal>, Arc<str>)>,
     /// What is said of the object.
     attributes: Attributes,
 }
@@ -103,7 +105,12 @@ impl Parts {
         let options = PutMultipartOptions::from(self.attributes.clone());
         let begun = self.multipart.create_multipart_opts(place, options);
         let id = within(PATIENCE, begun).await?;
-        Ok(self.id.insert(id).clone())
+        // From here on whoever drops this ends it.
+        let id = self.id.insert(id).clone();
+        if let Some((journal, storage)) = &self.journal {
+            journal.note(storage, place.as_ref(), &id).await?;
+        }
+        Ok(id)
     }
 
     fn tags(&self) -> Vec<String> {
@@ -150,10 +157,11 @@ impl Store {
     }
 
     fn parts(&self, size: u64, is_kept: bool) -> Result<Parts> {
-        let Kind::Cloud { multipart, memory, .. } = &self.kind else {
+        let Kind::Cloud { multipart, memory, journal, .. } = &self.kind else {
             return Err(Error::internal("the store is a folder"));
         };
         let (multipart, memory) = (multipart.clone(), memory.clone());
+        let journal = journal.clone().filter(|_| !is_kept);
         Ok(Parts {
             multipart,
             size,
@@ -163,6 +171,7 @@ impl Store {
             begun: 0,
             tags: Arc::default(),
             is_kept,
+            journal: journal.map(|journal| (journal, self.name.clone())),
             attributes: self.attributes(),
         })
     }
@@ -333,12 +342,16 @@ fn is_refused(error: &object_store::Error) -> bool {
         || error.to_string().contains("InvalidPart")
 }
 
+impl Store {
+    /// Ends an upload in parts that nobody goes on with; it may be gone, or an object, already.
+    pub async fn end_upload(&self, key: &str, multipart: &str) -> Result<()> {
+        let Kind::Cloud { multipart: objects, .. } = &self.kind else { return Ok(()) };
+        abort(objects, &Path::from(key), &multipart.to_owned()).await
+    }
+}
+
 /// Gives up the parts of an object that an object store has; they may be gone already.
-pub(super) async fn abort(
-    multipart: &Arc<dyn MultipartStore>,
-    place: &Path,
-    id: &MultipartId,
-) -> Result<()> {
+async fn abort(multipart: &Arc<dyn MultipartStore>, place: &Path, id: &MultipartId) -> Result<()> {
     if_there(found_within(PATIENCE, multipart.abort_multipart(place, id)).await?)
 }
 

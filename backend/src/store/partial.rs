@@ -21,11 +21,11 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::task::spawn_blocking;
 
 use super::hash::{Hasher, Hashes};
-use super::incoming::{Incoming, abort};
+use super::incoming::Incoming;
 use super::key::{self, Parts};
 use super::sent::Sent;
 use super::written::{Checksum, Written};
-use super::{Blob, Kind, Store, appending, sending};
+use super::{Blob, Store, appending, sending};
 use crate::error::{Error, Result};
 use crate::id::new_uuid;
 use crate::time::Timestamp;
@@ -268,10 +268,10 @@ impl Partial {
 
     /// Gives up the parts that an object store has.
     pub async fn abort(&self, sent: &Sent) -> Result<()> {
-        let (Some(id), Kind::Cloud { multipart, .. }) = (&sent.multipart, &self.store.kind) else {
-            return Ok(());
-        };
-        abort(multipart, &Path::from(sent.key.as_str()), id).await
+        match &sent.multipart {
+            Some(multipart) => self.store.end_upload(&sent.key, multipart).await,
+            None => Ok(()),
+        }
     }
 
     /// Removes the bytes of an upload that is given up, or an object by now. `sent` is what an object store has.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::stream::{BoxStream, StreamExt, iter};
 
 use super::incoming::Memory;
-use super::{Bucket, DEFAULT, Listed, Store};
+use super::{Bucket, DEFAULT, Journal, Listed, Store};
 use crate::error::{Error, Result};
 
 /// How long a name may be.
@@ -114,6 +114,12 @@ impl Storages {
     pub fn uploading_within(self, mib: u32) -> Self {
         let memory = Memory::new(mib);
         self.each(|store| store.uploading_with(&memory))
+    }
+
+    /// The same storages, whose uploads in parts are noted there.
+    #[must_use]
+    pub fn noting_in(self, journal: &Arc<dyn Journal>) -> Self {
+        self.each(|store| store.noting_in(journal))
     }
 
     fn each(self, change: impl Fn(Store) -> Store) -> Self {

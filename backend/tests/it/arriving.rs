@@ -1,16 +1,17 @@
-//! Nothing is published while its files are arriving.
+//! Nothing is published while its files are arriving; and what never arrives is not kept for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
+use model_registry::registry::catalog::blob::journal;
 use model_registry::time::Clock;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::harness::{CREATE_PROJECT, Caller, Server};
+use crate::harness::{CREATE_PROJECT, Caller, Server, storage};
 use crate::mlflow::ask;
 use crate::mlflow_artifacts::{post, run};
 use crate::tus;
@@ -38,8 +39,8 @@ impl Put {
         Self { bytes, answer: tokio::spawn(async { request.send().await.unwrap() }) }
     }
 
-    async fn send(&self, bytes: &'static str) {
-        self.bytes.send(Ok(Bytes::from(bytes))).await.unwrap();
+    async fn send(&self, bytes: impl Into<Bytes>) {
+        self.bytes.send(Ok(bytes.into())).await.unwrap();
     }
 
     async fn end(self) -> u16 {
@@ -255,4 +256,42 @@ async fn a_run_that_fills_a_version_ends_also_while_a_file_of_it_arrives() {
     let state = "{ model(path: \"vision/ocr\") { version(ref: \"1.0.0\") { state } } }";
     assert_eq!(admin.ok(state, json!({})).await["model"]["version"]["state"], "DRAFT");
     admin.ok(PUBLISH, json!({})).await;
+}
+
+/// Ends the uploads that were left; how many are noted then.
+async fn end_left(server: &Server) -> i64 {
+    let app = &server.app;
+    let ended = journal::end_left(&app.db, &app.storages, app.clock.now()).await;
+    ended.unwrap_or_else(|error| panic!("{}", error.message()));
+    server.count("SELECT COUNT(*) FROM open_uploads").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_a_dead_server_left_in_an_object_store_are_removed_after_a_week() {
+    if storage().is_none() {
+        return;
+    }
+    let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let (server, admin) = with_version(Clock::Fixed(time.clone())).await;
+    // More than a part of an upload whose size nobody said.
+    let large = vec![7; 48 << 20];
+    let path = format!("{BASE}/whole.bin");
+    assert_eq!(admin.put(&format!("{BASE}/small.bin"), "0123456789").await.status(), 201);
+    assert_eq!(server.count("SELECT COUNT(*) FROM open_uploads").await, 0, "it came in one part");
+    let put = Put::begin(&admin, &path);
+    put.send(large.clone()).await;
+    assert_eq!(put.end().await, 201);
+    assert_eq!(end_left(&server).await, 0, "it is an object by now");
+    assert!(admin.get(&path).await.bytes().await.unwrap() == large);
+    // What a server knows no more is told from what goes on by its age alone.
+    let put = Put::begin(&admin, &format!("{BASE}/left.bin"));
+    put.send(large).await;
+    // The third is taken when the first was read, so the store has a part of it.
+    for piece in ["a", "b"] {
+        put.send(piece).await;
+    }
+    assert_eq!(end_left(&server).await, 1);
+    time.fetch_add(8 * 24 * 3_600_000, Ordering::Relaxed);
+    assert_eq!(end_left(&server).await, 0);
+    assert!(put.end().await >= 400, "its parts are gone");
 }

@@ -10,7 +10,7 @@ use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command, Serve};
 use model_registry::db::{Db, query};
-use model_registry::registry::catalog::blob::pairing;
+use model_registry::registry::catalog::blob::{journal, pairing};
 use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
@@ -129,6 +129,7 @@ impl Server {
         let paired = pairing::pair(&db, &storages, config.adopt, clock.now()).await;
         paired.unwrap_or_else(|error| panic!("{}", error.message()));
         let signing = pairing::signing(&db, &config.secret).await.unwrap();
+        let storages = storages.noting_in(&journal::of(&db, &clock));
         let app = App::new(db, storages, signing, config, clock);
         user::rules::create_admin(&app).await.unwrap_or_else(|error| panic!("{}", error.message()));
         let (stop, stopped) = oneshot::channel::<()>();

@@ -212,6 +212,44 @@ async fn small_files_are_sent_here_and_all_unless_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_project_whose_clients_do_not_reach_the_store_gets_its_files_here() {
+    const SET: &str = "mutation($on: Boolean!) { updateProject(input: {project: \"vision\", redirectsDownloads: $on}) {
+        project { redirectsDownloads } } }";
+    let Some((_server, admin)) = with_version(ALWAYS).await else { return };
+    let path = format!("{BASE}/a.bin");
+    admin.put(&path, "0123456789").await;
+    let (_, root) = run(&admin).await;
+    put(&admin, &format!("{root}/a.bin"), "0123456789").await;
+    let paths = [path, format!("{PROXY}/artifacts/{root}/a.bin")];
+    for (is_on, status) in [(false, 200), (true, 302)] {
+        let set = admin.ok(SET, json!({ "on": is_on })).await;
+        assert_eq!(set["updateProject"]["project"]["redirectsDownloads"], is_on);
+        for path in &paths {
+            assert_eq!(admin.get(path).await.status(), status, "{path}");
+        }
+    }
+    // What is not said stays as it is, and the log says what was changed.
+    admin.ok(SET, json!({ "on": false })).await;
+    let other =
+        "mutation { updateProject(input: {project: \"vision\", description: \"d\"}) { project {
+        redirectsDownloads events(first: 2) { nodes { detail } } } }";
+    let other =
+        admin.ok(&format!("{other} }}"), json!({})).await["updateProject"]["project"].take();
+    assert_eq!(other["redirectsDownloads"], false);
+    let changed = json!({ "redirectsDownloads": { "from": true, "to": false } });
+    assert_eq!(other["events"]["nodes"][1]["detail"], changed.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_of_redirects_where_there_are_none() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    admin.ok(CREATE_PROJECT, json!({"path": "vision"})).await;
+    let asked = "{ project(path: \"vision\") { redirectsDownloads } }";
+    assert!(admin.ok(asked, json!({})).await["project"]["redirectsDownloads"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mlflow_s_artifacts_are_redirected() {
     let Some((_server, admin)) = with_version(ALWAYS).await else { return };
     let (run_id, root) = run(&admin).await;

@@ -93,6 +93,8 @@ pub struct ProjectDetail {
     pub description: String,
     pub description_html: String,
     pub visibility: Visibility,
+    /// None where the server sends all files itself.
+    pub redirects_downloads: Option<bool>,
     #[arguments(first: 0, filter: "kind = 'MODEL'")]
     pub models: Count,
     #[cynic(alias, rename = "models")]
@@ -170,6 +172,8 @@ pub struct UpdateProjectInput {
     pub description: Option<String>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub redirects_downloads: Option<bool>,
 }
 
 mutation! { $

@@ -8,7 +8,7 @@ use crate::{
     components::{
         confirm::Confirm,
         failed::{Allowed, FormError},
-        field::{SubmitButton, TextField},
+        field::{CheckField, SubmitButton, TextField},
         form::Submit,
         icon::{self, Icon},
         loaded::Loaded,
@@ -90,7 +90,7 @@ fn OnlyAdministrators() -> impl IntoView {
     }
 }
 
-/// The description; for owners also the name and who can see the project.
+/// The description and the way of downloads; for owners also the name and who can see the project.
 #[component]
 fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>, draft: Draft) -> impl IntoView {
     let project = use_project();
@@ -98,6 +98,8 @@ fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>, draft: Draft) -> impl
     let before = detail.get_untracked();
     let name = RwSignal::new(before.name);
     let visibility = RwSignal::new(visibility_name(before.visibility).to_owned());
+    let is_redirected = before.redirects_downloads.is_some();
+    let redirects = RwSignal::new(before.redirects_downloads.unwrap_or_default());
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -108,6 +110,7 @@ fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>, draft: Draft) -> impl
             name: owns.then(|| name.get_untracked().trim().to_owned()),
             description: Some(description.clone()),
             visibility: owns.then(|| visibility_of(&visibility.get_untracked())),
+            redirects_downloads: is_redirected.then(|| redirects.get_untracked()),
         };
         submit.run(project::update(input), move |_| {
             draft.is_saved(description);
@@ -127,6 +130,9 @@ fn EditForm(detail: Memo<ProjectDetail>, owns: Memo<bool>, draft: Draft) -> impl
                 />
             </Show>
             <MarkdownField id="description" label="Description" draft refused=submit.field("description")/>
+            {is_redirected.then(|| view! {
+                <CheckField label="Clients download files from the object store itself, which they must reach" value=redirects/>
+            })}
             <FormError error=submit.general(&["name", "description"])/>
             <SubmitButton text="Save" pending=submit.pending disabled=blocked/>
         </form>

@@ -26,7 +26,7 @@ pub struct Event {
     pub actor_id: Option<UserId>,
     /// What was done:
     /// - `project.create`: a project was created
-    /// - `project.update`: the name, description or visibility of a project changed
+    /// - `project.update`: the name, description, visibility or way of downloads of a project changed
     /// - `project.rename`: a project was moved to another path
     /// - `project.delete`: a project was moved to the trash
     /// - `project.restore`: a project was restored from the trash

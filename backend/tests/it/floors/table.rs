@@ -8,8 +8,8 @@ pub type Floor = (&'static str, &'static [&'static str], &'static str);
 pub const BACKEND: &[Floor] = &[
     (
         "start",
-        &["", "main", "command", "server", "upkeep"],
-        "the router, subcommands, connections and shutdown, what is done once in a while",
+        &["", "main", "command", "server", "upkeep", "linger"],
+        "the router, subcommands, connections and how they are closed, shutdown, what is done once in a while",
     ),
     (
         "faces",
@@ -46,6 +46,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::event::rules",
             "registry::catalog::blob::mover",
             "registry::catalog::blob::figures",
+            "registry::catalog::blob::journal",
             "registry::catalog::blob::pairing",
             "registry::catalog::blob::scrub",
             "registry::catalog::blob::sweep",

@@ -8,6 +8,7 @@
 pub mod damaged;
 pub mod figures;
 pub mod graphql;
+pub mod journal;
 pub mod mover;
 pub mod pairing;
 pub mod proof;

@@ -237,6 +237,21 @@ pub async fn find_address(conn: impl Into<Conn<'_>>, owner_id: &str) -> Result<O
     Ok(address)
 }
 
+/// Whether clients get the files of a version, run or logged model from an object store themselves, as its project says.
+pub async fn redirects_downloads(conn: impl Into<Conn<'_>>, owner_id: &str) -> Result<bool> {
+    let (redirects,): (bool,) = query(
+        "SELECT p.redirects_downloads FROM projects p WHERE p.id IN (
+             SELECT m.project_id FROM model_versions v JOIN models m ON m.id = v.model_id WHERE v.id = $1
+             UNION ALL SELECT e.project_id FROM candidates c JOIN experiments e ON e.id = c.experiment_id WHERE c.id = $1
+             UNION ALL SELECT e.project_id FROM logged_models l JOIN experiments e ON e.id = l.experiment_id WHERE l.id = $1
+             UNION ALL SELECT $1)",
+    )
+    .bind(owner_id)
+    .fetch_one(conn)
+    .await?;
+    Ok(redirects)
+}
+
 /// A file or a folder, by its name in the folder that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {

@@ -8,6 +8,7 @@ use super::ModelCount;
 use crate::access::project::{Project, columns};
 use crate::access::user::User;
 use crate::access::{self, actor};
+use crate::config::redirect::Redirect;
 use crate::connection::{Connection, Node};
 use crate::db::Sql;
 use crate::error::{Error, Result};
@@ -55,6 +56,13 @@ impl Project {
     #[graphql(complexity = "LOOK_UP")]
     async fn description_html(&self, ctx: &Context<'_>) -> Result<String> {
         markdown::render(ctx, &self.description).await
+    }
+
+    /// Whether clients get its files from the object store itself, and not through the server; null if the server redirects no
+    /// downloads.
+    async fn redirects_downloads(&self, ctx: &Context<'_>) -> Option<bool> {
+        let redirect = loaders(ctx).loader().app.config.redirect;
+        (redirect != Redirect::Off).then_some(self.redirects_downloads)
     }
 
     /// Who created it.

@@ -77,7 +77,7 @@ impl ProjectMutation {
         Ok(CreateProjectPayload { project })
     }
 
-    /// Changes a project's description or, by its owners, its name or visibility.
+    /// Changes a project's description and how its files are sent or, by its owners, its name or visibility.
     async fn update_project(
         &self,
         ctx: &Context<'_>,

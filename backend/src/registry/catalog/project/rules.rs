@@ -34,7 +34,8 @@ pub async fn update(
     // What is not given stays as it is by then, not as it was read.
     let project: Option<Project> = query(concat!(
         "UPDATE projects SET name = COALESCE($2, name), description = COALESCE($3, description),
-             visibility = COALESCE($4, visibility), updated_at_ms = $5
+             visibility = COALESCE($4, visibility), redirects_downloads = CASE WHEN $6 THEN $7 ELSE redirects_downloads END,
+             updated_at_ms = $5
          WHERE id = $1 AND deleted_at_ms IS NULL RETURNING ",
         columns!(),
     ))
@@ -43,6 +44,8 @@ pub async fn update(
     .bind(description)
     .bind(input.visibility.take().map(|visibility| visibility.as_str().to_owned()))
     .bind(change.now)
+    .bind(input.redirects_downloads.is_value())
+    .bind(input.redirects_downloads.take().unwrap_or_default())
     .fetch_optional(&mut **change)
     .await?;
     let path = &maintainer.project().path;
@@ -62,6 +65,10 @@ fn changes(old: &Project, new: &Project) -> serde_json::Value {
     if old.visibility != new.visibility {
         let (from, to) = (old.visibility.as_str(), new.visibility.as_str());
         detail.insert("visibility".into(), serde_json::json!({ "from": from, "to": to }));
+    }
+    if old.redirects_downloads != new.redirects_downloads {
+        let (from, to) = (old.redirects_downloads, new.redirects_downloads);
+        detail.insert("redirectsDownloads".into(), serde_json::json!({ "from": from, "to": to }));
     }
     if old.description != new.description {
         detail.insert("description".into(), "changed".into());
@@ -256,6 +263,8 @@ pub struct UpdateProjectInput {
     pub description: MaybeUndefined<String>,
     /// Who can see it.
     pub visibility: MaybeUndefined<Visibility>,
+    /// Whether clients get its files from the object store itself, where the server redirects downloads there.
+    pub redirects_downloads: MaybeUndefined<bool>,
 }
 
 /// Another address for a project.
