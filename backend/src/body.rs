@@ -5,8 +5,6 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::HeaderMap;
-use axum::http::header::EXPECT;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -14,9 +12,6 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// What is left of a refused upload is read up to so many bytes, so that the client sees the answer.
-const DRAIN_BYTES: usize = 64 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// What an upload must bring, in bytes a second.
 const SLOWEST: u64 = 1024;
 /// How long a message may take that is read whole, and how many bytes of it give it a second more.
@@ -70,11 +65,6 @@ pub async fn whole(body: Body, limit: usize) -> Result<Whole> {
     Ok(whole)
 }
 
-/// Reads up to so many bytes of what somebody sends whose request is refused already, so that they see why.
-pub async fn ignore(body: Body, most: usize) {
-    drain(&mut body.into_data_stream().map(|bytes| bytes.map_err(Error::internal)), most).await;
-}
-
 /// The body, ended by an error when nothing arrives for too long, or next to nothing for longer.
 pub fn arriving(app: &App, body: Body) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + use<> {
     let stall = Duration::from_secs(app.config.stall_seconds);
@@ -108,30 +98,4 @@ pub fn arriving(app: &App, body: Body) -> impl Stream<Item = Result<Bytes>> + Se
         }
     });
     Box::pin(bytes.fuse())
-}
-
-/// Reads on where an upload was refused, so that a client that sends before it listens sees why.
-pub async fn take_rest(
-    body: &mut (impl Stream<Item = Result<Bytes>> + Unpin),
-    headers: &HeaderMap,
-    error: &Error,
-) {
-    // Who asks first has sent nothing yet, and need not; strangers are not waited for.
-    let stranger = matches!(error, Error::Unauthenticated(_));
-    if !stranger && !headers.contains_key(EXPECT) {
-        drain(body, DRAIN_BYTES).await;
-    }
-}
-
-async fn drain(body: &mut (impl Stream<Item = Result<Bytes>> + Unpin), most: usize) {
-    let reading = async {
-        let mut left = most;
-        while let Some(Ok(bytes)) = body.next().await {
-            match left.checked_sub(bytes.len()) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    tokio::time::timeout(DRAIN_TIME, reading).await.ok();
 }

@@ -32,6 +32,7 @@ pub mod graphql;
 pub mod id;
 pub mod in_flight;
 pub mod limits;
+mod linger;
 pub mod loader;
 pub mod log;
 pub mod long;

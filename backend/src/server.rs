@@ -21,6 +21,7 @@ use tower::Service;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::linger::{self, Lent};
 use crate::network::Peer;
 use crate::peers::Peers;
 use crate::registry::catalog::blob::sweep::newest_ms;
@@ -60,10 +61,15 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
                     metrics::counter!("model_registry_refused_connections_total").increment(1);
                     continue;
                 };
+                stream.set_nodelay(true).ok();
+                let (stream, mut returned) = linger::lend(stream);
                 let stream = guard(stream, app);
                 let connection = run(stream, address.ip(), service.clone(), stopping.subscribe());
                 tokio::spawn(async move {
                     connection.await;
+                    if let Ok(stream) = returned.try_recv() {
+                        linger::close(stream).await;
+                    }
                     drop((permit, seat));
                 });
             }
@@ -107,11 +113,10 @@ async fn until_stopped(app: &App, stop: impl Future<Output = ()>) {
     }
 }
 
-type Guarded = Pin<Box<TimeoutStream<tokio::net::TcpStream>>>;
+type Guarded = Pin<Box<TimeoutStream<Lent>>>;
 
 /// A client that takes nothing for too long is cut off.
-fn guard(stream: tokio::net::TcpStream, app: &App) -> Guarded {
-    stream.set_nodelay(true).ok();
+fn guard(stream: Lent, app: &App) -> Guarded {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(Duration::from_secs(app.config.stall_seconds)));
     Box::pin(stream)

@@ -190,7 +190,6 @@ async fn put_file(
         Ok(put) => put,
         Err(error) => {
             audit_denied::log_error(&app, &actor, Action::FilePut, &subject, &error).await;
-            body::take_rest(&mut body, &parts.headers, &error).await;
             return Err(error);
         }
     };

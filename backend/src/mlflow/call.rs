@@ -263,8 +263,6 @@ pub async fn recognise(
                 let stranger = Actor::of_network(&app.access, parts);
                 audit_denied::log_error(app, &stranger, action, &project, &failure.error).await;
             }
-            // Read all the same: a client that is still sending would not see the answer.
-            body::ignore(body, MAX_ANONYMOUS_BODY).await;
             return Err(failure);
         }
     };

@@ -154,15 +154,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
         Ok(actor) => actor,
         Err(failure) => {
             let stranger = Actor::of_network(&app.access, &parts);
-            let refused = transfer::reject_upload(
-                &app,
-                &stranger,
-                &claim.project,
-                &parts,
-                &mut body,
-                failure,
-            );
-            return Err(refused.await);
+            return Err(transfer::reject_upload(&app, &stranger, &claim.project, failure).await);
         }
     };
     let place = Place::new(&claim.project, address_of(&app, &actor, &claim).await?)?;
@@ -174,7 +166,7 @@ async fn put_signed(State(app): State<App>, request: Request) -> Result<Response
         }
         Capability::Get { .. } => {
             let (project, wrong) = (&claim.project, NOT_GOOD.into());
-            Err(transfer::reject_upload(&app, &actor, project, &parts, &mut body, wrong).await)
+            Err(transfer::reject_upload(&app, &actor, project, wrong).await)
         }
     };
     done.map_err(mask_denied)

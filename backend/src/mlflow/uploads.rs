@@ -161,7 +161,7 @@ pub async fn take_part(
         Ok(sha256) => Ok(transfer::stored(&sha256)),
         Err(error) => {
             let project = &place.project;
-            Err(transfer::reject_upload(app, actor, project, parts, body, error.into()).await)
+            Err(transfer::reject_upload(app, actor, project, error.into()).await)
         }
     }
 }

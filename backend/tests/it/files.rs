@@ -279,6 +279,39 @@ async fn too_large_a_file_is_refused_announced_or_not() {
     assert_eq!(admin.put(&format!("{BASE}/f"), vec![0; 1000]).await.status(), 201);
 }
 
+/// What somebody reads who sends a large file at once, and listens when all is sent.
+fn send_at_once(server: &Server, path: &str, token: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let length = 32 << 20;
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..length >> 20 {
+        stream.write_all(&[7; 1 << 20]).unwrap();
+    }
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_before_they_listen_reads_why_they_were_refused() {
+    let (server, admin) = with_version().await;
+    let token = admin.token.clone().unwrap();
+    let refused = tokio::task::spawn_blocking(move || {
+        [
+            ("/files/vision/ocr/1.0.0/f", "mrt_wrong"),
+            ("/files/vision/none/1.0.0/f", &*token),
+            ("/none", &*token),
+        ]
+        .map(|(path, token)| send_at_once(&server, path, token))
+    });
+    let expected = ["HTTP/1.1 401", "HTTP/1.1 404", "HTTP/1.1 404"];
+    assert_eq!(refused.await.unwrap(), expected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions_hold_and_parts_are_not_taken_for_the_whole() {
     let (server, admin) = with_version().await;

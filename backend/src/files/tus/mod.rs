@@ -137,7 +137,7 @@ pub async fn begin(
     };
     let (upload, appends, mut progress) = match begun.await {
         Ok(begun) => begun,
-        Err(failure) => return refuse(&app, &actor, &subject, &parts.headers, body, failure).await,
+        Err(failure) => return refuse(&app, &actor, &subject, failure).await,
     };
     if appends {
         let held = match resumable::hold(&app, &actor, &upload.id).await {
@@ -238,7 +238,7 @@ pub async fn go_on(
     };
     let asked = match asked.await {
         Ok(asked) => asked,
-        Err(failure) => return refuse(&app, &actor, &subject, &parts.headers, body, failure).await,
+        Err(failure) => return refuse(&app, &actor, &subject, failure).await,
     };
     answer(match asked {
         Asked::State(upload) => state(&upload, None).map_err(Failure::from),
@@ -386,7 +386,6 @@ async fn append(
         let done = held.append(&app, &actor, from, checksum, &mut body).await;
         if let Err(Refused::Error(error)) = &done {
             audit_denied::log_error(&app, &actor, Action::FilePut, &subject, error).await;
-            body::take_rest(&mut body, &headers, error).await;
         }
         Ok::<_, Failure>(done?)
     });
@@ -404,16 +403,8 @@ async fn actor(app: &App, parts: &Parts, subject: &str) -> Result<Actor> {
     }
 }
 
-async fn refuse(
-    app: &App,
-    actor: &Actor,
-    subject: &str,
-    headers: &HeaderMap,
-    body: Body,
-    failure: Failure,
-) -> Response {
+async fn refuse(app: &App, actor: &Actor, subject: &str, failure: Failure) -> Response {
     audit_denied::log_error(app, actor, Action::FilePut, subject, &failure.1).await;
-    body::take_rest(&mut body::arriving(app, body), headers, &failure.1).await;
     answer(Err(failure))
 }
 

@@ -75,16 +75,14 @@ where
         Ok(actor) => actor,
         Err(failure) => {
             let stranger = Actor::of_network(&app.access, &parts);
-            return Err(reject_upload(&app, &stranger, &project, &parts, &mut body, failure).await);
+            return Err(reject_upload(&app, &stranger, &project, failure).await);
         }
     };
     let message = Message::from_query(parts.uri.query().unwrap_or_default());
     let call = Call::new(&app, &parts, &params, (actor.clone(), project.clone()), message);
     match rule(call).await {
         Ok(place) => store_body(&app, &actor, &place, &parts, &mut body).await,
-        Err(failure) => {
-            Err(reject_upload(&app, &actor, &project, &parts, &mut body, failure).await)
-        }
+        Err(failure) => Err(reject_upload(&app, &actor, &project, failure).await),
     }
 }
 
@@ -98,9 +96,7 @@ pub async fn store_body(
 ) -> Result<Response> {
     match upload::receive(app, actor, place, &parts.headers, body).await {
         Ok(put) => Ok(stored(&put.file.sha256)),
-        Err(error) => {
-            Err(reject_upload(app, actor, &place.project, parts, body, error.into()).await)
-        }
+        Err(error) => Err(reject_upload(app, actor, &place.project, error.into()).await),
     }
 }
 
@@ -109,17 +105,9 @@ pub fn stored(sha256: &str) -> Response {
     (StatusCode::OK, [(ETAG, format!("\"{sha256}\""))]).into_response()
 }
 
-/// Logs a refused upload, and lets the client come to listen.
-pub async fn reject_upload(
-    app: &App,
-    actor: &Actor,
-    project: &str,
-    parts: &Parts,
-    body: &mut (impl Stream<Item = Found<Bytes>> + Unpin),
-    failure: Failure,
-) -> Failure {
+/// Logs a refused upload.
+pub async fn reject_upload(app: &App, actor: &Actor, project: &str, failure: Failure) -> Failure {
     audit_denied::log_error(app, actor, Action::FilePut, project, &failure.error).await;
-    body::take_rest(body, &parts.headers, &failure.error).await;
     failure
 }
 
