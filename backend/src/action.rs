@@ -33,7 +33,7 @@ macro_rules! actions {
 
 actions! {
     ProjectCreate = "project.create", "a project was created";
-    ProjectUpdate = "project.update", "the name, description or visibility of a project changed";
+    ProjectUpdate = "project.update", "the name, description, visibility or way of downloads of a project changed";
     ProjectRename = "project.rename", "a project was moved to another path";
     ProjectDelete = "project.delete", "a project was moved to the trash";
     ProjectRestore = "project.restore", "a project was restored from the trash";
