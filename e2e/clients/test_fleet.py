@@ -46,7 +46,7 @@ class Fleet:
     def begin(self, binary: str) -> None:
         for number in range(3):
             self.start(number, binary)
-        # Caddy looks every two seconds.
+        # Caddy looks every second.
         ready = f"{self.proxy.url}/readyz"
         wait_for(lambda: httpx.get(ready, trust_env=False).status_code == 200, "the proxy has seen them")
 
