@@ -196,8 +196,8 @@ pub(super) fn patience_for(size: u64) -> Duration {
 }
 
 impl Incoming {
-    /// Takes more bytes; what is returned sends those that are parts now.
-    pub async fn put(&mut self, bytes: Vec<Bytes>) -> Result<Sending> {
+    /// Takes more bytes; what is returned sends those that are a part now, if they are.
+    pub async fn put(&mut self, bytes: Vec<Bytes>) -> Result<Option<Sending>> {
         let length = bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         self.size += length;
         self.waiting.extend(bytes);
@@ -211,8 +211,8 @@ impl Incoming {
         };
         // No more comes at once than a part.
         match self.waiting_size > 0 && self.waiting_size >= part_size {
-            true => self.send(part_size).await,
-            false => Ok(Box::pin(async { Ok(()) })),
+            true => self.send(part_size).await.map(Some),
+            false => Ok(None),
         }
     }
 

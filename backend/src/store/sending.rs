@@ -121,7 +121,9 @@ impl Sender {
                 piece.iter().for_each(|bytes| hashing.update(bytes));
                 hashing
             });
-            sending.await?;
+            if let Some(sending) = sending {
+                sending.await?;
+            }
             hashed.await.map_err(Error::internal)
         });
         Ok(())

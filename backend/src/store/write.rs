@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, StreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use tokio::task::spawn_blocking;
 
 use super::cloud::found_within;
 use super::hash::{Hasher, Hashes};
@@ -81,7 +82,7 @@ impl Store {
     }
 }
 
-/// Hashes and writes one part while the next arrives.
+/// Hashes one piece while the next arrives, and sends a part while the next is filled with pieces.
 async fn receive<E: Into<Error>>(
     store: &Store,
     upload: &mut Incoming,
@@ -89,44 +90,34 @@ async fn receive<E: Into<Error>>(
     max_size: u64,
 ) -> Result<(Hashes, u64)> {
     let mut body = std::pin::pin!(body);
-    let mut hasher = Hasher::default();
+    let (mut hashing, mut sending) =
+        (spawn_blocking(Hasher::default), tokio::spawn(async { Ok(()) }));
     let mut size = 0;
-    let mut working = None;
     loop {
-        let (part, ended) = next_part(&mut body).await?;
-        size += part.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        let (piece, ended) = next_part(&mut body).await?;
+        size += piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         if size > max_size {
             return Err(Error::TooLarge(format!(
                 "The file is too large: at most {max_size} bytes are allowed."
             )));
         }
-        if let Some(previous) = working.take() {
-            hasher = finish_part(previous).await?;
-        }
-        if !part.is_empty() {
+        if !piece.is_empty() {
             store.check_room()?;
-            let written = tokio::spawn(upload.put(part.clone()).await?);
-            let hashed = tokio::task::spawn_blocking(move || {
-                part.iter().for_each(|bytes| hasher.update(bytes));
+            if let Some(part) = upload.put(piece.clone()).await? {
+                sending.await.map_err(Error::internal)??;
+                sending = tokio::spawn(part);
+            }
+            let mut hasher = hashing.await.map_err(Error::internal)?;
+            hashing = spawn_blocking(move || {
+                piece.iter().for_each(|bytes| hasher.update(bytes));
                 hasher
             });
-            hasher = Hasher::default();
-            working = Some((written, hashed));
         }
         if ended {
-            if let Some(last) = working.take() {
-                hasher = finish_part(last).await?;
-            }
-            return Ok((hasher.finish(), size));
+            sending.await.map_err(Error::internal)??;
+            return Ok((hashing.await.map_err(Error::internal)?.finish(), size));
         }
     }
-}
-
-type Part = (tokio::task::JoinHandle<Result<()>>, tokio::task::JoinHandle<Hasher>);
-
-async fn finish_part((written, hashed): Part) -> Result<Hasher> {
-    written.await.map_err(Error::internal)??;
-    hashed.await.map_err(Error::internal)
 }
 
 /// The next [`PART_SIZE`] bytes or so, and whether they are the last.

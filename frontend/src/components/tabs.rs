@@ -32,11 +32,14 @@ pub fn Tabs(
 ) -> impl IntoView {
     let (nav, list) = if side {
         (
-            "relative overflow-x-auto border-b border-base-300 lg:border-b-0",
+            "relative overflow-x-auto overflow-y-hidden border-b border-base-300 lg:border-b-0",
             "-mb-px flex gap-5 lg:mb-0 lg:flex-col lg:gap-1",
         )
     } else {
-        ("relative mb-6 mt-4 overflow-x-auto border-b border-base-300", "-mb-px flex gap-5")
+        (
+            "relative mb-6 mt-4 overflow-x-auto overflow-y-hidden border-b border-base-300",
+            "-mb-px flex gap-5",
+        )
     };
     view! {
         <nav aria-label=label class=nav>
