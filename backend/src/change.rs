@@ -12,7 +12,7 @@ use crate::db::{Changed, Db, Query, Sql, Tx, Unmet};
 use crate::error::Result;
 use crate::id::{CandidateId, ExperimentId, ModelId, UserId};
 use crate::loader::loaders;
-use crate::log::{By, Line, Subject};
+use crate::log::{self, By, Line, Subject};
 use crate::time::{Clock, Timestamp};
 
 /// Begins the change that a mutation makes, by whoever asks for it.
@@ -70,6 +70,7 @@ impl Change {
         if let Some(model) = subject.model_id {
             self.tx.publish(Changed { id: topic_of(model), part_of: Vec::new() });
         }
+        log::publish(&mut self.tx);
         let line = Line { action, subject, detail, refused: false };
         Ok(Query::from(line.insert(&self.by, self.now)).beside(&mut self.tx).await?)
     }
@@ -78,6 +79,7 @@ impl Change {
     /// programs do every second, and what is kept with its time elsewhere.
     pub async fn record_sometimes(&mut self, action: Action, subject: Subject<'_>) -> Result<()> {
         let object_id = subject.object_id.to_owned();
+        log::publish(&mut self.tx);
         let line = Line { action, subject, detail: serde_json::json!({}), refused: false };
         let mut sql = line.insert(&self.by, self.now);
         sql.push(

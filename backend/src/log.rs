@@ -7,11 +7,19 @@
 use std::net::IpAddr;
 
 use crate::action::Action;
-use crate::db::{Db, Query, Sql, Value, query};
+use crate::db::{Changed, Db, Query, Sql, Tx, Value, query};
 use crate::error::Result;
 use crate::id::{CredentialId, EventId, ModelId, ProjectId, UserId};
 use crate::text;
 use crate::time::Timestamp;
+
+/// The topic under which is published that there is a new line.
+pub const TOPIC: &str = "log";
+
+/// Has everybody hear who follows the log.
+pub fn publish(tx: &mut Tx) {
+    tx.publish(Changed { id: TOPIC.to_owned(), part_of: Vec::new() });
+}
 
 /// What an event is about.
 pub struct Subject<'a> {
@@ -97,6 +105,7 @@ pub async fn record_refusal(db: &Db, now: Timestamp, by: &By, refusal: Refusal<'
     let mut tx = db.begin().await?;
     let line = Line { action: refusal.action, subject, detail: detail.into(), refused: true };
     Query::from(line.insert(by, now)).later(&mut tx).await?;
+    publish(&mut tx);
     Ok(tx.commit().await?)
 }
 

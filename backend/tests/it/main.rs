@@ -19,6 +19,7 @@ mod embeds_pages;
 mod facets;
 mod facts;
 mod faults;
+mod feed;
 mod file_names;
 mod files;
 mod floors;

@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 #[derive(sqlx::FromRow)]
 pub struct Exported {
     pub id: String,
+    /// In the [feed](super::feed).
+    pub position: i64,
     pub at_ms: Timestamp,
     pub username: Option<String>,
     pub token: Option<String>,
@@ -21,6 +23,37 @@ pub struct Exported {
     pub project: Option<String>,
     pub refused: bool,
     pub detail: String,
+}
+
+impl Exported {
+    /// Leaves out what only maintainers see.
+    pub(super) fn hide(&mut self) {
+        (self.token, self.address) = (None, None);
+        if self.action.starts_with("tag.")
+            && let Ok(serde_json::Value::Object(mut detail)) = serde_json::from_str(&self.detail)
+        {
+            detail.remove("value");
+            self.detail = serde_json::Value::Object(detail).to_string();
+        }
+    }
+}
+
+/// Lines with all that is exported of them, to which conditions are added.
+pub(super) const SELECT: &str =
+    "SELECT e.id, e.position, e.at_ms, u.username, c.name AS token, e.address, e.action, e.subject, p.path AS project, e.refused,
+         e.detail
+     FROM events e
+     LEFT JOIN users u ON u.id = e.actor_id
+     LEFT JOIN credentials c ON c.id = e.credential_id AND c.kind = 'TOKEN'
+     LEFT JOIN projects p ON p.id = e.project_id
+     WHERE TRUE";
+
+/// The condition that a line is of the project of a reader or, where `model` is given, of that model of it.
+pub(super) fn part(reader: &Reader, model: Option<&ModelId>) -> Sql {
+    match model {
+        Some(model) => Sql::new("e.model_id = ?").bind(model),
+        None => Sql::new("e.project_id = ?").bind(&reader.project().id),
+    }
 }
 
 /// An export of the log: its lines in the order of time.
@@ -45,27 +78,14 @@ impl Export {
         filter: EventFilter,
     ) -> Result<Self> {
         reader.check_sees(Role::Maintainer)?;
-        let part = match model {
-            Some(model) => Sql::new("e.model_id = ?").bind(model),
-            None => Sql::new("e.project_id = ?").bind(&reader.project().id),
-        };
-        let condition = filter.condition(&db).and(part);
+        let condition = filter.condition(&db).and(part(reader, model));
         Ok(Self { db, condition, after: String::new() })
     }
 
     /// The next lines, at most `size`; none at the end.
     pub async fn next(&mut self, size: i64) -> Result<Vec<Exported>> {
-        let mut sql = Sql::new(
-            "SELECT e.id, e.at_ms, u.username, c.name AS token, e.address, e.action, e.subject,
-                    p.path AS project, e.refused, e.detail
-             FROM events e
-             LEFT JOIN users u ON u.id = e.actor_id
-             LEFT JOIN credentials c ON c.id = e.credential_id AND c.kind = 'TOKEN'
-             LEFT JOIN projects p ON p.id = e.project_id
-             WHERE e.id > ?",
-        )
-        .bind(self.after.as_str())
-        .and(self.condition.clone());
+        let behind = Sql::new("e.id > ?").bind(self.after.as_str());
+        let mut sql = Sql::new(SELECT).and(behind).and(self.condition.clone());
         sql.push(" ORDER BY e.id").push_limit(size);
         let lines: Vec<Exported> = Query::from(sql).fetch_all(&self.db).await?;
         if let Some(last) = lines.last() {

@@ -2,6 +2,7 @@
 //! [`Change`](crate::change::Change) and [`log`](crate::log), never here.
 
 pub mod export;
+pub mod feed;
 pub mod graphql;
 mod rules;
 pub mod sql;

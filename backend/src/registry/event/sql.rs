@@ -52,6 +52,10 @@ impl EventFilter {
     }
 }
 
+/// The condition that an event is not for maintainers only, as `Event::is_for_maintainers` says.
+pub(super) const FOR_READERS: &str =
+    "NOT e.refused AND e.action NOT LIKE 'member.%' AND e.action NOT LIKE 'token.%'";
+
 /// All events, newest first. `column` names the parent's id.
 pub(super) fn list(column: Option<&'static str>, filter: Sql) -> List {
     List {
@@ -80,10 +84,7 @@ pub fn list_in(
 ) -> Connection<Event> {
     let mut condition = filter.map_or_else(|| Sql::new("TRUE"), |filter| filter.condition(db));
     if reader.check_sees(Role::Maintainer).is_err() {
-        // As `Event::is_for_maintainers` says.
-        condition = condition.and(Sql::new(
-            "NOT e.refused AND e.action NOT LIKE 'member.%' AND e.action NOT LIKE 'token.%'",
-        ));
+        condition = condition.and(Sql::new(FOR_READERS));
     }
     Connection::new(list(Some(column), condition), page, parent)
 }

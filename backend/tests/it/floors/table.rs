@@ -79,6 +79,7 @@ pub const BACKEND: &[Floor] = &[
             "registry::catalog::version::fetch",
             "registry::catalog::version::published",
             "registry::event::export",
+            "registry::event::feed",
             "registry::event::sql",
             "registry::metadata::curve",
         ],

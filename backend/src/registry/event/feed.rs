@@ -1,0 +1,140 @@
+//! The log as a feed (a change stream with cursors): who follows it gets every line once, in one order, whenever they come back.
+//!
+//! A line is in it when no transaction that is still open could bring one before it. With SQLite that is at once, as one
+//! writer writes all lines; with PostgreSQL when all transactions that began before it have ended.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::export::{self, Exported, SELECT};
+use super::sql::{EventFilter, FOR_READERS};
+use crate::access::{Auditor, Reader};
+use crate::db::{Db, Query, Sql};
+use crate::error::{Error, Result};
+use crate::id::ModelId;
+use crate::role::Role;
+
+/// How many lines are looked at for one page, whether they are asked for or not.
+const LOOKED_AT: i64 = 10_000;
+
+/// A place in the feed, between two lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+struct Place {
+    /// 0 of lines that are older than the feed.
+    position: i64,
+    /// Of the line before.
+    id: String,
+}
+
+impl Place {
+    fn parse(cursor: &str) -> Result<Self> {
+        let wrong = || {
+            let reason = "must be what `next` said, or empty for the whole log, or now for what comes from now on";
+            Error::invalid("after", reason)
+        };
+        if cursor.is_empty() {
+            return Ok(Self::default());
+        }
+        let text =
+            URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|text| String::from_utf8(text).ok());
+        let text = text.ok_or_else(wrong)?;
+        let (position, id) = text.split_once(' ').ok_or_else(wrong)?;
+        Ok(Self { position: position.parse().map_err(|_| wrong())?, id: id.to_owned() })
+    }
+
+    fn cursor(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{} {}", self.position, self.id))
+    }
+
+    /// The condition that a line is behind this place.
+    fn before(&self) -> Sql {
+        Sql::new("(e.position, e.id) > (?, ?)").bind(self.position).bind(&self.id)
+    }
+
+    /// The condition that a line is not behind this place.
+    fn not_before(&self) -> Sql {
+        Sql::new("(e.position, e.id) <= (?, ?)").bind(self.position).bind(&self.id)
+    }
+}
+
+/// What somebody follows.
+pub struct Feed {
+    db: Db,
+    condition: Sql,
+    /// Whether they are shown what is for maintainers.
+    shows_all: bool,
+}
+
+/// Some lines of the feed.
+pub struct Lines {
+    pub lines: Vec<Exported>,
+    /// The cursor to go on from.
+    pub next: String,
+    /// Whether there is nothing more by now.
+    pub is_end: bool,
+}
+
+impl Feed {
+    /// The whole log.
+    pub fn of_everything(db: Db, _auditor: &Auditor, filter: EventFilter) -> Self {
+        let condition = filter.condition(&db);
+        Self { db, condition, shows_all: true }
+    }
+
+    /// The log of a project or, where `model` is given, of that model of it, as the reader may see it.
+    pub fn of_part(db: Db, reader: &Reader, model: Option<&ModelId>, filter: EventFilter) -> Self {
+        let shows_all = reader.check_sees(Role::Maintainer).is_ok();
+        let mut condition = filter.condition(&db).and(export::part(reader, model));
+        if !shows_all {
+            condition = condition.and(Sql::new(FOR_READERS));
+        }
+        Self { db, condition, shows_all }
+    }
+
+    /// The lines behind a cursor, at most `size`. There may be none where there is more: not all that is behind it is looked at.
+    pub async fn after(&self, cursor: &str, size: usize) -> Result<Lines> {
+        let place = match cursor {
+            "now" => self.end(&Place::default(), None).await?.unwrap_or_default(),
+            cursor => Place::parse(cursor)?,
+        };
+        let far = self.end(&place, Some(LOOKED_AT)).await?;
+        let is_last = far.is_none();
+        let end = match far {
+            None => self.end(&place, None).await?.unwrap_or_else(|| place.clone()),
+            Some(far) => far,
+        };
+        let mut sql = Sql::new(SELECT).and(place.before()).and(end.not_before());
+        sql = sql.and(self.condition.clone());
+        sql.push(" ORDER BY e.position, e.id").push_limit(size as i64);
+        let mut lines: Vec<Exported> = Query::from(sql).fetch_all(&self.db).await?;
+        if !self.shows_all {
+            lines.iter_mut().for_each(Exported::hide);
+        }
+        let last = lines.last().filter(|_| lines.len() == size);
+        let is_end = is_last && last.is_none();
+        let next = last.map_or(end, |last| Place { position: last.position, id: last.id.clone() });
+        Ok(Lines { lines, next: next.cursor(), is_end })
+    }
+
+    /// The last line of the feed behind a place, or the one that comes so many behind it.
+    async fn end(&self, place: &Place, far: Option<i64>) -> Result<Option<Place>> {
+        let mut sql = Sql::new("SELECT e.position, e.id FROM events e WHERE TRUE");
+        sql = sql.and(place.before()).and(self.db.is_settled("e.position"));
+        match far {
+            None => sql.push(" ORDER BY e.position DESC, e.id DESC LIMIT 1"),
+            Some(far) => {
+                sql.push(&format!(" ORDER BY e.position, e.id LIMIT 1 OFFSET {}", far - 1))
+            }
+        };
+        Ok(Query::from(sql).fetch_optional(&self.db).await?)
+    }
+}
+
+/// Has positions go on where they were, in a database that was restored into another PostgreSQL: there the ids of transactions
+/// begin anew. To be called before a server writes.
+pub async fn go_on(db: &Db) -> Result<()> {
+    if let Some(raised) = db.raised_positions() {
+        Query::from(raised).alone(db).await?;
+    }
+    Ok(())
+}
