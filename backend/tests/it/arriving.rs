@@ -273,8 +273,8 @@ async fn parts_that_a_dead_server_left_in_an_object_store_are_removed_after_a_we
     }
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
     let (server, admin) = with_version(Clock::Fixed(time.clone())).await;
-    // More than a part of an upload whose size nobody said.
-    let large = vec![7; 48 << 20];
+    // More than two parts of an upload whose size nobody said.
+    let large = vec![7; 80 << 20];
     let path = format!("{BASE}/whole.bin");
     assert_eq!(admin.put(&format!("{BASE}/small.bin"), "0123456789").await.status(), 201);
     assert_eq!(server.count("SELECT COUNT(*) FROM open_uploads").await, 0, "it came in one part");
@@ -286,7 +286,7 @@ async fn parts_that_a_dead_server_left_in_an_object_store_are_removed_after_a_we
     // What a server knows no more is told from what goes on by its age alone.
     let put = Put::begin(&admin, &format!("{BASE}/left.bin"));
     put.send(large).await;
-    // The third is taken when the first was read, so the store has a part of it.
+    // The third is taken when the first was read, and a second part is sent after the first one.
     for piece in ["a", "b"] {
         put.send(piece).await;
     }
