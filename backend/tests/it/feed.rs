@@ -142,7 +142,7 @@ async fn write(server: &Server, writer: usize, count: usize) {
         let subject =
             Subject { name: object.clone(), project_id: None, model_id: None, object_id: &object };
         change.record(Action::TagSet, subject, json!({})).await.ok().unwrap();
-        if (number * 7 + writer) % 5 == 0 {
+        if (number * 7 + writer).is_multiple_of(5) {
             // The line is there, and nobody sees it yet.
             change.run_kept().await.unwrap();
             tokio::time::sleep(Duration::from_millis((number % 4) as u64)).await;
@@ -159,7 +159,7 @@ async fn follow(caller: &Caller, is_written: &AtomicBool, seed: usize) -> Vec<St
         asked += 1;
         let first = 1 + asked * 37 % 900;
         let (events, next) = page(caller, &format!("after={cursor}&first={first}&wait=1")).await;
-        if asked % 6 == 0 {
+        if asked.is_multiple_of(6) {
             continue;
         }
         if events.is_empty() && next == cursor && was_written {
