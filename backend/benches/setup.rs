@@ -59,6 +59,11 @@ impl Database {
         start_with(&[&["--database", &self.url], more].concat()).await
     }
 
+    /// Has PostgreSQL count what is in it.
+    pub async fn analyze(&self) {
+        sqlx::raw_sql("ANALYZE").execute(&mut self.connect().await).await.expect("statistics");
+    }
+
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.expect("PostgreSQL")
     }
