@@ -1,8 +1,9 @@
 //! The log for programs: `GET /api/events` exports it as JSON lines, oldest first, one object a line.
 //!
-//! With `after` it is followed instead: the answer is `{"events": […], "next": CURSOR}`, where `after=CURSOR` goes on, also
+//! With `after` it is followed instead: the answer is `{"events": […], "next": CURSOR, "more": BOOL}`, where `after=CURSOR` goes on, also
 //! years later; `after=` begins with the first line, `after=now` with what comes from now on. There are 1,000 lines at most, or
-//! `first`. `wait` is how many seconds to wait for the first one. No line is missing, and none comes twice.
+//! `first`, and there can be none although there are more. `wait` is how many seconds to wait for the first one. No line is
+//! missing, and none comes twice.
 //!
 //! `?project=vision` or `?model=vision/ocr` are a part of it; all of it is for administrators. An export of a part is for its
 //! maintainers; whoever reads it can follow it, and sees what GraphQL's `events` shows them. `actor`, `action`, `refused`,
@@ -20,10 +21,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::{Stream, StreamExt, stream};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::access::{self, Actor, Reader};
 use crate::app::App;
+use crate::db::{Db, Watch};
 use crate::error::{Error, Result};
 use crate::id::ModelId;
 use crate::log;
@@ -39,6 +41,8 @@ const LINES: i64 = 500;
 const MOST_LINES: usize = 1000;
 /// How long they may wait for the first one.
 const MOST_WAIT: Duration = Duration::from_secs(60);
+/// How long changes are collected before is looked again.
+const COLLECTED: Duration = Duration::from_millis(250);
 /// How often is looked meanwhile, where nothing is said to have changed: a line may be held back by an open transaction.
 const ASKED: Duration = Duration::from_secs(1);
 
@@ -137,10 +141,8 @@ async fn follow(app: &App, wanted: &Wanted, after: &str, request: &Parts) -> Res
         return Err(Error::invalid("wait", format!("must be 0 to {most} seconds")));
     }
     let deadline = Instant::now() + wait;
-    // Before the first look, so that nothing is missed between the two.
-    let watch = if wait.is_zero() { None } else { Some(app.db.watch(log::TOPIC).await) };
     let mut stopping = app.stopping.subscribe();
-    let mut after = after.to_owned();
+    let (mut after, mut watch, mut seat) = (after.to_owned(), None, None);
     loop {
         let actor = Actor::of_request(&app.access, request).await?;
         let (db, filter) = (app.db.clone(), wanted.filter()?);
@@ -149,20 +151,36 @@ async fn follow(app: &App, wanted: &Wanted, after: &str, request: &Parts) -> Res
             Some((reader, model)) => Feed::of_part(db, &reader, model.as_ref(), filter),
         };
         let found = feed.after(&after, first).await?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let is_over = left.is_zero() || *stopping.borrow();
-        let Some(watch) = watch.as_ref().filter(|_| found.lines.is_empty() && !is_over) else {
+        if !found.lines.is_empty() || Instant::now() >= deadline || *stopping.borrow() {
             let events: Vec<_> = found.lines.iter().map(line).collect();
-            let answer = serde_json::json!({ "events": events, "next": found.next });
+            let answer =
+                serde_json::json!({ "events": events, "next": found.next, "more": !found.is_end });
             return Ok(([NO_STORE], Json(answer)).into_response());
-        };
+        }
+        if seat.is_none() {
+            let network = |_| actor.network();
+            let caller = actor.user().map_or_else(network, |user| user.id.raw().to_owned());
+            seat = Some(app.sockets.take(caller)?);
+        }
         after = found.next;
-        if found.is_end {
-            tokio::select! {
-                _ = watch.changed(usize::MAX) => {}
-                () = tokio::time::sleep(left.min(ASKED)) => {}
-                _ = stopping.changed() => {}
-            }
+        if !found.is_end {
+            continue;
+        }
+        tokio::select! {
+            () = heard(&app.db, &mut watch) => {}
+            () = sleep_until(deadline.min(Instant::now() + ASKED)) => {}
+            _ = stopping.changed() => {}
+        }
+    }
+}
+
+/// Waits until there may be something new; the first time only until that would be heard of.
+async fn heard(db: &Db, watch: &mut Option<Watch>) {
+    match watch {
+        None => *watch = Some(db.watch(log::TOPIC).await),
+        Some(watch) => {
+            watch.changed(usize::MAX).await;
+            sleep(COLLECTED).await;
         }
     }
 }

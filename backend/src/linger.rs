@@ -13,8 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// How long nothing may come at first, and later: most clients have nothing to say any more.
-const QUIET_AT_FIRST: Duration = Duration::from_millis(100);
+/// How long nothing may come.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a client may send what nobody listens to.
 const MOST: Duration = Duration::from_secs(5);
@@ -99,11 +98,11 @@ pub async fn close(stream: TcpStream) {
 }
 
 async fn drain(stream: &TcpStream) {
-    let (mut buffer, mut patience) = (vec![0; 64 << 10], QUIET_AT_FIRST);
-    while let Ok(Ok(())) = timeout(patience, stream.readable()).await {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(Ok(())) = timeout(QUIET, stream.readable()).await {
         match stream.try_read(&mut buffer) {
             Ok(0) => return,
-            Ok(_) => patience = QUIET,
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return,
         }

@@ -25,7 +25,6 @@ use crate::linger::{self, Lent};
 use crate::network::Peer;
 use crate::peers::Peers;
 use crate::registry::catalog::blob::sweep::newest_ms;
-use crate::registry::event::feed;
 use crate::upkeep;
 
 /// A header must be complete, and an idle connection used again, within this time.
@@ -43,7 +42,6 @@ pub async fn serve(app: &App, listener: TcpListener, stop: impl Future<Output = 
     let peers = Peers::default();
     // Every connection holds a receiver until it ends.
     let stopping = watch::Sender::new(());
-    feed::go_on(&app.db).await?;
     let newest = newest_ms(&app.db.patient()).await;
     let ending = watch::Sender::new(false);
     let upkeep = tokio::spawn(upkeep::run(app.clone(), newest, ending.subscribe()));

@@ -27,7 +27,7 @@ impl Db {
     }
 
     /// The statement that raises `registry.feed_offset` where the ids of transactions have begun anew; none with SQLite.
-    pub fn raised_positions(&self) -> Option<Sql> {
+    pub(super) fn raised_positions(&self) -> Option<Sql> {
         matches!(self.pools, Pools::Postgres(_)).then(|| {
             Sql::new(
                 "UPDATE registry SET feed_offset = e.last + 1 FROM (SELECT COALESCE(MAX(position), 0) AS last FROM events) e

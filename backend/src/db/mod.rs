@@ -139,7 +139,9 @@ impl Db {
     pub async fn open(address: impl Into<Address>) -> Result<Self, sqlx::Error> {
         let address = address.into();
         let lock = Self::sqlite_file(&address.url).map(lock).transpose()?;
-        Ok(Self { lock: lock.map(Arc::new), ..Self::open_at(&address, migrate::COUNT).await? })
+        let db = Self::open_at(&address, migrate::COUNT).await?;
+        db.go_on().await?;
+        Ok(Self { lock: lock.map(Arc::new), ..db })
     }
 
     /// Whether there is no database yet: an SQLite file that is not there. Nobody knows of a PostgreSQL before it is
@@ -166,6 +168,7 @@ impl Db {
         }
         let db = Self::connect(&address).await?;
         migrate::check(&db).await?;
+        db.go_on().await?;
         Ok(db)
     }
 

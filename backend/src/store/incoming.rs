@@ -60,9 +60,14 @@ impl Memory {
         Self { mib, free: Arc::new(Semaphore::new(mib as usize)) }
     }
 
-    /// Waits for a share of so many bytes; what is larger than all takes all.
+    /// How many MiB a share of so many bytes has: what is larger than all takes all.
+    fn mib_of(&self, bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.mib)
+    }
+
+    /// Waits for a share of so many bytes.
     async fn share(&self, bytes: u64) -> Result<OwnedSemaphorePermit> {
-        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.mib);
+        let mib = self.mib_of(bytes);
         let share = timeout(PATIENCE, self.free.clone().acquire_many_owned(mib)).await;
         share.map_err(|_| too_many())?.map_err(Error::internal)
     }
@@ -196,6 +201,17 @@ pub(super) fn patience_for(size: u64) -> Duration {
 }
 
 impl Incoming {
+    /// Whether `length` more bytes have their share of the memory, or it could be had at once.
+    pub fn has_room(&mut self, length: u64) -> bool {
+        let To::Cloud(parts) = &mut self.to else { return true };
+        if parts.share.is_none() && self.waiting_size + length > FREE {
+            let mib = parts.memory.mib_of(parts.size);
+            parts.share = parts.memory.free.clone().try_acquire_many_owned(mib).ok();
+            return parts.share.is_some();
+        }
+        true
+    }
+
     /// Takes more bytes; what is returned sends those that are a part now, if they are.
     pub async fn put(&mut self, bytes: Vec<Bytes>) -> Result<Option<Sending>> {
         let length = bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();

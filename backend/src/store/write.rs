@@ -95,7 +95,8 @@ async fn receive<E: Into<Error>>(
     let mut size = 0;
     loop {
         let (piece, ended) = next_part(&mut body).await?;
-        size += piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        let length = piece.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        size += length;
         if size > max_size {
             return Err(Error::TooLarge(format!(
                 "The file is too large: at most {max_size} bytes are allowed."
@@ -103,6 +104,11 @@ async fn receive<E: Into<Error>>(
         }
         if !piece.is_empty() {
             store.check_room()?;
+            // Where memory is short, the part that is being sent gives back its own first.
+            if !upload.has_room(length) {
+                sending.await.map_err(Error::internal)??;
+                sending = tokio::spawn(async { Ok(()) });
+            }
             if let Some(part) = upload.put(piece.clone()).await? {
                 sending.await.map_err(Error::internal)??;
                 sending = tokio::spawn(part);

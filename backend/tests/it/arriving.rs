@@ -273,8 +273,8 @@ async fn parts_that_a_dead_server_left_in_an_object_store_are_removed_after_a_we
     }
     let time = Arc::new(AtomicI64::new(1_800_000_000_000));
     let (server, admin) = with_version(Clock::Fixed(time.clone())).await;
-    // More than two parts of an upload whose size nobody said.
-    let large = vec![7; 80 << 20];
+    // More than two parts of an upload whose size nobody said, and than what is on its way at most (tcp_rmem).
+    let large = vec![7; 120 << 20];
     let path = format!("{BASE}/whole.bin");
     assert_eq!(admin.put(&format!("{BASE}/small.bin"), "0123456789").await.status(), 201);
     assert_eq!(server.count("SELECT COUNT(*) FROM open_uploads").await, 0, "it came in one part");

@@ -38,15 +38,22 @@ impl Exported {
     }
 }
 
-/// Lines with all that is exported of them, to which conditions are added.
-pub(super) const SELECT: &str =
-    "SELECT e.id, e.position, e.at_ms, u.username, c.name AS token, e.address, e.action, e.subject, p.path AS project, e.refused,
+/// Selects lines of `events` with all that is exported of them; conditions are added.
+pub(super) fn select(events: Sql) -> Sql {
+    let mut sql = Sql::new(
+        "SELECT e.id, e.position, e.at_ms, u.username, c.name AS token, e.address, e.action, e.subject, p.path AS project, e.refused,
          e.detail
-     FROM events e
-     LEFT JOIN users u ON u.id = e.actor_id
-     LEFT JOIN credentials c ON c.id = e.credential_id AND c.kind = 'TOKEN'
-     LEFT JOIN projects p ON p.id = e.project_id
-     WHERE TRUE";
+     FROM ",
+    );
+    sql.push_sql(events).push(
+        " e
+         LEFT JOIN users u ON u.id = e.actor_id
+         LEFT JOIN credentials c ON c.id = e.credential_id AND c.kind = 'TOKEN'
+         LEFT JOIN projects p ON p.id = e.project_id
+         WHERE TRUE",
+    );
+    sql
+}
 
 /// The condition that a line is of the project of a reader or, where `model` is given, of that model of it.
 pub(super) fn part(reader: &Reader, model: Option<&ModelId>) -> Sql {
@@ -85,7 +92,7 @@ impl Export {
     /// The next lines, at most `size`; none at the end.
     pub async fn next(&mut self, size: i64) -> Result<Vec<Exported>> {
         let behind = Sql::new("e.id > ?").bind(self.after.as_str());
-        let mut sql = Sql::new(SELECT).and(behind).and(self.condition.clone());
+        let mut sql = select(Sql::new("events")).and(behind).and(self.condition.clone());
         sql.push(" ORDER BY e.id").push_limit(size);
         let lines: Vec<Exported> = Query::from(sql).fetch_all(&self.db).await?;
         if let Some(last) = lines.last() {

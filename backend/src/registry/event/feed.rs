@@ -6,10 +6,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::export::{self, Exported, SELECT};
+use super::export::{self, Exported};
 use super::sql::{EventFilter, FOR_READERS};
 use crate::access::{Auditor, Reader};
-use crate::db::{Db, Query, Sql};
+use crate::db::{Db, Query, Sql, query};
 use crate::error::{Error, Result};
 use crate::id::ModelId;
 use crate::role::Role;
@@ -95,18 +95,18 @@ impl Feed {
     pub async fn after(&self, cursor: &str, size: usize) -> Result<Lines> {
         let place = match cursor {
             "now" => self.end(&Place::default(), None).await?.unwrap_or_default(),
-            cursor => Place::parse(cursor)?,
+            cursor => self.find(cursor).await?,
         };
         let far = self.end(&place, Some(LOOKED_AT)).await?;
         let is_last = far.is_none();
         let end = match far {
-            None => self.end(&place, None).await?.unwrap_or_else(|| place.clone()),
-            Some(far) => far,
+            None => self.end(&place, None).await?,
+            far => far,
         };
-        let mut sql = Sql::new(SELECT).and(place.before()).and(end.not_before());
-        sql = sql.and(self.condition.clone());
-        sql.push(" ORDER BY e.position, e.id").push_limit(size as i64);
-        let mut lines: Vec<Exported> = Query::from(sql).fetch_all(&self.db).await?;
+        let Some(end) = end else {
+            return Ok(Lines { lines: Vec::new(), next: place.cursor(), is_end: true });
+        };
+        let mut lines = self.between(&place, &end, size).await?;
         if !self.shows_all {
             lines.iter_mut().for_each(Exported::hide);
         }
@@ -114,6 +114,30 @@ impl Feed {
         let is_end = is_last && last.is_none();
         let next = last.map_or(end, |last| Place { position: last.position, id: last.id.clone() });
         Ok(Lines { lines, next: next.cursor(), is_end })
+    }
+
+    /// The place of a cursor, which the log must have: one that was restored from a backup has not all that was told of it.
+    async fn find(&self, cursor: &str) -> Result<Place> {
+        let place = Place::parse(cursor)?;
+        let there = query("SELECT 1 FROM events WHERE id = $1 AND position = $2");
+        let there: Option<(i32,)> =
+            there.bind(&place.id).bind(place.position).fetch_optional(&self.db).await?;
+        if there.is_none() && place != Place::default() {
+            let reason = "is not of this log, perhaps because a backup was restored: begin anew with after= or after=now";
+            return Err(Error::invalid("after", reason));
+        }
+        Ok(place)
+    }
+
+    /// The first lines between two places that are asked for. What is between them is read first, and then looked through: by
+    /// another index a database might read all lines of a project instead.
+    async fn between(&self, place: &Place, end: &Place, size: usize) -> Result<Vec<Exported>> {
+        let mut events = Sql::new("(SELECT * FROM events e WHERE TRUE");
+        events = events.and(place.before()).and(end.not_before());
+        events.push(" ORDER BY e.position, e.id").push_limit(LOOKED_AT).push(")");
+        let mut sql = export::select(events).and(self.condition.clone());
+        sql.push(" ORDER BY e.position, e.id").push_limit(size as i64);
+        Ok(Query::from(sql).fetch_all(&self.db).await?)
     }
 
     /// The last line of the feed behind a place, or the one that comes so many behind it.
@@ -128,13 +152,4 @@ impl Feed {
         };
         Ok(Query::from(sql).fetch_optional(&self.db).await?)
     }
-}
-
-/// Has positions go on where they were, in a database that was restored into another PostgreSQL: there the ids of transactions
-/// begin anew. To be called before a server writes.
-pub async fn go_on(db: &Db) -> Result<()> {
-    if let Some(raised) = db.raised_positions() {
-        Query::from(raised).alone(db).await?;
-    }
-    Ok(())
 }

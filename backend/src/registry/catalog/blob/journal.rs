@@ -2,13 +2,14 @@
 //!
 //! Uploads that can be interrupted have rows of their own ([`upload`](crate::registry::catalog::upload)).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::sweep::DAY_SECONDS;
 use crate::db::{Db, query};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Journal, Storages};
 use crate::time::{Clock, Timestamp};
 
@@ -52,7 +53,7 @@ pub async fn end_left(db: &Db, storages: &Storages, now: Timestamp) -> Result<()
     query("DELETE FROM open_uploads WHERE EXISTS (SELECT 1 FROM copies c WHERE c.key = open_uploads.key)")
         .alone(db)
         .await?;
-    let mut after = String::new();
+    let (mut after, mut silent) = (String::new(), HashSet::new());
     loop {
         let left: Vec<(String, String, String)> = query(
             "SELECT key, storage, multipart FROM open_uploads WHERE begun_at_ms < $1 AND key > $2 ORDER BY key LIMIT $3",
@@ -64,13 +65,20 @@ pub async fn end_left(db: &Db, storages: &Storages, now: Timestamp) -> Result<()
         .await?;
         for (key, storage, multipart) in &left {
             // One that cannot be ended now keeps no other one; nor does one in a storage that this server was not given.
-            let Some(store) = storages.find(storage) else { continue };
+            let Some(store) = storages.find(storage).filter(|_| !silent.contains(storage)) else {
+                continue;
+            };
             match store.end_upload(key, multipart).await {
                 Ok(()) => {
                     let ended = query("DELETE FROM open_uploads WHERE key = $1").bind(key);
                     ended.alone(db).await?;
                 }
-                Err(error) => error.log(),
+                Err(error) => {
+                    if matches!(error, Error::Unavailable) {
+                        silent.insert(storage.clone());
+                    }
+                    error.log();
+                }
             }
         }
         let Some((last, ..)) = left.into_iter().next_back() else { return Ok(()) };
