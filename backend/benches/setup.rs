@@ -13,7 +13,7 @@ use model_registry::app::App;
 use model_registry::change::Change;
 use model_registry::config::{Cli, Command};
 use model_registry::db::Db;
-use model_registry::registry::catalog::blob::pairing;
+use model_registry::registry::catalog::blob::{journal, pairing};
 use model_registry::registry::people::token::rules::{self as token, CreateTokenInput};
 use model_registry::registry::people::user;
 use model_registry::role::TokenScope;
@@ -81,6 +81,7 @@ async fn start_with(more: &[&str]) -> Server {
     let db = Db::open(&config.data.database_url()).await.expect("a database");
     let paired = pairing::pair(&db, &storages, false, Clock::System.now()).await;
     paired.unwrap_or_else(|e| panic!("{}", e.message()));
+    let storages = storages.noting_in(&journal::of(&db, &Clock::System));
     let signing = pairing::signing(&db, &config.secret).await.unwrap();
     let app = App::new(db, storages, signing, config, Clock::System);
     user::rules::create_admin(&app).await.unwrap_or_else(|e| panic!("{}", e.message()));

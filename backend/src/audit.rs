@@ -1,9 +1,9 @@
 //! The log for programs: `GET /api/events` exports it as JSON lines, oldest first, one object a line.
 //!
-//! With `after` it is followed instead: the answer is `{"events": […], "next": CURSOR, "more": BOOL}`, where `after=CURSOR` goes on, also
-//! years later; `after=` begins with the first line, `after=now` with what comes from now on. There are 1,000 lines at most, or
-//! `first`, and there can be none although there are more. `wait` is how many seconds to wait for the first one. No line is
-//! missing, and none comes twice.
+//! With `after` it is followed instead: the answer is `{"events": […], "next": CURSOR, "more": BOOL}`, where `after=CURSOR`
+//! goes on, also years later; `after=` begins with the first line, `after=now` with what comes from now on. There are 1,000
+//! lines at most, or `first`, and there can be none although there are more. `wait` is how many seconds to wait for the first
+//! one. No line is missing, and none comes twice.
 //!
 //! `?project=vision` or `?model=vision/ocr` are a part of it; all of it is for administrators. An export of a part is for its
 //! maintainers; whoever reads it can follow it, and sees what GraphQL's `events` shows them. `actor`, `action`, `refused`,
@@ -158,9 +158,7 @@ async fn follow(app: &App, wanted: &Wanted, after: &str, request: &Parts) -> Res
             return Ok(([NO_STORE], Json(answer)).into_response());
         }
         if seat.is_none() {
-            let network = |_| actor.network();
-            let caller = actor.user().map_or_else(network, |user| user.id.raw().to_owned());
-            seat = Some(app.sockets.take(caller)?);
+            seat = Some(app.sockets.take(actor.counted_as())?);
         }
         after = found.next;
         if !found.is_end {

@@ -139,7 +139,7 @@ enum Subject {
 
 /// Never fails: the caller gets their answer, and the operator the reason.
 async fn log(app: &App, actor: &Actor, denied: Denied) {
-    let who = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
+    let who = actor.counted_as();
     if app.refusals.count(&who, app.clock.now()).is_err() {
         tracing::warn!(who, action = denied.action.as_str(), "refused too often to log each time");
         return;

@@ -238,6 +238,11 @@ impl Actor {
         self.address.map(network::of).unwrap_or_default()
     }
 
+    /// Who they are, as far as what they have at once or do too often is counted: a person, or a stranger's network.
+    pub fn counted_as(&self) -> String {
+        self.user().map_or_else(|_| self.network(), |user| user.id.raw().to_owned())
+    }
+
     /// The session or token that they came with.
     pub fn credential(&self) -> Option<&CredentialId> {
         self.caller.as_ref().and_then(|caller| caller.credential.as_ref())

@@ -14,28 +14,6 @@ impl Db {
         }
     }
 
-    /// The condition that no transaction that is still open can bring a row before the one with this position, which is the id
-    /// of its transaction and `registry.feed_offset`. SQLite has one writer, so there it is true.
-    pub fn is_settled(&self, position: &str) -> Sql {
-        Sql::new(match &self.pools {
-            Pools::Sqlite { .. } => "TRUE".to_owned(),
-            Pools::Postgres(_) => format!(
-                "{position} < (SELECT feed_offset FROM registry)
-                     + CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)"
-            ),
-        })
-    }
-
-    /// The statement that raises `registry.feed_offset` where the ids of transactions have begun anew; none with SQLite.
-    pub(super) fn raised_positions(&self) -> Option<Sql> {
-        matches!(self.pools, Pools::Postgres(_)).then(|| {
-            Sql::new(
-                "UPDATE registry SET feed_offset = e.last + 1 FROM (SELECT COALESCE(MAX(position), 0) AS last FROM events) e
-                 WHERE e.last >= feed_offset + CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
-            )
-        })
-    }
-
     /// The ids of objects whose name contains `text`, whatever its case, as a sub-select.
     /// Texts under three characters have no trigram and are looked for row by row.
     pub fn names_containing(&self, text: &str) -> Sql {

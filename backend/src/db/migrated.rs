@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, Db, Query, SCHEMA, lock, migrate};
+use super::{Address, Db, SCHEMA, lock, migrate};
 
 impl Db {
     /// Migrates a database as [`Db::open`] does, and closes it. Returns the schema that there was before, of
@@ -17,22 +17,13 @@ impl Db {
         Ok((before, now))
     }
 
-    /// Has positions of events go on where they were, in a database that was restored into another PostgreSQL: there the ids of
-    /// transactions begin anew. To be called before anything is written.
-    pub(super) async fn go_on(&self) -> Result<(), sqlx::Error> {
-        if let Some(raised) = self.raised_positions() {
-            Query::from(raised).alone(self).await?;
-        }
-        Ok(())
-    }
-
     /// As [`Db::open`], but nothing is migrated: also returns the schema, which may be older than this program's.
     pub async fn open_as_it_is(address: &Address) -> Result<(Self, i64), sqlx::Error> {
         let lock = Self::sqlite_file(&address.url).map(lock).transpose()?;
         let db = Self::connect(address).await?;
         let schema = migrate::understood(&db).await?;
         if schema >= SCHEMA {
-            db.go_on().await?;
+            db.raise_positions().await?;
         }
         Ok((Self { lock: lock.map(Arc::new), ..db }, schema))
     }

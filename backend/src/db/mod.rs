@@ -18,6 +18,7 @@ mod message;
 mod migrate;
 mod migrated;
 mod notice;
+mod positions;
 mod postgres;
 mod query;
 mod readers;
@@ -134,13 +135,13 @@ impl Conn<'_> {
 }
 
 impl Db {
-    /// Opens a database for a server and migrates it to this program's schema. A schema that is newer than the program is an error, and so is an SQLite file that another
-    /// server has open: neither would know what the other keeps in its memory.
+    /// Opens a database for a server and migrates it to this program's schema. A schema that is newer than the program is an
+    /// error, and so is an SQLite file that another server has open: neither would know what the other keeps in its memory.
     pub async fn open(address: impl Into<Address>) -> Result<Self, sqlx::Error> {
         let address = address.into();
         let lock = Self::sqlite_file(&address.url).map(lock).transpose()?;
         let db = Self::open_at(&address, migrate::COUNT).await?;
-        db.go_on().await?;
+        db.raise_positions().await?;
         Ok(Self { lock: lock.map(Arc::new), ..db })
     }
 
@@ -168,7 +169,7 @@ impl Db {
         }
         let db = Self::connect(&address).await?;
         migrate::check(&db).await?;
-        db.go_on().await?;
+        db.raise_positions().await?;
         Ok(db)
     }
 

@@ -102,8 +102,7 @@ pub fn seat_of(app: &App, actor: &Actor) -> Result<Seat> {
     if let Some(token) = actor.embed() {
         return embedded::seat_of(app, token, actor.address);
     }
-    let caller = actor.user().map_or_else(|_| actor.network(), |user| user.id.raw().to_owned());
-    app.sockets.take(caller)
+    app.sockets.take(actor.counted_as())
 }
 
 /// What a client says.

@@ -65,6 +65,11 @@ impl Memory {
         u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.mib)
     }
 
+    /// A share of so many bytes, unless others wait for theirs or it is not there.
+    fn try_share(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().try_acquire_many_owned(self.mib_of(bytes)).ok()
+    }
+
     /// Waits for a share of so many bytes.
     async fn share(&self, bytes: u64) -> Result<OwnedSemaphorePermit> {
         let mib = self.mib_of(bytes);
@@ -122,13 +127,22 @@ impl Parts {
         self.tags.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Waits for the memory of a part. The first MiB is free: who sends little or slowly holds nothing that others need.
+    /// Waits for the memory of a part.
     async fn reserve(&mut self, waiting: u64) -> Result<()> {
-        if self.share.is_some() || waiting <= FREE {
-            return Ok(());
+        if !self.try_reserve(waiting) {
+            self.share = Some(self.memory.share(self.size).await?);
         }
-        self.share = Some(self.memory.share(self.size).await?);
         Ok(())
+    }
+
+    /// As [`Self::reserve`], unless it would have to wait; whether there is memory. The first MiB is free: who sends little or
+    /// slowly holds nothing that others need.
+    fn try_reserve(&mut self, waiting: u64) -> bool {
+        if self.share.is_some() || waiting <= FREE {
+            return true;
+        }
+        self.share = self.memory.try_share(self.size);
+        self.share.is_some()
     }
 }
 
@@ -203,13 +217,10 @@ pub(super) fn patience_for(size: u64) -> Duration {
 impl Incoming {
     /// Whether `length` more bytes have their share of the memory, or it could be had at once.
     pub fn has_room(&mut self, length: u64) -> bool {
-        let To::Cloud(parts) = &mut self.to else { return true };
-        if parts.share.is_none() && self.waiting_size + length > FREE {
-            let mib = parts.memory.mib_of(parts.size);
-            parts.share = parts.memory.free.clone().try_acquire_many_owned(mib).ok();
-            return parts.share.is_some();
+        match &mut self.to {
+            To::Folder(_) => true,
+            To::Cloud(parts) => parts.try_reserve(self.waiting_size + length),
         }
-        true
     }
 
     /// Takes more bytes; what is returned sends those that are a part now, if they are.

@@ -1,6 +1,7 @@
 //! The log as it is exported, line by line, for who keeps it elsewhere.
 
 use super::sql::EventFilter;
+use super::{has_value, without_value};
 use crate::access::{Auditor, Reader};
 use crate::db::{Db, Query, Sql};
 use crate::error::Result;
@@ -27,14 +28,12 @@ pub struct Exported {
 
 impl Exported {
     /// Leaves out what only maintainers see.
-    pub(super) fn hide(&mut self) {
+    pub(super) fn hide(&mut self) -> Result<()> {
         (self.token, self.address) = (None, None);
-        if self.action.starts_with("tag.")
-            && let Ok(serde_json::Value::Object(mut detail)) = serde_json::from_str(&self.detail)
-        {
-            detail.remove("value");
-            self.detail = serde_json::Value::Object(detail).to_string();
+        if has_value(&self.action) {
+            self.detail = without_value(&self.detail)?;
         }
+        Ok(())
     }
 }
 

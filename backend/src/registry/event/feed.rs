@@ -94,21 +94,15 @@ impl Feed {
     /// The lines behind a cursor, at most `size`. There may be none where there is more: not all that is behind it is looked at.
     pub async fn after(&self, cursor: &str, size: usize) -> Result<Lines> {
         let place = match cursor {
-            "now" => self.end(&Place::default(), None).await?.unwrap_or_default(),
+            "now" => self.end().await?.unwrap_or_default(),
             cursor => self.find(cursor).await?,
         };
-        let far = self.end(&place, Some(LOOKED_AT)).await?;
-        let is_last = far.is_none();
-        let end = match far {
-            None => self.end(&place, None).await?,
-            far => far,
-        };
-        let Some(end) = end else {
+        let Some((end, is_last)) = self.window(&place).await? else {
             return Ok(Lines { lines: Vec::new(), next: place.cursor(), is_end: true });
         };
         let mut lines = self.between(&place, &end, size).await?;
         if !self.shows_all {
-            lines.iter_mut().for_each(Exported::hide);
+            lines.iter_mut().try_for_each(Exported::hide)?;
         }
         let last = lines.last().filter(|_| lines.len() == size);
         let is_end = is_last && last.is_none();
@@ -140,16 +134,23 @@ impl Feed {
         Ok(Query::from(sql).fetch_all(&self.db).await?)
     }
 
-    /// The last line of the feed behind a place, or the one that comes so many behind it.
-    async fn end(&self, place: &Place, far: Option<i64>) -> Result<Option<Place>> {
-        let mut sql = Sql::new("SELECT e.position, e.id FROM events e WHERE TRUE");
+    /// The last of the lines behind a place that are looked at, and whether it is the last of all; none where none is behind it.
+    async fn window(&self, place: &Place) -> Result<Option<(Place, bool)>> {
+        let mut sql = Sql::new(
+            "SELECT w.position, w.id, COUNT(*) OVER () FROM (SELECT e.position, e.id FROM events e WHERE TRUE",
+        );
         sql = sql.and(place.before()).and(self.db.is_settled("e.position"));
-        match far {
-            None => sql.push(" ORDER BY e.position DESC, e.id DESC LIMIT 1"),
-            Some(far) => {
-                sql.push(&format!(" ORDER BY e.position, e.id LIMIT 1 OFFSET {}", far - 1))
-            }
-        };
+        sql.push(" ORDER BY e.position, e.id").push_limit(LOOKED_AT);
+        sql.push(") w ORDER BY w.position DESC, w.id DESC LIMIT 1");
+        let end: Option<(i64, String, i64)> = Query::from(sql).fetch_optional(&self.db).await?;
+        Ok(end.map(|(position, id, count)| (Place { position, id }, count < LOOKED_AT)))
+    }
+
+    /// The last line of the feed.
+    async fn end(&self) -> Result<Option<Place>> {
+        let sql = Sql::new("SELECT e.position, e.id FROM events e WHERE TRUE");
+        let mut sql = sql.and(self.db.is_settled("e.position"));
+        sql.push(" ORDER BY e.position DESC, e.id DESC LIMIT 1");
         Ok(Query::from(sql).fetch_optional(&self.db).await?)
     }
 }

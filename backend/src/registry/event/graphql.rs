@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object};
 
 use super::sql::{self, EventFilter};
-use super::{Event, rules};
+use super::{Event, has_value, rules, without_value};
 use crate::access::project::Project;
 use crate::access::user::User;
 use crate::access::{self, actor};
@@ -29,15 +29,10 @@ impl Event {
     /// Details, as a JSON object. The values of tags are shown to maintainers only: somebody may have removed one for a reason.
     #[graphql(complexity = "ENTRIES")]
     async fn detail(&self, ctx: &Context<'_>) -> Result<String> {
-        if !self.has_value() || self.shows_all(ctx).await? {
-            return Ok(self.detail.clone());
+        match !has_value(&self.action) || self.shows_all(ctx).await? {
+            true => Ok(self.detail.clone()),
+            false => without_value(&self.detail),
         }
-        let mut detail: serde_json::Value =
-            serde_json::from_str(&self.detail).map_err(Error::internal)?;
-        if let Some(detail) = detail.as_object_mut() {
-            detail.remove("value");
-        }
-        Ok(detail.to_string())
     }
 
     /// Who did it; null for the server itself, and for refused callers who were not signed in.
@@ -72,11 +67,6 @@ impl Event {
     /// Whether only maintainers see it: what was refused, and who may what.
     pub fn is_for_maintainers(&self) -> bool {
         self.refused || self.action.starts_with("member.") || self.action.starts_with("token.")
-    }
-
-    /// Whether its detail tells the value of a tag.
-    fn has_value(&self) -> bool {
-        self.action.starts_with("tag.")
     }
 
     /// Whether the caller may see how it was done: maintainers of its project and administrators.

@@ -10,6 +10,7 @@ pub mod sql;
 use async_graphql::SimpleObject;
 
 use crate::connection::Node;
+use crate::error::{Error, Result};
 use crate::id::{CredentialId, EventId, ProjectId, UserId};
 use crate::loader::load_by_id;
 use crate::time::Timestamp;
@@ -111,6 +112,20 @@ macro_rules! columns {
 use columns;
 
 load_by_id!(EventId => Event, concat!("SELECT ", columns!(), " FROM events e WHERE "), "e.id");
+
+/// Whether the details of such events tell the value of a tag, which only maintainers see.
+fn has_value(action: &str) -> bool {
+    action.starts_with("tag.")
+}
+
+/// Details without the value that they tell.
+fn without_value(detail: &str) -> Result<String> {
+    let mut detail: serde_json::Value = serde_json::from_str(detail).map_err(Error::internal)?;
+    if let Some(detail) = detail.as_object_mut() {
+        detail.remove("value");
+    }
+    Ok(detail.to_string())
+}
 
 impl Node for Event {
     const NAME: &'static str = "Event";
