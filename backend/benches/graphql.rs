@@ -48,7 +48,9 @@ pub async fn measure() -> Vec<Row> {
         reference: format!("{:.0} µs its own SQL, by hand", sql * 1e6),
         ratio: format!("{:.2} × (goal ≤ 3)", one / sql),
     });
-    rows.push(creation(&server).await);
+    let (created, rate) = creation(&server).await;
+    rows.push(created);
+    rows.push(told_creation(&server, rate).await);
     rows
 }
 
@@ -174,9 +176,8 @@ async fn all<T: DbRow>(db: &Db, sql: Sql) -> Vec<T> {
 }
 
 /// Versions that eight clients create, against one-row transactions of the same durability.
-async fn creation(server: &Server) -> Row {
-    let create = "mutation { createModelVersion(input: {model: \"vision/model-00000\"}) { modelVersion { version } } }";
-    let ours = asked(server.address, server.graphql(create)).await;
+async fn creation(server: &Server) -> (Row, f64) {
+    let ours = asked(server.address, server.graphql(CREATE)).await;
     let db = Db::open(&Db::sqlite_url(&server.data.path().join("bare.sqlite")))
         .await
         .expect("a database");
@@ -194,10 +195,27 @@ async fn creation(server: &Server) -> Row {
         inserts += 1;
     }
     let reference = f64::from(inserts) / started.elapsed().as_secs_f64();
-    Row {
+    let row = Row {
         what: "create a version, 8 clients",
         ours: format!("{ours:.0} /s"),
         reference: format!("{reference:.0} /s bare durable inserts"),
         ratio: format!("{:.2}", ours / reference),
+    };
+    (row, ours)
+}
+
+/// The same, where each is told to a webhook whose receiver is away.
+async fn told_creation(server: &Server, reference: f64) -> Row {
+    server.ask(
+        "mutation { createWebhook(input: {project: \"vision\", name: \"away\", url: \"https://localhost:9999/\", events: [\"version.create\"]}) { webhook { id } } }",
+    );
+    let ours = asked(server.address, server.graphql(CREATE)).await;
+    Row {
+        what: "the same, told to a webhook that is away",
+        ours: format!("{ours:.0} /s"),
+        reference: format!("{reference:.0} /s without it"),
+        ratio: format!("{:.2}", ours / reference),
     }
 }
+
+const CREATE: &str = "mutation { createModelVersion(input: {model: \"vision/model-00000\"}) { modelVersion { version } } }";

@@ -74,6 +74,14 @@ actions! {
     FilePut = "file.put", "a file was stored";
     FileDelete = "file.delete", "a file or folder was removed";
     EventRedact = "event.redact", "the value of a tag in the log was redacted";
+    WebhookCreate = "webhook.create", "a webhook was created";
+    WebhookUpdate = "webhook.update", "a webhook was changed";
+    WebhookDelete = "webhook.delete", "a webhook was deleted";
+    WebhookEnable = "webhook.enable", "a webhook was enabled";
+    WebhookDisable = "webhook.disable", "a webhook was disabled, by somebody or because it failed for too long";
+    WebhookRotate = "webhook.rotate", "a webhook got a new secret";
+    WebhookTest = "webhook.test", "a test was sent to a webhook";
+    WebhookRedeliver = "webhook.redeliver", "what a webhook was sent is sent again";
     TrashEmpty = "trash.empty", "an item in the trash was permanently deleted";
     MemberAdd = "member.add", "a member was added";
     MemberUpdate = "member.update", "the role of a member changed";
@@ -105,11 +113,17 @@ impl Action {
             ("sign", "Out") => "session.end".to_owned(),
             (verb, "ModelVersion") => format!("version.{verb}"),
             (verb, "ProjectToken" | "EmbedToken") => format!("token.{verb}"),
+            (verb, "WebhookSecret") => format!("webhook.{verb}"),
             (verb, "StorageRules") => format!("storage.{verb}"),
             (verb, "Viewer") => format!("user.{verb}"),
             (verb, noun) => format!("{}.{verb}", noun.to_ascii_lowercase()),
         };
         Self::ALL.iter().copied().find(|action| action.as_str() == text)
+    }
+
+    /// As webhooks spell it, whose words have no dash: `logged_model.create`.
+    pub fn in_webhooks(self) -> String {
+        self.as_str().replace('-', "_")
     }
 
     /// What kind of thing it is done to, such as `alias`.
@@ -138,6 +152,7 @@ mod tests {
             ("signOut", Action::SessionEnd),
             ("emptyTrash", Action::TrashEmpty),
             ("setStorageRules", Action::StorageSet),
+            ("rotateWebhookSecret", Action::WebhookRotate),
         ] {
             assert_eq!(Action::of_mutation(mutation), Some(action));
         }

@@ -14,6 +14,8 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::in_flight::InFlight;
 use crate::network;
+use crate::outbound::Outbound;
+use crate::sealing::Sealing;
 use crate::signing::Signing;
 use crate::sockets::Sockets;
 use crate::store::{Storages, Store};
@@ -47,6 +49,12 @@ pub struct App {
     pub rendering: Arc<Semaphore>,
     /// Signs addresses that stand for who asked for them.
     pub signing: Arc<Signing>,
+    /// Seals secrets that the database keeps.
+    pub sealing: Arc<Sealing>,
+    /// Sends what users asked for to elsewhere.
+    pub outbound: Arc<Outbound>,
+    /// Tests of webhooks, by webhook.
+    pub webhook_tests: Arc<Rate>,
     /// Who follows what changes.
     pub sockets: Arc<Sockets>,
     /// Held by who removes what was deleted for good.
@@ -61,6 +69,13 @@ pub struct App {
 
 impl App {
     pub fn new(db: Db, storages: Storages, signing: Signing, config: Serve, clock: Clock) -> Self {
+        let sealing = Sealing::new(
+            config.webhooks.secret_key_file.as_deref(),
+            &config.data.data,
+            // With either of them it has the data folder to itself.
+            storages.first().is_folder() || db.has_one_writer(),
+        );
+        let outbound = Outbound::new(&config);
         let config = Arc::new(config);
         let beside = TaskTracker::new();
         Self {
@@ -78,6 +93,9 @@ impl App {
             embedded: Arc::new(Rate::new(120)),
             rendering: Arc::new(Semaphore::new(2)),
             signing: Arc::new(signing),
+            sealing: Arc::new(sealing),
+            outbound: Arc::new(outbound),
+            webhook_tests: Arc::new(Rate::new(10)),
             removing: Arc::default(),
             stopping: Arc::new(watch::Sender::new(false)),
             in_flight: Arc::default(),

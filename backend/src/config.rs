@@ -6,6 +6,7 @@ pub mod origins;
 pub mod policy;
 pub mod public_url;
 pub mod redirect;
+pub mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::config::oidc::Oidc;
 use crate::config::origins::AllowedOrigin;
 use crate::config::public_url::PublicUrl;
 use crate::config::redirect::Redirect;
+use crate::config::webhooks::Webhooks;
 use crate::db::{Address, Db};
 use crate::error::Error;
 use crate::role::TokenScope;
@@ -231,6 +233,9 @@ pub struct Serve {
         hide_env_values = true
     )]
     pub secret: Vec<String>,
+
+    #[command(flatten)]
+    pub webhooks: Webhooks,
 
     #[command(flatten)]
     pub policy: policy::Policy,

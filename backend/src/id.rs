@@ -85,6 +85,8 @@ ids! {
     AliasId = "ali_";
     EventId = "evt_";
     EmbedTokenId = "emb_";
+    WebhookId = "whk_";
+    DeliveryId = "del_";
 }
 
 /// How MLflow begins the ids of logged models.

@@ -369,6 +369,20 @@ pub fn split_model_path(path: &str) -> Option<(&str, &str)> {
 /// More than any path of a model has, in bytes.
 const MAX_MODEL_PATH: usize = 2048;
 
+/// Whether `pattern`, in which `*` stands for any characters, matches all of `text`.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(begin) else { return false };
+    let mut parts: Vec<_> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        // The first place is as good as any: what comes after finds more room there.
+        let Some(place) = text.find(part) else { return false };
+        text = &text[place + part.len()..];
+    }
+    text.ends_with(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,5 +447,24 @@ mod tests {
             assert!(AliasName::parse("name", alias).is_err(), "{alias:?}");
         }
         assert!(AliasName::parse("name", "v").is_ok());
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text, expected) in [
+            ("production", "production", true),
+            ("production", "production-2", false),
+            ("release-*", "release-", true),
+            ("release-*", "release-1", true),
+            ("release-*", "pre-release-1", false),
+            ("*", "anything", true),
+            ("*-eu-*", "prod-eu-1", true),
+            ("*-eu-*", "prod-us-1", false),
+            ("a*b*b", "ab", false),
+            ("a*b*b", "abxb", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::registry::lifecycle::trash::removal;
 use crate::registry::people::session;
 use crate::registry::replica::lease::Lease;
 use crate::registry::replica::{HEARTBEAT, Replica, UPKEEP};
+use crate::registry::webhook::{delivery, rules, sender};
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// All objects are listed once a day.
@@ -35,7 +36,11 @@ pub async fn run(
 ) -> Result<()> {
     let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
     if app.store.is_folder() {
-        tokio::select! { () = jobs(&app, &newest_ms) => {}, () = stopped => {} }
+        tokio::select! {
+            () = jobs(&app, &newest_ms) => {}
+            () = sender::run(&app) => {}
+            () = stopped => {}
+        }
         return Ok(());
     }
     let replica = Replica::new(&app.db, &app.clock);
@@ -45,6 +50,7 @@ pub async fn run(
             Err(outdated)
         }
         () = take_turns(&app, &newest_ms, &replica) => Ok(()),
+        () = sender::run(&app) => Ok(()),
         () = stopped => Ok(()),
     };
     for ended in [replica.leave().await, Lease::give_back(&app.db, UPKEEP, &replica.id).await] {
@@ -117,6 +123,8 @@ async fn sweep(app: &App, newest_ms: &Result<i64>) {
             ),
             ("removing what was deleted for good", removal::finish(app).await),
             ("purging sessions", session::rules::purge(app).await),
+            ("telling webhooks of new actions", rules::refresh(&app.db).await),
+            ("purging deliveries", delivery::purge(&app.db.patient(), app.clock.now()).await),
             ("forgetting wrong passwords", guesses::purge(&app.db, app.clock.now()).await),
         ] {
             if let Err(error) = done {

@@ -56,6 +56,8 @@ async function furnish(api: Api): Promise<Record<string, string>> {
   await api.graphql("mutation($input: CreateProjectTokenInput!) { createProjectToken(input: $input) { token { id } } }", {
     input: { project, name: "ci", role: "DEVELOPER" },
   });
+  const hook = { project, name: "ci", url: "https://ci.example.org/hooks/models", events: ["alias.*", "version.publish"] };
+  await api.graphql("mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id } } }", { input: hook });
   return {
     account: "/settings/account",
     sessions: "/settings/sessions",
@@ -63,9 +65,12 @@ async function furnish(api: Api): Promise<Record<string, string>> {
     "users-none": "/admin/users?q=nobody-like-this",
     "admin-audit": "/admin/audit",
     "admin-operations": "/admin/operations",
+    "admin-webhooks": "/admin/webhooks",
     members: `/${project}/-/members`,
     "project-tokens": `/${project}/-/tokens`,
     "project-tokens-none": `/${empty}/-/tokens`,
+    webhooks: `/${project}/-/webhooks`,
+    "webhooks-none": `/${empty}/-/webhooks`,
     "project-audit": `/${project}/-/audit`,
     "project-audit-none": `/${project}/-/audit?actor=nobody&since=2020-01-01`,
     "model-audit": `/${model}/-/audit`,

@@ -216,6 +216,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("") view=|| view! { <Instead path="/admin/users"/> }/>
                 <Route path=path!("users") view=LazyPage::Manage(Manage::Users)/>
                 <Route path=path!("audit") view=LazyPage::Manage(Manage::AdminAudit)/>
+                <Route path=path!("webhooks") view=LazyPage::Manage(Manage::AdminWebhooks)/>
                 <Route path=path!("operations") view=LazyPage::Manage(Manage::Operations)/>
             </ParentRoute>
             <Route path=path!("/-/p/*rest") view=ElsewherePage/>
@@ -230,6 +231,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("-/experiments") view=LazyPage::Runs(Runs::Experiments)/>
                 <Route path=path!("-/members") view=LazyPage::Manage(Manage::Members)/>
                 <Route path=path!("-/tokens") view=LazyPage::Manage(Manage::ProjectTokens)/>
+                <Route path=path!("-/webhooks") view=LazyPage::Manage(Manage::ProjectWebhooks)/>
                 <Route path=path!("-/audit") view=LazyPage::Manage(Manage::ProjectAudit)/>
                 <Route path=path!("-/trash") view=LazyPage::Manage(Manage::Trash)/>
                 <Route path=path!("-/edit") view=LazyPage::Manage(Manage::ProjectEdit)/>

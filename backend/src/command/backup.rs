@@ -19,6 +19,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::proof::{self, Finding};
 use crate::registry::catalog::blob::{Copy, pairing, sql};
+use crate::sealing;
 use crate::store::{BACKUP, Given, Storages, Store};
 use crate::time::Clock;
 
@@ -60,6 +61,7 @@ pub async fn run(input: config::Backup) -> Result<ExitCode> {
         }
     };
     backup.copy_files(&named).await?;
+    sealing::copy_key(&input.data.data, &input.to)?;
     let others = backup.others(&named).await?;
     named.close().await;
     let database = if Db::sqlite_file(url).is_some() { SQLITE } else { DUMP }.to_owned();

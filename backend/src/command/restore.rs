@@ -16,6 +16,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::proof::{self, Finding};
 use crate::registry::catalog::blob::{Copy, pairing, sql};
+use crate::sealing;
 use crate::store::{Found, RESTORING, Storages, Store};
 use crate::time::Clock;
 
@@ -62,6 +63,7 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
     };
     pairing::check_named(&db, &storages).await?;
     let restored = copy_files(&db, &backup, &storages).await?;
+    sealing::copy_key(&input.from, &input.data.data)?;
     pairing::restore(&db, &storages, &made.registry, Clock::System.now()).await?;
     db.close().await;
     if let Some((new, file)) = renamed {

@@ -14,6 +14,14 @@ impl Db {
         }
     }
 
+    /// What a sub-select ends with whose rows several servers claim: those that another one is claiming are passed over.
+    pub fn skipping_locked(&self) -> &'static str {
+        match &self.pools {
+            Pools::Sqlite { .. } => "",
+            Pools::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// The ids of objects whose name contains `text`, whatever its case, as a sub-select.
     /// Texts under three characters have no trigram and are looked for row by row.
     pub fn names_containing(&self, text: &str) -> Sql {

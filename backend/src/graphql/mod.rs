@@ -46,6 +46,8 @@ use crate::registry::people::user::mutation::UserMutation;
 use crate::registry::replica::graphql::ReplicaQuery;
 use crate::registry::tracking::candidate::graphql::CandidateMutation;
 use crate::registry::tracking::candidate::live::CandidateSubscription;
+use crate::registry::webhook::graphql::WebhookQuery;
+use crate::registry::webhook::mutation::WebhookMutation;
 
 const MAX_DEPTH: usize = 20;
 const MAX_DIRECTIVES: usize = 10;
@@ -126,6 +128,7 @@ pub struct Query(
     BlobQuery,
     ReplicaQuery,
     UploadQuery,
+    WebhookQuery,
     MarkdownQuery,
 );
 
@@ -149,6 +152,7 @@ pub struct Mutation(
     UserMutation,
     InvitationMutation,
     PlacementMutation,
+    WebhookMutation,
 );
 
 /// Live updates, over a WebSocket (`graphql-transport-ws`) or server-sent events.

@@ -40,11 +40,6 @@ const FEATURES: &[(&[&str], &str, &str)] = &[
         "run them where the client is, and log to a run",
     ),
     (&["gateway", "gateway-proxy"], "AI gateway", "run MLflow's own gateway beside this registry"),
-    (
-        &["webhooks"],
-        "webhooks",
-        "follow the log at /api/events, or subscribe to changes in GraphQL",
-    ),
     (&["graphql"], "GraphQL of MLflow's", "use the registry's own, at /graphql"),
 ];
 

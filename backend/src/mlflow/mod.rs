@@ -23,6 +23,7 @@ mod runs;
 mod signed;
 mod source;
 mod uploads;
+mod webhooks;
 mod wire;
 mod workspaces;
 
@@ -107,6 +108,9 @@ fn registry_api() -> Router<App> {
         .route("/mlflow/model-versions/get-download-uri", get(read(versions::download_uri)))
         .route("/mlflow/model-versions/set-tag", post(write(Action::TagSet, versions::set_tag)))
         .route("/mlflow/model-versions/delete-tag", delete(write(Action::TagDelete, versions::delete_tag)))
+        .route("/mlflow/webhooks", get(read(webhooks::list)).post(write(Action::WebhookCreate, webhooks::create)))
+        .route("/mlflow/webhooks/{webhook_id}", get(read(webhooks::get)).patch(write(Action::WebhookUpdate, webhooks::update)).delete(write(Action::WebhookDelete, webhooks::delete)))
+        .route("/mlflow/webhooks/{webhook_id}/test", post(write(Action::WebhookTest, webhooks::test)))
         .route("/mlflow/workspaces", get(read(workspaces::list)).post(write(Action::ProjectCreate, workspaces::create)))
         .route("/mlflow/workspaces/{workspace_name}", get(read(workspaces::get)).patch(write(Action::ProjectUpdate, workspaces::update)).delete(write(Action::ProjectDelete, workspaces::delete)))
 }

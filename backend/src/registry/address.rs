@@ -28,6 +28,12 @@ pub fn at(config: &Serve, segments: &[&str]) -> String {
     all.fold(base, |address, text| format!("{address}/{}", segment(text)))
 }
 
+/// The address of the files of a version.
+pub fn files(config: &Serve, project: &str, model: &str, version: &str) -> String {
+    let base = config.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{base}/files/{}/{}/{}", segment(project), segment(model), segment(version))
+}
+
 /// The address of a card: of what `reference` names, or else of the latest version.
 pub fn card(config: &Serve, project: &str, model: &str, reference: Option<&str>) -> String {
     let base = config.public_url.as_ref().map(ToString::to_string).unwrap_or_default();

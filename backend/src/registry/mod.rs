@@ -20,6 +20,7 @@ pub mod people;
 pub mod replica;
 pub mod target;
 pub mod tracking;
+pub mod webhook;
 
 /// The payload of a mutation: the object that it made or changed.
 macro_rules! payload {

@@ -20,6 +20,8 @@ use crate::registry::people::token::{self, Token};
 use crate::registry::people::user;
 use crate::registry::tracking::candidate::Candidate;
 use crate::registry::tracking::experiment::Experiment;
+use crate::registry::webhook::delivery::WebhookDelivery;
+use crate::registry::webhook::{self, Webhook};
 use crate::role::Role;
 
 /// Any object with an opaque id.
@@ -37,6 +39,8 @@ pub enum Node {
     Experiment(Experiment),
     Alias(Alias),
     Event(Event),
+    Webhook(Box<Webhook>),
+    WebhookDelivery(WebhookDelivery),
 }
 
 #[derive(Default)]
@@ -92,6 +96,14 @@ pub async fn find(ctx: &Context<'_>, id: &ID, trashed: Trashed) -> Result<Option
         }
         AnyId::EmbedTokenId(id) => {
             return Ok(embed_token::find_visible(ctx, &id).await?.map(Node::EmbedToken));
+        }
+        AnyId::WebhookId(id) => {
+            let hook = webhook::graphql::find_visible(ctx, &id).await?;
+            return Ok(hook.map(|hook| Node::Webhook(Box::new(hook))));
+        }
+        AnyId::DeliveryId(id) => {
+            let delivery = webhook::graphql::find_delivery(ctx, &id).await?;
+            return Ok(delivery.map(Node::WebhookDelivery));
         }
         AnyId::MemberId(id) => match loader.load_one(id).await? {
             Some(member) => {

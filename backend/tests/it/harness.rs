@@ -79,9 +79,13 @@ impl Server {
 
     /// A server for which time passes as the test says.
     pub async fn start_at(clock: Clock) -> Self {
+        Self::start_at_with(clock, &[]).await
+    }
+
+    pub async fn start_at_with(clock: Clock, flags: &[&str]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         let database = database(&data).await;
-        Self::start_by(clock, data, (&database, storage()), &[]).await
+        Self::start_by(clock, data, (&database, storage()), flags).await
     }
 
     pub async fn start_on(data: Arc<TempDir>, database: &str, flags: &[&str]) -> Self {
@@ -121,6 +125,10 @@ impl Server {
         let config = serve_config(base.chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        if storage.is_some() {
+            // Servers that have no folder together are given the key of what is sealed.
+            std::fs::write(data.path().join("secret.key"), "5e".repeat(32)).unwrap();
+        }
         let storages = Storages::open(data.path(), &config.data.storage)
             .unwrap_or_else(|e| panic!("{}", e.message()));
         let storages =

@@ -74,3 +74,4 @@ mod tus;
 mod upkeep;
 mod uploads;
 mod version;
+mod webhooks;

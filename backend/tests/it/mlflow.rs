@@ -439,7 +439,6 @@ async fn what_is_not_here_is_said_by_its_name() {
         ("POST", "v1/traces", "REST OTLP span logging is not supported"),
         ("POST", "api/3.0/mlflow/datasets/create", "no evaluation data sets"),
         ("GET", "api/3.0/mlflow/scorers/list", "no scorers"),
-        ("GET", "api/2.0/mlflow/webhooks", "no webhooks"),
         ("GET", "ajax-api/3.0/mlflow/gateway/secrets/list", "no AI gateway"),
         ("GET", "api/2.0/mlflow/nothing", "Nothing answers at"),
         ("GET", "nothing", "Nothing answers at"),

@@ -213,6 +213,8 @@ async fn a_backup_ends_beside_a_busy_server_and_becomes_a_registry_again() {
     world.admin.ok(sign_in, json!({ "p": PASSWORD })).await;
     let sessions = "SELECT COUNT(*) FROM credentials WHERE kind = 'SESSION'";
     assert_eq!(world.server.count(sessions).await, 1);
+    // Without its key, what is sealed in the database could not be read.
+    let sealed = world.server.app.sealing.seal("test", "sealed").unwrap();
     let last = world.run(&["backup", to]);
     assert!(last.status.success(), "{}", text(&last));
 
@@ -230,6 +232,7 @@ async fn a_backup_ends_beside_a_busy_server_and_becomes_a_registry_again() {
     let restored = run(&["restore", to], data.path(), &database);
     assert!(restored.status.success(), "{}", text(&restored));
     let server = Server::start_on(data.clone(), &database, &[]).await;
+    assert_eq!(server.app.sealing.open("test", &sealed).unwrap(), "sealed");
     let admin = server.admin().await;
     for name in ["a", "b", "c"] {
         let answer = admin.get(&format!("{BASE}/{name}")).await;

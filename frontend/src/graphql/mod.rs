@@ -30,6 +30,7 @@ pub mod trash;
 pub mod user;
 pub mod version;
 pub mod viewer;
+pub mod webhook;
 
 #[cynic::schema("registry")]
 pub mod schema {}

@@ -11,6 +11,7 @@ pub mod event;
 pub mod filter;
 pub mod format;
 pub mod judge;
+pub mod listed;
 pub mod preview;
 pub mod relative;
 pub mod renamed;

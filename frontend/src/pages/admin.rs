@@ -22,6 +22,7 @@ pub fn AdminFrame() -> impl IntoView {
     let tabs = StoredValue::new(vec![
         Tab::new(address::at("/admin/users"), icon::USERS, "Users"),
         Tab::new(address::at("/admin/audit"), icon::HISTORY, "Audit log"),
+        Tab::new(address::at("/admin/webhooks"), icon::SEND, "Webhooks"),
         Tab::new(address::at("/admin/operations"), icon::SERVER, "Operations"),
     ]);
     let is_admin = Memo::new(move |_| session.is_admin());

@@ -40,6 +40,7 @@ pub mod users;
 pub mod version;
 pub mod version_new;
 pub mod versions;
+pub mod webhooks;
 
 use crate::{
     graphql::{scalar::ModelStage, viewer::Author},

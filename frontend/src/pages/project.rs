@@ -97,6 +97,7 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
             (true, Tab::new(page("experiments"), icon::FLASK, "Experiments")),
             (session.signed_in(), Tab::new(page("members"), icon::USERS, "Members")),
             (maintains, Tab::new(page("tokens"), icon::KEY, "Access tokens")),
+            (maintains, Tab::new(page("webhooks"), icon::SEND, "Webhooks")),
             (true, Tab::new(page("audit"), icon::HISTORY, "Audit log")),
             (edits.get(), Tab::new(page("trash"), icon::TRASH, "Trash")),
             (maintains, Tab::new(page("edit"), icon::SLIDERS, "Settings")),

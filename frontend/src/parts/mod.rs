@@ -17,3 +17,4 @@ pub mod prompts;
 pub mod shortcuts;
 pub mod suggest_field;
 pub mod tags;
+pub mod webhooks;

@@ -69,6 +69,14 @@ pub struct Event {
     /// - `file.put`: a file was stored
     /// - `file.delete`: a file or folder was removed
     /// - `event.redact`: the value of a tag in the log was redacted
+    /// - `webhook.create`: a webhook was created
+    /// - `webhook.update`: a webhook was changed
+    /// - `webhook.delete`: a webhook was deleted
+    /// - `webhook.enable`: a webhook was enabled
+    /// - `webhook.disable`: a webhook was disabled, by somebody or because it failed for too long
+    /// - `webhook.rotate`: a webhook got a new secret
+    /// - `webhook.test`: a test was sent to a webhook
+    /// - `webhook.redeliver`: what a webhook was sent is sent again
     /// - `trash.empty`: an item in the trash was permanently deleted
     /// - `member.add`: a member was added
     /// - `member.update`: the role of a member changed

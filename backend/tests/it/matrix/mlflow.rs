@@ -200,6 +200,7 @@ async fn prepare(
             "/model/info/model_id",
             "/model_version/version",
             "/experiment_id",
+            "/webhook/webhook_id",
             "/upload_id",
             "/presigned_url",
             "/url",

@@ -178,6 +178,7 @@ async fn try_nodes(world: &mut World, table: &Table) {
     for visibility in VISIBILITIES {
         let all = format!(
             r#"{{ project(path: "{visibility}") {{ Project: id tokens {{ Token: id }} embedTokens {{ EmbedToken: id }}
+                webhooks {{ Webhook: id deliveries {{ nodes {{ WebhookDelivery: id }} }} }}
                 members(first: 1) {{ nodes {{ Member: id user {{ User: id }} }} }}
                 refused: events(filter: {{refused: true}}, first: 1) {{ nodes {{ Refused: id }} }}
                 events(filter: {{action: "model.create"}}, first: 1) {{ nodes {{ Event: id }} }}

@@ -15,6 +15,7 @@ const VERSION_OF_MODEL: &str =
     r#"POST /mlflow/model-versions/create {"name": "m-{n}", "source": "s3://bucket/x"}"#;
 const CHAMPION: &str = r#"POST /mlflow/registered-models/alias {"name": "m-{n}", "alias": "champion", "version": "1"}"#;
 const PRODUCTION: &str = r#"POST /mlflow/model-versions/transition-stage {"name": "m-{n}", "version": "1", "stage": "Production"}"#;
+const WEBHOOK: &str = r#"POST /mlflow/webhooks {"name": "w", "url": "https://localhost:9999/x", "events": [{"entity": "MODEL_VERSION", "action": "CREATED"}]}"#;
 const EXPERIMENT: &str = r#"POST /mlflow/experiments/create {"name": "e-{n}"}"#;
 pub const RUN: &str = r#"POST /mlflow/runs/create {"experiment_id": "0"}"#;
 const LOGGED_MODEL: &str = r#"POST /mlflow/logged-models {"experiment_id": "0", "name": "m-{n}"}"#;
@@ -45,6 +46,8 @@ pub const REQUESTS: &[Request] = &[
     ("GET /mlflow/model-versions/search", &[], "", "max_results=10"),
     ("POST /mlflow/model-versions/search", &[], "", r#"{"filter": "name = 'ocr'"}"#),
     ("GET /mlflow/model-versions/get-download-uri", &[], "", "name=ocr&version=1"),
+    ("GET /mlflow/webhooks", &[WEBHOOK], "", ""),
+    ("GET /mlflow/webhooks/{webhook_id}", &[WEBHOOK], "/mlflow/webhooks/{x}", ""),
     ("GET /mlflow/workspaces", &[], "", ""),
     ("GET /mlflow/workspaces/{workspace_name}", &[], "/mlflow/workspaces/{p}", ""),
     ("GET /mlflow/experiments/get", &[], "", "experiment_id=0"),
@@ -104,6 +107,10 @@ pub const REQUESTS: &[Request] = &[
     ("POST /mlflow/model-versions/transition-stage (out of a protected one)", &[MODEL, VERSION_OF_MODEL, PRODUCTION], "", r#"{"name": "m-{n}", "version": "1", "stage": "None"}"#),
     ("POST /mlflow/model-versions/set-tag", &[], "", r#"{"name": "ocr", "version": "1", "key": "k", "value": "v"}"#),
     ("DELETE /mlflow/model-versions/delete-tag", &[r#"POST /mlflow/model-versions/set-tag {"name": "ocr", "version": "1", "key": "gone", "value": "v"}"#], "", r#"{"name": "ocr", "version": "1", "key": "gone"}"#),
+    ("POST /mlflow/webhooks", &[], "", r#"{"name": "w", "url": "https://localhost:9999/x", "events": [{"entity": "MODEL_VERSION", "action": "CREATED"}]}"#),
+    ("PATCH /mlflow/webhooks/{webhook_id}", &[WEBHOOK], "/mlflow/webhooks/{x}", r#"{"description": "d"}"#),
+    ("DELETE /mlflow/webhooks/{webhook_id}", &[WEBHOOK], "/mlflow/webhooks/{x}", ""),
+    ("POST /mlflow/webhooks/{webhook_id}/test", &[WEBHOOK], "/mlflow/webhooks/{x}/test", "{}"),
     ("POST /mlflow/workspaces", &[], "", r#"{"name": "new-{n}"}"#),
     ("PATCH /mlflow/workspaces/{workspace_name}", &[], "/api/3.0/mlflow/workspaces/{p}", r#"{"description": "d"}"#),
     ("DELETE /mlflow/workspaces/{workspace_name}", &[], "/api/3.0/mlflow/workspaces/{p}", ""),

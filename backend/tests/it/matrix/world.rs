@@ -212,12 +212,23 @@ async fn lay_out(server: &Server, admin: &Caller, visibility: &str) -> LaidOut {
         publishModelVersion(input: {model: "{p}/ocr", version: "0.9.0"}) { modelVersion { id } }
     }"#;
     let made = admin.ok(&make.replace("{p}", visibility), json!({})).await;
+    lay_out_webhook(admin, visibility).await;
     server.app.db.run_script(UNFINISHED).await.unwrap();
     let version = first_text(&made["promoteCandidate"]).trim_start_matches("ver_").to_owned();
     let guest = server.person("guest", TokenScope::Admin).await;
     let refused = "mutation { setTag(input: {model: \"{p}/ocr\", key: \"k\", value: \"v\"}) { tag { key } } }";
     guest.refused(&refused.replace("{p}", visibility), json!({})).await;
     lay_out_mlflow(admin, visibility, version).await
+}
+
+/// A webhook that was sent a test, which did not arrive: nothing may go to this machine.
+async fn lay_out_webhook(admin: &Caller, project: &str) {
+    let make = "mutation($project: String!) { createWebhook(input: {project: $project, name: \"w\",
+        url: \"https://localhost:9999/x\", events: [\"project.restore\"], models: [\"m\"], aliases: [\"a\"],
+        header: {name: \"X-Token\", value: \"t\"}}) { webhook { id } } }";
+    let made = admin.ok(make, json!({ "project": project })).await;
+    let test = "mutation($id: ID!) { testWebhook(input: {id: $id}) { attempt { error } } }";
+    admin.ok(test, json!({ "id": made["createWebhook"]["webhook"]["id"] })).await;
 }
 
 /// An upload that was begun, to what each project has.

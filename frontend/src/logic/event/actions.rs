@@ -111,6 +111,7 @@ impl Teller<'_> {
                 }
                 self.text(&format!("alias {name} of "));
                 self.link(model, address::model(model));
+                self.told("from", " from ", "");
                 if let Some(version) = self.take("version") {
                     self.text(" to ");
                     self.link(&version, address::version(model, &version));
@@ -189,6 +190,7 @@ impl Teller<'_> {
                 self.text(&format!("{who} from project "));
                 self.link(project, address::project(project));
             }
+            _ if action.starts_with("webhook.") => return self.webhook(action),
             "token.create" | "token.revoke" => {
                 match action {
                     "token.create" => self.verb("created", "create"),
@@ -201,6 +203,25 @@ impl Teller<'_> {
             }
             _ => return self.account(action),
         }
+        true
+    }
+
+    fn webhook(&mut self, action: &str) -> bool {
+        let (past, base) = match action {
+            "webhook.create" => ("created", "create"),
+            "webhook.update" => ("changed", "change"),
+            "webhook.delete" => ("deleted", "delete"),
+            "webhook.enable" => ("enabled", "enable"),
+            "webhook.disable" => ("disabled", "disable"),
+            "webhook.rotate" => ("made a new secret for", "make a new secret for"),
+            "webhook.test" => ("tested", "test"),
+            "webhook.redeliver" => ("sent messages again to", "send messages again to"),
+            _ => return false,
+        };
+        self.verb(past, base);
+        let subject = self.subject;
+        self.text(&format!("webhook {subject}"));
+        self.told("reason", ": ", "");
         true
     }
 

@@ -107,10 +107,10 @@ mod tests {
     #[test]
     fn an_alias_that_moved() {
         let (subject, detail) =
-            ("vision/ocr@production", r#"{"alias":"production","version":"2.1.0"}"#);
+            ("vision/ocr@production", r#"{"alias":"production","from":"2.0.0","version":"2.1.0"}"#);
         assert_eq!(
             done("alias.set", subject, detail),
-            "moved alias production of vision/ocr to 2.1.0"
+            "moved alias production of vision/ocr from 2.0.0 to 2.1.0"
         );
         assert_eq!(
             links("alias.set", subject, detail),

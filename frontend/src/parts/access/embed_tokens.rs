@@ -18,7 +18,7 @@ use crate::{
         skeleton::SkeletonRows,
     },
     graphql::embed_token::{self, CreateEmbedTokenInput, EmbedToken, RevokeEmbedTokenInput},
-    logic::{address, error::ApiError, format},
+    logic::{address, error::ApiError, format, listed::listed},
     parts::models::embed,
 };
 
@@ -65,12 +65,6 @@ fn example(registry: &str, project: &str, Made { secret, models, query }: &Made)
         }
     };
     embed::script(registry, Some(secret), &query)
-}
-
-/// What was written between commas, or else line breaks: names of models may have spaces.
-fn listed(text: &str) -> Vec<String> {
-    let parts = text.split([',', '\n']).map(str::trim);
-    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// The operations that a token is for: a query, or those of a manifest, which is JSON; all where nothing was written.
@@ -263,14 +257,5 @@ mod tests {
         let manifest = r#"{"ab": "{ a }"}"#;
         assert_eq!(Only::written(manifest), Only::Manifest(manifest.to_owned()));
         assert_eq!(Only::written(" \n"), Only::All);
-    }
-
-    #[test]
-    fn names_between_commas_keep_their_spaces() {
-        assert_eq!(
-            listed(" https://a, https://b:8443\nhttps://c ,my model"),
-            ["https://a", "https://b:8443", "https://c", "my model"]
-        );
-        assert!(listed(" , ").is_empty());
     }
 }

@@ -80,9 +80,11 @@ async fn record(
     model: &Model,
     (name, version): (&str, Option<&ModelVersion>),
 ) -> Result<()> {
-    query(
+    let (from,): (Option<String>,) = query(
         "INSERT INTO alias_moves (id, model_id, name, version_id, version, moved_by_id, moved_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         RETURNING (SELECT h.version FROM alias_moves h
+                    WHERE h.model_id = $2 AND h.name = $3 AND h.id < $1 ORDER BY h.id DESC LIMIT 1)",
     )
     .bind(crate::id::new_uuid(change.now))
     .bind(&model.id)
@@ -91,7 +93,7 @@ async fn record(
     .bind(version.map(|version| version.version.clone()))
     .bind(change.author())
     .bind(change.now)
-    .execute(change)
+    .fetch_one(&mut **change)
     .await?;
     let subject = Subject {
         name: format!("{}/{}@{name}", writer.project().path, model.name),
@@ -99,6 +101,7 @@ async fn record(
         model_id: Some(&model.id),
         object_id: version.map_or(model.id.raw(), |version| version.id.raw()),
     };
-    let detail = serde_json::json!({ "alias": name, "version": version.map(|v| &v.version) });
+    let version = version.map(|version| &version.version);
+    let detail = serde_json::json!({ "alias": name, "from": from, "version": version });
     change.record(action, subject, detail).await
 }

@@ -31,6 +31,8 @@ use crate::registry::people::token::{Token, TokensOfProject};
 use crate::registry::people::user;
 use crate::registry::tracking::candidate::{self, Candidate};
 use crate::registry::tracking::experiment::{self, Experiment};
+use crate::registry::webhook::Webhook;
+use crate::registry::webhook::sql::WebhooksOf;
 use crate::role::Role;
 use crate::{markdown, text};
 
@@ -118,6 +120,14 @@ impl Project {
         member::sql::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
         let tokens = loaders(ctx).load_one(EmbedTokensOf(self.id.raw().to_owned())).await?;
         Ok(tokens.unwrap_or_default())
+    }
+
+    /// Its webhooks, newest first; shown to maintainers.
+    #[graphql(complexity = "ENTRIES + child_complexity")]
+    async fn webhooks(&self, ctx: &Context<'_>) -> Result<Arc<Vec<Webhook>>> {
+        member::sql::reader_in(ctx, self).await?.check_sees(Role::Maintainer)?;
+        let hooks = loaders(ctx).load_one(WebhooksOf(self.id.raw().to_owned())).await?;
+        Ok(hooks.unwrap_or_default())
     }
 
     /// The protected aliases, which only maintainers can move, in all of its models.

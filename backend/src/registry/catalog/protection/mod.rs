@@ -11,6 +11,7 @@ use async_graphql::{Context, SimpleObject};
 use crate::error::Result;
 use crate::id::{ModelId, ProjectId, UserId};
 use crate::loader::{load_by_owner, loaders};
+use crate::text;
 use crate::time::Timestamp;
 
 /// How many a project can have, with those of its models.
@@ -42,7 +43,7 @@ impl ProtectedAlias {
 
     /// Whether an alias of this model is protected by it.
     pub fn protects(&self, model: &ModelId, alias: &str) -> bool {
-        self.is_for(model) && matches(&self.pattern, alias)
+        self.is_for(model) && text::matches(&self.pattern, alias)
     }
 }
 
@@ -60,41 +61,3 @@ load_by_owner!(
     "project_id",
     " ORDER BY project_id, pattern, model_id"
 );
-
-/// Whether `pattern`, in which `*` stands for any characters, matches all of `text`.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(begin) else { return false };
-    let mut parts: Vec<_> = rest.split('*').collect();
-    let end = parts.pop().unwrap_or_default();
-    for part in parts {
-        // The first place is as good as any: what comes after finds more room there.
-        let Some(place) = text.find(part) else { return false };
-        text = &text[place + part.len()..];
-    }
-    text.ends_with(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        for (pattern, text, expected) in [
-            ("production", "production", true),
-            ("production", "production-2", false),
-            ("release-*", "release-", true),
-            ("release-*", "release-1", true),
-            ("release-*", "pre-release-1", false),
-            ("*", "anything", true),
-            ("*-eu-*", "prod-eu-1", true),
-            ("*-eu-*", "prod-us-1", false),
-            ("a*b*b", "ab", false),
-            ("a*b*b", "abxb", true),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
-    }
-}

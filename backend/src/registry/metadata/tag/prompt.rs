@@ -12,9 +12,9 @@ use crate::registry::target::{Target, TargetId};
 /// On a model and its versions: `true` for a prompt.
 pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 /// The template: a text, or the JSON of a chat's messages.
-const TEXT_TAG: &str = "mlflow.prompt.text";
+pub const TEXT_TAG: &str = "mlflow.prompt.text";
 /// `text` or `chat`.
-const TYPE_TAG: &str = "_mlflow_prompt_type";
+pub const TYPE_TAG: &str = "_mlflow_prompt_type";
 const RESPONSE_FORMAT_TAG: &str = "_mlflow_prompt_response_format";
 const MODEL_CONFIG_TAG: &str = "_mlflow_prompt_model_config";
 

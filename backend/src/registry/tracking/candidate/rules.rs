@@ -170,7 +170,12 @@ pub async fn update(
     .bind(ended)
     .fetch_one(&mut **change)
     .await?;
-    change.record(Action::CandidateUpdate, target.subject(), serde_json::json!({})).await?;
+    let has_ended = status.is_over() && !old.status.is_over();
+    let detail = match has_ended {
+        true => serde_json::json!({ "status": status.as_str() }),
+        false => serde_json::json!({}),
+    };
+    change.record(Action::CandidateUpdate, target.subject(), detail).await?;
     Ok(candidate)
 }
 
