@@ -55,7 +55,9 @@ CREATE TABLE webhook_deliveries (
     body          TEXT,
     -- When it is tried next; none when that is over. Whoever tries it first puts it off: what ends meanwhile is tried again.
     due_ms        BIGINT,
-    attempts      BIGINT NOT NULL DEFAULT 0
+    attempts      BIGINT NOT NULL DEFAULT 0,
+    -- Those since it was last asked for: by the event, or by somebody who has it sent again.
+    tries         BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX webhook_deliveries_of_webhook ON webhook_deliveries (webhook_id, id);
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, due_ms) WHERE due_ms IS NOT NULL;

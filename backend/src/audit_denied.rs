@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::id::AnyId;
 use crate::log;
 use crate::log::Refusal;
+use crate::registry::webhook;
 
 /// How many refused mutations of one request are logged: nobody needs more, but who fills the log.
 const MAX_LINES: usize = 10;
@@ -180,6 +181,7 @@ async fn is_hidden(app: &App, actor: &Actor, subject: &Subject) -> Result<bool> 
         }
         Subject::Id(id) => match AnyId::parse(&ID::from(id.as_str())) {
             Ok(AnyId::CredentialId(id)) => access::credential::exists(&app.db, &id).await,
+            Ok(AnyId::WebhookId(id)) => Ok(webhook::sql::find(&app.db, &id).await?.is_some()),
             _ => Ok(false),
         },
         Subject::Other(_) => Ok(false),

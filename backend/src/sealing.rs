@@ -31,7 +31,8 @@ impl Sealing {
     /// With the key of `given`, or else the one in the data folder, which is made if this is the only server with it.
     pub fn new(given: Option<&Path>, data: &Path, is_alone: bool) -> Self {
         match given {
-            Some(file) => Self { file: file.to_owned(), may_make: true },
+            // One that is given is there: a wrong name would have each server make its own.
+            Some(file) => Self { file: file.to_owned(), may_make: false },
             None => Self { file: data.join(KEY_FILE), may_make: is_alone },
         }
     }
@@ -93,8 +94,8 @@ impl Sealing {
     fn make(&self) -> Result<Vec<u8>> {
         if !self.may_make {
             return Err(Error::Conflict(
-                "Secrets are sealed with a key that all servers must have. Make one with openssl rand -hex 32, and give its file to \
-                 all servers with --secret-key-file."
+                "Secrets are sealed with a key that all servers must have, and there is none. Make one with openssl rand -hex 32, and \
+                 give its file to all servers with --secret-key-file."
                     .into(),
             ));
         }
@@ -194,6 +195,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(Sealing::new(None, folder.path(), false).seal("a", "secret").is_err());
         let given = folder.path().join("key");
+        assert!(Sealing::new(Some(&given), folder.path(), true).seal("a", "secret").is_err());
+        assert!(!given.exists(), "a wrong name makes no key");
         fs::write(&given, "abc").unwrap();
         assert!(Sealing::new(Some(&given), folder.path(), false).seal("a", "secret").is_err());
         fs::write(&given, "ab".repeat(32)).unwrap();

@@ -198,7 +198,8 @@ def test_receivers_that_misbehave_are_failures_and_nothing_more(hooked: tuple[Se
     server, project = hooked
     hook = server.graphql(CREATE, project="hooked", url=receiver.url, secret=SECRET)["createWebhook"]["webhook"]["id"]
     large = b"".join(b"x-%d: %s\r\n" % (number, b"y" * 1000) for number in range(1000))
-    receiver.answers += [b"HTTP/1.1 200 OK\r\n" + large + b"\r\n", b"no HTTP at all", b""]
+    # More than three: each is tried again soon.
+    receiver.answers += [b"HTTP/1.1 200 OK\r\n" + large + b"\r\n", b"no HTTP at all", b""] * 4
     client = project.client
     client.create_registered_model("m")
     client.create_model_version("m", "s3://bucket/m")
@@ -214,6 +215,16 @@ def test_receivers_that_misbehave_are_failures_and_nothing_more(hooked: tuple[Se
         time.sleep(0.05)
     assert [attempt["status"] for attempt in attempts] == [None] * 3
     assert all(attempt["error"] for attempt in attempts)
+
+
+def test_a_receiver_that_fails_for_a_moment_gets_it_within_seconds(hooked: tuple[Server, Project], receiver: Receiver):
+    client = hooked[1].client
+    client.create_webhook("ci", receiver.url, ["registered_model.created"])
+    receiver.answers += [b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n"] * 2
+    client.create_registered_model("m")
+    first, _, third = receiver.wait(3, seconds=15)
+    assert first[1] == third[1]
+    assert first[0]["webhook-id"] == third[0]["webhook-id"]
 
 
 def test_what_happened_before_a_server_was_killed_arrives_after_its_next_start(

@@ -16,6 +16,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::registry::catalog::blob::proof::{self, Finding};
 use crate::registry::catalog::blob::{Copy, pairing, sql};
+use crate::registry::webhook::delivery;
 use crate::sealing;
 use crate::store::{Found, RESTORING, Storages, Store};
 use crate::time::Clock;
@@ -65,6 +66,9 @@ pub async fn run(input: config::Restore) -> Result<ExitCode> {
     let restored = copy_files(&db, &backup, &storages).await?;
     sealing::copy_key(&input.from, &input.data.data)?;
     pairing::restore(&db, &storages, &made.registry, Clock::System.now()).await?;
+    if made.schema >= delivery::SCHEMA {
+        delivery::drop_all(&db).await?;
+    }
     db.close().await;
     if let Some((new, file)) = renamed {
         std::fs::rename(new, file)?;

@@ -20,6 +20,8 @@ use crate::role::Role;
 /// How many a page has, unless that is said, and at most.
 const PAGE: i64 = 100;
 const MAX_PAGE: i64 = 1000;
+/// What stands in the place of what a receiver answers that is not public.
+const NOT_SHOWN: &str = "The registry does not show what receivers with private addresses answer.";
 /// How long a name is, at most.
 const MAX_NAME: usize = 63;
 
@@ -149,7 +151,7 @@ pub async fn update(call: Call) -> Result<Found> {
         ..Settings::default()
     };
     let mut change = Change::begin(&call.app, &call.actor).await?;
-    let (hook, manager) = mutation::manage(&mut *change, &call.actor, &id).await?;
+    let (hook, manager) = mutation::hold(&mut change, &call.actor, &id).await?;
     let webhook =
         rules::update(&mut change, &manager, &Tools::of(&call.app), &hook, settings).await?.into();
     change.commit().await?;
@@ -159,7 +161,7 @@ pub async fn update(call: Call) -> Result<Found> {
 pub async fn delete(call: Call) -> Result<Done> {
     let id = find(&call).await?.id;
     let mut change = Change::begin(&call.app, &call.actor).await?;
-    let (hook, manager) = mutation::manage(&mut *change, &call.actor, &id).await?;
+    let (hook, manager) = mutation::hold(&mut change, &call.actor, &id).await?;
     rules::delete(&mut change, &manager, &hook).await?;
     change.commit().await?;
     Ok(Done {})
@@ -172,11 +174,12 @@ pub async fn test(call: Call) -> Result<Tested> {
         false => None,
     };
     let (sent, _) = mutation::test(&call.app, &call.actor, &hook.id, pair).await?;
+    let is_success = sent.is_success();
     let result = match sent.answer {
         Ok(answer) => TestResult {
-            success: (200..300).contains(&answer.status),
+            success: is_success,
             response_status: Some(answer.status),
-            response_body: Some(answer.text).filter(|text| !text.is_empty()),
+            response_body: answer.is_private.then(|| NOT_SHOWN.to_owned()).or(Some(answer.text)),
             error_message: None,
         },
         Err(error) => TestResult {

@@ -106,7 +106,11 @@ impl Guard {
             return Err(format!("has a host that is a number: write {host} or a name"));
         }
         let port = url.port_or_known_default().unwrap_or_default();
-        if self.own.as_ref().is_some_and(|(own, at)| own == host && *at == port) {
+        if self
+            .own
+            .as_ref()
+            .is_some_and(|(own, at)| own == host.trim_end_matches('.') && *at == port)
+        {
             return Err("must not be the registry itself".to_owned());
         }
         let is_allowed = self.allows_host(host, port)
@@ -114,7 +118,8 @@ impl Guard {
         if is_allowed {
             return Ok(url);
         }
-        if literal.is_some_and(|address| !is_public(address)) {
+        // A name that is allowed with other ports leads where only those may be reached.
+        if literal.is_some_and(|address| !is_public(address)) || self.allows_name(host) {
             return Err(refusal(host));
         }
         if !matches!(port, 80 | 443 | 1024..) {
@@ -122,7 +127,8 @@ impl Guard {
                 "must not have the port {port}, unless the operator allows it with {FLAG}"
             ));
         }
-        if url.scheme() == "http" && !self.has_networks() {
+        // A name may lead into a network that is allowed, which is looked at when it does.
+        if url.scheme() == "http" && (literal.is_some() || !self.has_networks()) {
             return Err(format!(
                 "must begin with https://, unless the operator allows the host with {FLAG}"
             ));
@@ -144,7 +150,7 @@ impl Guard {
         })
     }
 
-    /// The port was checked with the URL.
+    /// Whether a host is allowed by its name, with some port at least: which, was checked with the URL.
     fn allows_name(&self, host: &str) -> bool {
         let is_it = |allowed: &AllowedHost| matches!(allowed, AllowedHost::Host { name, .. } if name == host);
         self.allowed.iter().any(is_it)
@@ -236,13 +242,15 @@ mod tests {
             ("https://ci.example.org:8443/", true, true),
             ("https://ci.example.org:22/", false, false),
             ("https://8.8.8.8/", true, true),
-            ("http://8.8.8.8/", false, true),
+            ("http://8.8.8.8/", false, false),
             ("http://ci.example.org/", false, true),
             ("https://127.0.0.1/", false, false),
             ("https://[::1]/", false, false),
             ("https://[::ffff:10.1.0.1]/", false, true),
             ("http://10.1.2.3:22/", false, true),
             ("http://hooks.internal:8080/", false, true),
+            ("https://hooks.internal:9443/", true, false),
+            ("http://hooks.internal:9200/", false, false),
             ("http://ci/", false, true),
             ("https://2130706433/", false, false),
             ("https://0x7f.1/", false, false),

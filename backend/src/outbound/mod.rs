@@ -47,6 +47,7 @@ pub struct Answer {
     pub status: u16,
     /// The beginning of its body; empty from a private address, of which nobody outside shall read anything.
     pub text: String,
+    pub is_private: bool,
     pub retry_after: Option<Duration>,
 }
 
@@ -56,6 +57,13 @@ pub struct Sent {
     pub milliseconds: i64,
     /// Or why there is none, for people.
     pub answer: std::result::Result<Answer, String>,
+}
+
+impl Sent {
+    /// Whether the receiver took it.
+    pub fn is_success(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status))
+    }
 }
 
 impl Outbound {
@@ -135,7 +143,7 @@ impl Outbound {
         let is_private =
             response.remote_addr().is_none_or(|address| !address::is_public(address.ip()));
         let text = if is_private { String::new() } else { beginning(response).await };
-        Ok(Answer { status, text, retry_after })
+        Ok(Answer { status, text, is_private, retry_after })
     }
 }
 

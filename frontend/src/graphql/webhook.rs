@@ -73,6 +73,35 @@ pub async fn list_of(project: Option<String>) -> Result<Vec<Webhook>, ApiError> 
         .ok_or_else(|| ApiError::not_found(missing))
 }
 
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Webhook")]
+pub struct WebhookHealth {
+    pub name: String,
+    pub state: WebhookState,
+    pub failing_since: Option<DateTime>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "ProjectVariables")]
+struct Health {
+    #[arguments(path: $project)]
+    project: Option<ProjectHealth>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Project")]
+struct ProjectHealth {
+    webhooks: Vec<WebhookHealth>,
+}
+
+/// The webhooks of a project whose messages do not arrive; not those that somebody disabled.
+pub async fn failing(project: String) -> Result<Vec<WebhookHealth>, ApiError> {
+    let found = run(Health::build(ProjectVariables { project })).await?.project;
+    let mut hooks = found.map(|project| project.webhooks).unwrap_or_default();
+    hooks.retain(|hook| hook.state != WebhookState::Active && hook.failing_since.is_some());
+    Ok(hooks)
+}
+
 #[derive(cynic::InputObject, Clone)]
 pub struct WebhookHeaderInput {
     pub name: String,

@@ -14,6 +14,7 @@ use crate::{
     graphql::{
         project::{self, ProjectDetail},
         scalar::{Role, Visibility},
+        webhook::{self, WebhookHealth},
     },
     logic::address,
     parts::{access::visibility::visibility_name, project_switcher::remember},
@@ -120,6 +121,43 @@ fn Heading(path: Memo<String>, detail: Memo<ProjectDetail>) -> impl IntoView {
                 </a>
             </Show>
         </div>
+        <Show when=move || detail.read().allows(Role::Maintainer)>
+            <FailingWebhooks path/>
+        </Show>
         <Tabs label="Project" tabs/>
+    }
+}
+
+/// Says which webhooks nothing is sent to, to those who can mend it. Where they are shown it has been said.
+#[component]
+fn FailingWebhooks(path: Memo<String>) -> impl IntoView {
+    let pathname = use_location().pathname;
+    let page = move || address::project_page(&path.read(), "webhooks");
+    let is_elsewhere = Memo::new(move |_| *pathname.read() != page());
+    // Asked again when one comes from there.
+    let failing = Load::new(move || {
+        is_elsewhere.track();
+        webhook::failing(path.get())
+    });
+    let names = move || {
+        failing.with(|hooks| {
+            let names = |hook: &WebhookHealth| format!("“{}”", hook.name);
+            hooks
+                .and_then(Result::ok)
+                .map(|hooks| hooks.iter().map(names).collect::<Vec<_>>().join(", "))
+        })
+    };
+    view! {
+        <div role="status">
+            {move || names().filter(|names| !names.is_empty() && is_elsewhere.get()).map(|names| view! {
+                <p class="mt-3 flex items-center gap-2 rounded-field border border-warning bg-warning/10 px-3 py-2 text-sm">
+                    <span class="text-warning"><Icon d=icon::WARNING class="size-5 shrink-0"/></span>
+                    <span>
+                        {format!("Webhooks that fail: {names}. ")}
+                        <a class="link" href=page()>"See why"</a>
+                    </span>
+                </p>
+            })}
+        </div>
     }
 }

@@ -66,7 +66,8 @@ impl Event {
 impl Event {
     /// Whether only maintainers see it: what was refused, and who may what.
     pub fn is_for_maintainers(&self) -> bool {
-        self.refused || self.action.starts_with("member.") || self.action.starts_with("token.")
+        self.refused
+            || ["member.", "token.", "webhook."].iter().any(|kind| self.action.starts_with(kind))
     }
 
     /// Whether the caller may see how it was done: maintainers of its project and administrators.

@@ -8,6 +8,7 @@ use crate::db::query;
 use crate::error::{Error, Result};
 use crate::id::{EventId, ModelId};
 use crate::log::Subject;
+use crate::registry::webhook::outbox;
 
 /// What stands in the place of a value.
 const REDACTED: &str = "[redacted]";
@@ -35,6 +36,7 @@ pub async fn redact(change: &mut Change, _admin: &Admin, id: &EventId) -> Result
     .bind(&event.detail)
     .fetch_one(&mut **change)
     .await?;
+    outbox::remake(change, id).await?;
     let subject = Subject {
         name: event.subject.clone(),
         project_id: event.project_id.as_ref(),

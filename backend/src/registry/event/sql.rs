@@ -53,8 +53,7 @@ impl EventFilter {
 }
 
 /// The condition that an event is not for maintainers only, as `Event::is_for_maintainers` says.
-pub(super) const FOR_READERS: &str =
-    "NOT e.refused AND e.action NOT LIKE 'member.%' AND e.action NOT LIKE 'token.%'";
+pub(super) const FOR_READERS: &str = "NOT e.refused AND e.action NOT LIKE 'member.%' AND e.action NOT LIKE 'token.%' AND e.action NOT LIKE 'webhook.%'";
 
 /// All events, newest first. `column` names the parent's id.
 pub(super) fn list(column: Option<&'static str>, filter: Sql) -> List {

@@ -120,6 +120,13 @@ pub fn list_of(
 
 /// Forgets deliveries that are over and old, or too many.
 pub async fn purge(db: &Db, now: Timestamp) -> Result<()> {
+    // What came while a webhook was disabled or deleted, by changes that did not know of it yet.
+    query(
+        "UPDATE webhook_deliveries SET state = 'DROPPED', due_ms = NULL WHERE due_ms IS NOT NULL
+             AND webhook_id IN (SELECT id FROM webhooks WHERE deleted_at_ms IS NOT NULL OR state = 'DISABLED')",
+    )
+    .alone(db)
+    .await?;
     query("DELETE FROM webhook_deliveries WHERE due_ms IS NULL AND created_at_ms < $1")
         .bind(now.plus_seconds(-KEPT_SECONDS))
         .alone(db)
@@ -137,6 +144,19 @@ pub async fn purge(db: &Db, now: Timestamp) -> Result<()> {
     }
     Ok(())
 }
+
+/// Drops all that waits, in a database that was restored: it may have arrived since, or is of a registry that goes on elsewhere.
+pub async fn drop_all(db: &Db) -> Result<()> {
+    query(
+        "UPDATE webhook_deliveries SET state = 'DROPPED', due_ms = NULL WHERE due_ms IS NOT NULL",
+    )
+    .alone(db)
+    .await?;
+    Ok(())
+}
+
+/// The migration that made the table.
+pub const SCHEMA: i64 = 33;
 
 /// Drops the oldest of what waits, where too much does. Returns how many.
 pub async fn drop_oldest(db: &Db, hook: &WebhookId) -> Result<u64> {

@@ -94,7 +94,8 @@ pub struct Webhook {
     pub header_value: Option<String>,
     #[graphql(skip)]
     pub failures: i64,
-    #[graphql(skip)]
+    /// Since when all attempts have failed; null if the last one did not.
+    #[graphql(name = "failingSince")]
     pub failing_since_ms: Option<Timestamp>,
     #[graphql(skip)]
     pub paused_until_ms: Option<Timestamp>,
@@ -136,9 +137,12 @@ impl Webhook {
 
     /// What messages are signed with: the secret, and the one of before for as long as it is good.
     pub fn secrets(&self, sealing: &Sealing, now: Timestamp) -> Result<Vec<String>> {
+        let open = |sealed: &String| sealing.open(&secret_of(&self.id), sealed);
+        let mut secrets = self.secret.iter().map(open).collect::<Result<Vec<_>>>()?;
         let former = self.former_secret.as_ref().filter(|_| self.former_until_ms > Some(now));
-        let sealed = self.secret.iter().chain(former);
-        sealed.map(|sealed| sealing.open(&secret_of(&self.id), sealed)).collect()
+        // One whose key was lost is no longer good.
+        secrets.extend(former.and_then(|sealed| open(sealed).ok()));
+        Ok(secrets)
     }
 
     /// The header of its owner.

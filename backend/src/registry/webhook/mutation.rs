@@ -11,7 +11,7 @@ use super::{Webhook, WebhookFormat, body, sender, sql};
 use crate::access::{Actor, actor};
 use crate::app::App;
 use crate::change::{self, Change};
-use crate::db::Conn;
+use crate::db::{Conn, query};
 use crate::error::{Error, Result};
 use crate::id::{AnyId, DeliveryId, WebhookId};
 use crate::loader::loaders;
@@ -216,7 +216,7 @@ impl WebhookMutation {
     ) -> Result<UpdateWebhookPayload> {
         let app = &loaders(ctx).loader().app;
         let mut change = change::of(ctx).await?;
-        let (hook, manager) = managed(&mut *change, actor(ctx), &input.id).await?;
+        let (hook, manager) = managed(&mut change, actor(ctx), &input.id).await?;
         let header = input.header.map(|header| Some((header.name, header.value)));
         let settings = Settings {
             name: input.name,
@@ -244,7 +244,7 @@ impl WebhookMutation {
         #[graphql(desc = "Which.")] input: DeleteWebhookInput,
     ) -> Result<DeleteWebhookPayload> {
         let mut change = change::of(ctx).await?;
-        let (webhook, manager) = managed(&mut *change, actor(ctx), &input.id).await?;
+        let (webhook, manager) = managed(&mut change, actor(ctx), &input.id).await?;
         rules::delete(&mut change, &manager, &webhook).await?;
         change.commit().await?;
         Ok(DeleteWebhookPayload { webhook })
@@ -258,7 +258,7 @@ impl WebhookMutation {
     ) -> Result<RotateWebhookSecretPayload> {
         let app = &loaders(ctx).loader().app;
         let mut change = change::of(ctx).await?;
-        let (hook, manager) = managed(&mut *change, actor(ctx), &input.id).await?;
+        let (hook, manager) = managed(&mut change, actor(ctx), &input.id).await?;
         let secret =
             rules::rotate(&mut change, &manager, &Tools::of(app), &hook, input.secret).await?;
         let webhook = sql::find(&mut *change, &hook.id).await?.ok_or_else(|| missing(&hook.id))?;
@@ -285,7 +285,7 @@ impl WebhookMutation {
         #[graphql(desc = "What.")] input: RedeliverWebhookInput,
     ) -> Result<RedeliverWebhookPayload> {
         let mut change = change::of(ctx).await?;
-        let (hook, manager) = managed(&mut *change, actor(ctx), &input.id).await?;
+        let (hook, manager) = managed(&mut change, actor(ctx), &input.id).await?;
         let again = match (&input.delivery, input.failed_since) {
             (Some(id), None) => match AnyId::parse(id)? {
                 AnyId::DeliveryId(id) => Again::One(id),
@@ -312,8 +312,21 @@ fn id_of(id: &ID) -> Result<WebhookId> {
     }
 }
 
-async fn managed(conn: impl Into<Conn<'_>>, actor: &Actor, id: &ID) -> Result<(Webhook, Manager)> {
-    manage(conn, actor, &id_of(id)?).await
+async fn managed(change: &mut Change, actor: &Actor, id: &ID) -> Result<(Webhook, Manager)> {
+    hold(change, actor, &id_of(id)?).await
+}
+
+/// As [`manage`], of one that is changed: it is held until the change is over, so that nobody else changes it meanwhile.
+pub async fn hold(
+    change: &mut Change,
+    actor: &Actor,
+    id: &WebhookId,
+) -> Result<(Webhook, Manager)> {
+    query("UPDATE webhooks SET updated_at_ms = updated_at_ms WHERE id = $1")
+        .bind(id)
+        .execute(change)
+        .await?;
+    manage(&mut **change, actor, id).await
 }
 
 /// The webhook with this id, and the proof that the caller may manage it.
@@ -344,10 +357,10 @@ pub async fn test(
     let delivery = DeliveryId::new(now);
     let by = &actor.user()?.username;
     let text = body::of_test(&hook, pair, now, delivery.raw(), by);
-    let claimed = Claimed { id: delivery, event_id: None, text, attempts: 1 };
+    let claimed = Claimed { id: delivery, event_id: None, text, attempts: 1, tries: 1 };
     let sent = sender::post(app, &hook, &claimed).await;
     let mut change = Change::begin(app, actor).await?;
-    let (hook, manager) = manage(&mut *change, actor, id).await?;
+    let (hook, manager) = hold(&mut change, actor, id).await?;
     rules::note_test(&mut change, &manager, &hook, &claimed, &sent).await?;
     change.commit().await?;
     Ok((sent, now))

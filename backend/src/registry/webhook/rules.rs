@@ -79,43 +79,9 @@ pub async fn create(
     settings: Settings,
 ) -> Result<Webhook> {
     check_count(change, manager).await?;
-    let required = |field: &str| Error::invalid(field, "must be given");
-    if settings.name.is_none() {
-        return Err(required("name"));
-    }
-    if settings.url.is_none() {
-        return Err(required("url"));
-    }
-    if settings.events.is_none() {
-        return Err(required("events"));
-    }
-    let hook = Webhook {
-        id: WebhookId::new(change.now),
-        project_id: manager.project_id().cloned(),
-        name: String::new(),
-        description: String::new(),
-        url: String::new(),
-        format: WebhookFormat::Standard,
-        events: "[]".to_owned(),
-        models: "[]".to_owned(),
-        aliases: "[]".to_owned(),
-        releases_only: false,
-        state: WebhookState::Active,
-        state_reason: None,
-        secret: None,
-        former_secret: None,
-        former_until_ms: None,
-        header_name: None,
-        header_value: None,
-        failures: 0,
-        failing_since_ms: None,
-        paused_until_ms: None,
-        created_by_id: change.author().clone(),
-        created_at_ms: change.now,
-        updated_at_ms: change.now,
-    };
+    settings.check_given()?;
     let is_enabled = settings.enabled != Some(false);
-    let (mut hook, wanted) = settings.applied_to(hook, tools)?;
+    let (mut hook, wanted) = settings.applied_to(blank(change, manager), tools)?;
     if !is_enabled {
         hook.state = WebhookState::Disabled;
         hook.state_reason = Some(BY_SOMEBODY.to_owned());
@@ -147,6 +113,35 @@ pub async fn create(
     insert_actions(change, &hook.id, &wanted).await?;
     record(change, Action::WebhookCreate, &hook, facts(&hook)).await?;
     Ok(hook)
+}
+
+/// A webhook of which nothing has been said yet.
+fn blank(change: &Change, manager: &Manager) -> Webhook {
+    Webhook {
+        id: WebhookId::new(change.now),
+        project_id: manager.project_id().cloned(),
+        name: String::new(),
+        description: String::new(),
+        url: String::new(),
+        format: WebhookFormat::Standard,
+        events: "[]".to_owned(),
+        models: "[]".to_owned(),
+        aliases: "[]".to_owned(),
+        releases_only: false,
+        state: WebhookState::Active,
+        state_reason: None,
+        secret: None,
+        former_secret: None,
+        former_until_ms: None,
+        header_name: None,
+        header_value: None,
+        failures: 0,
+        failing_since_ms: None,
+        paused_until_ms: None,
+        created_by_id: change.author().clone(),
+        created_at_ms: change.now,
+        updated_at_ms: change.now,
+    }
 }
 
 /// Why a webhook is disabled that nobody's failures disabled.
@@ -227,8 +222,17 @@ async fn set_enabled(change: &mut Change, hook: &Webhook, enabled: bool) -> Resu
     }
     if !enabled {
         outbox::disable(change, &hook.id, BY_SOMEBODY).await?;
+        // It is known: nobody need be told on every page.
+        query("UPDATE webhooks SET failures = 0, failing_since_ms = NULL WHERE id = $1")
+            .bind(&hook.id)
+            .execute(change)
+            .await?;
         return record(change, Action::WebhookDisable, hook, json!({ "reason": BY_SOMEBODY }))
             .await;
+    }
+    if hook.state == WebhookState::Disabled {
+        // What was on its way when it was disabled.
+        outbox::end_all(change, &hook.id, "FAILED").await?;
     }
     query(
         "UPDATE webhooks SET state = 'ACTIVE', state_reason = NULL, failures = 0, failing_since_ms = NULL, paused_until_ms = NULL
@@ -304,7 +308,7 @@ pub async fn redeliver(
     if hook.state == WebhookState::Disabled {
         return Err(Error::Conflict("The webhook is disabled. Enable it first.".into()));
     }
-    let mut sql = Sql::new("UPDATE webhook_deliveries SET state = 'PENDING', due_ms = ");
+    let mut sql = Sql::new("UPDATE webhook_deliveries SET state = 'PENDING', tries = 0, due_ms = ");
     sql.push_value(change.now)
         .push(" WHERE event_id IS NOT NULL AND due_ms IS NULL AND webhook_id = ");
     sql.push_value(&hook.id);
@@ -330,7 +334,6 @@ pub async fn note_test(
     claimed: &Claimed,
     sent: &Sent,
 ) -> Result<()> {
-    let is_success = sent.answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status));
     query(
         "INSERT INTO webhook_deliveries (id, webhook_id, action, created_at_ms, state, body, attempts)
          VALUES ($1, $2, $3, $4, $5, $6, 1)",
@@ -339,7 +342,7 @@ pub async fn note_test(
     .bind(&hook.id)
     .bind(Action::WebhookTest)
     .bind(change.now)
-    .bind(if is_success { "DELIVERED" } else { "FAILED" })
+    .bind(if sent.is_success() { "DELIVERED" } else { "FAILED" })
     .bind(&claimed.text)
     .execute(change)
     .await?;

@@ -84,7 +84,7 @@ struct Sender<'a> {
 impl Sender<'_> {
     /// Looks at the outbox once: makes messages, and begins to send those that are due. Returns when the next are.
     async fn look(&mut self) -> Result<Option<Timestamp>> {
-        let mut waiting = outbox::waiting(&self.db).await?;
+        let mut waiting = outbox::waiting(&self.db, self.app.clock.now()).await?;
         waiting.retain(|waiting| waiting.due_ms.is_some());
         // Each is the first in turn: those that are slow shall not have all the room.
         self.turn = self.turn.wrapping_add(1);
@@ -123,6 +123,10 @@ impl Sender<'_> {
             Some(_) if free == 0 => return Ok(None),
             Some(_) => {}
             None => return Ok(None),
+        }
+        let is_probe = hook.state == WebhookState::BackingOff;
+        if is_probe && !outbox::take_probe(&self.db, &hook.id, now).await? {
+            return Ok(None);
         }
         let claimed = outbox::claim(&self.db, &hook.id, now, free).await?;
         claimed.into_iter().for_each(|claimed| self.send(hook.clone(), claimed));
@@ -163,16 +167,13 @@ impl Sender<'_> {
     }
 
     fn ended(&mut self, hook: Option<WebhookId>) {
-        // A task that panicked says not whose it was: then nothing is counted for anybody until all have ended.
-        match hook {
-            Some(hook) => {
-                if let Some(busy) = self.busy.get_mut(&hook) {
-                    *busy -= 1;
-                }
-                self.busy.retain(|_, busy| *busy > 0);
-            }
-            None if self.sending.is_empty() => self.busy.clear(),
-            None => {}
+        if let Some(busy) = hook.and_then(|hook| self.busy.get_mut(&hook)) {
+            *busy -= 1;
+        }
+        self.busy.retain(|_, busy| *busy > 0);
+        // A task that panicked says not whose it was.
+        if self.sending.is_empty() {
+            self.busy.clear();
         }
     }
 }

@@ -49,6 +49,19 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Refuses a new webhook without what each must have.
+    pub fn check_given(&self) -> Result<()> {
+        let given = [
+            ("name", self.name.is_some()),
+            ("url", self.url.is_some()),
+            ("events", self.events.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| !is_given) {
+            Some((field, _)) => Err(Error::invalid(field, "must be given")),
+            None => Ok(()),
+        }
+    }
+
     /// A webhook with other settings, and what it asks for then.
     pub fn applied_to(self, mut hook: Webhook, tools: &Tools<'_>) -> Result<(Webhook, Wanted)> {
         let before = hook.url.clone();
