@@ -221,7 +221,9 @@ impl Teller<'_> {
         self.verb(past, base);
         let subject = self.subject;
         self.text(&format!("webhook {subject}"));
-        self.told("reason", ": ", "");
+        if let Some(reason) = self.take("reason") {
+            self.text(&format!(": {}", reason.trim_end_matches('.')));
+        }
         true
     }
 

@@ -105,6 +105,16 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_that_was_given_up() {
+        let detail = r#"{"reason":"No message arrived for 5 days."}"#;
+        assert_eq!(
+            done("webhook.disable", "ci", detail),
+            "disabled webhook ci: No message arrived for 5 days"
+        );
+        assert_eq!(done("webhook.disable", "ci", "{}"), "disabled webhook ci");
+    }
+
+    #[test]
     fn an_alias_that_moved() {
         let (subject, detail) =
             ("vision/ocr@production", r#"{"alias":"production","from":"2.0.0","version":"2.1.0"}"#);
