@@ -227,8 +227,7 @@ async fn set_enabled(change: &mut Change, hook: &Webhook, enabled: bool) -> Resu
             .bind(&hook.id)
             .execute(change)
             .await?;
-        return record(change, Action::WebhookDisable, hook, json!({ "reason": BY_SOMEBODY }))
-            .await;
+        return record(change, Action::WebhookDisable, hook, json!({})).await;
     }
     if hook.state == WebhookState::Disabled {
         // What was on its way when it was disabled.
