@@ -52,20 +52,59 @@ fn narrowed(hook: &Webhook) -> String {
     parts.into_iter().flatten().collect()
 }
 
+/// What is open of a webhook.
+#[derive(Clone, Copy)]
+struct Open {
+    editing: RwSignal<bool>,
+    deleting: RwSignal<bool>,
+    reading: RwSignal<bool>,
+}
+
 #[component]
 pub fn WebhookLine(
     hook: Webhook,
     secret: RwSignal<Option<String>>,
     on_change: Callback<()>,
 ) -> impl IntoView {
-    let toasts = use_toasts();
+    let closed = || RwSignal::new(false);
+    let open = Open { editing: closed(), deleting: closed(), reading: closed() };
     let submit = Submit::new();
     report(submit);
-    let (editing, deleting, reading) =
-        (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
-    let id = StoredValue::new(hook.id.clone());
-    let name = StoredValue::new(hook.name.clone());
-    let kept = StoredValue::new(hook.clone());
+    let state = match hook.state {
+        WebhookState::Active => view! { <Badge text="Active"/> }.into_any(),
+        WebhookState::BackingOff => view! { <AlarmBadge text="Backing off"/> }.into_any(),
+        WebhookState::Disabled => view! { <AlarmBadge text="Disabled"/> }.into_any(),
+    };
+    let about = format!("{}{}", hook.events.join(", "), narrowed(&hook));
+    view! {
+        <li class="flex flex-wrap items-center justify-between gap-x-4 gap-y-3 p-4">
+            <div class="min-w-0 grow basis-72 space-y-0.5">
+                <p class="flex flex-wrap items-center gap-2">
+                    <span class="break-words font-medium">{hook.name.clone()}</span>
+                    {state}
+                    <Badge text=format_name(hook.format)/>
+                </p>
+                <p class="break-all font-mono text-sm">{hook.url.clone()}</p>
+                <p class="break-words text-sm text-muted">{about}</p>
+                {hook.state_reason.clone().map(|reason| view! { <p class="text-sm">{reason}</p> })}
+            </div>
+            <Actions hook=hook.clone() open submit secret on_change/>
+            <Dialogs hook open submit on_change/>
+        </li>
+    }
+}
+
+/// What can be done with a webhook.
+#[component]
+fn Actions(
+    hook: Webhook,
+    open: Open,
+    submit: Submit,
+    secret: RwSignal<Option<String>>,
+    on_change: Callback<()>,
+) -> impl IntoView {
+    let toasts = use_toasts();
+    let (id, name) = (StoredValue::new(hook.id), StoredValue::new(hook.name));
     let enabled = hook.state != WebhookState::Disabled;
     let test = move |_| {
         submit.run(webhook::test(TestWebhookInput { id: id.get_value() }), move |attempt| {
@@ -88,75 +127,65 @@ pub fn WebhookLine(
             toasts.success("Messages are signed with the former secret, too, for 24 hours.");
         });
     };
+    view! {
+        <div class="flex items-center gap-2">
+            <button type="button" class="btn btn-sm" on:click=move |_| open.reading.set(true)>"Deliveries"</button>
+            <button type="button" class="btn btn-sm" disabled=move || submit.pending.get() on:click=test>
+                "Send test"
+            </button>
+            <Menu
+                label=Signal::derive(move || format!("More for {}", name.get_value()))
+                class="btn btn-sm btn-square"
+                button=|| view! { <Icon d=icon::MORE/> }
+            >
+                <li><button type="button" on:click=move |_| open.editing.set(true)><Icon d=icon::PENCIL/>"Edit"</button></li>
+                <li>
+                    <button type="button" on:click=enable>
+                        <Icon d=if enabled { icon::PAUSE } else { icon::PLAY }/>
+                        {if enabled { "Disable" } else { "Enable" }}
+                    </button>
+                </li>
+                <li><button type="button" on:click=rotate><Icon d=icon::KEY/>"New secret"</button></li>
+                <li><button type="button" on:click=move |_| open.deleting.set(true)><Icon d=icon::TRASH/>"Delete"</button></li>
+            </Menu>
+        </div>
+    }
+}
+
+/// What opens over the page.
+#[component]
+fn Dialogs(hook: Webhook, open: Open, submit: Submit, on_change: Callback<()>) -> impl IntoView {
+    let toasts = use_toasts();
+    let kept = StoredValue::new(hook);
+    let name = move || kept.with_value(|hook| hook.name.clone());
     let delete = move |()| {
-        let input = DeleteWebhookInput { id: id.get_value() };
+        let input = DeleteWebhookInput { id: kept.with_value(|hook| hook.id.clone()) };
         submit.run(webhook::delete(input), move |hook| {
-            deleting.set(false);
+            open.deleting.set(false);
             toasts.success(format!("Webhook “{}” deleted.", hook.name));
             on_change.run(());
         });
     };
     let edited = Callback::new(move |_: Option<String>| {
-        editing.set(false);
+        open.editing.set(false);
         on_change.run(());
     });
-    let state = match hook.state {
-        WebhookState::Active => view! { <Badge text="Active"/> }.into_any(),
-        WebhookState::BackingOff => view! { <AlarmBadge text="Backing off"/> }.into_any(),
-        WebhookState::Disabled => view! { <AlarmBadge text="Disabled"/> }.into_any(),
-    };
-    let about = format!("{}{}", hook.events.join(", "), narrowed(&hook));
     view! {
-        <li class="flex flex-wrap items-center justify-between gap-x-4 gap-y-3 p-4">
-            <div class="min-w-0 grow basis-72 space-y-0.5">
-                <p class="flex flex-wrap items-center gap-2">
-                    <span class="break-words font-medium">{hook.name.clone()}</span>
-                    {state}
-                    <Badge text=format_name(hook.format)/>
-                </p>
-                <p class="break-all font-mono text-sm">{hook.url.clone()}</p>
-                <p class="break-words text-sm text-muted">{about}</p>
-                {hook.state_reason.clone().map(|reason| view! { <p class="text-sm">{reason}</p> })}
-            </div>
-            <div class="flex items-center gap-2">
-                <button type="button" class="btn btn-sm" on:click=move |_| reading.set(true)>"Deliveries"</button>
-                <button
-                    type="button" class="btn btn-sm" disabled=move || submit.pending.get() on:click=test
-                >
-                    "Send test"
-                </button>
-                <Menu
-                    label=Signal::derive(move || format!("More for {}", name.get_value()))
-                    class="btn btn-sm btn-square"
-                    button=|| view! { <Icon d=icon::MORE/> }
-                >
-                    <li><button type="button" on:click=move |_| editing.set(true)><Icon d=icon::PENCIL/>"Edit"</button></li>
-                    <li>
-                        <button type="button" on:click=enable>
-                            <Icon d=if enabled { icon::PAUSE } else { icon::PLAY }/>
-                            {if enabled { "Disable" } else { "Enable" }}
-                        </button>
-                    </li>
-                    <li><button type="button" on:click=rotate><Icon d=icon::KEY/>"New secret"</button></li>
-                    <li><button type="button" on:click=move |_| deleting.set(true)><Icon d=icon::TRASH/>"Delete"</button></li>
-                </Menu>
-            </div>
-            <Dialog open=editing title=Signal::derive(move || format!("Edit “{}”", name.get_value())) wide=true>
-                <WebhookForm project=Signal::stored(None) hook=kept.get_value() on_end=edited/>
-            </Dialog>
-            <Dialog open=reading title=Signal::derive(move || format!("Deliveries of “{}”", name.get_value())) wide=true>
-                <DeliveryList id=id.get_value()/>
-            </Dialog>
-            <Confirm
-                open=deleting
-                title=Signal::derive(move || format!("Delete “{}”?", name.get_value()))
-                action="Delete webhook"
-                danger=true
-                pending=submit.pending
-                on_confirm=delete
-            >
-                <p>"Its receiver is told nothing more, and what waits to be sent is not. This can't be undone."</p>
-            </Confirm>
-        </li>
+        <Dialog open=open.editing title=Signal::derive(move || format!("Edit “{}”", name())) wide=true>
+            <WebhookForm project=Signal::stored(None) hook=kept.get_value() on_end=edited/>
+        </Dialog>
+        <Dialog open=open.reading title=Signal::derive(move || format!("Deliveries of “{}”", name())) wide=true>
+            <DeliveryList id=kept.with_value(|hook| hook.id.clone())/>
+        </Dialog>
+        <Confirm
+            open=open.deleting
+            title=Signal::derive(move || format!("Delete “{}”?", name()))
+            action="Delete webhook"
+            danger=true
+            pending=submit.pending
+            on_confirm=delete
+        >
+            <p>"Its receiver is told nothing more, and what waits to be sent is not. This can't be undone."</p>
+        </Confirm>
     }
 }
