@@ -158,29 +158,20 @@ async fn too_much_that_waits_is_dropped_from_its_oldest_end() {
     let made = hook(&admin, &receiver, &["model.delete"], json!({})).await;
     let (id,): (String,) =
         query("SELECT id FROM webhooks").fetch_one(&server.app.db).await.unwrap();
-    let mut tx = server.app.db.begin().await.unwrap();
-    for number in 0..10_003 {
-        let row =
-            "INSERT INTO webhook_deliveries (id, webhook_id, action, created_at_ms, body, due_ms)
-                   VALUES ($1, $2, 'model.delete', $3, '{}', 9000000000000)";
-        query(row)
-            .bind(format!("{number:032}"))
-            .bind(id.as_str())
-            .bind(Clock::System.now())
-            .later(&mut tx)
-            .await
-            .unwrap();
-    }
-    tx.commit().await.unwrap();
+    // In one statement: a transaction that stays open holds up who follows the log, in all databases of a PostgreSQL.
+    let rows = "INSERT INTO webhook_deliveries (id, webhook_id, action, created_at_ms, body, due_ms)
+        SELECT CAST(1000000 + n.i AS TEXT), CAST($1 AS TEXT), 'model.delete', CAST($2 AS BIGINT), '{}', 9000000000000
+        FROM (WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 10002) SELECT i FROM n) n";
+    let rows = query(rows).bind(id.as_str()).bind(Clock::System.now());
+    assert_eq!(rows.alone(&server.app.db).await.unwrap(), 10_003);
     let hook_id = WebhookId::from_raw(id);
     let drop = || delivery::drop_oldest(&server.app.db, &hook_id);
     drop().await.unwrap();
     assert_eq!(drop().await.unwrap(), 0);
-    let dropped =
-        server.count("SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'DROPPED'").await;
-    let first = "SELECT MIN(id) FROM webhook_deliveries WHERE state = 'PENDING'";
-    let (first,): (String,) = query(first).fetch_one(&server.app.db).await.unwrap();
-    assert_eq!((dropped, first), (3, format!("{:032}", 3)));
+    // Those that were dropped the sweep may have forgotten already.
+    let waiting = "SELECT COUNT(*), MIN(id) FROM webhook_deliveries WHERE state = 'PENDING'";
+    let waiting: (i64, String) = query(waiting).fetch_one(&server.app.db).await.unwrap();
+    assert_eq!(waiting, (10_000, "1000003".to_owned()));
     let purged = delivery::purge(&server.app.db, Clock::System.now()).await;
     purged.unwrap();
     assert_eq!(
