@@ -121,15 +121,20 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.as_str() == text)
     }
 
-    /// As webhooks spell it, whose words have no dash: `logged_model.create`.
+    /// As webhooks spell it.
     pub fn in_webhooks(self) -> String {
-        self.as_str().replace('-', "_")
+        in_webhooks(self.as_str())
     }
 
     /// What kind of thing it is done to, such as `alias`.
     pub fn kind(self) -> &'static str {
         self.as_str().split('.').next().unwrap_or_default()
     }
+}
+
+/// An action, or its kind, as webhooks spell it, whose words have no dash: `logged_model.create`.
+pub fn in_webhooks(text: &str) -> String {
+    text.replace('-', "_")
 }
 
 impl From<Action> for crate::db::Value {

@@ -108,7 +108,7 @@ impl Sealing {
     }
 }
 
-/// Copies the key of one data folder into another, if it has one and that has none: durable when this returns.
+/// Copies the key of a data folder, if it has one, to a backup or back, in the place of what is there: durable when this returns.
 pub fn copy_key(from: &Path, to: &Path) -> Result<()> {
     let key = match fs::read(from.join(KEY_FILE)) {
         Ok(key) => key,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::occurrence::Occurrence;
 use super::pair::Pair;
 use super::{Webhook, WebhookFormat, mlflow_body, sentence};
+use crate::action::in_webhooks;
 use crate::config::Serve;
 use crate::error::Result;
 use crate::registry::address;
@@ -34,11 +35,6 @@ pub fn of(config: &Serve, hook: &Webhook, event: &Occurrence, tags: &[Tag]) -> R
     Ok(body.to_string())
 }
 
-/// As a webhook spells what happened: the last word of an action may have a dash in the log.
-fn kind(event: &Occurrence) -> String {
-    event.action_name.replace('-', "_")
-}
-
 fn actor(event: &Occurrence) -> Value {
     event
         .actor
@@ -48,7 +44,7 @@ fn actor(event: &Occurrence) -> Value {
 
 fn standard(config: &Serve, event: &Occurrence) -> Result<Value> {
     Ok(json!({
-        "type": kind(event),
+        "type": in_webhooks(&event.action_name),
         "timestamp": event.at_ms.to_rfc3339(),
         "project": event.project,
         "actor": actor(event),
@@ -64,7 +60,7 @@ fn cloud_event(config: &Serve, event: &Occurrence) -> Result<Value> {
         "specversion": "1.0",
         "id": event.event_id,
         "source": config.own_url().unwrap_or_else(|| "model-registry".to_owned()),
-        "type": format!("{TYPE}.{}", kind(event)),
+        "type": format!("{TYPE}.{}", in_webhooks(&event.action_name)),
         "subject": event.subject,
         "time": event.at_ms.to_rfc3339(),
         "datacontenttype": "application/json",

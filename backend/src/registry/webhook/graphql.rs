@@ -6,6 +6,7 @@ use super::delivery::{AttemptsOf, WebhookAttempt, WebhookDelivery, WebhookDelive
 use super::{Webhook, WebhookState, sql};
 use crate::access::user::User;
 use crate::access::{self, actor};
+use crate::action::in_webhooks;
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::id::{DeliveryId, WebhookId};
@@ -79,7 +80,7 @@ impl WebhookDelivery {
 
     /// The event, as webhooks spell it, such as `alias.set`.
     async fn event(&self) -> String {
-        self.action.replace('-', "_")
+        in_webhooks(&self.action)
     }
 
     /// What receivers know the message by, in `webhook-id` and `X-MLflow-Delivery-Id`: the same in each attempt.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::WebhookFormat;
 use super::pair::Pair;
-use crate::action::Action;
+use crate::action::{Action, in_webhooks};
 use crate::error::{Error, Result};
 
 /// How many events a webhook names.
@@ -82,7 +82,7 @@ fn actions_of(name: &str, is_of_registry: bool) -> Result<Vec<&'static str>> {
     }
     let kind = name.strip_suffix(".*");
     let is_named = |action: &Action| match kind {
-        Some(kind) => action.kind().replace('-', "_") == kind,
+        Some(kind) => in_webhooks(action.kind()) == kind,
         None => name == "*" || action.in_webhooks() == name,
     };
     let found: Vec<_> = Action::ALL.iter().copied().filter(is_named).collect();
